@@ -1,0 +1,65 @@
+"""Evaluation: how well an actor does on fixed rooms, with intervals."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from algos.rollout import Actor, Rooms, play
+from utils import statistics
+from utils.timing import Stopwatch
+
+
+@dataclass
+class Evaluation:
+    """The outcome of each episode: its room's seed, whether it succeeded, return and length."""
+
+    seeds: list[int]
+    success: list[bool]
+    returns: list[float]
+    lengths: list[int]
+    unanswered_steps: int = 0
+
+    def summary(self) -> dict[str, tuple[float, statistics.Interval]]:
+        """Success, return and length: the mean and its 95% interval."""
+        return {
+            "success": statistics.share(self.success),
+            "return": statistics.mean(self.returns),
+            "length": statistics.mean(self.lengths),
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """For a JSON file: means, intervals and every episode."""
+        means: dict[str, Any] = {
+            name: {"mean": mean, "low": low, "high": high}
+            for name, (mean, (low, high)) in self.summary().items()
+        }
+        columns = zip(self.seeds, self.success, self.returns, self.lengths, strict=True)
+        means["unanswered_steps"] = self.unanswered_steps
+        means["episodes"] = [
+            {"seed": seed, "success": success, "return": total, "length": length}
+            for seed, success, total, length in columns
+        ]
+        return means
+
+
+def evaluate(
+    rooms: Rooms, actor: Actor, seeds: list[int], generator: torch.Generator, device: torch.device
+) -> Evaluation:
+    """An episode in each seed's room, as many at once as there are `rooms`.
+
+    Rooms too many for the last wave play again from the front and are not counted.
+    """
+    evaluation = Evaluation([], [], [], [])
+    for first in range(0, len(seeds), rooms.num_envs):
+        wave = seeds[first : first + rooms.num_envs]
+        padded = [wave[i % len(wave)] for i in range(rooms.num_envs)]
+        rollout = play(rooms, actor, padded, generator, device, Stopwatch())
+        evaluation.seeds += wave
+        evaluation.success += rollout.success.tolist()[: len(wave)]
+        evaluation.returns += rollout.returns.tolist()[: len(wave)]
+        evaluation.lengths += rollout.lengths.tolist()[: len(wave)]
+        if "unanswered" in rollout.steps:
+            counted = rollout.episode < len(wave)
+            evaluation.unanswered_steps += int(rollout.steps["unanswered"][counted].sum())
+    return evaluation

@@ -1,0 +1,137 @@
+"""PPO with a distillation term: min L_RL + k * H(teacher, student) (arXiv 2311.13373, section 3)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from algos.rollout import Rollout, discounted_returns, generalized_advantages
+from algos.student import Student
+
+
+@dataclass(frozen=True)
+class PPOSettings:
+    """Hyperparameters of the update. `lam` counts only with `gae`."""
+
+    batch_size: int
+    gamma: float
+    lam: float
+    gae: bool
+    learning_rate: float
+    epochs: int
+    clip: float
+    value_coef: float
+    entropy_coef: float
+    max_grad_norm: float
+
+
+class PPO:
+    """The student's optimiser: one `update` a rollout."""
+
+    def __init__(self, student: Student, settings: PPOSettings) -> None:
+        self.student = student
+        self.settings = settings
+        self.optimizer = torch.optim.Adam(student.parameters(), lr=settings.learning_rate)
+
+    def update(
+        self, rollout: Rollout, teacher: Tensor, k: float, generator: torch.Generator
+    ) -> dict[str, float]:
+        """Some epochs of minibatches over a rollout; `teacher` (S, A) are its labels.
+
+        A row of zeros in `teacher` is no label: the term vanishes there. `generator` lies on the
+        CPU. Returns the means over all minibatches of the losses, and diagnostics.
+        """
+        returns, advantages = self.targets(rollout)
+        advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-5)
+        records = []
+        for index, lengths in self._minibatches(rollout, generator):
+            loss, record = self._loss(rollout, index, lengths, returns, advantages, teacher, k)
+            self.optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(self.student.parameters(), self.settings.max_grad_norm)
+            self.optimizer.step()
+            records.append(record)
+        values = rollout.steps["value"]
+        means = dict(
+            zip(
+                records[0],
+                torch.stack([torch.stack([*r.values()]) for r in records]).mean(0).tolist(),
+                strict=True,
+            )
+        )
+        means["explained_variance"] = float(1 - (returns - values).var() / (returns.var() + 1e-8))
+        return means
+
+    def targets(self, rollout: Rollout) -> tuple[Tensor, Tensor]:
+        """What the critic should say and how much better each step was, (S,) float32 each."""
+        last = self.student.value(rollout.last_obs, rollout.last_state)
+        last = torch.where(rollout.terminated, 0.0, last)
+        values, settings = rollout.steps["value"], self.settings
+        if settings.gae:
+            advantages = generalized_advantages(rollout, last, settings.gamma, settings.lam)
+            return advantages + values, advantages
+        returns = discounted_returns(rollout, last, settings.gamma)
+        return returns, returns - values
+
+    def _minibatches(
+        self, rollout: Rollout, generator: torch.Generator
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Indices of steps (M,), and the lengths of the episodes that they make up.
+
+        A recurrent student learns from whole episodes: they are added, in random order, until
+        there are more than `batch_size` steps; the last minibatch is kept however small. A
+        feed-forward one learns from steps in any order; an incomplete minibatch is dropped.
+        """
+        device, size = rollout.lengths.device, self.settings.batch_size
+        for _ in range(self.settings.epochs):
+            if not self.student.spec.recurrent:
+                order = torch.randperm(len(rollout), generator=generator).to(device)
+                for index in order[: len(order) // size * size].split(size):
+                    yield index, torch.ones_like(index)
+                continue
+            ends, lengths = rollout.ends.tolist(), rollout.lengths.tolist()
+            chosen: list[int] = []
+            order = torch.randperm(len(ends), generator=generator)
+            for place, episode in enumerate(order.tolist(), start=1):
+                chosen.append(episode)
+                if sum(lengths[e] for e in chosen) > size or place == len(ends):
+                    steps = [torch.arange(ends[e] - lengths[e], ends[e]) for e in chosen]
+                    yield torch.cat(steps).to(device), rollout.lengths[chosen]
+                    chosen = []
+
+    def _loss(
+        self,
+        rollout: Rollout,
+        index: Tensor,
+        lengths: Tensor,
+        returns: Tensor,
+        advantages: Tensor,
+        teacher: Tensor,
+        k: float,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        clip = self.settings.clip
+        log_probs, value = self.student(rollout.obs[index], lengths)
+        action, old_value = rollout.steps["action"][index], rollout.steps["value"][index]
+        log_prob = log_probs.gather(1, action[:, None])[:, 0]
+        log_ratio = log_prob - rollout.steps["log_prob"][index]
+        ratio, advantage, target = log_ratio.exp(), advantages[index], returns[index]
+
+        policy = -torch.min(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage).mean()
+        clipped = old_value + (value - old_value).clamp(-clip, clip)
+        critic = torch.max((value - target).square(), (clipped - target).square()).mean()
+        entropy = -(log_probs.exp() * log_probs).sum(1).mean()
+        distillation = -(teacher[index] * log_probs).sum(1).mean()
+        settings = self.settings
+        loss = policy + settings.value_coef * critic - settings.entropy_coef * entropy
+        loss = loss + k * distillation
+        record = {
+            "loss": loss,
+            "entropy": entropy,
+            "distillation": distillation,
+            "policy": policy,
+            "value": critic,
+            "approx_kl": (ratio - 1 - log_ratio).mean(),
+            "clip_fraction": ((ratio - 1).abs() > clip).float().mean(),
+        }
+        return loss, {name: number.detach() for name, number in record.items()}

@@ -1,0 +1,154 @@
+"""The student: small actor-critic networks on the remembered map."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_sequence, unpack_sequence
+
+from algos.rollout import Actor
+from utils import checkpoint
+from utils.errors import UserError
+
+LSTM_SIZE, LSTM_LAYERS = 256, 2
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """What is needed to build a student: the observation's shape, actions, kind of network."""
+
+    width: int
+    height: int
+    channels: int
+    actions: int
+    recurrent: bool = False
+
+    def describe(self) -> str:
+        kind = "recurrent" if self.recurrent else "feed-forward"
+        return f"{kind}, {self.width}x{self.height}x{self.channels} -> {self.actions} actions"
+
+
+class Student(nn.Module):
+    """Three 3x3 convolutions (16-32-64), then an actor and a critic; optionally an LSTM between.
+
+    Observations are (N, W, H, C) uint8 maps, taken as raw numbers. A `state` (N, 2, layers, size)
+    float32 is what the LSTM carries from step to step, zeros at the start of an episode; that of
+    a feed-forward student is empty.
+    """
+
+    def __init__(self, spec: NetworkSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.encoder = nn.Sequential(
+            nn.Conv2d(spec.channels, 16, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(16, 32, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(32, 64, 3, padding=1),
+            nn.ReLU(),
+            nn.Flatten(),
+        )
+        features = 64 * spec.width * spec.height
+        if spec.recurrent:
+            self.encoder.extend([nn.Linear(features, LSTM_SIZE), nn.ReLU()])
+            self.lstm = nn.LSTM(LSTM_SIZE, LSTM_SIZE, LSTM_LAYERS)
+            features = LSTM_SIZE
+        self.actor = nn.Sequential(nn.Linear(features, 64), nn.ReLU(), nn.Linear(64, spec.actions))
+        self.critic = nn.Sequential(nn.Linear(features, 64), nn.ReLU(), nn.Linear(64, 1))
+
+    def initial_state(self, count: int) -> Tensor:
+        size = (count, 2, LSTM_LAYERS, LSTM_SIZE) if self.spec.recurrent else (count, 0)
+        return torch.zeros(size, device=next(self.parameters()).device)
+
+    @torch.no_grad()
+    def act(
+        self, obs: Tensor, state: Tensor, generator: torch.Generator
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """One step of N episodes: actions (N,) drawn from the policy, and the new state.
+
+        Beside `action`: its `log_prob`, the `value`, `greedy` (the likeliest action) and the
+        `probabilities` (N, A). `generator` lies on the student's device.
+        """
+        log_probs, value, state = self._step(obs, state)
+        probabilities = log_probs.exp()
+        action = torch.multinomial(probabilities, 1, generator=generator)
+        step = {
+            "action": action[:, 0],
+            "log_prob": log_probs.gather(1, action)[:, 0],
+            "value": value,
+            "greedy": log_probs.argmax(1),
+            "probabilities": probabilities,
+        }
+        return step, state
+
+    @torch.no_grad()
+    def value(self, obs: Tensor, state: Tensor) -> Tensor:
+        """The critic's value (N,) of observations that follow a state."""
+        return self._step(obs, state)[1]
+
+    def load(self, weights: dict[str, Tensor], source: object) -> None:
+        """Take over weights; UserError, naming their source, if they are of another network."""
+        try:
+            self.load_state_dict(weights)
+        except (RuntimeError, TypeError, AttributeError) as error:
+            raise UserError(f"the weights in {source} do not fit the network") from error
+
+    def forward(self, obs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Whole episodes, one after another: (S, W, H, C), lengths (E,) adding up to S.
+
+        Returns log-probabilities (S, A) and values (S,). For a feed-forward student the steps
+        may be any, in any order.
+        """
+        features = self._encode(obs)
+        if self.spec.recurrent:
+            episodes = pack_sequence(features.split(lengths.tolist()), enforce_sorted=False)
+            features = torch.cat(unpack_sequence(self.lstm(episodes)[0]))
+        return self._heads(features)
+
+    def _step(self, obs: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        features = self._encode(obs)
+        if self.spec.recurrent:
+            hidden, cell = state.permute(1, 2, 0, 3).contiguous()
+            features, carried = self.lstm(features[None], (hidden, cell))
+            features, state = features[0], torch.stack(carried).permute(2, 0, 1, 3)
+        return *self._heads(features), state
+
+    def _encode(self, obs: Tensor) -> Tensor:
+        return self.encoder(obs.permute(0, 3, 2, 1).float())
+
+    def _heads(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        return self.actor(features).log_softmax(-1), self.critic(features)[:, 0]
+
+
+class Greedy:
+    """An actor that takes its likeliest action instead of drawing one."""
+
+    def __init__(self, actor: Actor) -> None:
+        self.actor = actor
+
+    def initial_state(self, count: int) -> Tensor:
+        return self.actor.initial_state(count)
+
+    def act(
+        self, obs: Tensor, state: Tensor, generator: torch.Generator
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        step, state = self.actor.act(obs, state, generator)
+        return {**step, "action": step["greedy"]}, state
+
+
+def save_student(path: Path, task: str, student: Student) -> None:
+    """Write a student with what is needed to build it again."""
+    content = {"task": task, "network": asdict(student.spec), "weights": student.state_dict()}
+    checkpoint.save(path, content)
+
+
+def load_student(path: Path, device: torch.device) -> tuple[Student, str]:
+    """Build the student of a file; returns it and the name of the task it was trained on."""
+    content = checkpoint.load(path, "task", "network", "weights")
+    try:
+        student = Student(NetworkSpec(**content["network"])).to(device)
+    except TypeError as error:
+        raise UserError(f"{path} describes no network of this project") from error
+    student.load(content["weights"], path)
+    return student, content["task"]

@@ -1,0 +1,232 @@
+"""Training: rollout, labels, update, log, save, again."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from algos.evaluator import Evaluation
+from algos.ppo import PPO
+from algos.rollout import Rollout, Rooms, play
+from algos.schedule import Schedule
+from algos.student import save_student
+from utils import checkpoint, runs, seeding
+from utils.config import Config
+from utils.errors import UserError
+from utils.timing import Stopwatch
+
+MIN_MINIBATCHES = 2
+
+
+class Labels(Protocol):
+    """The teacher's word on S steps.
+
+    `distribution` (S, A) over actions, a row of zeros where there is no label, which `answered`
+    (S,) bool tells; `answers`, one a distinct scene, None where there is none.
+    """
+
+    @property
+    def distribution(self) -> Tensor: ...
+
+    @property
+    def answered(self) -> Tensor: ...
+
+    @property
+    def answers(self) -> Sequence[object | None]: ...
+
+
+class Teacher(Protocol):
+    """Whoever labels the steps of whole episodes."""
+
+    def label(self, obs: Tensor, starts: Tensor, generator: torch.Generator) -> Labels: ...
+
+
+class Log(Protocol):
+    """Where the scalars of an iteration go."""
+
+    def scalars(self, values: dict[str, float], iteration: int) -> None: ...
+
+    def flush(self) -> None: ...
+
+
+@dataclass
+class Progress:
+    """What a run has done so far."""
+
+    iteration: int = 0
+    steps: int = 0
+    episodes: int = 0
+    seconds: float = 0.0
+
+
+class Trainer:
+    """Trains a student in a run folder; `train` may be called again after `restore`."""
+
+    def __init__(
+        self,
+        config: Config,
+        folder: Path,
+        rooms: Rooms,
+        ppo: PPO,
+        teacher: Teacher,
+        schedule: Schedule,
+    ) -> None:
+        self.config = config
+        self.folder = folder
+        self.rooms = rooms
+        self.ppo = ppo
+        self.student = ppo.student
+        self.teacher = teacher
+        self.schedule = schedule
+        self.device = torch.device(config.device)
+        self.progress = Progress()
+
+    def train(
+        self,
+        log: Log,
+        evaluate: Callable[[int], Evaluation],
+        show: Callable[[int, dict[str, float]], None],
+        milestone: Callable[[int], None],
+        stopped: Callable[[], bool],
+    ) -> None:
+        """Go on until `n_itr` iterations are done, or `stopped` says so after one of them.
+
+        `show` is told the scalars of each iteration, `milestone` is called when a model was saved.
+        The run folder holds a checkpoint from the start, and one of the end in any case.
+        """
+        if self.progress.iteration == 0:
+            self.save(log)
+        while self.progress.iteration < self.config.n_itr and not stopped():
+            scalars = self.iterate()
+            done = self.progress.iteration
+            last = done == self.config.n_itr
+            if last or done % self.config.eval_interval == 0:
+                scalars |= _test_scalars(evaluate(done))
+            log.scalars(scalars, done)
+            show(done, scalars)
+            if last or stopped() or done % self.config.save_interval == 0:
+                self.save(log)
+                milestone(done)
+
+    def iterate(self) -> dict[str, float]:
+        """One iteration; returns its scalars by the names that TensorBoard shows."""
+        began = time.perf_counter()
+        seed, iteration = self.config.seed, self.progress.iteration
+        watch = Stopwatch(self.device)
+        rollout = self._gather(iteration, watch)
+        k = self.schedule.weight(iteration)
+        with watch("teacher"):
+            labels = self._label(rollout, iteration) if k else None
+        nothing = torch.zeros(len(rollout), self.student.spec.actions, device=self.device)
+        with watch("update"):
+            distribution = nothing if labels is None else labels.distribution
+            order = seeding.generator(seed, seeding.MINIBATCHES, iteration)
+            losses = self.ppo.update(rollout, distribution, k, order)
+        if not all(torch.isfinite(torch.tensor(value)) for value in losses.values()):
+            raise UserError(
+                f"the loss of iteration {iteration + 1} is not finite; "
+                f"{self.folder} keeps the last checkpoint"
+            )
+        seconds = time.perf_counter() - began
+        self.schedule.observe(float(rollout.success.float().mean()))
+        self.progress.iteration += 1
+        self.progress.steps += len(rollout)
+        self.progress.episodes += len(rollout.lengths)
+        self.progress.seconds += seconds
+        return (
+            _train_scalars(rollout, losses, k)
+            | _teacher_scalars(rollout, labels)
+            | {
+                "Train/Steps": self.progress.steps,
+                "Speed/Total": len(rollout) / seconds,
+                **{
+                    f"Speed/{phase.title()}": len(rollout) / max(spent, 1e-9)
+                    for phase, spent in watch.seconds.items()
+                },
+            }
+        )
+
+    def _gather(self, iteration: int, watch: Stopwatch) -> Rollout:
+        """Whole episodes, wave after wave, until there are enough steps for two minibatches.
+
+        All episodes of a wave are kept: keeping those that finish first would favour short ones.
+        """
+        config, waves = self.config, list[Rollout]()
+        actions = seeding.generator(config.seed, seeding.ACTIONS, iteration, device=self.device)
+        while sum(map(len, waves)) < MIN_MINIBATCHES * config.batch_size:
+            seeds = seeding.training_rooms(config.seed, iteration, len(waves), config.traj_per_itr)
+            waves.append(play(self.rooms, self.student, seeds, actions, self.device, watch))
+        return Rollout.join(waves)
+
+    def _label(self, rollout: Rollout, iteration: int) -> Labels:
+        draws = seeding.generator(self.config.seed, seeding.TEACHER, iteration)
+        return self.teacher.label(rollout.obs, rollout.starts, draws)
+
+    def save(self, log: Log) -> None:
+        """Write the checkpoint and the student; what is logged up to here is on disk first."""
+        log.flush()
+        weights = self.student.state_dict()
+        checkpoint.save(
+            self.folder / runs.CHECKPOINT,
+            {
+                "progress": vars(self.progress),
+                "weights": weights,
+                "optimizer": self.ppo.optimizer.state_dict(),
+                "schedule": self.schedule.state(),
+            },
+        )
+        save_student(self.folder / runs.MODEL, self.config.task.name, self.student)
+
+    def restore(self) -> None:
+        """Continue from the run folder's checkpoint."""
+        path = self.folder / runs.CHECKPOINT
+        content = checkpoint.load(path, "progress", "weights", "optimizer", "schedule")
+        self.student.load(content["weights"], path)
+        self.ppo.optimizer.load_state_dict(content["optimizer"])
+        self.schedule.restore(content["schedule"])
+        self.progress = Progress(**content["progress"])
+
+
+def _train_scalars(rollout: Rollout, losses: dict[str, float], k: float) -> dict[str, float]:
+    returns = rollout.returns
+    return {
+        "Train/Return Mean": float(returns.mean()),
+        "Train/Return Std": float(returns.std(unbiased=False)),
+        "Train/Eplen": float(rollout.lengths.float().mean()),
+        "Train/Success Rate": float(rollout.success.float().mean()),
+        "Train/Loss": losses["loss"],
+        "Train/Mean Entropy": losses["entropy"],
+        "Train/Kickstarting Loss": losses["distillation"],
+        "Train/Policy Loss": losses["policy"],
+        "Train/Value Loss": losses["value"],
+        "Train/Kickstarting Coef": k,
+        "Train/Approx KL": losses["approx_kl"],
+        "Train/Clip Fraction": losses["clip_fraction"],
+        "Train/Explained Variance": losses["explained_variance"],
+    }
+
+
+def _teacher_scalars(rollout: Rollout, labels: Labels | None) -> dict[str, float]:
+    """How often the student's favourite action is the teacher's, and what had no answer."""
+    if labels is None:
+        return {}
+    answered = labels.answered
+    agrees = (labels.distribution.argmax(1) == rollout.steps["greedy"])[answered]
+    return {
+        "Train/Agreement": float(agrees.float().mean()) if len(agrees) else 0.0,
+        "Train/Unanswered Steps": float((~answered).sum()),
+        "Train/Unanswered Scenes": sum(answer is None for answer in labels.answers),
+    }
+
+
+def _test_scalars(evaluation: Evaluation) -> dict[str, float]:
+    summary = evaluation.summary()
+    return {
+        "Test/Return": summary["return"][0],
+        "Test/Eplen": summary["length"][0],
+        "Test/Success Rate": summary["success"][0],
+    }

@@ -1,0 +1,16 @@
+"""The tasks. Importing this package registers them with Gymnasium."""
+
+import os
+
+os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+
+from gymnasium.envs.registration import register  # noqa: E402
+
+register("MiniGrid-SimpleDoorKey-Min5-Max10-View3", "env.rooms:DoorKeyRoom")
+register("MiniGrid-ColoredDoorKey-Min5-Max10-View3", "env.rooms:ColoredDoorKeyRoom")
+register("MiniGrid-LavaDoorKey-Min5-Max10-View3", "env.rooms:LavaDoorKeyRoom")
+register(
+    "MiniGrid-TwoDoor-Min20-Max20",
+    "env.rooms:TwoDoorRoom",
+    kwargs={"grid_size": 20, "min_size": 20, "max_size": 20},
+)

@@ -1,0 +1,214 @@
+"""The MiniGrid tasks: one room, a locked door, a key, and a map that remembers what was seen.
+
+The agent must find the key and open the door with it. Layouts are drawn with MiniGrid's own
+random calls, so that a seed always gives the same room.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from minigrid.core.constants import COLOR_NAMES, DIR_TO_VEC, TILE_PIXELS
+from minigrid.core.grid import Grid
+from minigrid.core.mission import MissionSpace
+from minigrid.core.world_object import Door, Key, Lava
+from minigrid.minigrid_env import MiniGridEnv
+
+from env.symbols import EMPTY, NO_AGENT, TOGGLE, UNSEEN
+
+Cell = tuple[int, int]
+HEADINGS = tuple((int(dx), int(dy)) for dx, dy in DIR_TO_VEC)
+UNSEEN_GREY = 110
+
+
+def _mission() -> str:
+    return "pick up the key and open the door"
+
+
+class DoorKeyRoom(MiniGridEnv):
+    """A walled room of random size in the corner of a square grid, with one locked door.
+
+    Observation: `image`, (grid_size, grid_size, 4) uint8 in absolute (x, y) coordinates: type,
+    colour and state of every cell seen so far at its present state (zeros: never seen; the
+    agent's own cell shows what it carries), and the agent's direction at its cell (4 elsewhere);
+    and `mission`, a text.
+
+    Reward: 1 - 0.9 * steps / max_steps when a door opens, which ends the episode; else 0.
+    `render()` shows what the agent remembers, with the cells it never saw in grey.
+    """
+
+    def __init__(
+        self,
+        grid_size: int = 10,
+        min_size: int = 5,
+        max_size: int = 10,
+        max_steps: int = 150,
+        agent_view_size: int = 3,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            MissionSpace(_mission),
+            grid_size=grid_size,
+            max_steps=max_steps,
+            agent_view_size=agent_view_size,
+            **kwargs,
+        )
+        self.min_size, self.max_size = min_size, max_size
+        self.doors: list[Cell] = []
+        image = spaces.Box(0, 255, (grid_size, grid_size, 4), np.uint8)
+        self.observation_space = spaces.Dict(
+            {"image": image, "mission": self.observation_space["mission"]}
+        )
+
+    def _gen_grid(self, width: int, height: int) -> None:
+        self.room = (
+            self._rand_int(self.min_size, self.max_size + 1),
+            self._rand_int(self.min_size, self.max_size + 1),
+        )
+        self.grid = Grid(width, height)
+        self.grid.wall_rect(0, 0, *self.room)
+        self.doors = self._draw_doors()
+        color = self._draw_color()
+        for x, y in self.doors:
+            self.put_obj(Door(color, is_locked=True), x, y)
+        self._furnish(color)
+
+    def _on_wall(self, side: int) -> Cell:
+        """A random door place on the right (0), bottom (1), left (2) or top (3) wall."""
+        size_x, size_y = self.room
+        if side in (0, 2):
+            return (size_x - 1 if side == 0 else 0), self._rand_int(1, size_y - 1)
+        return self._rand_int(1, size_x - 1), (size_y - 1 if side == 1 else 0)
+
+    def _draw_doors(self) -> list[Cell]:
+        return [self._on_wall(self._rand_elem([0, 1, 2, 3]))]
+
+    def _draw_color(self) -> str:
+        return str(self._rand_elem(sorted(COLOR_NAMES)))
+
+    def _furnish(self, color: str) -> None:
+        self.place_agent((0, 0), self.room)
+        self.place_obj(Key(color), (0, 0), self.room)
+
+    @staticmethod
+    def _inside_door(room: "DoorKeyRoom", cell: Cell) -> bool:
+        """Whether a cell is the one from which a door is opened; nothing may block it."""
+        return any(abs(cell[0] - x) + abs(cell[1] - y) == 1 for x, y in room.doors)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        self._map = np.zeros((self.width, self.height, 4), np.uint8)
+        self._map[..., 3] = NO_AGENT
+        return super().reset(seed=seed, options=options)
+
+    def step(self, action: Any) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
+        observation, reward, terminated, truncated, info = super().step(action)
+        if action == TOGGLE and any(self.grid.get(*door).is_open for door in self.doors):
+            reward, terminated = self._reward(), True
+        return observation, float(reward), terminated, truncated, info
+
+    def gen_obs(self) -> dict[str, Any]:
+        self._remember_view()
+        x, y = self.agent_pos
+        image = self._map.copy()
+        image[x, y, :3] = self.carrying.encode() if self.carrying else (EMPTY, 0, 0)
+        image[x, y, 3] = self.agent_dir
+        return {"image": image, "mission": self.mission}
+
+    def _remember_view(self) -> None:
+        # Only what is in view can change, so the rest of the map stays true as it is.
+        for x, y in self._cells_in_view():
+            cell = self.grid.get(x, y)
+            self._map[x, y, :3] = cell.encode() if cell else (EMPTY, 0, 0)
+
+    def _cells_in_view(self) -> Iterator[Cell]:
+        """The cells that the agent sees now: light spreads line by line away from it.
+
+        Along each line once forth and once back, a lit cell that can be seen through lights its
+        neighbour and the two cells ahead of both.
+        """
+        size, half = self.agent_view_size, self.agent_view_size // 2
+        (dx, dy), (x, y) = HEADINGS[self.agent_dir], self.agent_pos
+        side_x, side_y = abs(dy), abs(dx)
+        x, y = int(x) - half * side_x, int(y) - half * side_y
+        lit = [place == half for place in range(size)]
+        for _ in range(size):
+            cells = [(x + place * side_x, y + place * side_y) for place in range(size)]
+            clear = [on and self._seen_through(cell) for on, cell in zip(lit, cells, strict=True)]
+            ahead = [False] * size
+            for places, step in ((range(size - 1), 1), (range(size - 1, 0, -1), -1)):
+                for place in places:
+                    if clear[place]:
+                        if not lit[place + step]:
+                            lit[place + step] = True
+                            clear[place + step] = self._seen_through(cells[place + step])
+                        ahead[place] = ahead[place + step] = True
+            for on, cell in zip(lit, cells, strict=True):
+                if on and self._inside(cell):
+                    yield cell
+            lit = ahead
+            x, y = x + dx, y + dy
+
+    def _inside(self, cell: Cell) -> bool:
+        return 0 <= cell[0] < self.width and 0 <= cell[1] < self.height
+
+    def _seen_through(self, cell: Cell) -> bool:
+        if not self._inside(cell):
+            return False
+        thing = self.grid.get(*cell)
+        return thing is None or thing.see_behind()
+
+    def get_full_render(self, highlight: bool, tile_size: int) -> np.ndarray:
+        """The room as the agent remembers it, (height, width, 3) uint8."""
+        self._remember_view()
+        picture = self.render_truth(tile_size, highlight)
+        unseen = (self._map[..., 0] == UNSEEN).T
+        veil = unseen.repeat(tile_size, axis=0).repeat(tile_size, axis=1)
+        picture[veil] = UNSEEN_GREY
+        return picture
+
+    def render_truth(self, tile_size: int = TILE_PIXELS, highlight: bool = True) -> np.ndarray:
+        """The room as it is, (height, width, 3) uint8, with the view lit up if asked."""
+        in_view = np.zeros((self.width, self.height), bool)
+        if highlight:
+            in_view[tuple(np.array(list(self._cells_in_view())).T)] = True
+        return self.grid.render(tile_size, self.agent_pos, self.agent_dir, in_view)
+
+
+class ColoredDoorKeyRoom(DoorKeyRoom):
+    """A blue door, its blue key, and a red key that does not fit."""
+
+    def _draw_color(self) -> str:
+        return "blue"
+
+    def _furnish(self, color: str) -> None:
+        self.place_agent((0, 0), self.room)
+        keys = ("blue", "red")[: self._rand_int(2, 3)]
+        for key in keys:
+            self.place_obj(Key(key), (0, 0), self.room, reject_fn=self._inside_door)
+
+
+class LavaDoorKeyRoom(DoorKeyRoom):
+    """One cell of lava in the way, which ends the episode with reward 0."""
+
+    def _furnish(self, color: str) -> None:
+        super()._furnish(color)
+        self.place_obj(Lava(), (0, 0), self.room, reject_fn=self._inside_door)
+
+
+class TwoDoorRoom(DoorKeyRoom):
+    """A large room with two doors in opposite walls and the key in the middle.
+
+    The paper calls this task DivergedDoorKey.
+    """
+
+    def _draw_doors(self) -> list[Cell]:
+        right_or_bottom = self._rand_elem([0, 1])
+        return [self._on_wall(right_or_bottom), self._on_wall(right_or_bottom + 2)]
+
+    def _furnish(self, color: str) -> None:
+        size_x, size_y = self.room
+        self.place_obj(Key(color), (size_x // 2 - 1, size_y // 2 - 1), (2, 2))
+        self.place_agent((0, 0), self.room)

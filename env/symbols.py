@@ -1,0 +1,33 @@
+"""The symbol table of MiniGrid observations: what the numbers in an image mean.
+
+Channel 0 holds an object's type, channel 1 its colour, channel 2 its state (doors only) and
+channel 3 the agent's direction at its own cell, `NO_AGENT` elsewhere.
+"""
+
+from minigrid.core.actions import Actions
+from minigrid.core.constants import COLOR_TO_IDX, OBJECT_TO_IDX, STATE_TO_IDX
+
+TYPES: dict[str, int] = OBJECT_TO_IDX
+COLORS: dict[str, int] = COLOR_TO_IDX
+COLOR_OF_INDEX: dict[int, str] = {index: color for color, index in COLORS.items()}
+
+UNSEEN = TYPES["unseen"]
+EMPTY = TYPES["empty"]
+WALL = TYPES["wall"]
+DOOR = TYPES["door"]
+KEY = TYPES["key"]
+BALL = TYPES["ball"]
+BOX = TYPES["box"]
+GOAL = TYPES["goal"]
+LAVA = TYPES["lava"]
+OPEN = STATE_TO_IDX["open"]
+NO_AGENT = 4
+
+LEFT = int(Actions.left)
+RIGHT = int(Actions.right)
+FORWARD = int(Actions.forward)
+PICK_UP = int(Actions.pickup)
+DROP = int(Actions.drop)
+TOGGLE = int(Actions.toggle)
+DONE = int(Actions.done)
+ACTIONS = ("left", "right", "forward", "pick up", "drop", "toggle", "done")

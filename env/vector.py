@@ -1,0 +1,114 @@
+"""Many rooms in step, behind Gymnasium's vector interface."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from torch import Tensor
+
+
+class Rooms(VectorEnv):
+    """N plain Gymnasium environments stepped side by side; any with a map observation will do.
+
+    An observation is the bare `image`, an (N, W, H, C) uint8 tensor, of the environment's
+    dictionary (or its whole observation, if that is a map already). `frame_stack` = k joins the
+    last k images along the channels, oldest first; at a reset the first is repeated.
+
+    Nothing resets by itself: an environment whose episode has ended rests (it keeps its last
+    observation, reward 0 and its flags) until `reset` names it, so that the last observation of
+    a cut-off episode can be bootstrapped and no step is a dummy.
+    """
+
+    metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.DISABLED}
+
+    def __init__(self, make: Callable[[], gym.Env], num_envs: int, frame_stack: int = 1) -> None:
+        self.envs = [make() for _ in range(num_envs)]
+        self.num_envs = num_envs
+        self.frame_stack = frame_stack
+        self.render_mode = self.envs[0].render_mode
+        space = self.envs[0].observation_space
+        image = space["image"] if isinstance(space, gym.spaces.Dict) else space
+        if not isinstance(image, gym.spaces.Box) or len(image.shape) != 3:
+            raise TypeError(
+                "an environment must observe a map of shape (width, height, channels), "
+                f"alone or as `image` of a dictionary, not {space}"
+            )
+        width, height, channels = image.shape
+        self.channels = channels
+        self.single_observation_space = gym.spaces.Box(
+            0, 255, (width, height, channels * frame_stack), np.uint8
+        )
+        self.single_action_space = self.envs[0].action_space
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._images = np.zeros((num_envs, width, height, channels * frame_stack), np.uint8)
+        self._terminated = np.ones(num_envs, bool)
+        self._truncated = np.zeros(num_envs, bool)
+
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[Tensor, dict[str, Any]]:
+        """Start new episodes, in all rooms or where `options["reset_mask"]` (N,) bool is set.
+
+        `seed` is one number a room, or a first one that counts up. Returns all observations.
+        """
+        mask = np.ones(self.num_envs, bool)
+        if options and "reset_mask" in options:
+            mask = np.asarray(options["reset_mask"], bool)
+        if seed is None or isinstance(seed, int):
+            seeds = [seed if seed is None else seed + i for i in range(self.num_envs)]
+        else:
+            seeds = list(seed)
+        for i in np.flatnonzero(mask):
+            observation, _ = self.envs[i].reset(seed=seeds[i])
+            self._images[i] = np.tile(self._image(observation), self.frame_stack)
+        self._terminated[mask] = self._truncated[mask] = False
+        return self._observation(), {}
+
+    def step(self, actions: Any) -> tuple[Tensor, Tensor, Tensor, Tensor, dict[str, Any]]:
+        """One step of every room that does not rest; `actions` is (N,) int.
+
+        Returns observations (N, W, H, C) uint8, rewards (N,) float32, terminations and
+        truncations (N,) bool, and an empty dictionary.
+        """
+        rewards = np.zeros(self.num_envs, np.float32)
+        resting = self._terminated | self._truncated
+        for i, action in enumerate(np.asarray(actions).tolist()):
+            if resting[i]:
+                continue
+            observation, reward, terminated, truncated, _ = self.envs[i].step(action)
+            rewards[i] = reward
+            self._terminated[i], self._truncated[i] = terminated, truncated
+            if self.frame_stack > 1:
+                self._images[i, ..., : -self.channels] = self._images[i, ..., self.channels :]
+            self._images[i, ..., -self.channels :] = self._image(observation)
+        flags = torch.tensor(self._terminated), torch.tensor(self._truncated)
+        return self._observation(), torch.from_numpy(rewards), *flags, {}
+
+    def render(self) -> tuple[Any, ...]:
+        return tuple(env.render() for env in self.envs)
+
+    def pictures(self) -> list[np.ndarray]:
+        """The first room, (height, width, 3) uint8 each: as its agent remembers it, and, if the
+        environment tells, as it is."""
+        env = self.envs[0]
+        truth = getattr(env.unwrapped, "render_truth", None)
+        return [env.render(), *([truth()] if truth else [])]
+
+    def close_extras(self, **kwargs: Any) -> None:
+        for env in self.envs:
+            env.close()
+
+    @staticmethod
+    def _image(observation: Any) -> np.ndarray:
+        return observation["image"] if isinstance(observation, dict) else observation
+
+    def _observation(self) -> Tensor:
+        return torch.tensor(self._images)

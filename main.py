@@ -1,0 +1,492 @@
+"""LLM4Teach: train a small student from reward and from an LLM's plans; see README.md.
+
+python main.py train --task SimpleDoorKey
+python main.py eval
+python main.py bench
+"""
+
+import argparse
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+# Before PyTorch starts its threads: they sleep while they wait, so that another busy process
+# (a second run, an LLM) does not slow them down tenfold.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import gymnasium as gym
+import numpy as np
+import torch
+
+import env  # noqa: F401  (registers the tasks)
+from algos.evaluator import Evaluation, evaluate
+from algos.film import film_episode
+from algos.ppo import PPO, PPOSettings
+from algos.rollout import Actor, play
+from algos.schedule import AdaptiveSchedule, LinearSchedule, Schedule
+from algos.student import Greedy, NetworkSpec, Student, load_student
+from algos.trainer import Trainer
+from env.symbols import ACTIONS
+from env.vector import Rooms
+from planner.plans import RecordedPlanner
+from planner.scene import SceneReader
+from teacher.teacher import PlanTeacher
+from utils import runs, seeding
+from utils.bench import REPEATS, median_seconds
+from utils.config import Config, Task, defaults, load_task, make_config, task_names
+from utils.errors import UserError
+from utils.files import write_json
+from utils.log import RunLog, TrainingDisplay, say, table
+from utils.timing import Stopwatch
+from utils.video import write_mp4
+
+DEFAULT_TASK = "SimpleDoorKey"
+MAX_ROOMS = 100
+# What may change when a run goes on; anything else would make it another run.
+RESUMABLE = ("n_itr", "num_eval", "env_seed_list", "eval_interval", "save_interval", "device",
+             "threads")  # fmt: skip
+
+
+class Parser(argparse.ArgumentParser):
+    """Errors in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message}; see {self.prog} --help\n")
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = Parser(prog="main.py", description="Train small students with an LLM as teacher.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    train = commands.add_parser("train", help="train a student", allow_abbrev=False)
+    evaluation = commands.add_parser(
+        "eval", help="evaluate a run, or the teacher alone", allow_abbrev=False
+    )
+    for command in (train, evaluation):
+        add_common_flags(command)
+    add_train_flags(train)
+    add_eval_flags(evaluation)
+    bench = commands.add_parser("bench", help="measure speeds", allow_abbrev=False)
+    bench.add_argument("--threads", type=int, default=1, help="PyTorch's CPU threads; default 1")
+    bench.add_argument("--device", default="cpu", help="cpu (default) or cuda")
+    return parser.parse_args(arguments)
+
+
+def add_setting(command: argparse.ArgumentParser, flag: str, **options: Any) -> None:
+    """A flag that, if not given, leaves the word to the run, the task's file or base.yaml."""
+    command.add_argument(flag, default=argparse.SUPPRESS, **options)
+
+
+def add_common_flags(command: argparse.ArgumentParser) -> None:
+    tasks = ", ".join(task_names())
+    add = command.add_argument
+    add("--task", help=f"{tasks} (any case) or a task's YAML file; default {DEFAULT_TASK}")
+    add("--logdir", type=Path, default=Path("log"), help="root of the log tree; default log")
+    add("--savedir", metavar="NAME", help="train: default run1, run2, …; eval: default eval")
+    add("--loaddir", metavar="RUN", help="the run to evaluate, or to start training from")
+    add("--loadmodel", default="acmodel", help="its model; default acmodel")
+    add("--seed_list", type=int, nargs="+", metavar="SEED", help="one run each; default 0")
+    add("--offline_planner", action="store_true", help="recorded answers teach (the default)")
+    plans = command.add_mutually_exclusive_group()
+    add_setting(plans, "--hard", action="store_true", help="draw one plan at each step")
+    add_setting(
+        plans, "--soft_planner", dest="hard", action="store_false", help="mix plans (default)"
+    )
+    add_setting(command, "--policy", choices=["ppo"], help="the algorithm")
+    add_setting(command, "--device", help="cpu or cuda; default cuda if there is one")
+    add_setting(command, "--threads", type=int, help="CPU threads; default the physical cores")
+    add_setting(command, "--recurrent", action="store_true", help="an LSTM in the student")
+    add_setting(command, "--frame_stack", type=int, help="maps seen at once; default 1")
+    add_setting(command, "--num_eval", type=int, help="evaluation episodes; default 10")
+    add_setting(
+        command,
+        "--env_seed_list",
+        type=int,
+        nargs="*",
+        metavar="SEED",
+        help="rooms of evaluation: s means s, s + 1, …; several as they are; none random",
+    )
+
+
+def add_train_flags(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--config", type=Path, help="take all settings from a run's config.json")
+    add("--resume", action="store_true", help="continue a run (--savedir, or the newest)")
+    add("--overwrite", action="store_true", help="replace the run of that name")
+    for flag, kind, text in (
+        ("--n_itr", int, "iterations; default 20000"),
+        ("--traj_per_itr", int, "episodes an iteration; default 10"),
+        ("--batch_size", int, "steps a minibatch; default 128"),
+        ("--gamma", float, "discount; default 0.99"),
+        ("--lam", float, "lambda of --gae; default 0.95"),
+        ("--kl_start", float, "the teacher's weight k at first; default 10"),
+        ("--kl_step", float, "its fall an iteration; default 0.005"),
+        ("--kl_min", float, "its least; default 0.1"),
+        ("--kl_until", int, "iteration from which on it is 0; default 3000"),
+        ("--eval_interval", int, "iterations; default 10"),
+        ("--save_interval", int, "iterations; default 100"),
+    ):
+        add_setting(command, flag, type=kind, help=text)
+    add_setting(command, "--gae", action="store_true", help="generalised advantage estimation")
+    add_setting(
+        command,
+        "--schedule",
+        choices=["linear", "adaptive"],
+        help="k by the clock (default), or by the student's success",
+    )
+
+
+def add_eval_flags(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--eval_teacher", action="store_true", help="let the teacher act; needs no run")
+    add("--deterministic", action="store_true", help="take the likeliest action")
+    add("--videos", type=int, default=0, metavar="K", help="film the first K episodes as mp4")
+
+
+# Building the parts.
+
+
+def make_rooms(task: Task, count: int, frame_stack: int, render: bool = False) -> Rooms:
+    mode = "rgb_array" if render else None
+    try:
+        return Rooms(
+            lambda: gym.make(task.env_id, render_mode=mode, disable_env_checker=True),
+            count,
+            frame_stack,
+        )
+    except (gym.error.Error, ImportError, TypeError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"cannot make the environment {task.env_id}: {reason}") from error
+
+
+def make_teacher(task: Task, hard: bool) -> PlanTeacher:
+    planner = RecordedPlanner(task.plans, task.anonymous_colors)
+    return PlanTeacher(planner, SceneReader(task.names), task.view_size, hard)
+
+
+def network_of(rooms: Rooms, recurrent: bool) -> NetworkSpec:
+    width, height, channels = rooms.single_observation_space.shape
+    return NetworkSpec(width, height, channels, int(rooms.single_action_space.n), recurrent)
+
+
+def make_schedule(config: Config) -> Schedule:
+    if config.schedule == "adaptive":
+        return AdaptiveSchedule(config.kl_start, config.kl_min, config.kl_until)
+    return LinearSchedule(config.kl_start, config.kl_step, config.kl_min, config.kl_until)
+
+
+def make_trainer(config: Config, folder: Path) -> Trainer:
+    rooms = make_rooms(config.task, config.traj_per_itr, config.frame_stack)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        student = Student(network_of(rooms, config.recurrent)).to(config.device)
+    settings = PPOSettings(**{name: getattr(config, name) for name in PPOSettings.__annotations__})
+    teacher = make_teacher(config.task, config.hard)
+    ppo = PPO(student, settings)
+    return Trainer(config, folder, rooms, ppo, teacher, make_schedule(config))
+
+
+def choose_device(name: str | None) -> str:
+    device = name or ("cuda" if torch.cuda.is_available() else "cpu")
+    kind = device.split(":")[0]
+    if kind not in ("cpu", "cuda") or (kind == "cuda" and not torch.cuda.is_available()):
+        raise UserError(f"there is no device {device!r} here; give --device cpu")
+    return device
+
+
+def task_folder(logdir: Path, policy: str, task: Task) -> Path:
+    return logdir / policy / task.name.lower()
+
+
+def given_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """The settings among the flags that were given."""
+    given = {name: value for name, value in vars(args).items() if name in Config.model_fields}
+    given.pop("task")
+    return given
+
+
+# train
+
+
+class Interrupts:
+    """SIGINT and SIGTERM let the iteration under way end; a second one acts at once."""
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._receive)
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        self.received = number
+        signal.signal(number, signal.SIG_DFL)
+        say("stopping after this iteration; once more to stop at once")
+
+    def __call__(self) -> bool:
+        return self.received is not None
+
+
+def train(args: argparse.Namespace) -> int:
+    interrupts = Interrupts()
+    for folder, config in planned_runs(args):
+        train_run(config, folder, interrupts)
+        if interrupts.received is not None:
+            say(f"stopped; continue with: train --task {config.task.name} "
+                f"--savedir {folder.name} --resume")  # fmt: skip
+            return 128 + interrupts.received
+    return 0
+
+
+def planned_runs(args: argparse.Namespace) -> list[tuple[Path, Config]]:
+    """The folders that the flags ask to train in, new ones claimed, with their settings."""
+    if args.resume and args.overwrite:
+        raise UserError("give --resume or --overwrite, not both")
+    given = given_settings(args)
+    template = runs.read_config(args.config) if args.config else None
+    task = template.task if template and args.task is None else load_task(args.task or DEFAULT_TASK)
+    settings = template.model_dump() if template else defaults(task)
+    settings |= {"threads": torch.get_num_threads(), **given, "task": task}
+    settings["device"] = choose_device(given.get("device"))
+    parent = task_folder(args.logdir, settings["policy"], task)
+    if args.loaddir:
+        source = runs.find(parent, args.loaddir, None)[0]
+        settings["warm_start"] = str(runs.model_file(source, args.loadmodel))
+
+    if args.resume and args.seed_list is None:
+        folders = runs.find(parent, args.savedir, None) if args.savedir else [runs.newest(parent)]
+        return [(folder, resumed_config(folder, given)) for folder in folders]
+    seeds = args.seed_list or [template.seed if template else 0]
+    configs = [make_config(settings | {"seed": seed}, "settings") for seed in seeds]
+    suffixes = [f"-{seed}" for seed in seeds] if len(seeds) > 1 else [""]
+    name = runs.check_name(args.savedir) if args.savedir else runs.claim_next(parent, suffixes)
+    plan = []
+    for suffix, config in zip(suffixes, configs, strict=True):
+        folder = parent / f"{name}{suffix}"
+        if args.resume and runs.is_run(folder):
+            config = resumed_config(folder, given)
+        else:
+            runs.claim(folder, args.overwrite)
+        plan.append((folder, config))
+    return plan
+
+
+def resumed_config(folder: Path, given: dict[str, Any]) -> Config:
+    """The settings of a run that goes on, with what may change meanwhile changed."""
+    path = folder / runs.CONFIG
+    config = runs.read_config(path)
+    for name, value in given.items():
+        if name not in RESUMABLE and value != getattr(config, name):
+            raise UserError(
+                f"--{name} {value} differs from the {getattr(config, name)} of {folder}; "
+                "a run goes on as it began, so start a new one"
+            )
+    return runs.read_config(path, **given)
+
+
+def train_run(config: Config, folder: Path, interrupts: Interrupts) -> None:
+    torch.set_num_threads(config.threads)
+    device = torch.device(choose_device(config.device))
+    trainer = make_trainer(config, folder)
+    if (folder / runs.CHECKPOINT).exists():
+        trainer.restore()
+    elif config.warm_start:
+        student, _ = load_student(Path(config.warm_start), device)
+        check_network(student, trainer.student.spec, config.warm_start)
+        trainer.student.load(student.state_dict(), config.warm_start)
+    runs.write_config(folder, config)
+    done = trainer.progress.iteration
+    if done >= config.n_itr:
+        say(f"{folder} has its {done} iterations; give a larger --n_itr to go on")
+        return
+    teacher = trainer.teacher
+    mode = "one plan drawn a step" if config.hard else "all plans mixed"
+    say(f"{'continuing' if done else 'training'} {folder} on {device}; teacher: recorded answers "
+        f"to {len(config.task.plans)} scenes, {mode}")  # fmt: skip
+
+    test_rooms = make_rooms(config.task, min(config.num_eval, MAX_ROOMS), config.frame_stack)
+    studio = make_rooms(config.task, 1, config.frame_stack, render=True)
+
+    def test(iteration: int) -> Evaluation:
+        rooms = seeding.evaluation_rooms(config.env_seed_list, config.num_eval)
+        draws = seeding.generator(config.seed, seeding.EVALUATION, iteration, device=device)
+        return evaluate(test_rooms, trainer.student, rooms, draws, device)
+
+    def film(iteration: int) -> None:
+        room = seeding.evaluation_rooms(config.env_seed_list, 1)[0]
+        draws = seeding.generator(config.seed, seeding.VIDEO, iteration, device=device)
+        frames = film_episode(studio, trainer.student, teacher, ACTIONS, room, draws, device)
+        log.film("Episode", frames, iteration)
+
+    log = RunLog(folder, after=done)
+    try:
+        with TrainingDisplay(folder.name, done, config.n_itr) as display:
+            trainer.train(log, test, display.show, film, interrupts)
+    finally:
+        log.close()
+    say(f"{folder}: {trainer.progress.iteration} iterations, {trainer.progress.steps} steps, "
+        f"{trainer.progress.seconds:.0f} s of training")  # fmt: skip
+
+
+def check_network(student: Student, wanted: NetworkSpec, source: object) -> None:
+    if student.spec != wanted:
+        raise UserError(
+            f"{source} holds another network ({student.spec.describe()}) "
+            f"than is asked for ({wanted.describe()})"
+        )
+
+
+# eval
+
+
+def evaluation(args: argparse.Namespace) -> int:
+    given = given_settings(args)
+    task = load_task(args.task or DEFAULT_TASK)
+    parent = task_folder(args.logdir, given.get("policy", defaults(task)["policy"]), task)
+    name = runs.check_name(args.savedir or "eval")
+    given["device"] = choose_device(given.get("device"))
+    if args.eval_teacher:
+        seed = (args.seed_list or [0])[0]
+        settings = defaults(task) | {"threads": torch.get_num_threads()} | given
+        config = make_config(settings | {"task": task, "seed": seed}, "settings")
+        rows = [evaluate_actor(args, config, None, parent / runs.TEACHER / name)]
+    else:
+        if args.loaddir:
+            folders = runs.find(parent, args.loaddir, args.seed_list)
+        else:
+            folders = [runs.newest(parent)]
+            say(f"no --loaddir: the newest run of {task.name} is {folders[0]}")
+        rows = [evaluate_run(args, folder, given, folder / name) for folder in folders]
+    columns = ["actor", "episodes", "success", "return", "length"]
+    table(f"{task.name}: means with 95% intervals", columns, rows)
+    return 0
+
+
+def evaluate_run(
+    args: argparse.Namespace, folder: Path, given: dict[str, Any], target: Path
+) -> list[str]:
+    path = runs.model_file(folder, args.loadmodel)
+    seeds = {"seed": args.seed_list[0]} if args.seed_list and len(args.seed_list) == 1 else {}
+    config = runs.read_config(folder / runs.CONFIG, **given, **seeds)
+    student, trained_on = load_student(path, torch.device(config.device))
+    if trained_on != config.task.name:
+        raise UserError(f"{path} was trained on {trained_on}, not on {config.task.name}")
+    return evaluate_actor(args, config, student, target)
+
+
+def evaluate_actor(
+    args: argparse.Namespace, config: Config, student: Student | None, target: Path
+) -> list[str]:
+    """Evaluate a student, or else the teacher; write eval.json and films; a row of the table."""
+    torch.set_num_threads(config.threads)
+    device = torch.device(config.device)
+    teacher = make_teacher(config.task, config.hard)
+    rooms = make_rooms(config.task, min(config.num_eval, MAX_ROOMS), config.frame_stack)
+    actor: Actor = teacher
+    if student:
+        check_network(student, network_of(rooms, config.recurrent), target.parent)
+        actor = student
+    if args.deterministic:
+        actor = Greedy(actor)
+    # A teacher draws on the CPU, a student where it is.
+    place = device if student else torch.device("cpu")
+    draws = seeding.generator(config.seed, seeding.EVALUATION, device=place)
+    seeds = seeding.evaluation_rooms(config.env_seed_list, config.num_eval)
+    outcome = evaluate(rooms, actor, seeds, draws, device)
+
+    who = str(target.parent) if student else "teacher"
+    content = {"task": config.task.name, "actor": who, "deterministic": args.deterministic}
+    content |= {"seed": config.seed, "hard": config.hard} | outcome.to_dict()
+    write_json(target / "eval.json", content | {"provenance": runs.provenance()})
+    say(f"wrote {target / 'eval.json'}")
+    for old in target.glob("episode-*.mp4"):
+        old.unlink()
+    studio = make_rooms(config.task, 1, config.frame_stack, render=True) if args.videos else rooms
+    for seed in seeds[: args.videos]:
+        draws = seeding.generator(config.seed, seeding.VIDEO, seed, device=place)
+        frames = film_episode(studio, actor, teacher, ACTIONS, seed, draws, device)
+        write_mp4(target / f"episode-{seed}.mp4", frames)
+        say(f"wrote {target / f'episode-{seed}.mp4'}")
+    if outcome.unanswered_steps:
+        say(f"{outcome.unanswered_steps} steps were in scenes without an answer: it waited there")
+    cells = [
+        f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+        for (mean, (low, high)), digits in zip(outcome.summary().values(), (3, 3, 1), strict=True)
+    ]
+    return [who, str(len(seeds)), *cells]
+
+
+# bench
+
+
+def bench(args: argparse.Namespace) -> int:
+    torch.set_num_threads(args.threads)
+    device = torch.device(choose_device(args.device))
+    rows = []
+    for name in task_names():
+        rows += bench_task(load_task(name), device, args.threads)
+    title = f"median of {REPEATS} on {args.threads} CPU thread(s), device {device}"
+    table(title, ["what", "steps", "seconds", "steps/s"], rows)
+    return 0
+
+
+def bench_task(task: Task, device: torch.device, threads: int) -> list[list[str]]:
+    """The environment alone, labels alone, and whole iterations with a student that is new."""
+    settings = {"task": task, "seed": 0, "device": str(device), "threads": threads}
+    config = make_config(defaults(task) | settings, "settings")
+    room = gym.make(task.env_id, disable_env_checker=True)
+    moves = np.random.default_rng(0).integers(len(ACTIONS), size=2000).tolist()
+
+    def walk() -> None:
+        room.reset(seed=0)
+        for move in moves:
+            _, _, terminated, truncated, _ = room.step(move)
+            if terminated or truncated:
+                room.reset()
+
+    trainer = make_trainer(config, Path())
+    rooms = seeding.training_rooms(0, 0, 0, config.traj_per_itr)
+    draws = seeding.generator(0, seeding.ACTIONS, device=device)
+    rollout = play(trainer.rooms, trainer.student, rooms, draws, device, Stopwatch())
+
+    def label() -> None:
+        trainer.teacher.label(rollout.obs, rollout.starts, torch.Generator())
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+
+    def row(what: str, steps: int, seconds: float) -> list[str]:
+        return [f"{task.name}: {what}", str(steps), f"{seconds:.3f}", f"{steps / seconds:,.0f}"]
+
+    rows = [
+        row("environment", len(moves), median_seconds(walk)),
+        row("labels", len(rollout), median_seconds(label)),
+    ]
+    # An iteration of 10 episodes of 150 steps: what the phases cost a step, times 1,500.
+    phases = bench_iterations(config)
+    return rows + [row(f"iteration, {name}", 1500, 1500 * cost) for name, cost in phases.items()]
+
+
+def bench_iterations(config: Config) -> dict[str, float]:
+    """Median seconds a step of each phase of the first iteration, and of the whole."""
+    costs: dict[str, list[float]] = {}
+    for seed in range(REPEATS):
+        trainer = make_trainer(config.model_copy(update={"seed": seed}), Path())
+        for name, speed in trainer.iterate().items():
+            if name.startswith("Speed/"):
+                costs.setdefault(name.removeprefix("Speed/").lower(), []).append(1 / speed)
+    return {name: float(np.median(each)) for name, each in costs.items()}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    args = parse(arguments)
+    try:
+        return {"train": train, "eval": evaluation, "bench": bench}[args.command](args)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""Checkpoints: weights with what is needed to use them, written whole or not at all."""
+
+import io
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from utils.errors import UserError
+from utils.files import write_atomically
+
+FORMAT = 1
+
+
+def save(path: Path, content: dict[str, Any]) -> None:
+    """Write tensors and plain values; UserError if they cannot be written."""
+    # Serialised in memory first: a full disk then raises OSError, as everywhere else.
+    buffer = io.BytesIO()
+    torch.save({"format": FORMAT, **content}, buffer)
+    write_atomically(path, lambda part: part.write_bytes(buffer.getbuffer()))
+
+
+def load(path: Path, *needed: str) -> dict[str, Any]:
+    """Read a checkpoint onto the CPU; UserError if it is missing, damaged or lacks a key.
+
+    Only tensors and plain values are accepted: nothing that is read can run code.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise UserError(f"there is no checkpoint {path}") from error
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        raise UserError(f"{path} is damaged or no checkpoint of this project") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise UserError(f"{path} is no checkpoint of this version of the project")
+    if missing := [key for key in needed if key not in content]:
+        raise UserError(f"{path} lacks {', '.join(missing)}: it is another kind of checkpoint")
+    return content

@@ -1,0 +1,135 @@
+"""Configuration: task files, defaults, and the complete settings of a run."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from utils.errors import UserError
+
+CONFIGS = Path(__file__).parent.parent / "configs"
+MAX_EVALUATION_SEED = 2**32 - 1
+
+Model = TypeVar("Model", bound=BaseModel)
+Probability = Annotated[float, Field(ge=0, le=1)]
+Seed = Annotated[int, Field(ge=0, le=MAX_EVALUATION_SEED)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Task(_Strict):
+    """A task: its environment, how its things are named, and the recorded answers about them."""
+
+    name: str = Field(pattern=r"^\w[\w-]*$")
+    env_id: str
+    names: dict[str, str | list[str]]
+    plans: dict[str, dict[str, Probability]]
+    anonymous_colors: bool = False
+    view_size: int = Field(3, ge=3)
+    settings: dict[str, Any] = {}
+
+    @field_validator("plans")
+    @classmethod
+    def _add_up(cls, plans: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+        for scene, answer in plans.items():
+            if abs(sum(answer.values()) - 1) > 1e-6:
+                raise ValueError(f"the probabilities of {scene!r} do not add up to 1")
+        return plans
+
+
+class Config(_Strict):
+    """Everything that a run depends on; `configs/base.yaml` says what each setting means."""
+
+    task: Task
+    seed: int = Field(ge=0)
+    device: str
+    threads: int = Field(ge=1)
+    policy: Literal["ppo"]
+    n_itr: int = Field(ge=0)
+    traj_per_itr: int = Field(ge=1)
+    batch_size: int = Field(ge=2)
+    frame_stack: int = Field(ge=1)
+    recurrent: bool
+    gamma: Probability
+    lam: Probability
+    gae: bool
+    learning_rate: float = Field(gt=0)
+    epochs: int = Field(ge=1)
+    clip: float = Field(gt=0)
+    value_coef: float = Field(ge=0)
+    entropy_coef: float = Field(ge=0)
+    max_grad_norm: float = Field(gt=0)
+    schedule: Literal["linear", "adaptive"]
+    kl_start: float = Field(ge=0)
+    kl_step: float = Field(ge=0)
+    kl_min: float = Field(ge=0)
+    kl_until: int = Field(ge=0)
+    hard: bool
+    num_eval: int = Field(ge=1)
+    env_seed_list: list[Seed]
+    eval_interval: int = Field(ge=1)
+    save_interval: int = Field(ge=1)
+    warm_start: str | None = None
+
+
+def task_names() -> list[str]:
+    """The tasks that come with the project."""
+    return sorted(read_yaml(path)["name"] for path in CONFIGS.glob("*.yaml") if _is_task(path))
+
+
+def _is_task(path: Path) -> bool:
+    return "env_id" in read_yaml(path)
+
+
+def load_task(name: str) -> Task:
+    """A task by its name, in any case, or by the path of its YAML file."""
+    path = Path(name)
+    if path.suffix not in (".yaml", ".yml"):
+        path = CONFIGS / f"{name.lower()}.yaml"
+        if Path(name).name != name or not path.is_file() or not _is_task(path):
+            known = ", ".join(task_names())
+            raise UserError(f"unknown task {name!r}; give one of {known}, or a task's YAML file")
+    content = read_yaml(path)
+    if isinstance(content.get("plans"), str):
+        content["plans"] = read_yaml(path.parent / content["plans"])
+    return _validated(Task, content, path)
+
+
+def defaults(task: Task) -> dict[str, Any]:
+    """The settings of a task before any flag is given."""
+    return read_yaml(CONFIGS / "base.yaml") | task.settings
+
+
+def make_config(settings: Mapping[str, Any], source: object) -> Config:
+    """Settings -> a valid configuration; `source` says where they come from, for the error."""
+    return _validated(Config, settings, source)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML (or JSON) file whose top level is a mapping."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"cannot read {path}: {_first_line(error)}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"cannot read {path}: it must hold names and values")
+    return content
+
+
+def _validated(model: type[Model], content: Mapping[str, Any], source: object) -> Model:
+    try:
+        return model.model_validate(dict(content))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise UserError(
+            f"{source}: {place}: {first['msg'].lower()}, not {first['input']!r:.60}"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return " ".join(str(error).split())

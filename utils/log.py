@@ -1,0 +1,113 @@
+"""TensorBoard, and what a terminal is told."""
+
+from pathlib import Path
+from types import TracebackType
+
+import rich
+from PIL import Image
+from rich.box import SIMPLE_HEAD
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from tensorboard.compat.proto.summary_pb2 import Summary
+from torch.utils.tensorboard import SummaryWriter
+
+from utils.video import SIZE, as_gif
+
+GIF_FRAMES = 60
+
+
+class RunLog:
+    """TensorBoard events of a run; those beyond `after` iterations, of a run that was cut off
+    and is resumed, are taken back."""
+
+    def __init__(self, folder: Path, after: int = 0) -> None:
+        self.writer = SummaryWriter(str(folder), purge_step=after + 1 if after else None)
+
+    def scalars(self, values: dict[str, float], iteration: int) -> None:
+        for name, value in values.items():
+            self.writer.add_scalar(name, value, iteration)
+
+    def film(self, name: str, frames: list[Image.Image], iteration: int) -> None:
+        """The beginning of a film as an animated image."""
+        gif = as_gif(frames[:GIF_FRAMES])
+        image = Summary.Image(
+            height=SIZE[1] // 2, width=SIZE[0] // 2, colorspace=3, encoded_image_string=gif
+        )
+        self.writer.file_writer.add_summary(
+            Summary(value=[Summary.Value(tag=name, image=image)]), iteration
+        )
+
+    def flush(self) -> None:
+        self.writer.flush()
+
+    def close(self) -> None:
+        self.writer.close()
+
+
+class TrainingDisplay:
+    """A progress bar in a terminal; elsewhere a plain line at every evaluation."""
+
+    def __init__(self, name: str, done: int, total: int) -> None:
+        self.name = name
+        self.total = total
+        self.bar: Progress | None = None
+        if rich.get_console().is_terminal:
+            self.bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[news]}"),
+                TimeElapsedColumn(),
+                TextColumn("left"),
+                TimeRemainingColumn(),
+            )
+            self.row = self.bar.add_task(name, total=total, completed=done, news="")
+
+    def __enter__(self) -> "TrainingDisplay":
+        if self.bar:
+            self.bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.bar:
+            self.bar.stop()
+
+    def show(self, iteration: int, scalars: dict[str, float]) -> None:
+        news = (
+            f"success {scalars['Train/Success Rate']:.2f}, "
+            f"return {scalars['Train/Return Mean']:.2f}, "
+            f"k {scalars['Train/Kickstarting Coef']:.2f}, "
+            f"{scalars['Speed/Total']:.0f} steps/s"
+        )
+        if self.bar:
+            self.bar.update(self.row, completed=iteration, news=news)
+        elif "Test/Success Rate" in scalars:
+            test = f"evaluation success {scalars['Test/Success Rate']:.2f}"
+            say(f"{self.name} {iteration}/{self.total}: {test}, training {news}")
+
+
+def say(line: str) -> None:
+    """One line to the terminal."""
+    rich.get_console().print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
+    """A table to the terminal."""
+    shown = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for number, column in enumerate(columns):
+        shown.add_column(column, justify="left" if number == 0 else "right", no_wrap=True)
+    for row in rows:
+        shown.add_row(*row)
+    rich.get_console().print(shown)

@@ -1,0 +1,137 @@
+"""Run folders: <logdir>/<policy>/<task>/<run>/, with all that is needed to continue or judge it."""
+
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from utils.config import Config, make_config, read_yaml
+from utils.errors import UserError
+from utils.files import write_json
+
+CONFIG, MODEL, CHECKPOINT = "config.json", "acmodel.pt", "checkpoint.pt"
+TEACHER = "teacher"
+PROJECT = Path(__file__).parent.parent
+PACKAGES = ("torch", "numpy", "gymnasium", "minigrid", "tensorboard")
+
+
+def check_name(name: str) -> str:
+    """A name for a run that cannot leave its folder or be taken for something else."""
+    if not re.fullmatch(r"\w[\w.+-]*", name):
+        raise UserError(f"{name!r} is no name for a run: use letters, digits and . _ + -")
+    if name == TEACHER:
+        raise UserError(f"the name {TEACHER!r} is kept for evaluations of the teacher alone")
+    return name
+
+
+def claim_next(task_folder: Path, suffixes: list[str]) -> str:
+    """The first of run1, run2, … that is free; its folder with the first suffix is made, so that
+    of two runs started together each has its own."""
+    number = 0
+    while True:
+        number += 1
+        name = f"run{number}"
+        if (task_folder / name).exists() or any(task_folder.glob(f"{name}-*")):
+            continue
+        try:
+            (task_folder / f"{name}{suffixes[0]}").mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise UserError(f"cannot make {task_folder / name}: {error.strerror}") from error
+        return name
+
+
+def is_run(folder: Path) -> bool:
+    return (folder / CONFIG).is_file()
+
+
+def claim(folder: Path, overwrite: bool = False) -> None:
+    """Make the folder of a new run; UserError if it holds one already and may not be replaced."""
+    if folder.exists() and any(folder.iterdir()):
+        if not is_run(folder):
+            raise UserError(f"{folder} exists and is no run; give another --savedir")
+        if not overwrite:
+            raise UserError(
+                f"{folder} holds a run already; continue it with --resume, "
+                "replace it with --overwrite, or give another --savedir"
+            )
+        shutil.rmtree(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make {folder}: {error.strerror}") from error
+
+
+def find(task_folder: Path, name: str, seeds: list[int] | None) -> list[Path]:
+    """The runs that `--loaddir name` means: itself, or one a seed, <name>-<seed>."""
+    single = Path(name) if Path(name).name != name else task_folder / name
+    if is_run(single):
+        return [single]
+    per_seed = [
+        folder
+        for folder in task_folder.glob(f"{name}-*")
+        if is_run(folder) and (seed := folder.name[len(name) + 1 :]).isdigit()
+        if seeds is None or int(seed) in seeds
+    ]
+    if not per_seed:
+        raise UserError(f"there is no run {single}; {_known(task_folder)}")
+    return sorted(per_seed, key=lambda folder: int(folder.name.rsplit("-", 1)[1]))
+
+
+def model_file(folder: Path, name: str) -> Path:
+    """A run's model by its name, with or without `.pt`."""
+    return folder / (name if name.endswith(".pt") else f"{name}.pt")
+
+
+def newest(task_folder: Path) -> Path:
+    """The run of a task that was written to last."""
+    trained = [model.parent for model in task_folder.glob(f"*/{CONFIG}")]
+    if not trained:
+        raise UserError(f"there is no run under {task_folder}; train one first: main.py train")
+    return max(trained, key=lambda folder: max(f.stat().st_mtime_ns for f in folder.iterdir()))
+
+
+def _known(task_folder: Path) -> str:
+    names = sorted(folder.parent.name for folder in task_folder.glob(f"*/{CONFIG}"))
+    return f"there are {', '.join(names)}" if names else "train one first: main.py train"
+
+
+def write_config(folder: Path, config: Config) -> None:
+    """All settings, and with which program they were used; no secret is among them."""
+    write_json(folder / CONFIG, config.model_dump() | {"provenance": provenance()})
+
+
+def read_config(path: Path, **changes: Any) -> Config:
+    """The settings of a run's config.json, with some of them replaced."""
+    settings = read_yaml(path)
+    settings.pop("provenance", None)
+    return make_config(settings | changes, path)
+
+
+def provenance() -> dict[str, Any]:
+    """Versions, git commit and command: where a run comes from."""
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "not installed"
+    return {"command": ["main.py", *sys.argv[1:]], "git_commit": git_commit(), "versions": versions}
+
+
+def git_commit() -> str | None:
+    """The commit that is checked out, with "+changes" if files differ; None outside git."""
+    try:
+        git = ["git", "-C", str(PROJECT)]
+        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True)
+        status = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True)
+    except OSError:
+        return None
+    if head.returncode:
+        return None
+    return head.stdout.strip() + ("+changes" if status.stdout.strip() else "")

@@ -1,0 +1,38 @@
+"""Randomness as a function: each use has a stream of its own, named by numbers.
+
+What an iteration draws depends on the run's seed and the iteration alone, so that a run that was
+stopped goes on exactly as if it had not been.
+"""
+
+import numpy as np
+import torch
+
+WEIGHTS, ROOMS, ACTIONS, TEACHER, MINIBATCHES, EVALUATION, VIDEO = range(7)
+
+FIRST_TRAINING_SEED = 2**32
+"""Rooms of training have seeds from here on; those of evaluation lie below."""
+
+
+def generator(seed: int, *stream: int, device: torch.device | str = "cpu") -> torch.Generator:
+    """A PyTorch generator of one stream."""
+    return torch.Generator(device).manual_seed(_draw(seed, stream, 1)[0])
+
+
+def training_rooms(seed: int, iteration: int, wave: int, count: int) -> list[int]:
+    """The seeds of the rooms of one wave of episodes."""
+    return [FIRST_TRAINING_SEED + n for n in _draw(seed, (ROOMS, iteration, wave), count)]
+
+
+def evaluation_rooms(first: list[int], count: int) -> list[int]:
+    """One seed s means s, s + 1, …; several are taken as they are, again from the front if they
+    are too few; none means random ones."""
+    if not first:
+        return np.random.SeedSequence().generate_state(count).tolist()
+    if len(first) == 1:
+        return [first[0] + i for i in range(count)]
+    return [first[i % len(first)] for i in range(count)]
+
+
+def _draw(seed: int, stream: tuple[int, ...], count: int) -> list[int]:
+    words = np.random.SeedSequence(seed, spawn_key=stream).generate_state(count, np.uint64)
+    return (words >> np.uint64(1)).tolist()

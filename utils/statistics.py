@@ -1,0 +1,24 @@
+"""95% intervals for what an evaluation measures."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import stats
+
+LEVEL = 0.95
+Interval = tuple[float, float]
+
+
+def share(successes: Sequence[bool]) -> tuple[float, Interval]:
+    """The share of successes with Wilson's interval."""
+    count, total = int(np.sum(successes)), len(successes)
+    interval = stats.binomtest(count, total).proportion_ci(LEVEL, method="wilson")
+    return count / total, (float(interval.low), float(interval.high))
+
+
+def mean(values: Sequence[float]) -> tuple[float, Interval]:
+    """The mean with Student's t interval; that of one value is the value itself."""
+    average, error = float(np.mean(values)), 0.0
+    if len(values) > 1:
+        error = float(stats.sem(values) * stats.t.ppf((1 + LEVEL) / 2, len(values) - 1))
+    return average, (average - error, average + error)

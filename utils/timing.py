@@ -1,0 +1,24 @@
+"""Where the seconds go: a stopwatch for the phases of a training iteration."""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+class Stopwatch:
+    """Adds up seconds by phase: `with watch("policy"): …`; `watch.seconds["policy"]`."""
+
+    def __init__(self, device: torch.device | None = None) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+        self._cuda = device is not None and device.type == "cuda"
+
+    @contextmanager
+    def __call__(self, phase: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        if self._cuda:
+            torch.cuda.synchronize()
+        self.seconds[phase] += time.perf_counter() - start
