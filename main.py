@@ -9,6 +9,7 @@ import argparse
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -39,7 +40,7 @@ from utils.bench import REPEATS, median_seconds
 from utils.config import Config, Task, defaults, load_task, make_config, task_names
 from utils.errors import UserError
 from utils.files import write_json
-from utils.log import RunLog, TrainingDisplay, say, table
+from utils.log import GIF_FRAMES, RunLog, TrainingDisplay, say, table
 from utils.timing import Stopwatch
 from utils.video import write_mp4
 
@@ -211,16 +212,25 @@ def given_settings(args: argparse.Namespace) -> dict[str, Any]:
 
 
 class Interrupts:
-    """SIGINT and SIGTERM let the iteration under way end; a second one acts at once."""
+    """While it is entered, SIGINT and SIGTERM let the iteration under way end; the second one
+    acts at once."""
+
+    SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
     def __init__(self) -> None:
         self.received: int | None = None
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._receive)
+
+    def __enter__(self) -> "Interrupts":
+        self.handlers = {number: signal.signal(number, self._receive) for number in self.SIGNALS}
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self.handlers.items():
+            signal.signal(number, handler)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         self.received = number
-        signal.signal(number, signal.SIG_DFL)
+        signal.signal(number, self.handlers[number])
         say("stopping after this iteration; once more to stop at once")
 
     def __call__(self) -> bool:
@@ -228,13 +238,15 @@ class Interrupts:
 
 
 def train(args: argparse.Namespace) -> int:
-    interrupts = Interrupts()
-    for folder, config in planned_runs(args):
-        train_run(config, folder, interrupts)
-        if interrupts.received is not None:
-            say(f"stopped; continue with: train --task {config.task.name} "
-                f"--savedir {folder.name} --resume")  # fmt: skip
-            return 128 + interrupts.received
+    with Interrupts() as interrupts:
+        for folder, config in planned_runs(args):
+            train_run(config, folder, interrupts)
+            if interrupts.received is not None:
+                say(
+                    f"stopped; continue with: train --task {config.task.name} "
+                    f"--savedir {folder.name} --resume"
+                )
+                return 128 + interrupts.received
     return 0
 
 
@@ -242,6 +254,8 @@ def planned_runs(args: argparse.Namespace) -> list[tuple[Path, Config]]:
     """The folders that the flags ask to train in, new ones claimed, with their settings."""
     if args.resume and args.overwrite:
         raise UserError("give --resume or --overwrite, not both")
+    if len(set(args.seed_list or [])) < len(args.seed_list or []):
+        raise UserError("--seed_list names a seed twice")
     given = given_settings(args)
     template = runs.read_config(args.config) if args.config else None
     task = template.task if template and args.task is None else load_task(args.task or DEFAULT_TASK)
@@ -288,7 +302,8 @@ def train_run(config: Config, folder: Path, interrupts: Interrupts) -> None:
     torch.set_num_threads(config.threads)
     device = torch.device(choose_device(config.device))
     trainer = make_trainer(config, folder)
-    if (folder / runs.CHECKPOINT).exists():
+    resumed = (folder / runs.CHECKPOINT).exists()
+    if resumed:
         trainer.restore()
     elif config.warm_start:
         student, _ = load_student(Path(config.warm_start), device)
@@ -296,12 +311,12 @@ def train_run(config: Config, folder: Path, interrupts: Interrupts) -> None:
         trainer.student.load(student.state_dict(), config.warm_start)
     runs.write_config(folder, config)
     done = trainer.progress.iteration
-    if done >= config.n_itr:
+    if resumed and done >= config.n_itr:
         say(f"{folder} has its {done} iterations; give a larger --n_itr to go on")
         return
     teacher = trainer.teacher
     mode = "one plan drawn a step" if config.hard else "all plans mixed"
-    say(f"{'continuing' if done else 'training'} {folder} on {device}; teacher: recorded answers "
+    say(f"{'continuing' if resumed else 'training'} {folder} on {device}; teacher: recorded answers "
         f"to {len(config.task.plans)} scenes, {mode}")  # fmt: skip
 
     test_rooms = make_rooms(config.task, min(config.num_eval, MAX_ROOMS), config.frame_stack)
@@ -315,7 +330,7 @@ def train_run(config: Config, folder: Path, interrupts: Interrupts) -> None:
     def film(iteration: int) -> None:
         room = seeding.evaluation_rooms(config.env_seed_list, 1)[0]
         draws = seeding.generator(config.seed, seeding.VIDEO, iteration, device=device)
-        frames = film_episode(studio, trainer.student, teacher, ACTIONS, room, draws, device)
+        frames = film_episode(studio, trainer.student, teacher, ACTIONS, room, draws, device, GIF_FRAMES)
         log.film("Episode", frames, iteration)
 
     log = RunLog(folder, after=done)
@@ -357,8 +372,8 @@ def evaluation(args: argparse.Namespace) -> int:
             folders = [runs.newest(parent)]
             say(f"no --loaddir: the newest run of {task.name} is {folders[0]}")
         rows = [evaluate_run(args, folder, given, folder / name) for folder in folders]
-    columns = ["actor", "episodes", "success", "return", "length"]
-    table(f"{task.name}: means with 95% intervals", columns, rows)
+    columns = ["actor", "n", "success", "return", "length"]
+    table(f"{task.name}: means of n episodes, with 95% intervals", columns, rows)
     return 0
 
 
@@ -413,7 +428,7 @@ def evaluate_actor(
         f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
         for (mean, (low, high)), digits in zip(outcome.summary().values(), (3, 3, 1), strict=True)
     ]
-    return [who, str(len(seeds)), *cells]
+    return [target.parent.name, str(len(seeds)), *cells]
 
 
 # bench
@@ -477,12 +492,23 @@ def bench_iterations(config: Config) -> dict[str, float]:
     return {name: float(np.median(each)) for name, each in costs.items()}
 
 
+def report_thread_error(error: threading.ExceptHookArgs) -> None:
+    # TensorBoard's writer raises a full disk once more where it is next used; once is enough.
+    if not isinstance(error.exc_value, OSError):
+        threading.__excepthook__(error)
+
+
 def main(arguments: list[str] | None = None) -> int:
+    threading.excepthook = report_thread_error
     args = parse(arguments)
     try:
         return {"train": train, "eval": evaluation, "bench": bench}[args.command](args)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        place = f" ({error.filename})" if error.filename else ""
+        print(f"error: {error.strerror or error}{place}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

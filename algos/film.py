@@ -58,13 +58,17 @@ def film_episode(
     seed: int,
     generator: torch.Generator,
     device: torch.device,
+    limit: int | None = None,
 ) -> list[Image.Image]:
-    """Play one episode in the room of `seed`; returns its frames, the last one after its end."""
+    """Play one episode in the room of `seed`; returns its frames, the last one after its end.
+
+    With a `limit` only that many frames, from the beginning.
+    """
     filmed = Filmed(studio, actor)
     rollout = play(studio, filmed, [seed], generator, device, Stopwatch())
     labels = teacher.label(rollout.obs, rollout.starts, torch.Generator().manual_seed(0))
     frames = []
-    for step, pictures in enumerate(filmed.pictures):
+    for step, pictures in enumerate(filmed.pictures[:limit]):
         scene, plans = labels.explain(step)
         bars = {"teacher": labels.distribution[step].tolist()}
         if "probabilities" in rollout.steps:
@@ -72,6 +76,8 @@ def film_episode(
         action = action_names[int(rollout.steps["action"][step])]
         title = f"room {seed}, step {step}: {action}"
         frames.append(compose(pictures, Caption(title, scene, plans, action_names, action, bars)))
+    if len(frames) == limit:
+        return frames
     outcome = "success" if rollout.success[0] else "no success"
     title = f"room {seed}: {outcome} after {len(rollout)} steps, return {rollout.returns[0]:.2f}"
     return [*frames, compose(studio.pictures(), Caption(title))]

@@ -100,7 +100,8 @@ class Trainer:
         """
         if self.progress.iteration == 0:
             self.save(log)
-        while self.progress.iteration < self.config.n_itr and not stopped():
+        stop = stopped()
+        while self.progress.iteration < self.config.n_itr and not stop:
             scalars = self.iterate()
             done = self.progress.iteration
             last = done == self.config.n_itr
@@ -108,7 +109,8 @@ class Trainer:
                 scalars |= _test_scalars(evaluate(done))
             log.scalars(scalars, done)
             show(done, scalars)
-            if last or stopped() or done % self.config.save_interval == 0:
+            stop = stopped()
+            if last or stop or done % self.config.save_interval == 0:
                 self.save(log)
                 milestone(done)
 

@@ -19,7 +19,7 @@ from env.symbols import EMPTY, NO_AGENT, TOGGLE, UNSEEN
 
 Cell = tuple[int, int]
 HEADINGS = tuple((int(dx), int(dy)) for dx, dy in DIR_TO_VEC)
-UNSEEN_GREY = 110
+UNSEEN_GREY = 200
 
 
 def _mission() -> str:

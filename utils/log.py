@@ -28,15 +28,15 @@ class RunLog:
     and is resumed, are taken back."""
 
     def __init__(self, folder: Path, after: int = 0) -> None:
-        self.writer = SummaryWriter(str(folder), purge_step=after + 1 if after else None)
+        self.writer = SummaryWriter(str(folder), purge_step=after + 1)
 
     def scalars(self, values: dict[str, float], iteration: int) -> None:
         for name, value in values.items():
             self.writer.add_scalar(name, value, iteration)
 
     def film(self, name: str, frames: list[Image.Image], iteration: int) -> None:
-        """The beginning of a film as an animated image."""
-        gif = as_gif(frames[:GIF_FRAMES])
+        """A film as an animated image; keep it short, `GIF_FRAMES` or less."""
+        gif = as_gif(frames)
         image = Summary.Image(
             height=SIZE[1] // 2, width=SIZE[0] // 2, colorspace=3, encoded_image_string=gif
         )

@@ -1,0 +1,126 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from algos.ppo import PPO, PPOSettings
+from algos.rollout import Rollout, discounted_returns
+from algos.student import NetworkSpec, Student
+from tests.recordings import recording
+
+SETTINGS = PPOSettings(
+    batch_size=128,
+    gamma=0.99,
+    lam=0.95,
+    gae=False,
+    learning_rate=1e-3,
+    epochs=3,
+    clip=0.2,
+    value_coef=0.5,
+    entropy_coef=0.001,
+    max_grad_norm=0.5,
+)
+
+
+class Bootstrapped(Student):
+    """A student whose critic says of the last observations what the recorded one said."""
+
+    last_values = torch.zeros(0)
+
+    def value(self, obs: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
+        return self.last_values
+
+
+def recorded() -> tuple[dict[str, torch.Tensor], Rollout, PPO]:
+    rows = {name: torch.tensor(array) for name, array in recording("ppo_mlp").items()}
+    torch.manual_seed(0)
+    student = Bootstrapped(NetworkSpec(10, 10, 4, 7))
+    student.last_values = rows["last_values"].float()
+    rollout = Rollout(
+        obs=rows["obs"],
+        reward=rows["reward"].float(),
+        steps={
+            "action": rows["action"],
+            "value": rows["values"],
+            "log_prob": rows["log_probs"],
+        },
+        lengths=rows["episode_lengths"],
+        terminated=torch.tensor([True, False]),
+        last_obs=rows["obs"][:2],
+        last_state=torch.zeros(2, 0),
+    )
+    return rows, rollout, PPO(student, SETTINGS)
+
+
+def test_the_forward_pass_of_the_original() -> None:
+    rows, rollout, ppo = recorded()
+    log_probs, values = ppo.student(rollout.obs, rollout.lengths)
+    np.testing.assert_allclose(log_probs.detach(), rows["initial_logits"], atol=1e-5)
+    np.testing.assert_allclose(values.detach(), rows["initial_values"], atol=1e-5)
+
+
+def test_the_returns_of_the_original() -> None:
+    rows, rollout, ppo = recorded()
+    returns, advantages = ppo.targets(rollout)
+    np.testing.assert_allclose(returns, rows["returns"], atol=1e-5)
+    np.testing.assert_allclose(advantages, rows["returns"] - rows["values"], atol=1e-5)
+
+
+def test_the_update_of_the_original() -> None:
+    rows, rollout, ppo = recorded()
+    means = ppo.update(rollout, rows["teacher"].float(), 10.0, torch.Generator().manual_seed(0))
+    losses = [means[name] for name in ("loss", "entropy", "distillation", "policy", "value")]
+    np.testing.assert_allclose(losses, rows["mean_losses"], atol=1e-4)
+    log_probs, _ = ppo.student(rollout.obs[:50], torch.ones(50))
+    np.testing.assert_allclose(log_probs.detach(), rows["post_logits"], atol=1e-3)
+
+
+def test_rows_of_zeros_are_no_labels() -> None:
+    _, rollout, ppo = recorded()
+    means = ppo.update(rollout, torch.zeros(128, 7), 10.0, torch.Generator().manual_seed(0))
+    assert means["distillation"] == 0
+
+
+def test_an_incomplete_minibatch_is_dropped() -> None:
+    _, rollout, ppo = recorded()
+    ppo.settings = dataclasses.replace(SETTINGS, batch_size=50)
+    sizes = [len(index) for index, _ in ppo._minibatches(rollout, torch.Generator())]
+    assert sizes == [50, 50] * 3
+
+
+def test_recurrent_minibatches_are_whole_episodes_and_all_are_kept() -> None:
+    _, rollout, _ = recorded()
+    ppo = PPO(Student(NetworkSpec(10, 10, 4, 7, recurrent=True)), SETTINGS)
+    batches = list(ppo._minibatches(rollout, torch.Generator().manual_seed(1)))
+    assert [lengths.sum().item() for _, lengths in batches] == [128] * 3
+    ppo.settings = dataclasses.replace(SETTINGS, batch_size=20)
+    batches = list(ppo._minibatches(rollout, torch.Generator().manual_seed(1)))
+    assert sorted(len(index) for index, _ in batches) == [50] * 3 + [78] * 3
+    for index, lengths in batches:
+        start = 0 if len(index) == 50 else 50
+        assert index.tolist() == list(range(start, start + len(index)))
+        assert lengths.tolist() == [len(index)]
+
+
+@pytest.mark.parametrize("recurrent", [False, True])
+def test_the_teacher_is_imitated(recurrent: bool) -> None:
+    rows, rollout, _ = recorded()
+    torch.manual_seed(1)
+    student = Student(NetworkSpec(10, 10, 4, 7, recurrent))
+    state = student.initial_state(2)
+    rollout = dataclasses.replace(rollout, last_state=state)
+    ppo, generator = PPO(student, SETTINGS), torch.Generator().manual_seed(0)
+    teacher = rows["teacher"].float()
+    first = ppo.update(rollout, teacher, 10.0, generator)["distillation"]
+    for _ in range(8):
+        last = ppo.update(rollout, teacher, 10.0, generator)["distillation"]
+    assert last < 0.9 * first
+
+
+def test_returns_of_a_terminated_episode_take_nothing_from_beyond_its_end() -> None:
+    _, rollout, _ = recorded()
+    with_critic = discounted_returns(rollout, torch.tensor([0.0, 5.0]), 0.99)
+    without = discounted_returns(rollout, torch.zeros(2), 0.99)
+    assert torch.equal(with_critic[:50], without[:50])
+    assert (with_critic[50:] > without[50:]).all()

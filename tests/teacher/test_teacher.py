@@ -1,0 +1,130 @@
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from planner.plans import RecordedPlanner, parse_plan
+from planner.scene import NOWHERE, SceneReader
+from teacher.teacher import PlanTeacher
+from tests.recordings import TASKS, recording, task
+from tests.teacher.reference import plan_actions
+
+
+def make_teacher(name: str, hard: bool = False) -> PlanTeacher:
+    spec = task(name)
+    planner = RecordedPlanner(spec.plans, spec.anonymous_colors)
+    return PlanTeacher(planner, SceneReader(spec.names), spec.view_size, hard)
+
+
+def rows_of(name: str) -> tuple[torch.Tensor, torch.Tensor]:
+    rows = recording(name)
+    return torch.tensor(rows["obs"]), torch.tensor(rows["t"] == 0)
+
+
+def draws() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_recorded_distributions_are_met_up_to_ties(name: str) -> None:
+    """Exactly where one shortest path is best; else the recording and the port both begin one."""
+    rows, teacher = recording(name), make_teacher(name)
+    obs, starts = rows_of(name)
+    labels = teacher.label(obs, starts, draws())
+    scenes = teacher.reader.read_episodes(obs, starts)
+    ties = 0
+    for i, recorded in enumerate(rows["teacher_soft"]):
+        where = {
+            word: divmod(cell, obs.shape[2])
+            for word, cell in zip(
+                teacher.reader.vocabulary, scenes.cells[i].tolist(), strict=True
+            )
+            if cell != NOWHERE
+        }
+        answer = labels.answers[labels.index[i]]
+        allowed = [plan_actions(rows["obs"][i], plan, where) for _, plan in answer]
+        mixtures = []
+        for actions in itertools.product(*allowed):
+            mixture = np.zeros(7)
+            np.add.at(mixture, list(actions), [p for p, _ in answer])
+            mixtures.append(mixture)
+        ties += len(mixtures) > 1
+        for one in (recorded, labels.distribution[i].numpy()):
+            assert min(np.abs(mixture - one).max() for mixture in mixtures) < 1e-6
+    assert ties < len(obs) / 3
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_acting_gives_the_labels_of_whole_episodes(name: str) -> None:
+    teacher = make_teacher(name)
+    obs, starts = rows_of(name)
+    labels = teacher.label(obs, starts, draws())
+    first = [int(i) for i in starts.nonzero()[:, 0]]
+    length = min(b - a for a, b in itertools.pairwise([*first, len(obs)]))
+    memory, generator = teacher.initial_state(len(first)), draws()
+    for t in range(length):
+        steps = torch.tensor(first) + t
+        step, memory = teacher.act(obs[steps], memory, generator)
+        assert torch.equal(step["greedy"], labels.distribution[steps].argmax(1))
+        assert (labels.distribution[steps].gather(1, step["action"][:, None]) > 0).all()
+
+
+def test_a_scene_without_an_answer_has_no_label_and_the_teacher_waits() -> None:
+    teacher = make_teacher("SimpleDoorKey")
+    del teacher.planner.recorded["Agent sees <nothing>, holds <nothing>."]
+    obs, starts = rows_of("SimpleDoorKey")
+    labels = teacher.label(obs, starts, draws())
+    sums = labels.distribution.sum(1)
+    assert torch.equal(sums > 0, labels.answered)
+    torch.testing.assert_close(sums, labels.answered.float())
+    assert 0 < (~labels.answered).sum() < len(obs)
+    assert labels.answers.count(None) == 1
+    step, _ = teacher.act(obs[:1], teacher.initial_state(1), draws())
+    assert (step["action"].item(), step["unanswered"].item()) == (6, True)
+
+
+def test_no_answer_at_all_is_no_crash() -> None:
+    teacher = make_teacher("SimpleDoorKey", hard=True)
+    teacher.planner.recorded.clear()
+    obs, starts = rows_of("SimpleDoorKey")
+    assert not teacher.label(obs, starts, draws()).distribution.any()
+
+
+def test_a_hard_teacher_draws_one_plan_with_the_soft_probabilities() -> None:
+    obs, starts = rows_of("ColoredDoorKey")
+    soft = make_teacher("ColoredDoorKey").label(obs, starts, draws()).distribution
+    teacher, generator = make_teacher("ColoredDoorKey", hard=True), draws()
+    drawn = torch.stack(
+        [teacher.label(obs, starts, generator).distribution for _ in range(100)]
+    )
+    assert set(drawn.unique().tolist()) == {0, 1}
+    assert (drawn.sum(2) == 1).all()
+    assert (drawn.mean(0) - soft).abs().max() < 0.3
+    assert (drawn.mean(0) - soft).mean(0).abs().max() < 0.01
+
+
+def test_only_the_newest_frame_of_a_stack_is_looked_at() -> None:
+    teacher = make_teacher("SimpleDoorKey")
+    obs, starts = rows_of("SimpleDoorKey")
+    stacked = torch.cat([torch.zeros_like(obs), obs], -1)
+    plain = teacher.label(obs, starts, draws()).distribution
+    assert torch.equal(teacher.label(stacked, starts, draws()).distribution, plain)
+
+
+def test_what_cannot_be_done_is_a_wait_and_ends_the_plan() -> None:
+    obs, starts = rows_of("SimpleDoorKey")
+    for words in ("wait, explore", "go to <unicorn>, explore", "pick up, explore", "explore <door>"):
+        teacher = make_teacher("SimpleDoorKey")
+        plan = ((1.0, parse_plan(words)),)
+        teacher.planner.recorded = {text: plan for text in teacher.planner.recorded}
+        labels = teacher.label(obs[:1], starts[:1], draws())
+        assert labels.distribution.tolist() == [[0, 0, 0, 0, 0, 0, 1]]
+
+
+def test_labels_explain_themselves() -> None:
+    obs, starts = rows_of("SimpleDoorKey")
+    labels = make_teacher("SimpleDoorKey").label(obs, starts, draws())
+    text, plans = labels.explain(0)
+    assert text.startswith("Agent sees")
+    assert sum(p for p, _ in plans) == pytest.approx(1)

@@ -1,0 +1,365 @@
+"""The command line as users type it, on real runs that are small."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import imageio.v3 as iio
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import main
+from utils import checkpoint, seeding
+from utils.config import load_task
+
+ROOT = Path(__file__).parent.parent
+SMALL = [
+    *("--threads", "1", "--device", "cpu", "--traj_per_itr", "2", "--batch_size", "64"),
+    *("--eval_interval", "2", "--save_interval", "4", "--num_eval", "2"),
+]
+SCALARS = (
+    *("Train/Return Mean", "Train/Return Std", "Train/Eplen", "Train/Success Rate", "Train/Loss"),
+    *("Train/Mean Entropy", "Train/Kickstarting Loss", "Train/Policy Loss", "Train/Value Loss"),
+    *("Train/Kickstarting Coef", "Train/Approx KL", "Train/Clip Fraction"),
+    *("Train/Explained Variance", "Train/Agreement", "Train/Unanswered Steps"),
+    *("Speed/Environment", "Speed/Policy", "Speed/Teacher", "Speed/Update", "Speed/Total"),
+)
+
+
+def train(logdir: Path, *flags: str) -> int:
+    return main.main(["train", "--logdir", str(logdir), *SMALL, *flags])
+
+
+def evaluate(logdir: Path, *flags: str) -> int:
+    return main.main(["eval", "--logdir", str(logdir), "--threads", "1", *flags])
+
+
+def runs_of(logdir: Path) -> Path:
+    return logdir / "ppo" / "simpledoorkey"
+
+
+def scalars(folder: Path) -> dict[str, list[int]]:
+    """Name -> the iterations that TensorBoard shows."""
+    events = EventAccumulator(str(folder), size_guidance={"scalars": 0})
+    events.Reload()
+    return {name: [e.step for e in events.Scalars(name)] for name in events.Tags()["scalars"]}
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    for name, key in (("acmodel.pt", "weights"), ("checkpoint.pt", "optimizer")):
+        first, second = (checkpoint.load(folder / name)[key] for folder in (one, other))
+        torch.testing.assert_close(first, second, rtol=0, atol=0)
+    unclocked = {"progress": ("iteration", "steps", "episodes")}
+    for key, names in unclocked.items():
+        first, second = (checkpoint.load(folder / "checkpoint.pt")[key] for folder in (one, other))
+        assert [first[name] for name in names] == [second[name] for name in names]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A log tree with one finished run of eight iterations."""
+    logdir = tmp_path_factory.mktemp("trained")
+    assert train(logdir, "--n_itr", "8", "--savedir", "whole") == 0
+    return logdir
+
+
+def test_a_run_folder_holds_what_is_needed(trained: Path) -> None:
+    folder = runs_of(trained) / "whole"
+    names = {path.name.split(".")[0] for path in folder.iterdir()}
+    assert names == {"acmodel", "checkpoint", "config", "events"}
+    shown = scalars(folder)
+    assert {name: shown[name] for name in SCALARS} == {name: [*range(1, 9)] for name in SCALARS}
+    for name in ("Test/Return", "Test/Eplen", "Test/Success Rate"):
+        assert shown[name] == [2, 4, 6, 8]
+    config = json.loads((folder / "config.json").read_text())
+    assert config["n_itr"] == 8
+    assert config["task"]["name"] == "SimpleDoorKey"
+    assert {"command", "git_commit", "versions"} <= config["provenance"].keys()
+
+
+def test_films_of_training_are_animated_images(trained: Path) -> None:
+    events = EventAccumulator(str(runs_of(trained) / "whole"))
+    events.Reload()
+    films = events.Images("Episode")
+    assert [film.step for film in films] == [4, 8]
+    frames = iio.imread(films[-1].encoded_image_string, extension=".gif")
+    assert len(frames) > 1
+    assert frames.shape[1:3] == (films[-1].height, films[-1].width)
+
+
+def test_a_config_starts_the_same_run_again(trained: Path, tmp_path: Path) -> None:
+    folder = runs_of(trained) / "whole"
+    flags = ["train", "--logdir", str(tmp_path), "--config", str(folder / "config.json")]
+    assert main.main(flags) == 0
+    assert_same_run(folder, runs_of(tmp_path) / "run1")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_stopped_run_goes_on_as_if_nothing_had_happened(
+    trained: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    command = [sys.executable, "main.py", "train", "--logdir", str(tmp_path), *SMALL]
+    flags = ["--n_itr", "8", "--savedir", "cut", "--save_interval", "3"]
+    process = subprocess.Popen([*command, *flags], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    for line in process.stdout:
+        if " 4/8: " in line:
+            process.send_signal(number)
+            break
+    rest = process.stdout.read()
+    code = process.wait()
+    folder = runs_of(tmp_path) / "cut"
+    done = checkpoint.load(folder / "checkpoint.pt")["progress"]["iteration"]
+    if number == signal.SIGKILL:
+        assert (code, done) in ((-number, 3), (-number, 6))
+    else:
+        assert code == 128 + number
+        assert "--resume" in rest
+        assert 4 <= done < 8
+    resume = ["--savedir", "cut", "--resume"]
+    assert main.main(["train", "--logdir", str(tmp_path), *resume]) == 0
+    assert_same_run(runs_of(trained) / "whole", folder)
+    shown = scalars(folder)
+    assert all(shown[name] == [*range(1, 9)] for name in SCALARS)
+    assert shown["Test/Return"] == [2, 4, 6, 8]
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--recurrent"],
+        ["--schedule", "adaptive", "--gae", "--hard"],
+        ["--frame_stack", "2", "--kl_until", "3"],
+    ],
+)
+def test_every_kind_of_run_can_be_split(tmp_path: Path, flags: list[str]) -> None:
+    assert train(tmp_path, "--savedir", "whole", "--n_itr", "4", *flags) == 0
+    assert train(tmp_path, "--savedir", "split", "--n_itr", "1", *flags) == 0
+    assert main.main(["train", "--logdir", str(tmp_path), "--resume", "--n_itr", "4"]) == 0
+    assert_same_run(runs_of(tmp_path) / "whole", runs_of(tmp_path) / "split")
+    assert evaluate(tmp_path, "--loaddir", "split", *flags[: flags.count("--recurrent")]) == 0
+
+
+def test_several_seeds_train_and_are_evaluated(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(tmp_path, "--seed_list", "0", "1", "--savedir", "train", "--n_itr", "1") == 0
+    folders = [runs_of(tmp_path) / f"train-{seed}" for seed in (0, 1)]
+    weights = [checkpoint.load(folder / "acmodel.pt")["weights"] for folder in folders]
+    assert not torch.equal(weights[0]["actor.0.bias"], weights[1]["actor.0.bias"])
+    assert evaluate(tmp_path, "--loaddir", "train") == 0
+    assert all((folder / "eval" / "eval.json").is_file() for folder in folders)
+    assert "train-1" in capsys.readouterr().out
+    more = ["--seed_list", "1", "2", "--savedir", "train", "--resume", "--n_itr", "2"]
+    assert train(tmp_path, *more) == 0
+    done = [
+        checkpoint.load(runs_of(tmp_path) / f"train-{seed}" / "checkpoint.pt")["progress"]
+        for seed in (0, 1, 2)
+    ]
+    assert [progress["iteration"] for progress in done] == [1, 2, 2]
+
+
+def test_names_of_runs(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        assert train(tmp_path, "--n_itr", "0") == 0
+    assert train(tmp_path, "--n_itr", "0", "--seed_list", "3", "4") == 0
+    names = {path.name for path in runs_of(tmp_path).iterdir()}
+    assert names == {"run1", "run2", "run3-3", "run3-4"}
+    capsys.readouterr()
+    before = (runs_of(tmp_path) / "run1" / "acmodel.pt").read_bytes()
+    assert train(tmp_path, "--n_itr", "0", "--savedir", "run1") == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "--resume" in error
+    assert "--overwrite" in error
+    assert (runs_of(tmp_path) / "run1" / "acmodel.pt").read_bytes() == before
+    overwrite = ["--savedir", "run1", "--overwrite", "--seed_list", "9"]
+    assert train(tmp_path, "--n_itr", "0", *overwrite) == 0
+    assert (runs_of(tmp_path) / "run1" / "acmodel.pt").read_bytes() != before
+
+
+def test_evaluation_is_repeatable_and_seed_0_is_a_seed(trained: Path) -> None:
+    results = []
+    for name in ("one", "two"):
+        flags = ["--loaddir", "whole", "--savedir", name, "--num_eval", "3"]
+        assert evaluate(trained, *flags) == 0
+        results.append(json.loads((runs_of(trained) / "whole" / name / "eval.json").read_text()))
+    assert results[0]["episodes"] == results[1]["episodes"]
+    assert [episode["seed"] for episode in results[0]["episodes"]] == [0, 1, 2]
+    interval = results[0]["length"]
+    assert interval["low"] <= interval["mean"] <= interval["high"]
+
+
+def test_evaluation_takes_the_newest_run_and_films_it(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--videos", "1", "--num_eval", "1", "--env_seed_list", "7", "--deterministic"]
+    assert evaluate(trained, *flags) == 0
+    assert f"the newest run of SimpleDoorKey is {runs_of(trained) / 'whole'}" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    film = runs_of(trained) / "whole" / "eval" / "episode-7.mp4"
+    meta = iio.immeta(film, plugin="FFMPEG")
+    assert meta["codec"] == "h264"
+    assert meta["pix_fmt"].startswith("yuv420p")
+    episode = json.loads((film.parent / "eval.json").read_text())["episodes"][0]
+    assert len(iio.imread(film, plugin="FFMPEG")) > 1
+    assert episode["seed"] == 7
+
+
+def test_the_teacher_is_evaluated_without_a_run(tmp_path: Path) -> None:
+    flags = ["--eval_teacher", "--num_eval", "20", "--videos", "1", "--task", "simpleDOORkey"]
+    assert evaluate(tmp_path, *flags) == 0
+    folder = runs_of(tmp_path) / "teacher" / "eval"
+    assert json.loads((folder / "eval.json").read_text())["success"]["mean"] == 1
+    assert (folder / "episode-0.mp4").is_file()
+
+
+def test_the_original_commands(trained: Path, tmp_path: Path) -> None:
+    flags = ["--task", "SimpleDoorKey", "--savedir", "train", "--offline_planner"]
+    assert train(tmp_path, "--n_itr", "1", "--soft_planner", *flags) == 0
+    flags = ["--task", "SimpleDoorKey", "--loaddir", "train", "--savedir", "eval"]
+    assert evaluate(tmp_path, *flags) == 0
+    assert evaluate(tmp_path, *flags, "--eval_teacher") == 0
+    assert (runs_of(tmp_path) / "train" / "eval" / "eval.json").is_file()
+
+
+def test_training_starts_from_another_run(trained: Path, tmp_path: Path) -> None:
+    source = str(runs_of(trained) / "whole")
+    assert train(tmp_path, "--loaddir", source, "--n_itr", "0", "--savedir", "warm") == 0
+    old, new = (
+        checkpoint.load(folder / "acmodel.pt")["weights"]
+        for folder in (runs_of(trained) / "whole", runs_of(tmp_path) / "warm")
+    )
+    torch.testing.assert_close(old, new, rtol=0, atol=0)
+
+
+def write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Iterator[Path]:
+    """A log tree with a run for each way to be wrong."""
+    for name in ("whole", "damaged", "other"):
+        assert train(tmp_path, "--n_itr", "0", "--savedir", name) == 0
+    for name in ("acmodel.pt", "checkpoint.pt"):
+        path = runs_of(tmp_path) / "damaged" / name
+        path.write_bytes(path.read_bytes()[:1000])
+    path = runs_of(tmp_path) / "other" / "acmodel.pt"
+    content = checkpoint.load(path)
+    checkpoint.save(path, {**content, "task": "TwoDoor"})
+    yield tmp_path
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["train", "--task", "NoSuchTask"], "unknown task 'NoSuchTask'; give one of Colored"),
+        (["train", "--task", "base"], "unknown task"),
+        (["train", "--batch_size", "1"], "batch_size"),
+        (["train", "--n_itr", "-1"], "n_itr"),
+        (["train", "--gamma", "2"], "gamma"),
+        (["train", "--savedir", "../up"], "no name for a run"),
+        (["train", "--savedir", "teacher"], "kept for evaluations"),
+        (["train", "--seed_list", "1", "1"], "twice"),
+        (["train", "--resume", "--savedir", "nothing"], "there is no run"),
+        (["train", "--resume", "--overwrite"], "not both"),
+        (["train", "--resume", "--savedir", "whole", "--batch_size", "96"], "batch_size 96 differs"),
+        (["train", "--resume", "--savedir", "damaged", "--n_itr", "3"], "damaged"),
+        (["train", "--config", "missing.json"], "missing.json"),
+        (["train", "--device", "abacus"], "no device 'abacus'"),
+        (["train", "--loaddir", "whole", "--recurrent"], "another network"),
+        (["eval", "--loaddir", "nothing"], "there is no run"),
+        (["eval", "--task", "TwoDoor"], "train one first"),
+        (["eval", "--loaddir", "damaged"], "damaged"),
+        (["eval", "--loaddir", "whole", "--loadmodel", "best"], "best.pt"),
+        (["eval", "--loaddir", "whole", "--recurrent"], "another network"),
+        (["eval", "--loaddir", "other"], "was trained on TwoDoor, not on SimpleDoorKey"),
+        (["eval", "--eval_teacher", "--num_eval", "0"], "num_eval"),
+        (["eval", "--eval_teacher", "--env_seed_list", "-3"], "env_seed_list"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(
+    broken: Path, capsys: pytest.CaptureFixture[str], flags: list[str], words: str
+) -> None:
+    capsys.readouterr()
+    before = {path: path.read_bytes() for path in broken.rglob("*") if path.is_file()}
+    short = ["--n_itr", "0"] if flags[0] == "train" and "--n_itr" not in flags else []
+    assert main.main([flags[0], "--logdir", str(broken), *short, *flags[1:]]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert words in error
+    assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize("flags", [["train", "--bathc_size", "3"], ["dance"], [], ["train", "--n_itr", "x"]])
+def test_a_wrong_flag_is_said_in_one_line(
+    capsys: pytest.CaptureFixture[str], flags: list[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main.main(flags)
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_full_disk_stops_the_run_with_one_line_and_keeps_the_last_checkpoint(
+    trained: Path, tmp_path: Path
+) -> None:
+    assert train(tmp_path, "--n_itr", "1", "--savedir", "run") == 0
+    folder = runs_of(tmp_path) / "run"
+    before = {name: (folder / name).read_bytes() for name in ("acmodel.pt", "checkpoint.pt")}
+    # A limit on the size of files stands for the disk: writing fails in the same way.
+    process = subprocess.run(
+        [sys.executable, "main.py", "train", "--logdir", str(tmp_path), "--resume", "--n_itr", "3"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20)),
+    )
+    assert process.returncode == 1
+    assert process.stderr.startswith("error: cannot write")
+    assert process.stderr.count("\n") == 1
+    assert {name: (folder / name).read_bytes() for name in before} == before
+    assert not list(folder.glob(".*"))
+
+
+def test_no_secret_of_the_environment_reaches_the_run_folder(tmp_path: Path) -> None:
+    os.environ["LLM_API_KEY"] = "sesame-4711"
+    try:
+        assert train(tmp_path, "--n_itr", "0") == 0
+    finally:
+        del os.environ["LLM_API_KEY"]
+    assert all(b"sesame" not in path.read_bytes() for path in tmp_path.rglob("*.*"))
+
+
+def test_training_rooms_are_never_those_of_evaluation() -> None:
+    rooms = {
+        seed
+        for run in range(3)
+        for iteration in range(50)
+        for seed in seeding.training_rooms(run, iteration, 0, 10)
+    }
+    assert len(rooms) == 1500
+    assert min(rooms) >= seeding.FIRST_TRAINING_SEED
+    assert seeding.evaluation_rooms([0], 3) == [0, 1, 2]
+    assert seeding.evaluation_rooms([5, 3], 3) == [5, 3, 5]
+    assert max(seeding.evaluation_rooms([], 50)) < seeding.FIRST_TRAINING_SEED
+
+
+def test_bench_measures_every_task(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(main, "task_names", lambda: [load_task("SimpleDoorKey").name])
+    monkeypatch.setattr(main, "REPEATS", 1)
+    assert main.main(["bench"]) == 0
+    out = capsys.readouterr().out
+    for word in ("environment", "labels", "iteration, total", "iteration, update"):
+        assert f"SimpleDoorKey: {word}" in out
