@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -19,14 +20,14 @@ from typing import Any, NoReturn
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import gymnasium as gym
-import numpy as np
 import torch
 
 import env  # noqa: F401  (registers the tasks)
+from algos import speeds
 from algos.evaluator import Evaluation, evaluate
 from algos.film import film_episode
 from algos.ppo import PPO, PPOSettings
-from algos.rollout import Actor, play
+from algos.rollout import Actor
 from algos.schedule import AdaptiveSchedule, LinearSchedule, Schedule
 from algos.student import Greedy, NetworkSpec, Student, load_student
 from algos.trainer import Trainer
@@ -36,19 +37,14 @@ from planner.plans import RecordedPlanner
 from planner.scene import SceneReader
 from teacher.teacher import PlanTeacher
 from utils import runs, seeding
-from utils.bench import REPEATS, median_seconds
 from utils.config import Config, Task, defaults, load_task, make_config, task_names
 from utils.errors import UserError
 from utils.files import write_json
 from utils.log import GIF_FRAMES, RunLog, TrainingDisplay, say, table
-from utils.timing import Stopwatch
 from utils.video import write_mp4
 
 DEFAULT_TASK = "SimpleDoorKey"
 MAX_ROOMS = 100
-# What may change when a run goes on; anything else would make it another run.
-RESUMABLE = ("n_itr", "num_eval", "env_seed_list", "eval_interval", "save_interval", "device",
-             "threads")  # fmt: skip
 
 
 class Parser(argparse.ArgumentParser):
@@ -75,7 +71,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def add_setting(command: argparse.ArgumentParser, flag: str, **options: Any) -> None:
+def add_setting(command: argparse._ActionsContainer, flag: str, **options: Any) -> None:
     """A flag that, if not given, leaves the word to the run, the task's file or base.yaml."""
     command.add_argument(flag, default=argparse.SUPPRESS, **options)
 
@@ -168,8 +164,7 @@ def make_teacher(task: Task, hard: bool) -> PlanTeacher:
 
 
 def network_of(rooms: Rooms, recurrent: bool) -> NetworkSpec:
-    width, height, channels = rooms.single_observation_space.shape
-    return NetworkSpec(width, height, channels, int(rooms.single_action_space.n), recurrent)
+    return NetworkSpec(*rooms.map_shape, rooms.num_actions, recurrent)
 
 
 def make_schedule(config: Config) -> Schedule:
@@ -178,15 +173,13 @@ def make_schedule(config: Config) -> Schedule:
     return LinearSchedule(config.kl_start, config.kl_step, config.kl_min, config.kl_until)
 
 
-def make_trainer(config: Config, folder: Path) -> Trainer:
+def make_trainer(config: Config, folder: Path, teacher: PlanTeacher) -> Trainer:
     rooms = make_rooms(config.task, config.traj_per_itr, config.frame_stack)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         student = Student(network_of(rooms, config.recurrent)).to(config.device)
     settings = PPOSettings(**{name: getattr(config, name) for name in PPOSettings.__annotations__})
-    teacher = make_teacher(config.task, config.hard)
-    ppo = PPO(student, settings)
-    return Trainer(config, folder, rooms, ppo, teacher, make_schedule(config))
+    return Trainer(config, folder, rooms, PPO(student, settings), teacher, make_schedule(config))
 
 
 def choose_device(name: str | None) -> str:
@@ -197,15 +190,17 @@ def choose_device(name: str | None) -> str:
     return device
 
 
-def task_folder(logdir: Path, policy: str, task: Task) -> Path:
-    return logdir / policy / task.name.lower()
-
-
 def given_settings(args: argparse.Namespace) -> dict[str, Any]:
     """The settings among the flags that were given."""
     given = {name: value for name, value in vars(args).items() if name in Config.model_fields}
-    given.pop("task")
-    return given
+    return given | {"task": load_task(args.task)} if given.pop("task") else given
+
+
+def fresh_settings(given: dict[str, Any]) -> dict[str, Any]:
+    """All settings but the seed of something that does not continue a run."""
+    task = given.get("task") or load_task(DEFAULT_TASK)
+    settings = defaults(task) | {"threads": torch.get_num_threads()} | given
+    return settings | {"task": task, "device": choose_device(given.get("device"))}
 
 
 # train
@@ -221,7 +216,7 @@ class Interrupts:
         self.received: int | None = None
 
     def __enter__(self) -> "Interrupts":
-        self.handlers = {number: signal.signal(number, self._receive) for number in self.SIGNALS}
+        self.handlers = {int(each): signal.signal(each, self._receive) for each in self.SIGNALS}
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -252,56 +247,28 @@ def train(args: argparse.Namespace) -> int:
 
 def planned_runs(args: argparse.Namespace) -> list[tuple[Path, Config]]:
     """The folders that the flags ask to train in, new ones claimed, with their settings."""
-    if args.resume and args.overwrite:
-        raise UserError("give --resume or --overwrite, not both")
-    if len(set(args.seed_list or [])) < len(args.seed_list or []):
-        raise UserError("--seed_list names a seed twice")
     given = given_settings(args)
-    template = runs.read_config(args.config) if args.config else None
-    task = template.task if template and args.task is None else load_task(args.task or DEFAULT_TASK)
-    settings = template.model_dump() if template else defaults(task)
-    settings |= {"threads": torch.get_num_threads(), **given, "task": task}
-    settings["device"] = choose_device(given.get("device"))
-    parent = task_folder(args.logdir, settings["policy"], task)
+    template = runs.read_config(args.config).model_dump() if args.config else {}
+    settings = fresh_settings(
+        {**template, "task": Task(**template["task"]), **given} if template else given
+    )
+    parent = runs.task_folder(args.logdir, settings["policy"], settings["task"])
     if args.loaddir:
         source = runs.find(parent, args.loaddir, None)[0]
         settings["warm_start"] = str(runs.model_file(source, args.loadmodel))
-
     if args.resume and args.seed_list is None:
         folders = runs.find(parent, args.savedir, None) if args.savedir else [runs.newest(parent)]
-        return [(folder, resumed_config(folder, given)) for folder in folders]
-    seeds = args.seed_list or [template.seed if template else 0]
+        return [(folder, runs.resumed_config(folder, given)) for folder in folders]
+    seeds = args.seed_list or [template.get("seed", 0)]
     configs = [make_config(settings | {"seed": seed}, "settings") for seed in seeds]
-    suffixes = [f"-{seed}" for seed in seeds] if len(seeds) > 1 else [""]
-    name = runs.check_name(args.savedir) if args.savedir else runs.claim_next(parent, suffixes)
-    plan = []
-    for suffix, config in zip(suffixes, configs, strict=True):
-        folder = parent / f"{name}{suffix}"
-        if args.resume and runs.is_run(folder):
-            config = resumed_config(folder, given)
-        else:
-            runs.claim(folder, args.overwrite)
-        plan.append((folder, config))
-    return plan
-
-
-def resumed_config(folder: Path, given: dict[str, Any]) -> Config:
-    """The settings of a run that goes on, with what may change meanwhile changed."""
-    path = folder / runs.CONFIG
-    config = runs.read_config(path)
-    for name, value in given.items():
-        if name not in RESUMABLE and value != getattr(config, name):
-            raise UserError(
-                f"--{name} {value} differs from the {getattr(config, name)} of {folder}; "
-                "a run goes on as it began, so start a new one"
-            )
-    return runs.read_config(path, **given)
+    return runs.plan(parent, args.savedir, configs, given, args.resume, args.overwrite)
 
 
 def train_run(config: Config, folder: Path, interrupts: Interrupts) -> None:
     torch.set_num_threads(config.threads)
     device = torch.device(choose_device(config.device))
-    trainer = make_trainer(config, folder)
+    teacher = make_teacher(config.task, config.hard)
+    trainer = make_trainer(config, folder, teacher)
     resumed = (folder / runs.CHECKPOINT).exists()
     if resumed:
         trainer.restore()
@@ -314,10 +281,9 @@ def train_run(config: Config, folder: Path, interrupts: Interrupts) -> None:
     if resumed and done >= config.n_itr:
         say(f"{folder} has its {done} iterations; give a larger --n_itr to go on")
         return
-    teacher = trainer.teacher
     mode = "one plan drawn a step" if config.hard else "all plans mixed"
-    say(f"{'continuing' if resumed else 'training'} {folder} on {device}; teacher: recorded answers "
-        f"to {len(config.task.plans)} scenes, {mode}")  # fmt: skip
+    answers = f"recorded answers to {len(config.task.plans)} scenes, {mode}"
+    say(f"{'continuing' if resumed else 'training'} {folder} on {device}; teacher: {answers}")
 
     test_rooms = make_rooms(config.task, min(config.num_eval, MAX_ROOMS), config.frame_stack)
     studio = make_rooms(config.task, 1, config.frame_stack, render=True)
@@ -330,7 +296,9 @@ def train_run(config: Config, folder: Path, interrupts: Interrupts) -> None:
     def film(iteration: int) -> None:
         room = seeding.evaluation_rooms(config.env_seed_list, 1)[0]
         draws = seeding.generator(config.seed, seeding.VIDEO, iteration, device=device)
-        frames = film_episode(studio, trainer.student, teacher, ACTIONS, room, draws, device, GIF_FRAMES)
+        frames = film_episode(
+            studio, trainer.student, teacher, ACTIONS, room, draws, device, GIF_FRAMES
+        )
         log.film("Episode", frames, iteration)
 
     log = RunLog(folder, after=done)
@@ -339,8 +307,8 @@ def train_run(config: Config, folder: Path, interrupts: Interrupts) -> None:
             trainer.train(log, test, display.show, film, interrupts)
     finally:
         log.close()
-    say(f"{folder}: {trainer.progress.iteration} iterations, {trainer.progress.steps} steps, "
-        f"{trainer.progress.seconds:.0f} s of training")  # fmt: skip
+    did = trainer.progress
+    say(f"{folder}: {did.iteration} iterations, {did.steps} steps, {did.seconds:.0f} s of training")
 
 
 def check_network(student: Student, wanted: NetworkSpec, source: object) -> None:
@@ -356,14 +324,12 @@ def check_network(student: Student, wanted: NetworkSpec, source: object) -> None
 
 def evaluation(args: argparse.Namespace) -> int:
     given = given_settings(args)
-    task = load_task(args.task or DEFAULT_TASK)
-    parent = task_folder(args.logdir, given.get("policy", defaults(task)["policy"]), task)
+    settings = fresh_settings(given)
+    task = settings["task"]
+    parent = runs.task_folder(args.logdir, settings["policy"], task)
     name = runs.check_name(args.savedir or "eval")
-    given["device"] = choose_device(given.get("device"))
     if args.eval_teacher:
-        seed = (args.seed_list or [0])[0]
-        settings = defaults(task) | {"threads": torch.get_num_threads()} | given
-        config = make_config(settings | {"task": task, "seed": seed}, "settings")
+        config = make_config(settings | {"seed": (args.seed_list or [0])[0]}, "settings")
         rows = [evaluate_actor(args, config, None, parent / runs.TEACHER / name)]
     else:
         if args.loaddir:
@@ -371,6 +337,7 @@ def evaluation(args: argparse.Namespace) -> int:
         else:
             folders = [runs.newest(parent)]
             say(f"no --loaddir: the newest run of {task.name} is {folders[0]}")
+        given["device"] = settings["device"]
         rows = [evaluate_run(args, folder, given, folder / name) for folder in folders]
     columns = ["actor", "n", "success", "return", "length"]
     table(f"{task.name}: means of n episodes, with 95% intervals", columns, rows)
@@ -381,8 +348,9 @@ def evaluate_run(
     args: argparse.Namespace, folder: Path, given: dict[str, Any], target: Path
 ) -> list[str]:
     path = runs.model_file(folder, args.loadmodel)
-    seeds = {"seed": args.seed_list[0]} if args.seed_list and len(args.seed_list) == 1 else {}
-    config = runs.read_config(folder / runs.CONFIG, **given, **seeds)
+    if args.seed_list and len(args.seed_list) == 1:
+        given = given | {"seed": args.seed_list[0]}
+    config = runs.read_config(folder / runs.CONFIG, **given)
     student, trained_on = load_student(path, torch.device(config.device))
     if trained_on != config.task.name:
         raise UserError(f"{path} was trained on {trained_on}, not on {config.task.name}")
@@ -409,10 +377,16 @@ def evaluate_actor(
     seeds = seeding.evaluation_rooms(config.env_seed_list, config.num_eval)
     outcome = evaluate(rooms, actor, seeds, draws, device)
 
-    who = str(target.parent) if student else "teacher"
-    content = {"task": config.task.name, "actor": who, "deterministic": args.deterministic}
-    content |= {"seed": config.seed, "hard": config.hard} | outcome.to_dict()
-    write_json(target / "eval.json", content | {"provenance": runs.provenance()})
+    content = {
+        "task": config.task.name,
+        "actor": str(target.parent) if student else "teacher",
+        "deterministic": args.deterministic,
+        "hard": config.hard,
+        "seed": config.seed,
+        **outcome.to_dict(),
+        "provenance": runs.provenance(),
+    }
+    write_json(target / "eval.json", content)
     say(f"wrote {target / 'eval.json'}")
     for old in target.glob("episode-*.mp4"):
         old.unlink()
@@ -424,11 +398,7 @@ def evaluate_actor(
         say(f"wrote {target / f'episode-{seed}.mp4'}")
     if outcome.unanswered_steps:
         say(f"{outcome.unanswered_steps} steps were in scenes without an answer: it waited there")
-    cells = [
-        f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
-        for (mean, (low, high)), digits in zip(outcome.summary().values(), (3, 3, 1), strict=True)
-    ]
-    return [target.parent.name, str(len(seeds)), *cells]
+    return outcome.row(target.parent.name)
 
 
 # bench
@@ -436,60 +406,20 @@ def evaluate_actor(
 
 def bench(args: argparse.Namespace) -> int:
     torch.set_num_threads(args.threads)
-    device = torch.device(choose_device(args.device))
+    device = choose_device(args.device)
     rows = []
     for name in task_names():
-        rows += bench_task(load_task(name), device, args.threads)
-    title = f"median of {REPEATS} on {args.threads} CPU thread(s), device {device}"
+        given = {"task": load_task(name), "device": device, "threads": args.threads}
+        config = make_config(fresh_settings(given) | {"seed": 0}, "settings")
+        teacher = make_teacher(config.task, config.hard)
+        rows += [
+            speeds.environment(name, make_rooms(config.task, 1, 1).envs[0]),
+            speeds.labels(name, make_trainer(config, Path(), teacher)),
+            *speeds.iterations(name, partial(make_trainer, config, Path(), teacher)),
+        ]
+    title = f"medians of {speeds.REPEATS}, {args.threads} CPU thread(s), device {device}"
     table(title, ["what", "steps", "seconds", "steps/s"], rows)
     return 0
-
-
-def bench_task(task: Task, device: torch.device, threads: int) -> list[list[str]]:
-    """The environment alone, labels alone, and whole iterations with a student that is new."""
-    settings = {"task": task, "seed": 0, "device": str(device), "threads": threads}
-    config = make_config(defaults(task) | settings, "settings")
-    room = gym.make(task.env_id, disable_env_checker=True)
-    moves = np.random.default_rng(0).integers(len(ACTIONS), size=2000).tolist()
-
-    def walk() -> None:
-        room.reset(seed=0)
-        for move in moves:
-            _, _, terminated, truncated, _ = room.step(move)
-            if terminated or truncated:
-                room.reset()
-
-    trainer = make_trainer(config, Path())
-    rooms = seeding.training_rooms(0, 0, 0, config.traj_per_itr)
-    draws = seeding.generator(0, seeding.ACTIONS, device=device)
-    rollout = play(trainer.rooms, trainer.student, rooms, draws, device, Stopwatch())
-
-    def label() -> None:
-        trainer.teacher.label(rollout.obs, rollout.starts, torch.Generator())
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-
-    def row(what: str, steps: int, seconds: float) -> list[str]:
-        return [f"{task.name}: {what}", str(steps), f"{seconds:.3f}", f"{steps / seconds:,.0f}"]
-
-    rows = [
-        row("environment", len(moves), median_seconds(walk)),
-        row("labels", len(rollout), median_seconds(label)),
-    ]
-    # An iteration of 10 episodes of 150 steps: what the phases cost a step, times 1,500.
-    phases = bench_iterations(config)
-    return rows + [row(f"iteration, {name}", 1500, 1500 * cost) for name, cost in phases.items()]
-
-
-def bench_iterations(config: Config) -> dict[str, float]:
-    """Median seconds a step of each phase of the first iteration, and of the whole."""
-    costs: dict[str, list[float]] = {}
-    for seed in range(REPEATS):
-        trainer = make_trainer(config.model_copy(update={"seed": seed}), Path())
-        for name, speed in trainer.iterate().items():
-            if name.startswith("Speed/"):
-                costs.setdefault(name.removeprefix("Speed/").lower(), []).append(1 / speed)
-    return {name: float(np.median(each)) for name, each in costs.items()}
 
 
 def report_thread_error(error: threading.ExceptHookArgs) -> None:

@@ -28,6 +28,15 @@ class Evaluation:
             "length": statistics.mean(self.lengths),
         }
 
+    def row(self, name: str) -> list[str]:
+        """For a table: name, number of episodes, and each mean with its interval."""
+        digits = {"success": 3, "return": 3, "length": 1}
+        cells = [
+            f"{mean:.{digits[what]}f} [{low:.{digits[what]}f}, {high:.{digits[what]}f}]"
+            for what, (mean, (low, high)) in self.summary().items()
+        ]
+        return [name, str(len(self.seeds)), *cells]
+
     def to_dict(self) -> dict[str, Any]:
         """For a JSON file: means, intervals and every episode."""
         means: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""PPO with a distillation term: min L_RL + k * H(teacher, student) (arXiv 2311.13373, section 3)."""
+"""PPO with a distillation term: min L_RL + k * H(teacher, student) (arXiv 2311.13373, 3)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -53,13 +53,8 @@ class PPO:
             self.optimizer.step()
             records.append(record)
         values = rollout.steps["value"]
-        means = dict(
-            zip(
-                records[0],
-                torch.stack([torch.stack([*r.values()]) for r in records]).mean(0).tolist(),
-                strict=True,
-            )
-        )
+        table = torch.stack([torch.stack(list(record.values())) for record in records])
+        means = dict(zip(records[0], table.mean(0).tolist(), strict=True))
         means["explained_variance"] = float(1 - (returns - values).var() / (returns.var() + 1e-8))
         return means
 

@@ -85,7 +85,8 @@ class Student(nn.Module):
     @torch.no_grad()
     def value(self, obs: Tensor, state: Tensor) -> Tensor:
         """The critic's value (N,) of observations that follow a state."""
-        return self._step(obs, state)[1]
+        _, value, _ = self._step(obs, state)
+        return value
 
     def load(self, weights: dict[str, Tensor], source: object) -> None:
         """Take over weights; UserError, naming their source, if they are of another network."""
@@ -115,7 +116,8 @@ class Student(nn.Module):
         return *self._heads(features), state
 
     def _encode(self, obs: Tensor) -> Tensor:
-        return self.encoder(obs.permute(0, 3, 2, 1).float())
+        features: Tensor = self.encoder(obs.permute(0, 3, 2, 1).float())
+        return features
 
     def _heads(self, features: Tensor) -> tuple[Tensor, Tensor]:
         return self.actor(features).log_softmax(-1), self.critic(features)[:, 0]

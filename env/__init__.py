@@ -4,7 +4,7 @@ import os
 
 os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
 
-from gymnasium.envs.registration import register  # noqa: E402
+from gymnasium.envs.registration import register
 
 register("MiniGrid-SimpleDoorKey-Min5-Max10-View3", "env.rooms:DoorKeyRoom")
 register("MiniGrid-ColoredDoorKey-Min5-Max10-View3", "env.rooms:ColoredDoorKeyRoom")

@@ -57,9 +57,7 @@ class DoorKeyRoom(MiniGridEnv):
         self.min_size, self.max_size = min_size, max_size
         self.doors: list[Cell] = []
         image = spaces.Box(0, 255, (grid_size, grid_size, 4), np.uint8)
-        self.observation_space = spaces.Dict(
-            {"image": image, "mission": self.observation_space["mission"]}
-        )
+        self.observation_space = spaces.Dict({"image": image, "mission": MissionSpace(_mission)})
 
     def _gen_grid(self, width: int, height: int) -> None:
         self.room = (
@@ -96,18 +94,24 @@ class DoorKeyRoom(MiniGridEnv):
         """Whether a cell is the one from which a door is opened; nothing may block it."""
         return any(abs(cell[0] - x) + abs(cell[1] - y) == 1 for x, y in room.doors)
 
-    def reset(
+    def reset(  # type: ignore[override]
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         self._map = np.zeros((self.width, self.height, 4), np.uint8)
         self._map[..., 3] = NO_AGENT
         return super().reset(seed=seed, options=options)
 
-    def step(self, action: Any) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
+    def step(  # type: ignore[override]
+        self, action: Any
+    ) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
         observation, reward, terminated, truncated, info = super().step(action)
-        if action == TOGGLE and any(self.grid.get(*door).is_open for door in self.doors):
+        if action == TOGGLE and any(self._is_open(door) for door in self.doors):
             reward, terminated = self._reward(), True
         return observation, float(reward), terminated, truncated, info
+
+    def _is_open(self, door: Cell) -> bool:
+        thing = self.grid.get(*door)
+        return isinstance(thing, Door) and thing.is_open
 
     def gen_obs(self) -> dict[str, Any]:
         self._remember_view()
@@ -174,7 +178,7 @@ class DoorKeyRoom(MiniGridEnv):
         in_view = np.zeros((self.width, self.height), bool)
         if highlight:
             in_view[tuple(np.array(list(self._cells_in_view())).T)] = True
-        return self.grid.render(tile_size, self.agent_pos, self.agent_dir, in_view)
+        return self.grid.render(tile_size, tuple(self.agent_pos), self.agent_dir, in_view)
 
 
 class ColoredDoorKeyRoom(DoorKeyRoom):

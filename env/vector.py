@@ -23,7 +23,7 @@ class Rooms(VectorEnv):
     a cut-off episode can be bootstrapped and no step is a dummy.
     """
 
-    metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.DISABLED}
+    metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.DISABLED}  # noqa: RUF012
 
     def __init__(self, make: Callable[[], gym.Env], num_envs: int, frame_stack: int = 1) -> None:
         self.envs = [make() for _ in range(num_envs)]
@@ -37,15 +37,18 @@ class Rooms(VectorEnv):
                 "an environment must observe a map of shape (width, height, channels), "
                 f"alone or as `image` of a dictionary, not {space}"
             )
+        actions = self.envs[0].action_space
+        if not isinstance(actions, gym.spaces.Discrete):
+            raise TypeError(f"an environment must have discrete actions, not {actions}")
         width, height, channels = image.shape
         self.channels = channels
-        self.single_observation_space = gym.spaces.Box(
-            0, 255, (width, height, channels * frame_stack), np.uint8
-        )
-        self.single_action_space = self.envs[0].action_space
+        self.map_shape = (width, height, channels * frame_stack)
+        self.single_observation_space = gym.spaces.Box(0, 255, self.map_shape, np.uint8)
+        self.single_action_space = actions
+        self.num_actions = int(actions.n)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self._images = np.zeros((num_envs, width, height, channels * frame_stack), np.uint8)
+        self._images = np.zeros((num_envs, *self.map_shape), np.uint8)
         self._terminated = np.ones(num_envs, bool)
         self._truncated = np.zeros(num_envs, bool)
 
@@ -108,7 +111,7 @@ class Rooms(VectorEnv):
 
     @staticmethod
     def _image(observation: Any) -> np.ndarray:
-        return observation["image"] if isinstance(observation, dict) else observation
+        return np.asarray(observation["image"] if isinstance(observation, dict) else observation)
 
     def _observation(self) -> Tensor:
         return torch.tensor(self._images)

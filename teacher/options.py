@@ -59,8 +59,9 @@ def go_to(maps: Maps, steps: Tensor, cell: Tensor) -> Tensor:
 
 
 def explore(maps: Maps, steps: Tensor, view_size: int) -> Tensor:
-    """On the maps named by `steps` (K,): turn towards, and walk into, the half of the room that was not seen yet.
+    """Turn towards, and walk into, the half of the room that was not seen yet.
 
+    `steps` (K,) says on which of the maps.
     "Ahead" means beyond the reach of the view, within the room's far edges as far as they are
     known. The option is finished when nothing unseen is ahead, left, right or behind.
     """
@@ -110,7 +111,7 @@ def _far_edges(solid: Tensor) -> tuple[Tensor, Tensor]:
     Two solid cells one above the other end it on the right, two side by side at the bottom; the
     first pair in (x, y) order counts, from x = y = 1 on. One cell does not serve for both.
     """
-    count, width, height = solid.shape
+    _, width, height = solid.shape
     inner = solid[:, 1:-1, 1:-1]
     above = (inner & solid[:, 1:-1, 2:]).flatten(1)
     beside = (inner & solid[:, 2:, 1:-1]).flatten(1)

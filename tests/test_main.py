@@ -6,7 +6,6 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import imageio.v3 as iio
@@ -240,12 +239,8 @@ def test_training_starts_from_another_run(trained: Path, tmp_path: Path) -> None
     torch.testing.assert_close(old, new, rtol=0, atol=0)
 
 
-def write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
-
-
 @pytest.fixture
-def broken(tmp_path: Path) -> Iterator[Path]:
+def broken(tmp_path: Path) -> Path:
     """A log tree with a run for each way to be wrong."""
     for name in ("whole", "damaged", "other"):
         assert train(tmp_path, "--n_itr", "0", "--savedir", name) == 0
@@ -255,7 +250,7 @@ def broken(tmp_path: Path) -> Iterator[Path]:
     path = runs_of(tmp_path) / "other" / "acmodel.pt"
     content = checkpoint.load(path)
     checkpoint.save(path, {**content, "task": "TwoDoor"})
-    yield tmp_path
+    return tmp_path
 
 
 @pytest.mark.parametrize(
@@ -271,7 +266,10 @@ def broken(tmp_path: Path) -> Iterator[Path]:
         (["train", "--seed_list", "1", "1"], "twice"),
         (["train", "--resume", "--savedir", "nothing"], "there is no run"),
         (["train", "--resume", "--overwrite"], "not both"),
-        (["train", "--resume", "--savedir", "whole", "--batch_size", "96"], "batch_size 96 differs"),
+        (
+            ["train", "--resume", "--savedir", "whole", "--batch_size", "96"],
+            "batch_size 96 differs",
+        ),
         (["train", "--resume", "--savedir", "damaged", "--n_itr", "3"], "damaged"),
         (["train", "--config", "missing.json"], "missing.json"),
         (["train", "--device", "abacus"], "no device 'abacus'"),
@@ -300,7 +298,9 @@ def test_what_is_wrong_is_said_in_one_line(
     assert {path: path.read_bytes() for path in before} == before
 
 
-@pytest.mark.parametrize("flags", [["train", "--bathc_size", "3"], ["dance"], [], ["train", "--n_itr", "x"]])
+@pytest.mark.parametrize(
+    "flags", [["train", "--bathc_size", "3"], ["dance"], [], ["train", "--n_itr", "x"]]
+)
 def test_a_wrong_flag_is_said_in_one_line(
     capsys: pytest.CaptureFixture[str], flags: list[str]
 ) -> None:
@@ -358,7 +358,7 @@ def test_bench_measures_every_task(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(main, "task_names", lambda: [load_task("SimpleDoorKey").name])
-    monkeypatch.setattr(main, "REPEATS", 1)
+    monkeypatch.setattr(main.speeds, "REPEATS", 1)
     assert main.main(["bench"]) == 0
     out = capsys.readouterr().out
     for word in ("environment", "labels", "iteration, total", "iteration, update"):

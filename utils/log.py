@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import rich
 from PIL import Image
@@ -40,9 +41,8 @@ class RunLog:
         image = Summary.Image(
             height=SIZE[1] // 2, width=SIZE[0] // 2, colorspace=3, encoded_image_string=gif
         )
-        self.writer.file_writer.add_summary(
-            Summary(value=[Summary.Value(tag=name, image=image)]), iteration
-        )
+        events: Any = self.writer.file_writer
+        events.add_summary(Summary(value=[Summary.Value(tag=name, image=image)]), iteration)
 
     def flush(self) -> None:
         self.writer.flush()

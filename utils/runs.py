@@ -9,14 +9,23 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from utils.config import Config, make_config, read_yaml
+from utils.config import Config, Task, make_config, read_yaml
 from utils.errors import UserError
 from utils.files import write_json
 
 CONFIG, MODEL, CHECKPOINT = "config.json", "acmodel.pt", "checkpoint.pt"
 TEACHER = "teacher"
+# What may change when a run goes on; anything else would make it another run.
+RESUMABLE = (
+    *("n_itr", "num_eval", "env_seed_list", "eval_interval", "save_interval"),
+    *("device", "threads"),
+)
 PROJECT = Path(__file__).parent.parent
 PACKAGES = ("torch", "numpy", "gymnasium", "minigrid", "tensorboard")
+
+
+def task_folder(logdir: Path, policy: str, task: Task) -> Path:
+    return logdir / policy / task.name.lower()
 
 
 def check_name(name: str) -> str:
@@ -50,21 +59,76 @@ def is_run(folder: Path) -> bool:
     return (folder / CONFIG).is_file()
 
 
-def claim(folder: Path, overwrite: bool = False) -> None:
-    """Make the folder of a new run; UserError if it holds one already and may not be replaced."""
-    if folder.exists() and any(folder.iterdir()):
-        if not is_run(folder):
-            raise UserError(f"{folder} exists and is no run; give another --savedir")
-        if not overwrite:
-            raise UserError(
-                f"{folder} holds a run already; continue it with --resume, "
-                "replace it with --overwrite, or give another --savedir"
-            )
-        shutil.rmtree(folder)
+def check_free(folder: Path, overwrite: bool) -> None:
+    """UserError if a folder holds something that a new run may not replace."""
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    if not is_run(folder):
+        raise UserError(f"{folder} exists and is no run; give another --savedir")
+    if not overwrite:
+        raise UserError(
+            f"{folder} holds a run already; continue it with --resume, "
+            "replace it with --overwrite, or give another --savedir"
+        )
+
+
+def claim(folder: Path) -> None:
+    """An empty folder for a new run, in place of what it held."""
     try:
+        if folder.exists() and any(folder.iterdir()):
+            shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot make {folder}: {error.strerror}") from error
+
+
+def plan(
+    parent: Path,
+    name: str | None,
+    configs: list[Config],
+    given: dict[str, Any],
+    resume: bool,
+    overwrite: bool,
+) -> list[tuple[Path, Config]]:
+    """Folders for runs that differ in their seeds: <name>, or <name>-<seed> if they are several.
+
+    With `resume` those that exist go on, with the settings that are `given` anew; the others are
+    claimed. Raises UserError, with nothing touched by it, if one may not be had.
+    """
+    seeds = [config.seed for config in configs]
+    if len(set(seeds)) < len(seeds):
+        raise UserError("--seed_list names a seed twice")
+    if resume and overwrite:
+        raise UserError("give --resume or --overwrite, not both")
+    suffixes = [f"-{seed}" for seed in seeds] if len(seeds) > 1 else [""]
+    name = check_name(name) if name else claim_next(parent, suffixes)
+    planned = []
+    for suffix, config in zip(suffixes, configs, strict=True):
+        folder = parent / f"{name}{suffix}"
+        if resume and is_run(folder):
+            planned.append((folder, resumed_config(folder, given)))
+        else:
+            check_free(folder, overwrite)
+            planned.append((folder, config))
+    for folder, _ in planned:
+        if not (resume and is_run(folder)):
+            claim(folder)
+    return planned
+
+
+def resumed_config(folder: Path, given: dict[str, Any]) -> Config:
+    """The settings of a run that goes on, with what may change meanwhile changed."""
+    config = read_config(folder / CONFIG)
+    for name, value in given.items():
+        before = getattr(config, name)
+        if name == "task":
+            value, before = value.name, before.name
+        if name not in RESUMABLE and value != before:
+            raise UserError(
+                f"--{name} {value} differs from the {before} of {folder}; "
+                "a run goes on as it began, so start a new one"
+            )
+    return read_config(folder / CONFIG, **{k: v for k, v in given.items() if k in RESUMABLE})
 
 
 def find(task_folder: Path, name: str, seeds: list[int] | None) -> list[Path]:

@@ -27,7 +27,7 @@ def evaluation_rooms(first: list[int], count: int) -> list[int]:
     """One seed s means s, s + 1, …; several are taken as they are, again from the front if they
     are too few; none means random ones."""
     if not first:
-        return np.random.SeedSequence().generate_state(count).tolist()
+        return [int(word) for word in np.random.SeedSequence().generate_state(count)]
     if len(first) == 1:
         return [first[0] + i for i in range(count)]
     return [first[i % len(first)] for i in range(count)]
@@ -35,4 +35,4 @@ def evaluation_rooms(first: list[int], count: int) -> list[int]:
 
 def _draw(seed: int, stream: tuple[int, ...], count: int) -> list[int]:
     words = np.random.SeedSequence(seed, spawn_key=stream).generate_state(count, np.uint64)
-    return (words >> np.uint64(1)).tolist()
+    return [int(word >> np.uint64(1)) for word in words]

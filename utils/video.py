@@ -1,6 +1,6 @@
 """Videos of an episode: pictures of the room, the scene's text, plans and action distributions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -30,7 +30,7 @@ class Caption:
     plans: Sequence[tuple[float, str]] = ()
     actions: Sequence[str] = ()
     action: str = ""
-    bars: dict[str, Sequence[float]] = field(default_factory=dict)
+    bars: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 def compose(pictures: Sequence[np.ndarray], caption: Caption) -> Image.Image:

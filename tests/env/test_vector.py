@@ -22,7 +22,7 @@ def test_rooms_step_as_single_environments_do() -> None:
         for step in range(151):
             np.testing.assert_array_equal(seen[step][i], obs["image"])
             if step < 150:
-                obs, _, terminated, truncated, _ = single.step(int(moves[step, i]))
+                obs, _, terminated, _, _ = single.step(int(moves[step, i]))
                 if terminated:
                     break
 
@@ -32,7 +32,7 @@ def test_a_finished_room_rests_until_it_is_reset() -> None:
     assert rooms.metadata["autoreset_mode"] == AutoresetMode.DISABLED
     rooms.reset(seed=[0, 1])
     for _ in range(3):
-        last, _, terminated, truncated, _ = rooms.step([LEFT, LEFT])
+        last, _, _, truncated, _ = rooms.step([LEFT, LEFT])
     assert truncated.tolist() == [True, True]
     resting, reward, _, truncated, _ = rooms.step([LEFT, LEFT])
     assert torch.equal(resting, last)

@@ -64,7 +64,10 @@ def test_an_answer_holds_for_every_colouring() -> None:
         (("red", "blue"), ("blue", "red"), ("grey", "green")), planner.answers(scenes), strict=True
     ):
         assert answer == (
-            (0.71, (Option(DROP, f"{b} key"), Option(GO_TO, f"{a} key"), Option(PICK_UP, f"{a} key"))),
+            (
+                0.71,
+                (Option(DROP, f"{b} key"), Option(GO_TO, f"{a} key"), Option(PICK_UP, f"{a} key")),
+            ),
             (0.29, (Option(GO_TO, f"{b} door"), Option(OPEN, f"{b} door"))),
         )
 

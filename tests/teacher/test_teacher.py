@@ -37,9 +37,7 @@ def test_recorded_distributions_are_met_up_to_ties(name: str) -> None:
     for i, recorded in enumerate(rows["teacher_soft"]):
         where = {
             word: divmod(cell, obs.shape[2])
-            for word, cell in zip(
-                teacher.reader.vocabulary, scenes.cells[i].tolist(), strict=True
-            )
+            for word, cell in zip(teacher.reader.vocabulary, scenes.cells[i].tolist(), strict=True)
             if cell != NOWHERE
         }
         answer = labels.answers[labels.index[i]]
@@ -95,9 +93,7 @@ def test_a_hard_teacher_draws_one_plan_with_the_soft_probabilities() -> None:
     obs, starts = rows_of("ColoredDoorKey")
     soft = make_teacher("ColoredDoorKey").label(obs, starts, draws()).distribution
     teacher, generator = make_teacher("ColoredDoorKey", hard=True), draws()
-    drawn = torch.stack(
-        [teacher.label(obs, starts, generator).distribution for _ in range(100)]
-    )
+    drawn = torch.stack([teacher.label(obs, starts, generator).distribution for _ in range(100)])
     assert set(drawn.unique().tolist()) == {0, 1}
     assert (drawn.sum(2) == 1).all()
     assert (drawn.mean(0) - soft).abs().max() < 0.3
@@ -114,10 +110,15 @@ def test_only_the_newest_frame_of_a_stack_is_looked_at() -> None:
 
 def test_what_cannot_be_done_is_a_wait_and_ends_the_plan() -> None:
     obs, starts = rows_of("SimpleDoorKey")
-    for words in ("wait, explore", "go to <unicorn>, explore", "pick up, explore", "explore <door>"):
+    for words in (
+        "wait, explore",
+        "go to <unicorn>, explore",
+        "pick up, explore",
+        "explore <door>",
+    ):
         teacher = make_teacher("SimpleDoorKey")
         plan = ((1.0, parse_plan(words)),)
-        teacher.planner.recorded = {text: plan for text in teacher.planner.recorded}
+        teacher.planner.recorded = dict.fromkeys(teacher.planner.recorded, plan)
         labels = teacher.label(obs[:1], starts[:1], draws())
         assert labels.distribution.tolist() == [[0, 0, 0, 0, 0, 0, 1]]
 
