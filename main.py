@@ -110,8 +110,9 @@ def add_common_flags(command: argparse.ArgumentParser) -> None:
 def add_train_flags(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("--config", type=Path, help="take all settings from a run's config.json")
-    add("--resume", action="store_true", help="continue a run (--savedir, or the newest)")
-    add("--overwrite", action="store_true", help="replace the run of that name")
+    old = command.add_mutually_exclusive_group()
+    old.add_argument("--resume", action="store_true", help="continue --savedir, or the newest run")
+    old.add_argument("--overwrite", action="store_true", help="replace the run of that name")
     for flag, kind, text in (
         ("--n_itr", int, "iterations; default 20000"),
         ("--traj_per_itr", int, "episodes an iteration; default 10"),

@@ -36,6 +36,8 @@ class DoorKeyRoom(MiniGridEnv):
 
     Reward: 1 - 0.9 * steps / max_steps when a door opens, which ends the episode; else 0.
     `render()` shows what the agent remembers, with the cells it never saw in grey.
+
+    Another room overrides `choose_doors`, `choose_color` or `furnish`.
     """
 
     def __init__(
@@ -66,31 +68,31 @@ class DoorKeyRoom(MiniGridEnv):
         )
         self.grid = Grid(width, height)
         self.grid.wall_rect(0, 0, *self.room)
-        self.doors = self._draw_doors()
-        color = self._draw_color()
+        self.doors = self.choose_doors()
+        color = self.choose_color()
         for x, y in self.doors:
             self.put_obj(Door(color, is_locked=True), x, y)
-        self._furnish(color)
+        self.furnish(color)
 
-    def _on_wall(self, side: int) -> Cell:
+    def place_on_wall(self, side: int) -> Cell:
         """A random door place on the right (0), bottom (1), left (2) or top (3) wall."""
         size_x, size_y = self.room
         if side in (0, 2):
             return (size_x - 1 if side == 0 else 0), self._rand_int(1, size_y - 1)
         return self._rand_int(1, size_x - 1), (size_y - 1 if side == 1 else 0)
 
-    def _draw_doors(self) -> list[Cell]:
-        return [self._on_wall(self._rand_elem([0, 1, 2, 3]))]
+    def choose_doors(self) -> list[Cell]:
+        return [self.place_on_wall(self._rand_elem([0, 1, 2, 3]))]
 
-    def _draw_color(self) -> str:
+    def choose_color(self) -> str:
         return str(self._rand_elem(sorted(COLOR_NAMES)))
 
-    def _furnish(self, color: str) -> None:
+    def furnish(self, color: str) -> None:
         self.place_agent((0, 0), self.room)
         self.place_obj(Key(color), (0, 0), self.room)
 
     @staticmethod
-    def _inside_door(room: "DoorKeyRoom", cell: Cell) -> bool:
+    def inside_door(room: "DoorKeyRoom", cell: Cell) -> bool:
         """Whether a cell is the one from which a door is opened; nothing may block it."""
         return any(abs(cell[0] - x) + abs(cell[1] - y) == 1 for x, y in room.doors)
 
@@ -184,22 +186,22 @@ class DoorKeyRoom(MiniGridEnv):
 class ColoredDoorKeyRoom(DoorKeyRoom):
     """A blue door, its blue key, and a red key that does not fit."""
 
-    def _draw_color(self) -> str:
+    def choose_color(self) -> str:
         return "blue"
 
-    def _furnish(self, color: str) -> None:
+    def furnish(self, color: str) -> None:
         self.place_agent((0, 0), self.room)
         keys = ("blue", "red")[: self._rand_int(2, 3)]
         for key in keys:
-            self.place_obj(Key(key), (0, 0), self.room, reject_fn=self._inside_door)
+            self.place_obj(Key(key), (0, 0), self.room, reject_fn=self.inside_door)
 
 
 class LavaDoorKeyRoom(DoorKeyRoom):
     """One cell of lava in the way, which ends the episode with reward 0."""
 
-    def _furnish(self, color: str) -> None:
-        super()._furnish(color)
-        self.place_obj(Lava(), (0, 0), self.room, reject_fn=self._inside_door)
+    def furnish(self, color: str) -> None:
+        super().furnish(color)
+        self.place_obj(Lava(), (0, 0), self.room, reject_fn=self.inside_door)
 
 
 class TwoDoorRoom(DoorKeyRoom):
@@ -208,11 +210,11 @@ class TwoDoorRoom(DoorKeyRoom):
     The paper calls this task DivergedDoorKey.
     """
 
-    def _draw_doors(self) -> list[Cell]:
+    def choose_doors(self) -> list[Cell]:
         right_or_bottom = self._rand_elem([0, 1])
-        return [self._on_wall(right_or_bottom), self._on_wall(right_or_bottom + 2)]
+        return [self.place_on_wall(right_or_bottom), self.place_on_wall(right_or_bottom + 2)]
 
-    def _furnish(self, color: str) -> None:
+    def furnish(self, color: str) -> None:
         size_x, size_y = self.room
         self.place_obj(Key(color), (size_x // 2 - 1, size_y // 2 - 1), (2, 2))
         self.place_agent((0, 0), self.room)

@@ -265,7 +265,6 @@ def broken(tmp_path: Path) -> Path:
         (["train", "--savedir", "teacher"], "kept for evaluations"),
         (["train", "--seed_list", "1", "1"], "twice"),
         (["train", "--resume", "--savedir", "nothing"], "there is no run"),
-        (["train", "--resume", "--overwrite"], "not both"),
         (
             ["train", "--resume", "--savedir", "whole", "--batch_size", "96"],
             "batch_size 96 differs",
@@ -299,7 +298,14 @@ def test_what_is_wrong_is_said_in_one_line(
 
 
 @pytest.mark.parametrize(
-    "flags", [["train", "--bathc_size", "3"], ["dance"], [], ["train", "--n_itr", "x"]]
+    "flags",
+    [
+        ["train", "--bathc_size", "3"],
+        ["train", "--resume", "--overwrite"],
+        ["dance"],
+        [],
+        ["train", "--n_itr", "x"],
+    ],
 )
 def test_a_wrong_flag_is_said_in_one_line(
     capsys: pytest.CaptureFixture[str], flags: list[str]

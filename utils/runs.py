@@ -98,8 +98,6 @@ def plan(
     seeds = [config.seed for config in configs]
     if len(set(seeds)) < len(seeds):
         raise UserError("--seed_list names a seed twice")
-    if resume and overwrite:
-        raise UserError("give --resume or --overwrite, not both")
     suffixes = [f"-{seed}" for seed in seeds] if len(seeds) > 1 else [""]
     name = check_name(name) if name else claim_next(parent, suffixes)
     planned = []

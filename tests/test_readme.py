@@ -1,0 +1,65 @@
+"""The README is true: its commands parse, its worked example runs."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import main
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```\w*\n(.*?)```", README, flags=re.S)
+COMMANDS = [
+    line.split("#")[0].strip()
+    for block in BLOCKS
+    for line in block.splitlines()
+    if "python main.py" in line
+]
+
+
+def files() -> dict[str, str]:
+    """The blocks that begin with a file's name in a comment."""
+    named = (re.match(r"# (\w+\.(?:py|yaml))\n", block) for block in BLOCKS)
+    return {name.group(1): name.string for name in named if name}
+
+
+def test_there_are_commands_and_an_example() -> None:
+    assert len(COMMANDS) > 5
+    assert files().keys() == {"ball_room.py", "ball_task.yaml"}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_one_that_the_program_takes(command: str) -> None:
+    main.parse(shlex.split(command.split("main.py", 1)[1]))
+
+
+def test_the_worked_example_is_short_and_works(tmp_path: Path) -> None:
+    for name, text in files().items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        assert len([line for line in text.splitlines() if line.strip()]) <= 20
+    task = str(tmp_path / "ball_task.yaml")
+    small = ["--threads", "1", "--device", "cpu", "--logdir", str(tmp_path)]
+    for flags in (
+        ["eval", "--eval_teacher", "--num_eval", "50"],
+        ["train", "--n_itr", "1", "--traj_per_itr", "2", "--num_eval", "2"],
+    ):
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "main.py"), *flags, "--task", task, *small],
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(tmp_path), "PATH": ""},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+    evaluation = (tmp_path / "ppo/balldoorkey/teacher/eval/eval.json").read_text()
+    assert '"unanswered_steps": 0' in evaluation
+
+
+def test_pictures_exist() -> None:
+    pictures = re.findall(r"!\[[^]]*\]\(([^)]+)\)", README)
+    assert pictures
+    assert all((ROOT / picture).is_file() for picture in pictures)
