@@ -44,6 +44,7 @@ from utils.log import GIF_FRAMES, RunLog, TrainingDisplay, say, table
 from utils.video import write_mp4
 
 DEFAULT_TASK = "SimpleDoorKey"
+DEFAULT_LOGDIR = Path("log")
 MAX_ROOMS = 100
 
 
@@ -80,7 +81,7 @@ def add_common_flags(command: argparse.ArgumentParser) -> None:
     tasks = ", ".join(task_names())
     add = command.add_argument
     add("--task", help=f"{tasks} (any case) or a task's YAML file; default {DEFAULT_TASK}")
-    add("--logdir", type=Path, default=Path("log"), help="root of the log tree; default log")
+    add("--logdir", type=Path, default=DEFAULT_LOGDIR, help="root of the log tree; default log")
     add("--savedir", metavar="NAME", help="train: default run1, run2, …; eval: default eval")
     add("--loaddir", metavar="RUN", help="the run to evaluate, or to start training from")
     add("--loadmodel", default="acmodel", help="its model; default acmodel")
@@ -238,12 +239,15 @@ def train(args: argparse.Namespace) -> int:
         for folder, config in planned_runs(args):
             train_run(config, folder, interrupts)
             if interrupts.received is not None:
-                say(
-                    f"stopped; continue with: train --task {config.task.name} "
-                    f"--savedir {folder.name} --resume"
-                )
+                say(f"stopped; continue with: {resume_command(args, folder, config)}")
                 return 128 + interrupts.received
     return 0
+
+
+def resume_command(args: argparse.Namespace, folder: Path, config: Config) -> str:
+    where = f" --logdir {args.logdir}" if args.logdir != DEFAULT_LOGDIR else ""
+    task = args.task or config.task.name
+    return f"main.py train --task {task}{where} --savedir {folder.name} --resume"
 
 
 def planned_runs(args: argparse.Namespace) -> list[tuple[Path, Config]]:

@@ -40,8 +40,8 @@ class Filmed:
         self.actor = actor
         self.pictures: list[list[Any]] = []
 
-    def initial_state(self, count: int) -> Tensor:
-        return self.actor.initial_state(count)
+    def initial_state(self, count: int, device: torch.device) -> Tensor:
+        return self.actor.initial_state(count, device)
 
     def act(
         self, obs: Tensor, state: Tensor, generator: torch.Generator

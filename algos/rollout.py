@@ -26,7 +26,7 @@ class Rooms(Protocol):
 class Actor(Protocol):
     """Whoever acts: a student or a teacher. The state of N episodes has N rows."""
 
-    def initial_state(self, count: int) -> Tensor: ...
+    def initial_state(self, count: int, device: torch.device) -> Tensor: ...
 
     def act(
         self, obs: Tensor, state: Tensor, generator: torch.Generator
@@ -118,7 +118,7 @@ def play(
     record = _Recorder()
     with watch("environment"):
         obs = rooms.reset(seed=seeds)[0].to(device)
-    state = actor.initial_state(count)
+    state = actor.initial_state(count, device)
     last_state = torch.empty_like(state)
     last_obs = torch.empty_like(obs)
     terminated = torch.zeros(count, dtype=torch.bool, device=device)

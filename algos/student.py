@@ -57,9 +57,9 @@ class Student(nn.Module):
         self.actor = nn.Sequential(nn.Linear(features, 64), nn.ReLU(), nn.Linear(64, spec.actions))
         self.critic = nn.Sequential(nn.Linear(features, 64), nn.ReLU(), nn.Linear(64, 1))
 
-    def initial_state(self, count: int) -> Tensor:
+    def initial_state(self, count: int, device: torch.device) -> Tensor:
         size = (count, 2, LSTM_LAYERS, LSTM_SIZE) if self.spec.recurrent else (count, 0)
-        return torch.zeros(size, device=next(self.parameters()).device)
+        return torch.zeros(size, device=device)
 
     @torch.no_grad()
     def act(
@@ -129,8 +129,8 @@ class Greedy:
     def __init__(self, actor: Actor) -> None:
         self.actor = actor
 
-    def initial_state(self, count: int) -> Tensor:
-        return self.actor.initial_state(count)
+    def initial_state(self, count: int, device: torch.device) -> Tensor:
+        return self.actor.initial_state(count, device)
 
     def act(
         self, obs: Tensor, state: Tensor, generator: torch.Generator

@@ -95,7 +95,7 @@ class Trainer:
     ) -> None:
         """Go on until `n_itr` iterations are done, or `stopped` says so after one of them.
 
-        `show` is told the scalars of each iteration, `milestone` is called when a model was saved.
+        `show` is told the scalars of each iteration, `milestone` is called when a model was saved, not when stopped.
         The run folder holds a checkpoint from the start, and one of the end in any case.
         """
         if self.progress.iteration == 0:
@@ -112,7 +112,8 @@ class Trainer:
             stop = stopped()
             if last or stop or done % self.config.save_interval == 0:
                 self.save(log)
-                milestone(done)
+                if not stop:
+                    milestone(done)
 
     def iterate(self) -> dict[str, float]:
         """One iteration; returns its scalars by the names that TensorBoard shows."""

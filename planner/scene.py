@@ -57,9 +57,9 @@ class SceneReader:
         )
         self.number = {word: number for number, word in enumerate(self.vocabulary)}
 
-    def forget(self, count: int) -> Tensor:
+    def forget(self, count: int, device: torch.device) -> Tensor:
         """The memory of `count` episodes that have not begun."""
-        return torch.full((count, len(self.vocabulary)), NOWHERE)
+        return torch.full((count, len(self.vocabulary)), NOWHERE, device=device)
 
     def read(self, obs: Tensor, memory: Tensor) -> tuple[Scenes, Tensor]:
         """One step of N episodes: maps (N, W, H, 4) uint8 -> scenes, new memory."""

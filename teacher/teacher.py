@@ -67,9 +67,9 @@ class PlanTeacher:
         obs = obs[..., -4:]
         return self._label(obs, self.reader.read_episodes(obs, starts), generator)
 
-    def initial_state(self, count: int) -> Tensor:
+    def initial_state(self, count: int, device: torch.device) -> Tensor:
         """What is remembered at the start of `count` episodes, to act step by step."""
-        return self.reader.forget(count)
+        return self.reader.forget(count, device)
 
     def act(
         self, obs: Tensor, memory: Tensor, generator: torch.Generator

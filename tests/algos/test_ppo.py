@@ -108,7 +108,7 @@ def test_the_teacher_is_imitated(recurrent: bool) -> None:
     rows, rollout, _ = recorded()
     torch.manual_seed(1)
     student = Student(NetworkSpec(10, 10, 4, 7, recurrent))
-    state = student.initial_state(2)
+    state = student.initial_state(2, torch.device("cpu"))
     rollout = dataclasses.replace(rollout, last_state=state)
     ppo, generator = PPO(student, SETTINGS), torch.Generator().manual_seed(0)
     teacher = rows["teacher"].float()

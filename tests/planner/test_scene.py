@@ -28,10 +28,10 @@ def test_acting_step_by_step_remembers_the_same_as_reading_whole_episodes(name: 
     rows = recording(name)
     reader, obs = SceneReader(task(name).names), torch.tensor(rows["obs"])
     whole = reader.read_episodes(obs, torch.tensor(rows["t"] == 0))
-    memory = reader.forget(1)
+    memory = reader.forget(1, obs.device)
     for i in range(600):
         if rows["t"][i] == 0:
-            memory = reader.forget(1)
+            memory = reader.forget(1, obs.device)
         scenes, memory = reader.read(obs[i : i + 1], memory)
         assert scenes.distinct == [whole.distinct[whole.index[i]]]
         assert torch.equal(memory[0], whole.cells[i])

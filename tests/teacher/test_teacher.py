@@ -60,7 +60,7 @@ def test_acting_gives_the_labels_of_whole_episodes(name: str) -> None:
     labels = teacher.label(obs, starts, draws())
     first = [int(i) for i in starts.nonzero()[:, 0]]
     length = min(b - a for a, b in itertools.pairwise([*first, len(obs)]))
-    memory, generator = teacher.initial_state(len(first)), draws()
+    memory, generator = teacher.initial_state(len(first), obs.device), draws()
     for t in range(length):
         steps = torch.tensor(first) + t
         step, memory = teacher.act(obs[steps], memory, generator)
@@ -78,7 +78,7 @@ def test_a_scene_without_an_answer_has_no_label_and_the_teacher_waits() -> None:
     torch.testing.assert_close(sums, labels.answered.float())
     assert 0 < (~labels.answered).sum() < len(obs)
     assert labels.answers.count(None) == 1
-    step, _ = teacher.act(obs[:1], teacher.initial_state(1), draws())
+    step, _ = teacher.act(obs[:1], teacher.initial_state(1, obs.device), draws())
     assert (step["action"].item(), step["unanswered"].item()) == (6, True)
 
 
