@@ -95,7 +95,8 @@ class Trainer:
     ) -> None:
         """Go on until `n_itr` iterations are done, or `stopped` says so after one of them.
 
-        `show` is told the scalars of each iteration, `milestone` is called when a model was saved, not when stopped.
+        `show` is told the scalars of each iteration; `milestone` is called when a model was
+        saved, unless that was because the run was stopped.
         The run folder holds a checkpoint from the start, and one of the end in any case.
         """
         if self.progress.iteration == 0:
