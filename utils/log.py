@@ -6,7 +6,6 @@ from typing import Any
 
 import rich
 from PIL import Image
-from rich.box import SIMPLE_HEAD
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -105,7 +104,7 @@ def say(line: str) -> None:
 
 def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
     """A table to the terminal."""
-    shown = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    shown = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for number, column in enumerate(columns):
         shown.add_column(column, justify="left" if number == 0 else "right", no_wrap=True)
     for row in rows:
