@@ -7,12 +7,11 @@ python main.py bench
 
 import argparse
 import os
-import signal
 import sys
 import threading
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn
 
 # Before PyTorch starts its threads: they sleep while they wait, so that another busy process
@@ -20,6 +19,7 @@ from typing import Any, NoReturn
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import gymnasium as gym
+import psutil
 import torch
 
 import env  # noqa: F401  (registers the tasks)
@@ -40,6 +40,7 @@ from utils import runs, seeding
 from utils.config import Config, Task, defaults, load_task, make_config, task_names
 from utils.errors import UserError
 from utils.files import write_json
+from utils.interrupts import Interrupts
 from utils.log import GIF_FRAMES, RunLog, TrainingDisplay, say, table
 from utils.video import write_mp4
 
@@ -147,26 +148,51 @@ def add_eval_flags(command: argparse.ArgumentParser) -> None:
 # Building the parts.
 
 
-def make_rooms(task: Task, count: int, frame_stack: int, render: bool = False) -> Rooms:
-    mode = "rgb_array" if render else None
+def make_rooms(config: Config, count: int, render: bool = False) -> Rooms:
+    env_id, mode = config.task.env_id, "rgb_array" if render else None
+    make = partial(gym.make, env_id, render_mode=mode, disable_env_checker=True)
     try:
-        return Rooms(
-            lambda: gym.make(task.env_id, render_mode=mode, disable_env_checker=True),
-            count,
-            frame_stack,
-        )
+        return Rooms(make, count, config.frame_stack)
     except (gym.error.Error, ImportError, TypeError) as error:
         reason = " ".join(str(error).split())
-        raise UserError(f"cannot make the environment {task.env_id}: {reason}") from error
+        raise UserError(f"cannot make the environment {env_id}: {reason}") from error
 
 
-def make_teacher(task: Task, hard: bool) -> PlanTeacher:
-    planner = RecordedPlanner(task.plans, task.anonymous_colors)
-    return PlanTeacher(planner, SceneReader(task.names), task.view_size, hard)
+def make_test_rooms(config: Config) -> tuple[Rooms, list[int]]:
+    """Rooms to evaluate in, as many at once as is sensible, and the seeds of all episodes."""
+    seeds = seeding.evaluation_rooms(config.env_seed_list, config.num_eval)
+    return make_rooms(config, min(len(seeds), MAX_ROOMS)), seeds
 
 
-def network_of(rooms: Rooms, recurrent: bool) -> NetworkSpec:
-    return NetworkSpec(*rooms.map_shape, rooms.num_actions, recurrent)
+def make_teacher(config: Config, rooms: Rooms) -> PlanTeacher:
+    task, reader = config.task, SceneReader(config.task.names)
+    planner = RecordedPlanner(task.plans, reader, task.anonymous_colors)
+    return PlanTeacher(planner, reader, rooms.view_size, config.hard)
+
+
+def make_student(config: Config, rooms: Rooms) -> Student:
+    """A student that has learned nothing; the run's seed fixes its weights."""
+    spec = NetworkSpec(*rooms.map_shape, rooms.num_actions, config.recurrent)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        student = Student(spec).to(config.device)
+    return student
+
+
+def warm_start(student: Student, config: Config) -> None:
+    """Give a new student the weights that the run is to start from, if it names any."""
+    if config.warm_start:
+        source, _ = load_student(Path(config.warm_start), torch.device(config.device))
+        check_network(source, student.spec, config.warm_start)
+        student.load(source.state_dict(), config.warm_start)
+
+
+def check_network(student: Student, wanted: NetworkSpec, source: object) -> None:
+    if student.spec != wanted:
+        raise UserError(
+            f"{source} holds another network ({student.spec.describe()}) "
+            f"than is asked for ({wanted.describe()})"
+        )
 
 
 def make_schedule(config: Config) -> Schedule:
@@ -175,63 +201,51 @@ def make_schedule(config: Config) -> Schedule:
     return LinearSchedule(config.kl_start, config.kl_step, config.kl_min, config.kl_until)
 
 
-def make_trainer(config: Config, folder: Path, teacher: PlanTeacher) -> Trainer:
-    rooms = make_rooms(config.task, config.traj_per_itr, config.frame_stack)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        student = Student(network_of(rooms, config.recurrent)).to(config.device)
-    settings = PPOSettings(**{name: getattr(config, name) for name in PPOSettings.__annotations__})
-    return Trainer(config, folder, rooms, PPO(student, settings), teacher, make_schedule(config))
+def make_trainer(config: Config, folder: Path) -> Trainer:
+    rooms = make_rooms(config, config.traj_per_itr)
+    teacher, schedule = make_teacher(config, rooms), make_schedule(config)
+    settings = PPOSettings(
+        **{field.name: getattr(config, field.name) for field in fields(PPOSettings)}
+    )
+    ppo = PPO(make_student(config, rooms), settings)
+    return Trainer(config, folder, rooms, ppo, teacher, schedule)
 
 
 def choose_device(name: str | None) -> str:
-    device = name or ("cuda" if torch.cuda.is_available() else "cpu")
-    kind = device.split(":")[0]
-    if kind not in ("cpu", "cuda") or (kind == "cuda" and not torch.cuda.is_available()):
-        raise UserError(f"there is no device {device!r} here; give --device cpu")
-    return device
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+        known = device.type == "cpu" or (
+            device.type == "cuda" and (device.index or 0) < torch.cuda.device_count()
+        )
+    except RuntimeError:
+        known = False
+    if not known:
+        raise UserError(f"there is no device {name!r} here; give --device cpu")
+    return str(device)
+
+
+def physical_cores() -> int:
+    """The cores that this process may use, hyperthreads counted once."""
+    return min(psutil.cpu_count(logical=False) or 1, os.cpu_count() or 1)
 
 
 def given_settings(args: argparse.Namespace) -> dict[str, Any]:
     """The settings among the flags that were given."""
     given = {name: value for name, value in vars(args).items() if name in Config.model_fields}
-    return given | {"task": load_task(args.task)} if given.pop("task") else given
+    task = given.pop("task")
+    if task:
+        given["task"] = load_task(task)
+    return given
 
 
 def fresh_settings(given: dict[str, Any]) -> dict[str, Any]:
     """All settings but the seed of something that does not continue a run."""
     task = given.get("task") or load_task(DEFAULT_TASK)
-    settings = defaults(task) | {"threads": torch.get_num_threads()} | given
+    settings = defaults(task) | {"threads": physical_cores()} | given
     return settings | {"task": task, "device": choose_device(given.get("device"))}
 
 
 # train
-
-
-class Interrupts:
-    """While it is entered, SIGINT and SIGTERM let the iteration under way end; the second one
-    acts at once."""
-
-    SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-    def __init__(self) -> None:
-        self.received: int | None = None
-
-    def __enter__(self) -> "Interrupts":
-        self.handlers = {int(each): signal.signal(each, self._receive) for each in self.SIGNALS}
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for number, handler in self.handlers.items():
-            signal.signal(number, handler)
-
-    def _receive(self, number: int, frame: FrameType | None) -> None:
-        self.received = number
-        signal.signal(number, self.handlers[number])
-        say("stopping after this iteration; once more to stop at once")
-
-    def __call__(self) -> bool:
-        return self.received is not None
 
 
 def train(args: argparse.Namespace) -> int:
@@ -245,64 +259,67 @@ def train(args: argparse.Namespace) -> int:
 
 
 def resume_command(args: argparse.Namespace, folder: Path, config: Config) -> str:
+    several = len(args.seed_list or []) > 1
+    name = args.savedir or folder.name.removesuffix(f"-{config.seed}" if several else "")
     where = f" --logdir {args.logdir}" if args.logdir != DEFAULT_LOGDIR else ""
     task = args.task or config.task.name
-    return f"main.py train --task {task}{where} --savedir {folder.name} --resume"
+    return f"main.py train --task {task}{where} --savedir {name} --resume"
 
 
 def planned_runs(args: argparse.Namespace) -> list[tuple[Path, Config]]:
-    """The folders that the flags ask to train in, new ones claimed, with their settings."""
+    """The folders that the flags ask to train in, and their settings; new ones are made."""
     given = given_settings(args)
     template = runs.read_config(args.config).model_dump() if args.config else {}
-    settings = fresh_settings(
-        {**template, "task": Task(**template["task"]), **given} if template else given
-    )
+    if template:
+        given = {**template, "task": Task(**template["task"]), **given}
+    settings = fresh_settings(given)
     parent = runs.task_folder(args.logdir, settings["policy"], settings["task"])
+    if args.resume:
+        return runs.resumed_runs(parent, args.savedir, args.seed_list, given)
     if args.loaddir:
         source = runs.find(parent, args.loaddir, None)[0]
         settings["warm_start"] = str(runs.model_file(source, args.loadmodel))
-    if args.resume and args.seed_list is None:
-        folders = runs.find(parent, args.savedir, None) if args.savedir else [runs.newest(parent)]
-        return [(folder, runs.resumed_config(folder, given)) for folder in folders]
     seeds = args.seed_list or [template.get("seed", 0)]
     configs = [make_config(settings | {"seed": seed}, "settings") for seed in seeds]
-    return runs.plan(parent, args.savedir, configs, given, args.resume, args.overwrite)
+    # What cannot be built must not cost the run that it would replace.
+    warm_start(make_trainer(configs[0], Path()).student, configs[0])
+    planned = runs.new_runs(parent, args.savedir, configs, args.overwrite)
+    for folder, config in planned:
+        runs.claim(folder, config)
+    return planned
 
 
 def train_run(config: Config, folder: Path, interrupts: Interrupts) -> None:
     torch.set_num_threads(config.threads)
     device = torch.device(choose_device(config.device))
-    teacher = make_teacher(config.task, config.hard)
-    trainer = make_trainer(config, folder, teacher)
+    trainer = make_trainer(config, folder)
+    teacher = make_teacher(config, make_rooms(config, 1))
     resumed = (folder / runs.CHECKPOINT).exists()
     if resumed:
         trainer.restore()
-    elif config.warm_start:
-        student, _ = load_student(Path(config.warm_start), device)
-        check_network(student, trainer.student.spec, config.warm_start)
-        trainer.student.load(student.state_dict(), config.warm_start)
-    runs.write_config(folder, config)
+    else:
+        warm_start(trainer.student, config)
     done = trainer.progress.iteration
     if resumed and done >= config.n_itr:
         say(f"{folder} has its {done} iterations; give a larger --n_itr to go on")
         return
+    if resumed:
+        runs.write_config(folder, config)
     mode = "one plan drawn a step" if config.hard else "all plans mixed"
     answers = f"recorded answers to {len(config.task.plans)} scenes, {mode}"
     say(f"{'continuing' if resumed else 'training'} {folder} on {device}; teacher: {answers}")
 
-    test_rooms = make_rooms(config.task, min(config.num_eval, MAX_ROOMS), config.frame_stack)
-    studio = make_rooms(config.task, 1, config.frame_stack, render=True)
+    test_rooms, seeds = make_test_rooms(config)
+    studio = make_rooms(config, 1, render=True)
 
     def test(iteration: int) -> Evaluation:
-        rooms = seeding.evaluation_rooms(config.env_seed_list, config.num_eval)
         draws = seeding.generator(config.seed, seeding.EVALUATION, iteration, device=device)
-        return evaluate(test_rooms, trainer.student, rooms, draws, device)
+        return evaluate(test_rooms, trainer.student, seeds, draws, device)
 
     def film(iteration: int) -> None:
-        room = seeding.evaluation_rooms(config.env_seed_list, 1)[0]
         draws = seeding.generator(config.seed, seeding.VIDEO, iteration, device=device)
         frames = film_episode(
-            studio, trainer.student, teacher, ACTIONS, room, draws, device, GIF_FRAMES
+            studio, trainer.student, teacher, ACTIONS, seeds[0], draws, device, GIF_FRAMES
         )
         log.film("Episode", frames, iteration)
 
@@ -316,42 +333,38 @@ def train_run(config: Config, folder: Path, interrupts: Interrupts) -> None:
     say(f"{folder}: {did.iteration} iterations, {did.steps} steps, {did.seconds:.0f} s of training")
 
 
-def check_network(student: Student, wanted: NetworkSpec, source: object) -> None:
-    if student.spec != wanted:
-        raise UserError(
-            f"{source} holds another network ({student.spec.describe()}) "
-            f"than is asked for ({wanted.describe()})"
-        )
-
-
 # eval
 
 
 def evaluation(args: argparse.Namespace) -> int:
+    if args.videos < 0:
+        raise UserError(f"--videos: {args.videos} films cannot be made")
     given = given_settings(args)
     settings = fresh_settings(given)
-    task = settings["task"]
-    parent = runs.task_folder(args.logdir, settings["policy"], task)
+    parent = runs.task_folder(args.logdir, settings["policy"], settings["task"])
     name = runs.check_name(args.savedir or "eval")
     if args.eval_teacher:
         config = make_config(settings | {"seed": (args.seed_list or [0])[0]}, "settings")
-        rows = [evaluate_actor(args, config, None, parent / runs.TEACHER / name)]
+        outcomes = [evaluate_actor(args, config, None, parent / runs.TEACHER / name)]
     else:
+        given["device"] = settings["device"]
+        if not args.task:
+            given.pop("task", None)
         if args.loaddir:
             folders = runs.find(parent, args.loaddir, args.seed_list)
         else:
             folders = [runs.newest(parent)]
-            say(f"no --loaddir: the newest run of {task.name} is {folders[0]}")
-        given["device"] = settings["device"]
-        rows = [evaluate_run(args, folder, given, folder / name) for folder in folders]
+            say(f"no --loaddir: the newest run of {settings['task'].name} is {folders[0]}")
+        outcomes = [evaluate_run(args, folder, given, folder / name) for folder in folders]
     columns = ["actor", "n", "success", "return", "length"]
-    table(f"{task.name}: means of n episodes, with 95% intervals", columns, rows)
+    title = f"{outcomes[0][0]}: means of n episodes, with 95% intervals"
+    table(title, columns, [row for _, row in outcomes])
     return 0
 
 
 def evaluate_run(
     args: argparse.Namespace, folder: Path, given: dict[str, Any], target: Path
-) -> list[str]:
+) -> tuple[str, list[str]]:
     path = runs.model_file(folder, args.loadmodel)
     if args.seed_list and len(args.seed_list) == 1:
         given = given | {"seed": args.seed_list[0]}
@@ -364,22 +377,25 @@ def evaluate_run(
 
 def evaluate_actor(
     args: argparse.Namespace, config: Config, student: Student | None, target: Path
-) -> list[str]:
-    """Evaluate a student, or else the teacher; write eval.json and films; a row of the table."""
+) -> tuple[str, list[str]]:
+    """Evaluate a student, or else the teacher, and write eval.json and films.
+
+    Returns the task's name and a row for the table.
+    """
     torch.set_num_threads(config.threads)
     device = torch.device(config.device)
-    teacher = make_teacher(config.task, config.hard)
-    rooms = make_rooms(config.task, min(config.num_eval, MAX_ROOMS), config.frame_stack)
+    rooms, seeds = make_test_rooms(config)
+    teacher = make_teacher(config, rooms)
     actor: Actor = teacher
     if student:
-        check_network(student, network_of(rooms, config.recurrent), target.parent)
+        spec = NetworkSpec(*rooms.map_shape, rooms.num_actions, config.recurrent)
+        check_network(student, spec, target.parent)
         actor = student
     if args.deterministic:
         actor = Greedy(actor)
     # A teacher draws on the CPU, a student where it is.
     place = device if student else torch.device("cpu")
     draws = seeding.generator(config.seed, seeding.EVALUATION, device=place)
-    seeds = seeding.evaluation_rooms(config.env_seed_list, config.num_eval)
     outcome = evaluate(rooms, actor, seeds, draws, device)
 
     content = {
@@ -395,15 +411,16 @@ def evaluate_actor(
     say(f"wrote {target / 'eval.json'}")
     for old in target.glob("episode-*.mp4"):
         old.unlink()
-    studio = make_rooms(config.task, 1, config.frame_stack, render=True) if args.videos else rooms
-    for seed in seeds[: args.videos]:
-        draws = seeding.generator(config.seed, seeding.VIDEO, seed, device=place)
-        frames = film_episode(studio, actor, teacher, ACTIONS, seed, draws, device)
-        write_mp4(target / f"episode-{seed}.mp4", frames)
-        say(f"wrote {target / f'episode-{seed}.mp4'}")
+    if args.videos:
+        studio = make_rooms(config, 1, render=True)
+        for seed in seeds[: args.videos]:
+            draws = seeding.generator(config.seed, seeding.VIDEO, seed, device=place)
+            frames = film_episode(studio, actor, teacher, ACTIONS, seed, draws, device)
+            write_mp4(target / f"episode-{seed}.mp4", frames)
+            say(f"wrote {target / f'episode-{seed}.mp4'}")
     if outcome.unanswered_steps:
         say(f"{outcome.unanswered_steps} steps were in scenes without an answer: it waited there")
-    return outcome.row(target.parent.name)
+    return config.task.name, outcome.row(target.parent.name)
 
 
 # bench
@@ -416,11 +433,11 @@ def bench(args: argparse.Namespace) -> int:
     for name in task_names():
         given = {"task": load_task(name), "device": device, "threads": args.threads}
         config = make_config(fresh_settings(given) | {"seed": 0}, "settings")
-        teacher = make_teacher(config.task, config.hard)
+        make = partial(make_trainer, config, Path())
         rows += [
-            speeds.environment(name, make_rooms(config.task, 1, 1).envs[0]),
-            speeds.labels(name, make_trainer(config, Path(), teacher)),
-            *speeds.iterations(name, partial(make_trainer, config, Path(), teacher)),
+            speeds.environment(name, make_rooms(config, 1).envs[0]),
+            speeds.labels(name, make()),
+            *speeds.iterations(name, make),
         ]
     title = f"medians of {speeds.REPEATS}, {args.threads} CPU thread(s), device {device}"
     table(title, ["what", "steps", "seconds", "steps/s"], rows)

@@ -1,11 +1,12 @@
 """Evaluation: how well an actor does on fixed rooms, with intervals."""
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import torch
 
-from algos.rollout import Actor, Rooms, play
+from algos.rollout import Actor, Environments, play
 from utils import statistics
 from utils.timing import Stopwatch
 
@@ -31,18 +32,18 @@ class Evaluation:
     def row(self, name: str) -> list[str]:
         """For a table: name, number of episodes, and each mean with its interval."""
         digits = {"success": 3, "return": 3, "length": 1}
-        cells = [
-            f"{mean:.{digits[what]}f} [{low:.{digits[what]}f}, {high:.{digits[what]}f}]"
-            for what, (mean, (low, high)) in self.summary().items()
-        ]
+        cells = []
+        for what, (mean, interval) in self.summary().items():
+            low, high = (f"{end:.{digits[what]}f}" if isfinite(end) else "–" for end in interval)
+            cells.append(f"{mean:.{digits[what]}f} [{low}, {high}]")
         return [name, str(len(self.seeds)), *cells]
 
     def to_dict(self) -> dict[str, Any]:
         """For a JSON file: means, intervals and every episode."""
-        means: dict[str, Any] = {
-            name: {"mean": mean, "low": low, "high": high}
-            for name, (mean, (low, high)) in self.summary().items()
-        }
+        means: dict[str, Any] = {}
+        for name, (mean, interval) in self.summary().items():
+            low, high = (end if isfinite(end) else None for end in interval)
+            means[name] = {"mean": mean, "low": low, "high": high}
         columns = zip(self.seeds, self.success, self.returns, self.lengths, strict=True)
         means["unanswered_steps"] = self.unanswered_steps
         means["episodes"] = [
@@ -53,11 +54,15 @@ class Evaluation:
 
 
 def evaluate(
-    rooms: Rooms, actor: Actor, seeds: list[int], generator: torch.Generator, device: torch.device
+    rooms: Environments,
+    actor: Actor,
+    seeds: list[int],
+    generator: torch.Generator,
+    device: torch.device,
 ) -> Evaluation:
     """An episode in each seed's room, as many at once as there are `rooms`.
 
-    Rooms too many for the last wave play again from the front and are not counted.
+    Environments too many for the last wave play again from the front and are not counted.
     """
     evaluation = Evaluation([], [], [], [])
     for first in range(0, len(seeds), rooms.num_envs):

@@ -6,12 +6,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from algos.rollout import Actor, Rooms, play
+from algos.rollout import Actor, Environments, play
 from utils.timing import Stopwatch
 from utils.video import Caption, compose
 
 
-class Studio(Rooms, Protocol):
+class Studio(Environments, Protocol):
     """A single room of which pictures can be taken, (height, width, 3) uint8 each."""
 
     def pictures(self) -> list[Any]: ...
@@ -33,11 +33,12 @@ class Narrator(Protocol):
 
 
 class Filmed:
-    """An actor whose room is photographed before each of its steps."""
+    """An actor whose room is photographed before each of its steps, at most `limit` times."""
 
-    def __init__(self, studio: Studio, actor: Actor) -> None:
+    def __init__(self, studio: Studio, actor: Actor, limit: int | None) -> None:
         self.studio = studio
         self.actor = actor
+        self.limit = limit
         self.pictures: list[list[Any]] = []
 
     def initial_state(self, count: int, device: torch.device) -> Tensor:
@@ -46,7 +47,8 @@ class Filmed:
     def act(
         self, obs: Tensor, state: Tensor, generator: torch.Generator
     ) -> tuple[dict[str, Tensor], Tensor]:
-        self.pictures.append(self.studio.pictures())
+        if len(self.pictures) != self.limit:
+            self.pictures.append(self.studio.pictures())
         return self.actor.act(obs, state, generator)
 
 
@@ -64,13 +66,15 @@ def film_episode(
 
     With a `limit` only that many frames, from the beginning.
     """
-    filmed = Filmed(studio, actor)
+    filmed = Filmed(studio, actor, limit)
     rollout = play(studio, filmed, [seed], generator, device, Stopwatch())
     labels = teacher.label(rollout.obs, rollout.starts, torch.Generator().manual_seed(0))
+    # A teacher that acts has said already what it says: a hard one would now draw anew.
+    said = rollout.steps.get("label", labels.distribution)
     frames = []
-    for step, pictures in enumerate(filmed.pictures[:limit]):
+    for step, pictures in enumerate(filmed.pictures):
         scene, plans = labels.explain(step)
-        bars = {"teacher": labels.distribution[step].tolist()}
+        bars = {"teacher": said[step].tolist()}
         if "probabilities" in rollout.steps:
             bars["student"] = rollout.steps["probabilities"][step].tolist()
         action = action_names[int(rollout.steps["action"][step])]

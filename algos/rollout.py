@@ -9,7 +9,7 @@ from torch import Tensor
 from utils.timing import Stopwatch
 
 
-class Rooms(Protocol):
+class Environments(Protocol):
     """The part of Gymnasium's vector interface that episodes are played on.
 
     Observations are (N, W, H, C) uint8 tensors; nothing resets by itself, and a room whose
@@ -103,7 +103,7 @@ class _Recorder:
 
 
 def play(
-    rooms: Rooms,
+    rooms: Environments,
     actor: Actor,
     seeds: list[int],
     generator: torch.Generator,

@@ -30,7 +30,7 @@ class LinearSchedule:
     def weight(self, iteration: int) -> float:
         if iteration >= self.until:
             return 0.0
-        return max(self.floor, self.start - self.step * iteration)
+        return max(min(self.floor, self.start), self.start - self.step * iteration)
 
     def observe(self, success: float) -> None:
         """The clock alone counts here."""
@@ -58,7 +58,7 @@ class AdaptiveSchedule:
     def weight(self, iteration: int) -> float:
         if iteration >= self.until:
             return 0.0
-        return max(self.floor, self.start * (1 - self.success))
+        return max(min(self.floor, self.start), self.start * (1 - self.success))
 
     def observe(self, success: float) -> None:
         self.success += SMOOTHING * (success - self.success)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from algos.evaluator import Evaluation
 from algos.ppo import PPO
-from algos.rollout import Rollout, Rooms, play
+from algos.rollout import Environments, Rollout, play
 from algos.schedule import Schedule
 from algos.student import save_student
 from utils import checkpoint, runs, seeding
@@ -70,7 +70,7 @@ class Trainer:
         self,
         config: Config,
         folder: Path,
-        rooms: Rooms,
+        rooms: Environments,
         ppo: PPO,
         teacher: Teacher,
         schedule: Schedule,
@@ -190,9 +190,12 @@ class Trainer:
         path = self.folder / runs.CHECKPOINT
         content = checkpoint.load(path, "progress", "weights", "optimizer", "schedule")
         self.student.load(content["weights"], path)
-        self.ppo.optimizer.load_state_dict(content["optimizer"])
+        try:
+            self.ppo.optimizer.load_state_dict(content["optimizer"])
+            self.progress = Progress(**content["progress"])
+        except (TypeError, ValueError, KeyError) as error:
+            raise UserError(f"{path} does not fit this version of the project") from error
         self.schedule.restore(content["schedule"])
-        self.progress = Progress(**content["progress"])
 
 
 def _train_scalars(rollout: Rollout, losses: dict[str, float], k: float) -> dict[str, float]:
@@ -215,11 +218,13 @@ def _train_scalars(rollout: Rollout, losses: dict[str, float], k: float) -> dict
 
 
 def _teacher_scalars(rollout: Rollout, labels: Labels | None) -> dict[str, float]:
-    """How often the student's favourite action is the teacher's, and what had no answer."""
+    """How often the student's favourite action is the teacher's (or one of them, if several are
+    equally likely), and what had no answer."""
     if labels is None:
         return {}
     answered = labels.answered
-    agrees = (labels.distribution.argmax(1) == rollout.steps["greedy"])[answered]
+    favourite = labels.distribution.gather(1, rollout.steps["greedy"][:, None])[:, 0]
+    agrees = (favourite == labels.distribution.amax(1))[answered]
     return {
         "Train/Agreement": float(agrees.float().mean()) if len(agrees) else 0.0,
         "Train/Unanswered Steps": float((~answered).sum()),

@@ -10,6 +10,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
+DEFAULT_VIEW_SIZE = 3
+
 
 class Rooms(VectorEnv):
     """N plain Gymnasium environments stepped side by side; any with a map observation will do.
@@ -49,6 +51,7 @@ class Rooms(VectorEnv):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._images = np.zeros((num_envs, *self.map_shape), np.uint8)
+        self.view_size = int(getattr(self.envs[0].unwrapped, "agent_view_size", DEFAULT_VIEW_SIZE))
         self._terminated = np.ones(num_envs, bool)
         self._truncated = np.zeros(num_envs, bool)
 

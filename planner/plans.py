@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from env.symbols import COLORS
-from planner.scene import Scene
+from planner.scene import Scene, SceneReader
+from utils.errors import UserError
 
 EXPLORE, GO_TO, PICK_UP, DROP, OPEN, WAIT = "explore", "go to", "pick up", "drop", "open", "wait"
 VERBS = (EXPLORE, GO_TO, PICK_UP, DROP, OPEN)
@@ -33,16 +34,23 @@ class Planner(Protocol):
         """The answer to each scene, None where there is none."""
 
 
-def parse_option(words: str) -> Option:
-    """Turn words such as "go to <red key>" into an option; what has no known verb is a wait."""
-    verb = next((verb for verb in VERBS if verb in words.lower()), WAIT)
-    thing = re.search(r"<\s*([^<>]*?)\s*>", words)
-    return Option(verb, thing.group(1).lower() if thing and verb != WAIT else None)
+def parse_option(words: str, nouns: Sequence[str]) -> Option:
+    """Turn words such as "go to <red key>" into an option; what has no known verb is a wait.
+
+    Of the `nouns` the first that stands in the words is its thing, else what stands in <>.
+    """
+    words = words.lower()
+    verb = next((verb for verb in VERBS if verb in words), WAIT)
+    if verb == WAIT:
+        return Option(WAIT)
+    noun = next((noun for noun in nouns if re.search(rf"\b{re.escape(noun)}\b", words)), None)
+    marked = re.search(r"<\s*([^<>]*?)\s*>", words)
+    return Option(verb, noun or (marked.group(1) if marked else None))
 
 
-def parse_plan(words: str) -> Plan:
+def parse_plan(words: str, nouns: Sequence[str]) -> Plan:
     """Turn a comma-separated list of options into a plan."""
-    return tuple(parse_option(option) for option in words.split(","))
+    return tuple(parse_option(option, nouns) for option in words.split(","))
 
 
 def describe(plan: Plan) -> str:
@@ -54,17 +62,31 @@ class RecordedPlanner:
     """Answers read from a file of plans: scene text -> plan -> probability.
 
     With `anonymous_colors` the file speaks of color1, color2, in the order in which colours
-    appear in a scene's text, so that an answer holds for every colouring.
+    appear in a scene's text, so that an answer holds for every colouring. Raises UserError for a
+    plan about a thing that the task does not name.
     """
 
     def __init__(
-        self, plans: Mapping[str, Mapping[str, float]], anonymous_colors: bool = False
+        self,
+        plans: Mapping[str, Mapping[str, float]],
+        reader: SceneReader,
+        anonymous_colors: bool = False,
     ) -> None:
-        self.recorded = {
-            text: tuple((p, parse_plan(words)) for words, p in answer.items())
-            for text, answer in plans.items()
-        }
+        aliases = [f"color{number + 1}" for number in range(len(COLORS))]
+        nouns = reader.nouns(aliases) if anonymous_colors else reader.nouns()
         self.anonymous_colors = anonymous_colors
+        self.recorded: dict[str, Answer] = {}
+        for text, answer in plans.items():
+            self.recorded[text] = tuple(
+                (p, parse_plan(words, nouns)) for words, p in answer.items()
+            )
+            for _, plan in self.recorded[text]:
+                for option in plan:
+                    if option.verb not in (EXPLORE, WAIT) and option.thing not in nouns:
+                        raise UserError(
+                            f"plans: {describe(plan)!r} for {text!r} names no thing of the task; "
+                            f"things are {', '.join(nouns)}"
+                        )
 
     def answers(self, scenes: Sequence[Scene]) -> list[Answer | None]:
         return [self._answer(scene) for scene in scenes]

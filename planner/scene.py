@@ -1,13 +1,14 @@
 """Scenes: what a remembered map says in words, for a whole batch of maps at once."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from env.symbols import BALL, BOX, COLOR_OF_INDEX, COLORS, KEY, NO_AGENT, TYPES
+from env.symbols import BALL, BOX, COLOR_OF_INDEX, COLORS, DOOR, KEY, NO_AGENT, TYPES
+from utils.errors import UserError
 
 NOWHERE = -1
 
@@ -49,13 +50,26 @@ class SceneReader:
     """
 
     def __init__(self, names: Mapping[str, str | list[str]]) -> None:
+        for kind in names:
+            if kind not in TYPES:
+                raise UserError(f"names: {kind!r} is none of the types {', '.join(TYPES)}")
         self.kinds = [(TYPES[kind], name) for kind, name in names.items()]
         self.vocabulary: tuple[str, ...] = tuple(
             word
             for _, name in self.kinds
-            for word in (name if isinstance(name, list) else _colored(name))
+            for word in (name if isinstance(name, list) else _colored(name, COLORS))
         )
         self.number = {word: number for number, word in enumerate(self.vocabulary)}
+
+    def nouns(self, colors: Iterable[str] = COLORS) -> tuple[str, ...]:
+        """The names that a plan may use, in the order in which its words are searched for them:
+        doors first. `colors` are those that a coloured name may have."""
+        kinds = sorted(self.kinds, key=lambda kind: kind[0] != DOOR)
+        return tuple(
+            word
+            for _, name in kinds
+            for word in (name if isinstance(name, list) else _colored(name, colors))
+        )
 
     def forget(self, count: int, device: torch.device) -> Tensor:
         """The memory of `count` episodes that have not begun."""
@@ -119,12 +133,14 @@ class SceneReader:
                     named[i, slot] = self.number[word]
         # One column more than there are names takes the slots that are empty.
         now = torch.full((count, len(self.vocabulary) + 1), NOWHERE, device=obs.device)
-        now.scatter_(1, named.to(obs.device)[index], torch.cat(cells, 1))
+        # Of things with the same name the first by place counts.
+        where = torch.cat(cells, 1)
+        now.scatter_reduce_(1, named.to(obs.device)[index], where, "amin", include_self=False)
         return Scenes(distinct, index, now[:, :-1])
 
 
-def _colored(name: str) -> list[str]:
-    return [name.format(color=color) for color in COLORS] if "{color}" in name else [name]
+def _colored(name: str, colors: Iterable[str]) -> list[str]:
+    return [name.format(color=color) for color in colors] if "{color}" in name else [name]
 
 
 def _code(name: str | list[str], color: Tensor, there: Tensor) -> Tensor:

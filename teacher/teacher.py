@@ -88,6 +88,7 @@ class PlanTeacher:
             "action": action.to(obs.device),
             "greedy": probabilities.argmax(1),
             "unanswered": ~labels.answered,
+            "label": labels.distribution,
         }
         return step, memory
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -10,12 +11,15 @@ from pathlib import Path
 
 import imageio.v3 as iio
 import pytest
+import rich
 import torch
+from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import main
 from utils import checkpoint, seeding
 from utils.config import load_task
+from utils.log import TrainingDisplay
 
 ROOT = Path(__file__).parent.parent
 SMALL = [
@@ -155,13 +159,94 @@ def test_several_seeds_train_and_are_evaluated(
     assert evaluate(tmp_path, "--loaddir", "train") == 0
     assert all((folder / "eval" / "eval.json").is_file() for folder in folders)
     assert "train-1" in capsys.readouterr().out
-    more = ["--seed_list", "1", "2", "--savedir", "train", "--resume", "--n_itr", "2"]
-    assert train(tmp_path, *more) == 0
-    done = [
-        checkpoint.load(runs_of(tmp_path) / f"train-{seed}" / "checkpoint.pt")["progress"]
-        for seed in (0, 1, 2)
-    ]
-    assert [progress["iteration"] for progress in done] == [1, 2, 2]
+    resume = ["train", "--logdir", str(tmp_path), "--resume", "--n_itr", "2", "--savedir", "train"]
+    assert main.main([*resume, "--seed_list", "1"]) == 0
+    assert done(folders) == [1, 2]
+    assert main.main(resume) == 0
+    assert done(folders) == [2, 2]
+
+
+def done(folders: list[Path]) -> list[int]:
+    """The iterations that each run has behind it."""
+    saved = [checkpoint.load(folder / "checkpoint.pt") for folder in folders]
+    return [content["progress"]["iteration"] for content in saved]
+
+
+def test_what_was_stopped_before_its_turn_is_resumed_too(tmp_path: Path) -> None:
+    flags = ["--seed_list", "4", "5", "--savedir", "two", "--n_itr", "1", "--recurrent"]
+    folders = [runs_of(tmp_path) / f"two-{seed}" for seed in (4, 5)]
+    planned = main.planned_runs(main.parse(["train", "--logdir", str(tmp_path), *SMALL, *flags]))
+    assert [folder for folder, _ in planned] == folders
+    assert main.main(["train", "--logdir", str(tmp_path), "--savedir", "two", "--resume"]) == 0
+    assert done(folders) == [1, 1]
+    assert checkpoint.load(folders[1] / "acmodel.pt")["network"]["recurrent"]
+
+
+def test_the_newest_run_is_the_one_trained_last(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a", "b"):
+        assert train(tmp_path, "--n_itr", "0", "--savedir", name) == 0
+    assert evaluate(tmp_path, "--loaddir", "a", "--num_eval", "1") == 0
+    capsys.readouterr()
+    assert evaluate(tmp_path, "--num_eval", "1") == 0
+    assert f"is {runs_of(tmp_path) / 'b'}" in capsys.readouterr().out
+
+
+def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
+    assert train(tmp_path, "--n_itr", "2", "--savedir", "run") == 0
+    path = runs_of(tmp_path) / "run" / "config.json"
+    before = path.read_bytes()
+    resume = ["train", "--logdir", str(tmp_path), "--savedir", "run", "--resume", "--n_itr"]
+    assert main.main([*resume, "1"]) == 0
+    assert path.read_bytes() == before
+    assert main.main([*resume, "3"]) == 0
+    config = json.loads(path.read_text())
+    assert config["n_itr"] == 3
+    assert len(config["provenance"]["resumed"]) == 1
+    assert config["provenance"]["command"] == json.loads(before)["provenance"]["command"]
+
+
+def test_overwriting_costs_nothing_if_the_new_run_cannot_be(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a", "b"):
+        assert train(tmp_path, "--n_itr", "0", "--savedir", name) == 0
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    for flags in (["--savedir", "b", "--recurrent"], ["--savedir", "a"]):
+        assert train(tmp_path, "--n_itr", "0", "--loaddir", "a", "--overwrite", *flags) == 1
+        assert capsys.readouterr().err.count("\n") == 1
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_several_evaluation_seeds_are_taken_as_they_are(trained: Path) -> None:
+    seeds = [str(seed) for seed in range(20, 32)]
+    flags = ["--loaddir", "whole", "--savedir", "many", "--env_seed_list", *seeds]
+    assert evaluate(trained, *flags) == 0
+    content = json.loads((runs_of(trained) / "whole" / "many" / "eval.json").read_text())
+    assert [str(episode["seed"]) for episode in content["episodes"]] == seeds
+
+
+def test_a_single_episode_has_no_interval(tmp_path: Path) -> None:
+    assert evaluate(tmp_path, "--eval_teacher", "--num_eval", "1") == 0
+    content = json.loads((runs_of(tmp_path) / "teacher" / "eval" / "eval.json").read_text())
+    assert content["return"]["low"] is None
+
+
+def test_a_terminal_shows_a_bar_and_everything_else_lines(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = {"Train/Success Rate": 0.5, "Train/Return Mean": 0.25, "Train/Kickstarting Coef": 9.0}
+    values |= {"Speed/Total": 1000.0, "Test/Success Rate": 0.75}
+    with TrainingDisplay("run1", 0, 4) as display:
+        display.show(1, values)
+    assert capsys.readouterr().out.startswith("run1 1/4: evaluation success 0.75, training success")
+    screen = Console(force_terminal=True, width=120)
+    monkeypatch.setattr(rich, "_console", screen)
+    with screen.capture() as shown, TrainingDisplay("run1", 0, 4) as display:
+        display.show(3, values)
+    for words in ("3/4", "success 0.50, return 0.25, k 9.00, 1000 steps/s"):
+        assert words in re.sub(r"\x1b\[[\d;?]*\w", "", shown.get())
 
 
 def test_names_of_runs(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -272,6 +357,12 @@ def broken(tmp_path: Path) -> Path:
         (["train", "--resume", "--savedir", "damaged", "--n_itr", "3"], "damaged"),
         (["train", "--config", "missing.json"], "missing.json"),
         (["train", "--device", "abacus"], "no device 'abacus'"),
+        (["train", "--device", "cpu:foo"], "no device 'cpu:foo'"),
+        (["train", "--device", "cuda:99"], "no device 'cuda:99'"),
+        (["train", "--resume", "--seed_list", "0"], "needs the name"),
+        (["eval", "--loaddir", "/nowhere/run"], "there is no run /nowhere/run"),
+        (["eval", "--loaddir", "whole", "--videos", "-1"], "--videos"),
+        (["eval", "--eval_teacher", "--env_seed_list", "4294967290"], "env_seed_list"),
         (["train", "--loaddir", "whole", "--recurrent"], "another network"),
         (["eval", "--loaddir", "nothing"], "there is no run"),
         (["eval", "--task", "TwoDoor"], "train one first"),
@@ -356,7 +447,7 @@ def test_training_rooms_are_never_those_of_evaluation() -> None:
     assert len(rooms) == 1500
     assert min(rooms) >= seeding.FIRST_TRAINING_SEED
     assert seeding.evaluation_rooms([0], 3) == [0, 1, 2]
-    assert seeding.evaluation_rooms([5, 3], 3) == [5, 3, 5]
+    assert seeding.evaluation_rooms([5, 3], 3) == [5, 3]
     assert max(seeding.evaluation_rooms([], 50)) < seeding.FIRST_TRAINING_SEED
 
 

@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from utils.errors import UserError
 
 CONFIGS = Path(__file__).parent.parent / "configs"
-MAX_EVALUATION_SEED = 2**32 - 1
+MAX_SEED = 2**32 - 1
 
 Model = TypeVar("Model", bound=BaseModel)
 Probability = Annotated[float, Field(ge=0, le=1)]
-Seed = Annotated[int, Field(ge=0, le=MAX_EVALUATION_SEED)]
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 
 
 class _Strict(BaseModel):
@@ -26,10 +26,9 @@ class Task(_Strict):
 
     name: str = Field(pattern=r"^\w[\w-]*$")
     env_id: str
-    names: dict[str, str | list[str]]
+    names: dict[str, str | list[str]] = Field(min_length=1)
     plans: dict[str, dict[str, Probability]]
     anonymous_colors: bool = False
-    view_size: int = Field(3, ge=3)
     settings: dict[str, Any] = {}
 
     @field_validator("plans")
@@ -74,6 +73,12 @@ class Config(_Strict):
     eval_interval: int = Field(ge=1)
     save_interval: int = Field(ge=1)
     warm_start: str | None = None
+
+    @model_validator(mode="after")
+    def _stay_below_training_seeds(self) -> "Config":
+        if len(self.env_seed_list) == 1 and self.env_seed_list[0] + self.num_eval > MAX_SEED + 1:
+            raise ValueError(f"env_seed_list: rooms of evaluation are at most {MAX_SEED}")
+        return self
 
 
 def task_names() -> list[str]:
@@ -126,9 +131,9 @@ def _validated(model: type[Model], content: Mapping[str, Any], source: object) -
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise UserError(
-            f"{source}: {place}: {first['msg'].lower()}, not {first['input']!r:.60}"
-        ) from error
+        given = f", not {first['input']!r:.60}" if place else ""
+        where = f"{source}: {place}" if place else source
+        raise UserError(f"{where}: {first['msg']}{given}") from error
 
 
 def _first_line(error: Exception) -> str:

@@ -106,7 +106,9 @@ def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
     """A table to the terminal."""
     shown = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for number, column in enumerate(columns):
-        shown.add_column(column, justify="left" if number == 0 else "right", no_wrap=True)
+        shown.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
     for row in rows:
         shown.add_row(*row)
-    rich.get_console().print(shown)
+    console = rich.get_console()
+    # Elsewhere than in a terminal nothing needs to be folded.
+    console.print(shown, width=console.width if console.is_terminal else 200)

@@ -72,50 +72,48 @@ def check_free(folder: Path, overwrite: bool) -> None:
         )
 
 
-def claim(folder: Path) -> None:
-    """An empty folder for a new run, in place of what it held."""
+def claim(folder: Path, config: Config) -> None:
+    """A folder for a new run with its config.json, in place of what it held."""
     try:
         if folder.exists() and any(folder.iterdir()):
             shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot make {folder}: {error.strerror}") from error
+    write_config(folder, config)
 
 
-def plan(
-    parent: Path,
-    name: str | None,
-    configs: list[Config],
-    given: dict[str, Any],
-    resume: bool,
-    overwrite: bool,
+def new_runs(
+    parent: Path, name: str | None, configs: list[Config], overwrite: bool
 ) -> list[tuple[Path, Config]]:
     """Folders for runs that differ in their seeds: <name>, or <name>-<seed> if they are several.
 
-    With `resume` those that exist go on, with the settings that are `given` anew; the others are
-    claimed. Raises UserError, with nothing touched by it, if one may not be had.
+    Nothing that exists is touched yet; UserError if one of them may not be had.
     """
     seeds = [config.seed for config in configs]
     if len(set(seeds)) < len(seeds):
         raise UserError("--seed_list names a seed twice")
     suffixes = [f"-{seed}" for seed in seeds] if len(seeds) > 1 else [""]
     name = check_name(name) if name else claim_next(parent, suffixes)
-    planned = []
-    for suffix, config in zip(suffixes, configs, strict=True):
-        folder = parent / f"{name}{suffix}"
-        if resume and is_run(folder):
-            planned.append((folder, resumed_config(folder, given)))
-        else:
-            check_free(folder, overwrite)
-            planned.append((folder, config))
-    for folder, _ in planned:
-        if not (resume and is_run(folder)):
-            claim(folder)
+    planned = [(parent / f"{name}{suffix}", c) for suffix, c in zip(suffixes, configs, strict=True)]
+    for folder, config in planned:
+        check_free(folder, overwrite)
+        if config.warm_start and folder.resolve() in Path(config.warm_start).resolve().parents:
+            raise UserError(f"{folder} cannot be overwritten: the new run starts from it")
     return planned
 
 
-def resumed_config(folder: Path, given: dict[str, Any]) -> Config:
-    """The settings of a run that goes on, with what may change meanwhile changed."""
+def resumed_runs(
+    parent: Path, name: str | None, seeds: list[int] | None, given: dict[str, Any]
+) -> list[tuple[Path, Config]]:
+    """The runs of a name (of these seeds), or else the newest, with what may change changed."""
+    if seeds and not name:
+        raise UserError("--resume with --seed_list needs the name of the runs, --savedir")
+    folders = find(parent, name, seeds) if name else [newest(parent)]
+    return [(folder, _resumed_config(folder, given)) for folder in folders]
+
+
+def _resumed_config(folder: Path, given: dict[str, Any]) -> Config:
     config = read_config(folder / CONFIG)
     for name, value in given.items():
         before = getattr(config, name)
@@ -130,19 +128,22 @@ def resumed_config(folder: Path, given: dict[str, Any]) -> Config:
 
 
 def find(task_folder: Path, name: str, seeds: list[int] | None) -> list[Path]:
-    """The runs that `--loaddir name` means: itself, or one a seed, <name>-<seed>."""
+    """The runs that a name, or a path, means: itself, or one a seed, <name>-<seed>."""
     single = Path(name) if Path(name).name != name else task_folder / name
     if is_run(single):
         return [single]
-    per_seed = [
-        folder
-        for folder in task_folder.glob(f"{name}-*")
-        if is_run(folder) and (seed := folder.name[len(name) + 1 :]).isdigit()
-        if seeds is None or int(seed) in seeds
-    ]
-    if not per_seed:
-        raise UserError(f"there is no run {single}; {_known(task_folder)}")
-    return sorted(per_seed, key=lambda folder: int(folder.name.rsplit("-", 1)[1]))
+    prefix = f"{single.name}-"
+    per_seed = {
+        int(seed): folder
+        for folder in single.parent.glob(f"{prefix}*")
+        if is_run(folder) and (seed := folder.name.removeprefix(prefix)).isdigit()
+    }
+    wanted = sorted(per_seed) if seeds is None else seeds
+    for missing in [seed for seed in wanted if seed not in per_seed]:
+        raise UserError(f"there is no run {single}-{missing}; {_known(single.parent)}")
+    if not wanted:
+        raise UserError(f"there is no run {single}; {_known(single.parent)}")
+    return [per_seed[seed] for seed in wanted]
 
 
 def model_file(folder: Path, name: str) -> Path:
@@ -151,11 +152,16 @@ def model_file(folder: Path, name: str) -> Path:
 
 
 def newest(task_folder: Path) -> Path:
-    """The run of a task that was written to last."""
-    trained = [model.parent for model in task_folder.glob(f"*/{CONFIG}")]
+    """The run of a task that was trained last."""
+    trained = [config.parent for config in task_folder.glob(f"*/{CONFIG}")]
     if not trained:
         raise UserError(f"there is no run under {task_folder}; train one first: main.py train")
-    return max(trained, key=lambda folder: max(f.stat().st_mtime_ns for f in folder.iterdir()))
+    return max(trained, key=_last_trained)
+
+
+def _last_trained(folder: Path) -> int:
+    saved = folder / CHECKPOINT
+    return (saved if saved.exists() else folder / CONFIG).stat().st_mtime_ns
 
 
 def _known(task_folder: Path) -> str:
@@ -164,8 +170,14 @@ def _known(task_folder: Path) -> str:
 
 
 def write_config(folder: Path, config: Config) -> None:
-    """All settings, and with which program they were used; no secret is among them."""
-    write_json(folder / CONFIG, config.model_dump() | {"provenance": provenance()})
+    """All settings, and with which program the run was started, and resumed; no secret."""
+    path = folder / CONFIG
+    if path.exists():
+        origin = read_yaml(path).get("provenance", {})
+        origin["resumed"] = [*origin.get("resumed", []), provenance()]
+    else:
+        origin = provenance()
+    write_json(path, config.model_dump() | {"provenance": origin})
 
 
 def read_config(path: Path, **changes: Any) -> Config:

@@ -24,13 +24,13 @@ def training_rooms(seed: int, iteration: int, wave: int, count: int) -> list[int
 
 
 def evaluation_rooms(first: list[int], count: int) -> list[int]:
-    """One seed s means s, s + 1, …; several are taken as they are, again from the front if they
-    are too few; none means random ones."""
+    """One seed s means `count` of them, s, s + 1, …; several are taken as they are, however many
+    they are; none means random ones."""
     if not first:
         return [int(word) for word in np.random.SeedSequence().generate_state(count)]
     if len(first) == 1:
         return [first[0] + i for i in range(count)]
-    return [first[i % len(first)] for i in range(count)]
+    return first
 
 
 def _draw(seed: int, stream: tuple[int, ...], count: int) -> list[int]:

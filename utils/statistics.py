@@ -1,5 +1,6 @@
 """95% intervals for what an evaluation measures."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,8 +18,8 @@ def share(successes: Sequence[bool]) -> tuple[float, Interval]:
 
 
 def mean(values: Sequence[float]) -> tuple[float, Interval]:
-    """The mean with Student's t interval; that of one value is the value itself."""
-    average, error = float(np.mean(values)), 0.0
+    """The mean with Student's t interval, which is NaN for a single value."""
+    average, error = float(np.mean(values)), math.nan
     if len(values) > 1:
         error = float(stats.sem(values) * stats.t.ppf((1 + LEVEL) / 2, len(values) - 1))
     return average, (average - error, average + error)

@@ -13,6 +13,12 @@ def test_the_papers_schedule() -> None:
     assert k.weight(3000) == 0
 
 
+def test_a_start_below_the_floor_is_not_raised() -> None:
+    for start in (0.0, 0.05):
+        assert LinearSchedule(start, 0.005, floor=0.1, until=10).weight(0) == start
+        assert AdaptiveSchedule(start, floor=0.1, until=10).weight(0) == start
+
+
 def test_an_adaptive_weight_follows_success_both_ways() -> None:
     k = AdaptiveSchedule(start=10, floor=0.1, until=100)
     assert k.weight(0) == 10

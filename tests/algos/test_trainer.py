@@ -28,8 +28,7 @@ def evaluate_nothing(iteration: int) -> Evaluation:
 def train(config: Config, folder: Path, stops: set[int]) -> Trainer:
     """Train to the end, stopped after each iteration in `stops` and resumed by a new trainer."""
     while True:
-        teacher = main.make_teacher(config.task, config.hard)
-        trainer = main.make_trainer(config, folder, teacher)
+        trainer = main.make_trainer(config, folder)
         if (folder / "checkpoint.pt").exists():
             trainer.restore()
         progress = trainer.progress

@@ -5,6 +5,7 @@ import torch
 from env.symbols import COLORS, DOOR, KEY, NO_AGENT
 from planner.scene import NOWHERE, SceneReader
 from tests.recordings import TASKS, recording, task
+from utils.errors import UserError
 
 
 def blank(width: int = 6, height: int = 5, agent: tuple[int, int] = (0, 0)) -> np.ndarray:
@@ -69,3 +70,18 @@ def test_colours_and_order_are_told() -> None:
     scenes = reader.read_episodes(torch.tensor(obs)[None], torch.tensor([True]))
     text = scenes.distinct[0].text
     assert text == "Agent sees <yellow key>, <green door>, holds <red key>."
+
+
+def test_of_two_things_with_one_name_the_first_by_place_is_remembered() -> None:
+    obs = blank()
+    for x, y in ((4, 1), (2, 3)):
+        obs[x, y, :3] = KEY, 0, 0
+    reader = SceneReader({"key": "key"})
+    scenes = reader.read_episodes(torch.tensor(obs)[None], torch.tensor([True]))
+    assert scenes.distinct[0].sees == ("key", "key")
+    assert scenes.cells.tolist() == [[2 * 5 + 3]]
+
+
+def test_an_unknown_type_of_thing_is_refused() -> None:
+    with pytest.raises(UserError, match="'kye' is none of the types"):
+        SceneReader({"kye": "key"})

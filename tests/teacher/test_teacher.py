@@ -3,18 +3,22 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from planner.plans import RecordedPlanner, parse_plan
 from planner.scene import NOWHERE, SceneReader
 from teacher.teacher import PlanTeacher
 from tests.recordings import TASKS, recording, task
 from tests.teacher.reference import plan_actions
+from tests.teacher.test_options import maps
 
 
 def make_teacher(name: str, hard: bool = False) -> PlanTeacher:
     spec = task(name)
-    planner = RecordedPlanner(spec.plans, spec.anonymous_colors)
-    return PlanTeacher(planner, SceneReader(spec.names), spec.view_size, hard)
+    reader = SceneReader(spec.names)
+    planner = RecordedPlanner(spec.plans, reader, spec.anonymous_colors)
+    return PlanTeacher(planner, reader, view_size=3, hard=hard)
 
 
 def rows_of(name: str) -> tuple[torch.Tensor, torch.Tensor]:
@@ -117,7 +121,7 @@ def test_what_cannot_be_done_is_a_wait_and_ends_the_plan() -> None:
         "explore <door>",
     ):
         teacher = make_teacher("SimpleDoorKey")
-        plan = ((1.0, parse_plan(words)),)
+        plan = ((1.0, parse_plan(words, teacher.reader.nouns())),)
         teacher.planner.recorded = dict.fromkeys(teacher.planner.recorded, plan)
         labels = teacher.label(obs[:1], starts[:1], draws())
         assert labels.distribution.tolist() == [[0, 0, 0, 0, 0, 0, 1]]
@@ -129,3 +133,25 @@ def test_labels_explain_themselves() -> None:
     text, plans = labels.explain(0)
     assert text.startswith("Agent sees")
     assert sum(p for p, _ in plans) == pytest.approx(1)
+
+
+@settings(max_examples=60)
+@given(
+    name=st.sampled_from(TASKS),
+    hard=st.booleans(),
+    obs=maps(),
+    data=st.data(),
+)
+def test_every_distribution_sums_to_1_or_0(
+    name: str, hard: bool, obs: np.ndarray, data: st.DataObject
+) -> None:
+    teacher = make_teacher(name, hard)
+    for text in list(teacher.planner.recorded):
+        if data.draw(st.booleans()):
+            del teacher.planner.recorded[text]
+    episodes = torch.tensor(np.stack([obs] * 3))
+    labels = teacher.label(episodes, torch.tensor([True, False, True]), draws())
+    assert (labels.distribution >= 0).all()
+    torch.testing.assert_close(labels.distribution.sum(1), labels.answered.float())
+    for scene, distribution in zip(labels.index.tolist(), labels.distribution, strict=True):
+        assert (labels.answers[scene] is None) == (not distribution.any())

@@ -1,4 +1,5 @@
 import json
+import math
 import os
 from pathlib import Path
 
@@ -66,7 +67,9 @@ def test_intervals_known_from_tables() -> None:
     assert (share, round(low, 3), round(high, 3)) == (0.8, 0.49, 0.943)
     mean, (low, high) = statistics.mean([1.0, 2.0, 3.0, 4.0, 5.0])
     assert (mean, round(low, 3), round(high, 3)) == (3, 1.037, 4.963)
-    assert statistics.mean([7.0]) == (7, (7, 7))
+    mean, interval = statistics.mean([7.0])
+    assert mean == 7
+    assert all(math.isnan(end) for end in interval)
 
 
 def test_every_task_file_is_valid_and_found_in_any_case() -> None:
@@ -78,11 +81,11 @@ def test_every_task_file_is_valid_and_found_in_any_case() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("name: X\nenv_id: X\nnames: {}\nplans: {}\nextra: 1", "extra"),
-        ("name: X\nenv_id: X\nnames: {}\nplans: {a: {explore: 0.5}}", "do not add up to 1"),
+        ("name: X\nenv_id: X\nnames: {key: key}\nplans: {}\nextra: 1", "extra"),
+        ("name: X\nenv_id: X\nnames: {key: key}\nplans: {a: {explore: 0.5}}", "do not add up to 1"),
         ("name: [", "cannot read"),
         ("just words", "names and values"),
-        ("name: X\nenv_id: X\nnames: {}\nplans: nowhere.yaml", "cannot read"),
+        ("name: X\nenv_id: X\nnames: {key: key}\nplans: nowhere.yaml", "cannot read"),
     ],
 )
 def test_what_is_wrong_with_a_task_file_is_said(tmp_path: Path, text: str, words: str) -> None:
@@ -93,5 +96,5 @@ def test_what_is_wrong_with_a_task_file_is_said(tmp_path: Path, text: str, words
 
 
 def test_unknown_settings_are_refused() -> None:
-    with pytest.raises(UserError, match="field required"):
+    with pytest.raises(UserError, match="task: Field required"):
         make_config({"seed": 0}, "settings")

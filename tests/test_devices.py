@@ -1,0 +1,41 @@
+"""The same on every device that this machine has."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import main
+from planner.plans import RecordedPlanner
+from planner.scene import SceneReader
+from teacher.teacher import PlanTeacher
+from tests.recordings import TASKS, recording, task
+
+DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+pytestmark = pytest.mark.parametrize("device", DEVICES)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_labels_of_the_recordings(device: str, name: str) -> None:
+    spec, rows = task(name), recording(name)
+    reader = SceneReader(spec.names)
+    planner = RecordedPlanner(spec.plans, reader, spec.anonymous_colors)
+    teacher = PlanTeacher(planner, reader, view_size=3)
+    obs, starts = torch.tensor(rows["obs"]), torch.tensor(rows["t"] == 0)
+    here = teacher.label(obs.to(device), starts.to(device), torch.Generator())
+    assert here.distribution.device.type == device
+    expected = teacher.label(obs, starts, torch.Generator()).distribution
+    np.testing.assert_allclose(here.distribution.cpu(), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("flags", [[], ["--recurrent", "--gae", "--hard"]])
+def test_training_resuming_evaluating_and_filming(
+    device: str, flags: list[str], tmp_path: Path
+) -> None:
+    where = ["--logdir", str(tmp_path), "--device", device, "--threads", "1"]
+    small = ["--traj_per_itr", "2", "--batch_size", "64", "--num_eval", "2", "--savedir", "run"]
+    assert main.main(["train", *where, *small, *flags, "--n_itr", "1"]) == 0
+    assert main.main(["train", *where, "--savedir", "run", "--resume", "--n_itr", "2"]) == 0
+    assert main.main(["eval", *where, "--videos", "1", "--num_eval", "1"]) == 0
+    assert main.main(["eval", *where, "--eval_teacher", "--num_eval", "3"]) == 0

@@ -1,0 +1,34 @@
+"""Stopping politely."""
+
+import signal
+from types import FrameType
+
+from utils.log import say
+
+
+class Interrupts:
+    """While it is entered, SIGINT and SIGTERM are only noted, so that the iteration under way can
+    end; the second one acts at once. Called, it says whether to stop."""
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+
+    def __enter__(self) -> "Interrupts":
+        signals = (signal.SIGINT, signal.SIGTERM)
+        self._handlers = {number: signal.signal(number, self._note) for number in signals}
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._restore()
+
+    def __call__(self) -> bool:
+        return self.received is not None
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.received = number
+        self._restore()
+        say("stopping after this iteration; once more to stop at once")
+
+    def _restore(self) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
