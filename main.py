@@ -33,7 +33,10 @@ from algos.student import Greedy, NetworkSpec, Student, load_student
 from algos.trainer import Trainer
 from env.symbols import ACTIONS
 from env.vector import Rooms
-from planner.plans import RecordedPlanner
+from planner.answers import AnswerStore
+from planner.asking import AskingPlanner
+from planner.llm import KEY_VARIABLE, SERVERS, ChatClient
+from planner.plans import AnonymousColors, Planner, RecordedPlanner
 from planner.scene import SceneReader
 from teacher.teacher import PlanTeacher
 from utils import runs, seeding
@@ -92,6 +95,20 @@ def add_common_flags(command: argparse.ArgumentParser) -> None:
     add_setting(plans, "--hard", action="store_true", help="draw one plan at each step")
     add_setting(
         plans, "--soft_planner", dest="hard", action="store_false", help="mix plans (default)"
+    )
+    add_setting(command, "--llm", choices=list(SERVERS), help="teach with an LLM over HTTP")
+    for flag, kind, text in (
+        ("--llm_url", str, "its chat completions, if they are elsewhere"),
+        ("--llm_model", str, "its model"),
+        ("--llm_temperature", float, "default 1"),
+        ("--llm_workers", int, "requests under way at a time; default 8"),
+        ("--llm_retries", int, "of a reply without a plan; default 3"),
+        ("--n_ask", int, "replies a scene; default 10"),
+        ("--answers", str, "file of replies to share; default answers.jsonl in the run"),
+    ):
+        add_setting(command, flag, type=kind, help=text)
+    add_setting(
+        command, "--llm_strict", action="store_true", help="stop when the LLM does not answer"
     )
     add_setting(command, "--policy", choices=["ppo"], help="the algorithm")
     add_setting(command, "--device", help="cpu or cuda; default cuda if there is one")
@@ -164,10 +181,49 @@ def make_test_rooms(config: Config) -> tuple[Rooms, list[int]]:
     return make_rooms(config, min(len(seeds), MAX_ROOMS)), seeds
 
 
-def make_teacher(config: Config, rooms: Rooms) -> PlanTeacher:
-    task, reader = config.task, SceneReader(config.task.names)
-    planner = RecordedPlanner(task.plans, reader, task.anonymous_colors)
-    return PlanTeacher(planner, reader, rooms.view_size, config.hard)
+def make_teacher(config: Config, rooms: Rooms, folder: Path) -> PlanTeacher:
+    """The teacher that the settings ask for; an LLM's replies are kept in the folder if they name
+    no other place."""
+    planner: Planner = make_recorded_planner(config.task)
+    if config.llm:
+        planner = make_asking_planner(config, Path(config.answers or folder / runs.ANSWERS))
+    if config.task.anonymous_colors:
+        planner = AnonymousColors(planner)
+    return PlanTeacher(planner, SceneReader(config.task.names), rooms.view_size, config.hard)
+
+
+def nouns_of(task: Task) -> tuple[str, ...]:
+    """The things that a planner may name."""
+    reader = SceneReader(task.names)
+    return reader.nouns(AnonymousColors.ALIASES) if task.anonymous_colors else reader.nouns()
+
+
+def make_recorded_planner(task: Task) -> RecordedPlanner:
+    return RecordedPlanner(task.plans, nouns_of(task))
+
+
+def make_asking_planner(config: Config, answers: Path) -> AskingPlanner:
+    if not config.task.instructions:
+        raise UserError(f"the task {config.task.name} has no instructions for an LLM in its file")
+    url, model = SERVERS[str(config.llm)]
+    client = ChatClient(
+        config.llm_url or url,
+        config.llm_model or model,
+        config.llm_temperature,
+        os.environ.get(KEY_VARIABLE),
+        config.llm_workers,
+    )
+    return AskingPlanner(
+        client=client,
+        store=AnswerStore(answers, say),
+        task=config.task.name,
+        instructions=config.task.instructions,
+        nouns=nouns_of(config.task),
+        n=config.n_ask,
+        retries=config.llm_retries,
+        strict=config.llm_strict,
+        tell=say,
+    )
 
 
 def make_student(config: Config, rooms: Rooms) -> Student:
@@ -201,14 +257,13 @@ def make_schedule(config: Config) -> Schedule:
     return LinearSchedule(config.kl_start, config.kl_step, config.kl_min, config.kl_until)
 
 
-def make_trainer(config: Config, folder: Path) -> Trainer:
+def make_trainer(config: Config, folder: Path, teacher: PlanTeacher) -> Trainer:
     rooms = make_rooms(config, config.traj_per_itr)
-    teacher, schedule = make_teacher(config, rooms), make_schedule(config)
     settings = PPOSettings(
         **{field.name: getattr(config, field.name) for field in fields(PPOSettings)}
     )
     ppo = PPO(make_student(config, rooms), settings)
-    return Trainer(config, folder, rooms, ppo, teacher, schedule)
+    return Trainer(config, folder, rooms, ppo, teacher, make_schedule(config))
 
 
 def choose_device(name: str | None) -> str:
@@ -282,7 +337,9 @@ def planned_runs(args: argparse.Namespace) -> list[tuple[Path, Config]]:
     seeds = args.seed_list or [template.get("seed", 0)]
     configs = [make_config(settings | {"seed": seed}, "settings") for seed in seeds]
     # What cannot be built must not cost the run that it would replace.
-    warm_start(make_trainer(configs[0], Path()).student, configs[0])
+    rooms = make_rooms(configs[0], 1)
+    warm_start(make_student(configs[0], rooms), configs[0])
+    make_recorded_planner(settings["task"])
     planned = runs.new_runs(parent, args.savedir, configs, args.overwrite)
     for folder, config in planned:
         runs.claim(folder, config)
@@ -292,8 +349,8 @@ def planned_runs(args: argparse.Namespace) -> list[tuple[Path, Config]]:
 def train_run(config: Config, folder: Path, interrupts: Interrupts) -> None:
     torch.set_num_threads(config.threads)
     device = torch.device(choose_device(config.device))
-    trainer = make_trainer(config, folder)
-    teacher = make_teacher(config, make_rooms(config, 1))
+    teacher = make_teacher(config, make_rooms(config, 1), folder)
+    trainer = make_trainer(config, folder, teacher)
     resumed = (folder / runs.CHECKPOINT).exists()
     if resumed:
         trainer.restore()
@@ -306,8 +363,8 @@ def train_run(config: Config, folder: Path, interrupts: Interrupts) -> None:
     if resumed:
         runs.write_config(folder, config)
     mode = "one plan drawn a step" if config.hard else "all plans mixed"
-    answers = f"recorded answers to {len(config.task.plans)} scenes, {mode}"
-    say(f"{'continuing' if resumed else 'training'} {folder} on {device}; teacher: {answers}")
+    who = f"{config.llm} over HTTP" if config.llm else "recorded answers"
+    say(f"{'continuing' if resumed else 'training'} {folder} on {device}; teacher: {who}, {mode}")
 
     test_rooms, seeds = make_test_rooms(config)
     studio = make_rooms(config, 1, render=True)
@@ -385,7 +442,7 @@ def evaluate_actor(
     torch.set_num_threads(config.threads)
     device = torch.device(config.device)
     rooms, seeds = make_test_rooms(config)
-    teacher = make_teacher(config, rooms)
+    teacher = make_teacher(config, rooms, target.parent if student else target)
     actor: Actor = teacher
     if student:
         spec = NetworkSpec(*rooms.map_shape, rooms.num_actions, config.recurrent)
@@ -433,7 +490,8 @@ def bench(args: argparse.Namespace) -> int:
     for name in task_names():
         given = {"task": load_task(name), "device": device, "threads": args.threads}
         config = make_config(fresh_settings(given) | {"seed": 0}, "settings")
-        make = partial(make_trainer, config, Path())
+        teacher = make_teacher(config, make_rooms(config, 1), Path())
+        make = partial(make_trainer, config, Path(), teacher)
         rows += [
             speeds.environment(name, make_rooms(config, 1).envs[0]),
             speeds.labels(name, make()),

@@ -44,6 +44,8 @@ class Teacher(Protocol):
 
     def label(self, obs: Tensor, starts: Tensor, generator: torch.Generator) -> Labels: ...
 
+    def counts(self) -> dict[str, float]: ...
+
 
 class Log(Protocol):
     """Where the scalars of an iteration go."""
@@ -145,6 +147,7 @@ class Trainer:
             _train_scalars(rollout, losses, k)
             | _teacher_scalars(rollout, labels)
             | {
+                **{f"LLM/{name}": count for name, count in self.teacher.counts().items()},
                 "Train/Steps": self.progress.steps,
                 "Speed/Total": len(rollout) / seconds,
                 **{

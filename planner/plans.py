@@ -5,11 +5,26 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from env.symbols import COLORS
-from planner.scene import Scene, SceneReader
+from planner.scene import Scene
 from utils.errors import UserError
 
 EXPLORE, GO_TO, PICK_UP, DROP, OPEN, WAIT = "explore", "go to", "pick up", "drop", "open", "wait"
-VERBS = (EXPLORE, GO_TO, PICK_UP, DROP, OPEN)
+
+# The words of each verb; of the verbs in an option the first in this order counts.
+VERBS = {
+    EXPLORE: r"explor|\bsearch|\blook around",
+    GO_TO: r"\b(?:go|going|move|moving|walk|head|navigate) (?:back )?(?:to|towards?)\b|\bapproach",
+    PICK_UP: r"\bpick(?:ing)? ?-?up\b|\bpick the\b|\bgrab\b|\bcollect\b",
+    DROP: r"\bdrop|\bput down\b",
+    OPEN: r"\bopen|\bunlock|\btoggle|\buse\b.{0,80}\bdoor",
+}
+WORDS = {verb: re.compile(pattern) for verb, pattern in VERBS.items()}
+
+# A plan follows the last "Action:"; it is at most this long, with at most this many options.
+ACTION = re.compile(r"\bactions?\b[\s*_`\"']{0,8}[:=]", re.IGNORECASE)
+MAX_PLAN, MAX_OPTIONS = 4000, 32
+ITEM = re.compile(r"^\s{0,20}(?:[-*•]|\(?\d{1,3}[.):])\s")
+SEPARATOR = re.compile(r"[,;\n]|->|→|\bthen\b|(?<![\w.])\(?\d{1,3}[.)](?=\s)")
 
 
 class Option(NamedTuple):
@@ -33,14 +48,17 @@ class Planner(Protocol):
     def answers(self, scenes: Sequence[Scene]) -> list[Answer | None]:
         """The answer to each scene, None where there is none."""
 
+    def counts(self) -> dict[str, float]:
+        """What answering has cost so far, by name; empty if it is free."""
+
 
 def parse_option(words: str, nouns: Sequence[str]) -> Option:
-    """Turn words such as "go to <red key>" into an option; what has no known verb is a wait.
+    """Turn words such as "go to <red key>" into an option; what has no plain verb is a wait.
 
     Of the `nouns` the first that stands in the words is its thing, else what stands in <>.
     """
-    words = words.lower()
-    verb = next((verb for verb in VERBS if verb in words), WAIT)
+    words = " ".join(words.lower().split())
+    verb = next((verb for verb, pattern in WORDS.items() if pattern.search(words)), WAIT)
     if verb == WAIT:
         return Option(WAIT)
     noun = next((noun for noun in nouns if re.search(rf"\b{re.escape(noun)}\b", words)), None)
@@ -49,8 +67,29 @@ def parse_option(words: str, nouns: Sequence[str]) -> Option:
 
 
 def parse_plan(words: str, nouns: Sequence[str]) -> Plan:
-    """Turn a comma-separated list of options into a plan."""
-    return tuple(parse_option(option, nouns) for option in words.split(","))
+    """Turn a list of options, separated by commas, lines, numbers or "then", into a plan."""
+    parts = [part for part in SEPARATOR.split(words) if re.search(r"\w", part)]
+    return tuple(parse_option(part, nouns) for part in parts[:MAX_OPTIONS])
+
+
+def parse_reply(reply: str, nouns: Sequence[str]) -> Plan | None:
+    """The plan in an LLM's reply: what follows the last "Action:", in braces or not.
+
+    None if there is none. Any text is taken; the time is linear in its length.
+    """
+    begin = max((match.end() for match in ACTION.finditer(reply)), default=None)
+    if begin is None:
+        return None
+    words = reply[begin : begin + MAX_PLAN].lstrip(" \t\r\n*_`\"'")
+    for opening, closing in ("{}", "[]"):
+        if words.startswith(opening):
+            return parse_plan(words[1:].split(closing)[0], nouns) or None
+    lines = words.splitlines()
+    # Without brackets a plan is one line, or a list of them.
+    count = 1
+    while count < len(lines) and ITEM.match(lines[0]) and ITEM.match(lines[count]):
+        count += 1
+    return parse_plan("\n".join(lines[:count]), nouns) or None
 
 
 def describe(plan: Plan) -> str:
@@ -61,26 +100,15 @@ def describe(plan: Plan) -> str:
 class RecordedPlanner:
     """Answers read from a file of plans: scene text -> plan -> probability.
 
-    With `anonymous_colors` the file speaks of color1, color2, in the order in which colours
-    appear in a scene's text, so that an answer holds for every colouring. Raises UserError for a
-    plan about a thing that the task does not name.
+    Raises UserError for a plan about a thing that is none of the `nouns`.
     """
 
-    def __init__(
-        self,
-        plans: Mapping[str, Mapping[str, float]],
-        reader: SceneReader,
-        anonymous_colors: bool = False,
-    ) -> None:
-        aliases = [f"color{number + 1}" for number in range(len(COLORS))]
-        nouns = reader.nouns(aliases) if anonymous_colors else reader.nouns()
-        self.anonymous_colors = anonymous_colors
+    def __init__(self, plans: Mapping[str, Mapping[str, float]], nouns: Sequence[str]) -> None:
         self.recorded: dict[str, Answer] = {}
         for text, answer in plans.items():
-            self.recorded[text] = tuple(
-                (p, parse_plan(words, nouns)) for words, p in answer.items()
-            )
-            for _, plan in self.recorded[text]:
+            parsed = tuple((p, parse_plan(words, nouns)) for words, p in answer.items())
+            self.recorded[text] = parsed
+            for _, plan in parsed:
                 for option in plan:
                     if option.verb not in (EXPLORE, WAIT) and option.thing not in nouns:
                         raise UserError(
@@ -89,20 +117,43 @@ class RecordedPlanner:
                         )
 
     def answers(self, scenes: Sequence[Scene]) -> list[Answer | None]:
-        return [self._answer(scene) for scene in scenes]
+        return [self.recorded.get(scene.text) for scene in scenes]
 
-    def _answer(self, scene: Scene) -> Answer | None:
-        if not self.anonymous_colors:
-            return self.recorded.get(scene.text)
-        aliases = color_aliases(scene)
-        answer = self.recorded.get(rename(scene.text, aliases))
-        if answer is None:
-            return None
-        names = {alias: color for color, alias in aliases.items()}
-        return tuple(
-            (p, tuple(Option(verb, thing and rename(thing, names)) for verb, thing in plan))
-            for p, plan in answer
-        )
+    def counts(self) -> dict[str, float]:
+        return {}
+
+
+class AnonymousColors:
+    """Lets a planner speak of color1, color2, … in the order in which a scene's text names
+    colours, and puts the colours back: an answer then holds for every colouring."""
+
+    ALIASES = tuple(f"color{number}" for number in range(1, len(COLORS) + 1))
+
+    def __init__(self, planner: Planner) -> None:
+        self.planner = planner
+
+    def answers(self, scenes: Sequence[Scene]) -> list[Answer | None]:
+        aliases = [color_aliases(scene) for scene in scenes]
+        hidden = [_renamed(scene, names) for scene, names in zip(scenes, aliases, strict=True)]
+        return [
+            answer and _colored(answer, {alias: color for color, alias in names.items()})
+            for answer, names in zip(self.planner.answers(hidden), aliases, strict=True)
+        ]
+
+    def counts(self) -> dict[str, float]:
+        return self.planner.counts()
+
+
+def _renamed(scene: Scene, names: Mapping[str, str]) -> Scene:
+    sees = tuple(rename(name, names) for name in scene.sees)
+    return Scene(sees, scene.holds and rename(scene.holds, names))
+
+
+def _colored(answer: Answer, names: Mapping[str, str]) -> Answer:
+    return tuple(
+        (p, tuple(Option(verb, thing and rename(thing, names)) for verb, thing in plan))
+        for p, plan in answer
+    )
 
 
 def color_aliases(scene: Scene) -> dict[str, str]:

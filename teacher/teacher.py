@@ -67,6 +67,10 @@ class PlanTeacher:
         obs = obs[..., -4:]
         return self._label(obs, self.reader.read_episodes(obs, starts), generator)
 
+    def counts(self) -> dict[str, float]:
+        """What the planner has cost so far, by name."""
+        return self.planner.counts()
+
     def initial_state(self, count: int, device: torch.device) -> Tensor:
         """What is remembered at the start of `count` episodes, to act step by step."""
         return self.reader.forget(count, device)

@@ -5,6 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+import main
+from planner.plans import AnonymousColors, Answer, Planner, RecordedPlanner
+from planner.scene import SceneReader
+from teacher.teacher import PlanTeacher
 from utils.config import Task, load_task
 
 DATA = Path(__file__).parent / "data"
@@ -20,3 +24,20 @@ def recording(name: str) -> dict[str, np.ndarray]:
 @cache
 def task(name: str) -> Task:
     return load_task(name)
+
+
+def make_teacher(name: str, hard: bool = False) -> PlanTeacher:
+    """The recorded teacher of a task."""
+    spec = task(name)
+    planner: Planner = main.make_recorded_planner(spec)
+    if spec.anonymous_colors:
+        planner = AnonymousColors(planner)
+    return PlanTeacher(planner, SceneReader(spec.names), view_size=3, hard=hard)
+
+
+def recorded_answers(teacher: PlanTeacher) -> dict[str, Answer]:
+    """A recorded teacher's answers, to be changed."""
+    planner = teacher.planner
+    inner = planner.planner if isinstance(planner, AnonymousColors) else planner
+    assert isinstance(inner, RecordedPlanner)
+    return inner.recorded

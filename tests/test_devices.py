@@ -7,10 +7,7 @@ import pytest
 import torch
 
 import main
-from planner.plans import RecordedPlanner
-from planner.scene import SceneReader
-from teacher.teacher import PlanTeacher
-from tests.recordings import TASKS, recording, task
+from tests.recordings import TASKS, make_teacher, recording
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 pytestmark = pytest.mark.parametrize("device", DEVICES)
@@ -18,10 +15,7 @@ pytestmark = pytest.mark.parametrize("device", DEVICES)
 
 @pytest.mark.parametrize("name", TASKS)
 def test_labels_of_the_recordings(device: str, name: str) -> None:
-    spec, rows = task(name), recording(name)
-    reader = SceneReader(spec.names)
-    planner = RecordedPlanner(spec.plans, reader, spec.anonymous_colors)
-    teacher = PlanTeacher(planner, reader, view_size=3)
+    rows, teacher = recording(name), make_teacher(name)
     obs, starts = torch.tensor(rows["obs"]), torch.tensor(rows["t"] == 0)
     here = teacher.label(obs.to(device), starts.to(device), torch.Generator())
     assert here.distribution.device.type == device

@@ -29,6 +29,7 @@ class Task(_Strict):
     names: dict[str, str | list[str]] = Field(min_length=1)
     plans: dict[str, dict[str, Probability]]
     anonymous_colors: bool = False
+    instructions: str = ""
     settings: dict[str, Any] = {}
 
     @field_validator("plans")
@@ -68,6 +69,15 @@ class Config(_Strict):
     kl_min: float = Field(ge=0)
     kl_until: int = Field(ge=0)
     hard: bool
+    llm: Literal["vicuna", "openai"] | None
+    llm_url: str | None
+    llm_model: str | None
+    llm_temperature: float = Field(ge=0)
+    llm_workers: int = Field(ge=1)
+    llm_retries: int = Field(ge=0)
+    llm_strict: bool
+    n_ask: int = Field(ge=1)
+    answers: str | None
     num_eval: int = Field(ge=1)
     env_seed_list: list[Seed]
     eval_interval: int = Field(ge=1)

@@ -14,11 +14,12 @@ from utils.errors import UserError
 from utils.files import write_json
 
 CONFIG, MODEL, CHECKPOINT = "config.json", "acmodel.pt", "checkpoint.pt"
+ANSWERS = "answers.jsonl"
 TEACHER = "teacher"
 # What may change when a run goes on; anything else would make it another run.
 RESUMABLE = (
     *("n_itr", "num_eval", "env_seed_list", "eval_interval", "save_interval"),
-    *("device", "threads"),
+    *("device", "threads", "llm_url", "llm_workers", "llm_strict"),
 )
 PROJECT = Path(__file__).parent.parent
 PACKAGES = ("torch", "numpy", "gymnasium", "minigrid", "tensorboard")

@@ -28,7 +28,8 @@ def evaluate_nothing(iteration: int) -> Evaluation:
 def train(config: Config, folder: Path, stops: set[int]) -> Trainer:
     """Train to the end, stopped after each iteration in `stops` and resumed by a new trainer."""
     while True:
-        trainer = main.make_trainer(config, folder)
+        teacher = main.make_teacher(config, main.make_rooms(config, 1), folder)
+        trainer = main.make_trainer(config, folder, teacher)
         if (folder / "checkpoint.pt").exists():
             trainer.restore()
         progress = trainer.progress

@@ -1,7 +1,8 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import main
 from planner.plans import (
     DROP,
     EXPLORE,
@@ -9,17 +10,35 @@ from planner.plans import (
     OPEN,
     PICK_UP,
     WAIT,
+    AnonymousColors,
     Option,
     RecordedPlanner,
     describe,
     parse_option,
     parse_plan,
+    parse_reply,
 )
-from planner.scene import Scene, SceneReader
+from planner.scene import Scene
 from tests.recordings import TASKS, task
 from utils.errors import UserError
 
 NOUNS = ("blue door", "door2", "door", "red key", "key")
+PIECES = [
+    "Action:",
+    "actions",
+    ":",
+    "{",
+    "}",
+    "[",
+    "<",
+    ">",
+    ",",
+    "\n",
+    "1. ",
+    "go to ",
+    "use ",
+    "door",
+]
 things = st.sampled_from(NOUNS)
 options = st.one_of(
     st.builds(Option, st.sampled_from([GO_TO, PICK_UP, DROP, OPEN]), things),
@@ -42,6 +61,10 @@ def test_a_plan_survives_its_words(plan: list[Option]) -> None:
         ("go to key", Option(GO_TO, "key")),
         ("go to <key> near <door>", Option(GO_TO, "door")),
         ("go to the monkey", Option(GO_TO)),
+        ("pickup the key", Option(PICK_UP, "key")),
+        ("use the red key on the blue door", Option(OPEN, "blue door")),
+        ("unlock <door2>", Option(OPEN, "door2")),
+        ("move to key", Option(GO_TO, "key")),
         ("go to <unicorn>", Option(GO_TO, "unicorn")),
         ("explore behind <door2>", Option(EXPLORE, "door2")),
         ("dance with <key>", Option(WAIT)),
@@ -55,14 +78,13 @@ def test_the_first_known_verb_in_the_fixed_order_counts(words: str, option: Opti
 @pytest.mark.parametrize("name", TASKS)
 def test_every_recorded_answer_is_found_and_adds_up(name: str) -> None:
     spec = task(name)
-    planner = RecordedPlanner(spec.plans, SceneReader(spec.names), spec.anonymous_colors)
+    planner = main.make_recorded_planner(spec)
     for answer in planner.recorded.values():
         assert sum(p for p, _ in answer) == pytest.approx(1)
 
 
 def test_an_answer_holds_for_every_colouring() -> None:
-    spec = task("ColoredDoorKey")
-    planner = RecordedPlanner(spec.plans, SceneReader(spec.names), anonymous_colors=True)
+    planner = AnonymousColors(main.make_recorded_planner(task("ColoredDoorKey")))
     scenes = [
         Scene((f"{a} key", f"{b} door"), f"{b} key")
         for a, b in (("red", "blue"), ("blue", "red"), ("grey", "green"))
@@ -80,11 +102,55 @@ def test_an_answer_holds_for_every_colouring() -> None:
 
 
 def test_a_scene_that_was_never_asked_about_has_no_answer() -> None:
-    planner = RecordedPlanner({}, SceneReader({"key": "key"}))
+    planner = RecordedPlanner({}, ["key"])
     assert planner.answers([Scene(("box",), None)]) == [None]
 
 
 @pytest.mark.parametrize("words", ["go to <unicorn>", "explore, pick up"])
 def test_a_recorded_plan_about_nothing_known_is_refused(words: str) -> None:
     with pytest.raises(UserError, match="names no thing of the task"):
-        RecordedPlanner({"Agent sees <nothing>.": {words: 1.0}}, SceneReader({"key": "key"}))
+        RecordedPlanner({"Agent sees <nothing>.": {words: 1.0}}, ["key"])
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (
+            "The key comes first.\nAction: {go to <key>, pick up <key>}",
+            "go to <key>, pick up <key>",
+        ),
+        ("Actions: go to the key, pickup the key", "go to <key>, pick up <key>"),
+        ("ACTION: {wait}\nNo: Action: {explore}", "explore"),
+        ("**Action:** {explore}", "explore"),
+        ('Action: {"go to <key>", "pick up <key>"}', "go to <key>, pick up <key>"),
+        ("Action: [go to key then unlock door]", "go to <key>, open <door>"),
+        ("Action: 1. move to key 2. grab key", "go to <key>, pick up <key>"),
+        ("Action:\n1. Go to <door>\n2. Open <door>\n\nThat is all.", "go to <door>, open <door>"),
+        ("Action: {dance, explore}", "wait, explore"),
+    ],
+)
+def test_plans_are_found_in_free_text(reply: str, words: str) -> None:
+    plan = parse_reply(reply, NOUNS)
+    assert plan is not None
+    assert describe(plan) == words
+
+
+@pytest.mark.parametrize(
+    "reply", ["", "go to <key>", "Action:", "Action: {}", "Reaction: {explore}"]
+)
+def test_a_reply_without_a_plan_is_none(reply: str) -> None:
+    assert parse_reply(reply, NOUNS) is None
+
+
+@settings(max_examples=10_000)
+@given(st.lists(st.sampled_from(PIECES) | st.text(max_size=5), max_size=30).map("".join))
+def test_any_text_is_taken(reply: str) -> None:
+    plan = parse_reply(reply, NOUNS)
+    assert plan is None or 1 <= len(plan) <= 32
+
+
+@pytest.mark.parametrize("piece", [*PIECES, "a", " ", "<" * 9, "use " * 3, "1. "])
+def test_a_megabyte_is_read_in_bounded_work(piece: str) -> None:
+    for reply in (piece * (10**6 // len(piece)), "Action: {" + piece * (10**6 // len(piece))):
+        plan = parse_reply(reply, NOUNS)
+        assert plan is None or len(plan) <= 32

@@ -6,19 +6,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner.plans import RecordedPlanner, parse_plan
-from planner.scene import NOWHERE, SceneReader
-from teacher.teacher import PlanTeacher
-from tests.recordings import TASKS, recording, task
+from planner.plans import parse_plan
+from planner.scene import NOWHERE
+from tests.recordings import TASKS, make_teacher, recorded_answers, recording
 from tests.teacher.reference import plan_actions
 from tests.teacher.test_options import maps
-
-
-def make_teacher(name: str, hard: bool = False) -> PlanTeacher:
-    spec = task(name)
-    reader = SceneReader(spec.names)
-    planner = RecordedPlanner(spec.plans, reader, spec.anonymous_colors)
-    return PlanTeacher(planner, reader, view_size=3, hard=hard)
 
 
 def rows_of(name: str) -> tuple[torch.Tensor, torch.Tensor]:
@@ -74,7 +66,7 @@ def test_acting_gives_the_labels_of_whole_episodes(name: str) -> None:
 
 def test_a_scene_without_an_answer_has_no_label_and_the_teacher_waits() -> None:
     teacher = make_teacher("SimpleDoorKey")
-    del teacher.planner.recorded["Agent sees <nothing>, holds <nothing>."]
+    del recorded_answers(teacher)["Agent sees <nothing>, holds <nothing>."]
     obs, starts = rows_of("SimpleDoorKey")
     labels = teacher.label(obs, starts, draws())
     sums = labels.distribution.sum(1)
@@ -88,7 +80,7 @@ def test_a_scene_without_an_answer_has_no_label_and_the_teacher_waits() -> None:
 
 def test_no_answer_at_all_is_no_crash() -> None:
     teacher = make_teacher("SimpleDoorKey", hard=True)
-    teacher.planner.recorded.clear()
+    recorded_answers(teacher).clear()
     obs, starts = rows_of("SimpleDoorKey")
     assert not teacher.label(obs, starts, draws()).distribution.any()
 
@@ -122,7 +114,8 @@ def test_what_cannot_be_done_is_a_wait_and_ends_the_plan() -> None:
     ):
         teacher = make_teacher("SimpleDoorKey")
         plan = ((1.0, parse_plan(words, teacher.reader.nouns())),)
-        teacher.planner.recorded = dict.fromkeys(teacher.planner.recorded, plan)
+        answers = recorded_answers(teacher)
+        answers.update(dict.fromkeys(answers, plan))
         labels = teacher.label(obs[:1], starts[:1], draws())
         assert labels.distribution.tolist() == [[0, 0, 0, 0, 0, 0, 1]]
 
@@ -146,9 +139,10 @@ def test_every_distribution_sums_to_1_or_0(
     name: str, hard: bool, obs: np.ndarray, data: st.DataObject
 ) -> None:
     teacher = make_teacher(name, hard)
-    for text in list(teacher.planner.recorded):
+    answers = recorded_answers(teacher)
+    for text in list(answers):
         if data.draw(st.booleans()):
-            del teacher.planner.recorded[text]
+            del answers[text]
     episodes = torch.tensor(np.stack([obs] * 3))
     labels = teacher.label(episodes, torch.tensor([True, False, True]), draws())
     assert (labels.distribution >= 0).all()

@@ -1,0 +1,86 @@
+"""The store of answers: every reply of an LLM, kept as it came."""
+
+import errno
+import json
+import os
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Question(NamedTuple):
+    """What a reply answers: two replies to equal questions count together."""
+
+    task: str
+    scene: str
+    prompt: str
+    model: str
+    temperature: float
+
+
+class AnswerStore:
+    """Replies in a file of JSON lines, one a reply, appended and on disk before they count.
+
+    Several runs may share a file: each line is written at once, and `refresh` reads what others
+    have added. Lines that cannot be read, such as one torn by a crash, are passed over and told
+    to `warn`. Raises OSError if the file cannot be opened or written.
+    """
+
+    def __init__(self, path: Path, warn: Callable[[str], None]) -> None:
+        self.path = path
+        self._warn = warn
+        self._replies: dict[Question, list[str]] = defaultdict(list)
+        self._read_to = 0
+        self._lock = threading.Lock()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        self.refresh()
+
+    def replies(self, question: Question) -> list[str]:
+        """The replies to a question, oldest first."""
+        return list(self._replies.get(question, ()))
+
+    def add(self, question: Question, reply: str) -> None:
+        """Append a reply; it is on disk when this returns."""
+        entry = {**question._asdict(), "reply": reply}
+        line = json.dumps(entry, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+        with self._lock:
+            # A line that a crash has torn is ended first, so that it spoils only itself.
+            torn = self._size() and os.pread(self._file, 1, self._size() - 1) != b"\n"
+            line = b"\n" + line if torn else line
+            if os.write(self._file, line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+            os.fsync(self._file)
+            self._refresh()
+
+    def refresh(self) -> None:
+        """Read what was appended since the last time, by this run or another."""
+        with self._lock:
+            self._refresh()
+
+    def close(self) -> None:
+        os.close(self._file)
+
+    def _refresh(self) -> None:
+        content = os.pread(self._file, self._size() - self._read_to, self._read_to)
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content) and self._read_to == 0:
+            self._warn(f"{self.path}: the last line is torn and does not count")
+        for line in content[:whole].splitlines():
+            self._take(line)
+        self._read_to += whole
+
+    def _size(self) -> int:
+        return os.fstat(self._file).st_size
+
+    def _take(self, line: bytes) -> None:
+        if not line.strip():
+            return
+        try:
+            entry = json.loads(line)
+            question = Question(*(entry[name] for name in Question._fields))
+            self._replies[question].append(str(entry["reply"]))
+        except (ValueError, KeyError, TypeError):
+            self._warn(f"{self.path}: a line cannot be read and does not count")

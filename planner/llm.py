@@ -1,0 +1,265 @@
+"""Asking an LLM over HTTP: any server that speaks OpenAI's chat completions."""
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import requests
+import urllib3
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+from tenacity import wait_exponential_jitter as jitter
+
+MAX_BYTES = 4_000_000
+MAX_RETRY_AFTER = 60.0
+TRANSIENT = (408, 409, 429, 500, 502, 503, 504)
+
+
+# The servers that have a name: where their completions are, and their model.
+SERVERS = {
+    "vicuna": ("http://localhost:3300/v1/chat/completions", "vicuna-33b"),
+    "openai": ("https://api.openai.com/v1/chat/completions", "gpt-4o-mini"),
+}
+KEY_VARIABLE = "LLM_API_KEY"
+
+
+class Prompt(NamedTuple):
+    """What is said to the LLM."""
+
+    system: str
+    user: str
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen hexadecimal digits that tell prompts apart."""
+        return hashlib.sha256(json.dumps(self).encode()).hexdigest()[:16]
+
+
+class LLMError(Exception):
+    """The server gave no answer; says in one line why."""
+
+
+class _TransientError(LLMError):
+    """Worth another try, not before `after` seconds."""
+
+    def __init__(self, message: str, after: float = 0.0) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+class _NoChoicesError(LLMError):
+    """The server does not give several choices at once."""
+
+
+@dataclass
+class Usage:
+    """What the asking has cost so far."""
+
+    requests: int = 0
+    failures: int = 0
+    tokens: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def add(self, requests: int = 0, failures: int = 0, tokens: int = 0) -> None:
+        with self._lock:
+            self.requests += requests
+            self.failures += failures
+            self.tokens += tokens
+
+
+class ChatClient:
+    """Asks a chat-completions server; safe to use from several threads.
+
+    `url` is that of the completions themselves. `key`, if any, is sent as a bearer token and
+    never shown. `timeout` seconds are given to connect, and to a reply as a whole. Errors that
+    pass (no connection, 429, 5xx, a reply that breaks off) are tried `attempts` times, with
+    growing random pauses, at least as long as the server asks for; others are raised at once. At
+    most `workers` requests are under way at a time.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        model: str,
+        temperature: float,
+        key: str | None = None,
+        workers: int = 8,
+        timeout: tuple[float, float] = (5.0, 120.0),
+        attempts: int = 4,
+        pause: float = 1.0,
+    ) -> None:
+        self.url = url
+        self.model = model
+        self.temperature = temperature
+        self.timeout = timeout
+        self.usage = Usage()
+        self._key = key
+        self._slots = threading.BoundedSemaphore(workers)
+        self._local = threading.local()
+        self._one_at_a_time = False
+        wait = jitter(initial=pause, max=20 * pause, jitter=pause)
+
+        def at_least_what_is_asked(state: RetryCallState) -> float:
+            error = state.outcome.exception() if state.outcome else None
+            return max(wait(state), getattr(error, "after", 0.0))
+
+        self._retrying = Retrying(
+            retry=retry_if_exception_type(_TransientError),
+            stop=stop_after_attempt(attempts),
+            wait=at_least_what_is_asked,
+            reraise=True,
+        )
+
+    def ask(
+        self, prompt: Prompt, n: int, arrived: Callable[[str], None] = lambda _: None
+    ) -> list[str]:
+        """n replies to a prompt; each is handed to `arrived` as soon as it is there.
+
+        Raises LLMError when the server fails; what had arrived by then was handed over.
+        """
+        replies: list[str] = []
+
+        def take(texts: list[str]) -> None:
+            for text in texts:
+                replies.append(text)
+                arrived(text)
+
+        if n > 1 and not self._one_at_a_time:
+            try:
+                take(self._retrying.copy()(self._request, prompt, n)[:n])
+            except _NoChoicesError:
+                self._one_at_a_time = True
+        missing = n - len(replies)
+        if n > 1 and 0 < missing < n:
+            self._one_at_a_time = True
+        failure: LLMError | None = None
+        with ThreadPoolExecutor(max(missing, 1)) as pool:
+            one = [
+                pool.submit(self._retrying.copy(), self._request, prompt, 1) for _ in range(missing)
+            ]
+            for job in as_completed(one):
+                try:
+                    take(job.result()[:1])
+                except LLMError as error:
+                    failure = error
+        if failure:
+            raise failure
+        return replies
+
+    def _request(self, prompt: Prompt, n: int) -> list[str]:
+        self.usage.add(requests=1)
+        try:
+            with self._slots:
+                return self._post(prompt, n)
+        except _NoChoicesError:
+            raise
+        except LLMError:
+            self.usage.add(failures=1)
+            raise
+
+    def _post(self, prompt: Prompt, n: int) -> list[str]:
+        messages = [
+            {"role": "system", "content": prompt.system},
+            {"role": "user", "content": prompt.user},
+        ]
+        body: dict[str, Any] = {
+            "model": self.model,
+            "messages": messages,
+            "temperature": self.temperature,
+        }
+        if n > 1:
+            body["n"] = n
+        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        try:
+            with self._session.post(
+                self.url, json=body, headers=headers, timeout=self.timeout, stream=True
+            ) as response:
+                status, content = response.status_code, self._read(response)
+                after = _seconds(response.headers.get("Retry-After"))
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            raise _TransientError(f"{self.url}: {_reason(error)}") from None
+        if status in (400, 422) and n > 1:
+            raise _NoChoicesError(f"{self.url} gives no {n} choices at once")
+        if status in TRANSIENT:
+            raise _TransientError(f"{self.url} answers {status}", after)
+        if status != 200:
+            hint = "; is the key in the environment right?" if status in (401, 403) else ""
+            raise LLMError(f"{self.url} answers {status}{hint}")
+        texts, tokens = read_reply(content)
+        self.usage.add(tokens=tokens)
+        if not texts:
+            raise _TransientError(f"{self.url} sends no reply that can be read")
+        return texts
+
+    def _read(self, response: requests.Response) -> str:
+        """The whole body; a drip that outlasts the time-out, or a flood, is an error."""
+        deadline = time.monotonic() + self.timeout[1]
+        content = bytearray()
+        # As much as is there: a full block could take for ever to fill.
+        while chunk := response.raw.read1(65536, decode_content=True):
+            content += chunk
+            if len(content) > MAX_BYTES:
+                raise LLMError(f"{self.url} sends more than {MAX_BYTES} bytes")
+            if time.monotonic() > deadline:
+                raise _TransientError(f"{self.url} needs more than {self.timeout[1]:g} s")
+        return content.decode("utf-8", "replace")
+
+    @property
+    def _session(self) -> requests.Session:
+        if not hasattr(self._local, "session"):
+            self._local.session = requests.Session()
+        session: requests.Session = self._local.session
+        return session
+
+
+def read_reply(content: str) -> tuple[list[str], int]:
+    """The texts in a server's reply, and the tokens that they cost.
+
+    Understood are OpenAI's object, FastChat's older `text`, and a bare JSON string.
+    """
+    try:
+        reply = json.loads(content)
+    except ValueError:
+        return [], 0
+    if isinstance(reply, str):
+        return [reply], 0
+    if not isinstance(reply, dict):
+        return [], 0
+    choices = reply.get("choices")
+    texts = [_choice(choice) for choice in choices] if isinstance(choices, list) else []
+    if not texts:
+        texts = [reply.get("text"), reply.get("response")]
+    usage = reply.get("usage")
+    tokens = usage.get("total_tokens", 0) if isinstance(usage, dict) else 0
+    return [t for t in texts if isinstance(t, str) and t.strip()], _whole(tokens)
+
+
+def _choice(choice: Any) -> Any:
+    if not isinstance(choice, dict):
+        return None
+    message = choice.get("message")
+    return message.get("content") if isinstance(message, dict) else choice.get("text")
+
+
+def _whole(number: Any) -> int:
+    return number if isinstance(number, int) else 0
+
+
+def _seconds(value: str | None) -> float:
+    """A Retry-After header in seconds, not more than a minute; 0 if it says none."""
+    try:
+        return min(max(float(value or 0), 0.0), MAX_RETRY_AFTER)
+    except ValueError:
+        return 0.0
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
+        return "no answer in time"
+    if isinstance(error, requests.ConnectionError | urllib3.exceptions.HTTPError):
+        return "no connection, or it broke off"
+    return type(error).__name__

@@ -1,0 +1,200 @@
+import itertools
+import json
+import threading
+from typing import Any
+
+import pytest
+
+from planner.llm import ChatClient, LLMError, Prompt, read_reply
+from tests.planner.servers import Behaviour, Handler, plans, serve
+
+PROMPT = Prompt("Advise.", "Agent sees <key>, holds <nothing>.")
+
+
+def client(url: str, **options: Any) -> ChatClient:
+    quick: dict[str, Any] = {"timeout": (1.0, 0.5), "pause": 0.001, "attempts": 3}
+    return ChatClient(url, "a-model", 0.5, **(quick | options))
+
+
+def in_turn(*behaviours: Behaviour) -> Behaviour:
+    """Each request meets the next behaviour; the last one stays."""
+    turns = itertools.chain(behaviours, itertools.repeat(behaviours[-1]))
+    lock = threading.Lock()
+
+    def behave(handler: Handler, body: dict[str, Any]) -> None:
+        with lock:
+            turn = next(turns)
+        turn(handler, body)
+
+    return behave
+
+
+def status(code: int, **headers: str) -> Behaviour:
+    return lambda handler, _: handler.answer(code, b"{}", **headers)
+
+
+def text(content: bytes) -> Behaviour:
+    return lambda handler, _: handler.answer(200, content)
+
+
+def hang(handler: Handler, body: dict[str, Any]) -> None:
+    handler.rfile.read(1)
+
+
+def drip(handler: Handler, body: dict[str, Any]) -> None:
+    """A byte every tenth of a second, for ever."""
+    handler.send_response(200)
+    handler.send_header("Content-Length", "1000000")
+    handler.end_headers()
+    pause = threading.Event()
+    try:
+        while not pause.wait(0.1):
+            handler.wfile.write(b" ")
+            handler.wfile.flush()
+    except OSError:
+        handler.close_connection = True
+
+
+def break_off(handler: Handler, body: dict[str, Any]) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    handler.wfile.write(b'{"choices"')
+    handler.wfile.flush()
+    handler.reset()
+
+
+def test_n_choices_come_in_one_request() -> None:
+    with serve(plans) as server:
+        arrived: list[str] = []
+        asked = client(server.url, key="sesame")
+        assert asked.ask(PROMPT, 10, arrived.append) == arrived
+        assert arrived == ["I think so. Action: {explore}"] * 10
+        ((body, headers),) = server.requests
+    assert (body["model"], body["temperature"], body["n"]) == ("a-model", 0.5, 10)
+    assert [message["role"] for message in body["messages"]] == ["system", "user"]
+    assert headers["Authorization"] == "Bearer sesame"
+    assert (asked.usage.requests, asked.usage.failures, asked.usage.tokens) == (1, 0, 7)
+
+
+@pytest.mark.parametrize("code", [400, 422])
+def test_a_server_that_refuses_choices_is_asked_singly_from_then_on(code: int) -> None:
+    def one_only(handler: Handler, body: dict[str, Any]) -> None:
+        status(code)(handler, body) if "n" in body else plans(handler, body)
+
+    with serve(one_only) as server:
+        asked = client(server.url)
+        assert len(asked.ask(PROMPT, 4)) == 4
+        assert len(asked.ask(PROMPT, 3)) == 3
+        assert ["n" in body for body, _ in server.requests] == [True] + [False] * 7
+
+
+def test_a_server_that_gives_one_choice_whatever_n_is_asked_again() -> None:
+    with serve(lambda handler, _: handler.choices(["Action: {explore}"])) as server:
+        assert len(client(server.url).ask(PROMPT, 5)) == 5
+
+
+def test_workers_bound_the_requests_under_way() -> None:
+    most, now, lock, together = 0, 0, threading.Lock(), threading.Barrier(2, timeout=5)
+
+    def count(handler: Handler, body: dict[str, Any]) -> None:
+        nonlocal most, now
+        with lock:
+            now += 1
+            most = max(most, now)
+        together.wait()
+        with lock:
+            now -= 1
+        handler.choices(["Action: {explore}"])
+
+    with serve(count) as server:
+        asked = client(server.url, workers=2, timeout=(5.0, 10.0))
+        asked._one_at_a_time = True
+        assert len(asked.ask(PROMPT, 6)) == 6
+    assert most == 2
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        status(429, Retry_After="0"),
+        status(500),
+        status(503),
+        hang,
+        drip,
+        break_off,
+        lambda handler, _: handler.reset(),
+        text(b"<html><body>Bad gateway</body></html>"),
+        text(b'{"choices": []}'),
+        text(b'{"choices": [{"message": {"content": ""}}]}'),
+        text(b"[1, 2]"),
+    ],
+)
+def test_what_passes_is_tried_again(fault: Behaviour) -> None:
+    with serve(in_turn(fault, plans)) as server:
+        asked = client(server.url)
+        assert asked.ask(PROMPT, 1) == ["I think so. Action: {explore}"]
+        assert (asked.usage.requests, asked.usage.failures) == (2, 1)
+    with serve(fault) as server:
+        with pytest.raises(LLMError, match=r"http://127\.0\.0\.1") as error:
+            client(server.url).ask(PROMPT, 1)
+        assert "\n" not in str(error.value)
+        assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (status(401), "answers 401; is the key"),
+        (status(404), "answers 404"),
+        (status(400), "answers 400"),
+        (text(b" " * 10_000_000), "sends more than"),
+    ],
+)
+def test_what_does_not_pass_is_not_tried_again(fault: Behaviour, words: str) -> None:
+    with serve(fault) as server:
+        with pytest.raises(LLMError, match=words) as error:
+            client(server.url, key="sesame").ask(PROMPT, 1)
+        assert len(server.requests) == 1
+    assert "sesame" not in str(error.value)
+
+
+def test_a_refused_connection_is_an_error_in_one_line() -> None:
+    with serve(plans) as server:
+        url = server.url
+    with pytest.raises(LLMError, match="no connection"):
+        client(url).ask(PROMPT, 2)
+
+
+def test_retry_after_is_waited_for() -> None:
+    with serve(in_turn(status(429, Retry_After="0.2"), plans)) as server:
+        asked = client(server.url)
+        asked.ask(PROMPT, 1)
+        slept = asked._retrying.statistics
+    assert slept == {} or slept["idle_for"] >= 0.2
+
+
+def test_what_arrived_before_a_failure_is_handed_over() -> None:
+    with serve(in_turn(plans, plans, status(401))) as server:
+        asked, arrived = client(server.url), list[str]()
+        asked._one_at_a_time = True
+        with pytest.raises(LLMError):
+            asked.ask(PROMPT, 5, arrived.append)
+    assert len(arrived) == 2
+
+
+@pytest.mark.parametrize(
+    ("reply", "texts"),
+    [
+        ({"choices": [{"message": {"content": "a"}}, {"message": {"content": "b"}}]}, ["a", "b"]),
+        ({"choices": [{"text": "a"}]}, ["a"]),
+        ({"text": "a", "error_code": 0}, ["a"]),
+        ({"response": "a"}, ["a"]),
+        ("a", ["a"]),
+        ({"choices": [None, {"message": None}, {"message": {"content": 3}}]}, []),
+        ({"choices": "many", "usage": "much"}, []),
+        (None, []),
+    ],
+)
+def test_shapes_of_replies(reply: Any, texts: list[str]) -> None:
+    assert read_reply(json.dumps(reply))[0] == texts
