@@ -2,6 +2,7 @@
 
 python main.py train --task SimpleDoorKey
 python main.py eval
+python main.py record --llm vicuna
 python main.py bench
 """
 
@@ -9,10 +10,12 @@ import argparse
 import os
 import sys
 import threading
+from collections.abc import Mapping
 from dataclasses import fields
 from functools import partial
+from math import ceil
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 # Before PyTorch starts its threads: they sleep while they wait, so that another busy process
 # (a second run, an LLM) does not slow them down tenfold.
@@ -27,7 +30,7 @@ from algos import speeds
 from algos.evaluator import Evaluation, evaluate
 from algos.film import film_episode
 from algos.ppo import PPO, PPOSettings
-from algos.rollout import Actor
+from algos.rollout import Actor, Uniform, play
 from algos.schedule import AdaptiveSchedule, LinearSchedule, Schedule
 from algos.student import Greedy, NetworkSpec, Student, load_student
 from algos.trainer import Trainer
@@ -36,15 +39,17 @@ from env.vector import Rooms
 from planner.answers import AnswerStore
 from planner.asking import AskingPlanner
 from planner.llm import KEY_VARIABLE, SERVERS, ChatClient
-from planner.plans import AnonymousColors, Planner, RecordedPlanner
+from planner.plans import AnonymousColors, Planner, RecordedPlanner, as_plans
+from planner.record import NotingPlanner, rows, write_plans
 from planner.scene import SceneReader
 from teacher.teacher import PlanTeacher
-from utils import runs, seeding
-from utils.config import Config, Task, defaults, load_task, make_config, task_names
+from utils import commands, runs, seeding
+from utils.config import Config, Task, defaults, load_plans, load_task, make_config, task_names
 from utils.errors import UserError
 from utils.files import write_json
 from utils.interrupts import Interrupts
-from utils.log import GIF_FRAMES, RunLog, TrainingDisplay, say, table
+from utils.log import GIF_FRAMES, RunLog, TrainingDisplay, say, table, waiting
+from utils.timing import Stopwatch
 from utils.video import write_mp4
 
 DEFAULT_TASK = "SimpleDoorKey"
@@ -52,25 +57,28 @@ DEFAULT_LOGDIR = Path("log")
 MAX_ROOMS = 100
 
 
-class Parser(argparse.ArgumentParser):
-    """Errors in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"error: {message}; see {self.prog} --help\n")
-
-
 def parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = Parser(prog="main.py", description="Train small students with an LLM as teacher.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    train = commands.add_parser("train", help="train a student", allow_abbrev=False)
-    evaluation = commands.add_parser(
+    parser = commands.Parser(
+        prog="main.py", description="Train small students with an LLM as teacher."
+    )
+    subparsers = parser.add_subparsers(dest="command", required=True)
+    train = subparsers.add_parser("train", help="train a student", allow_abbrev=False)
+    evaluation = subparsers.add_parser(
         "eval", help="evaluate a run, or the teacher alone", allow_abbrev=False
     )
+    record = subparsers.add_parser(
+        "record",
+        help="ask an LLM about all scenes of a task, and keep its plans",
+        allow_abbrev=False,
+    )
+    for command in (train, evaluation, record):
+        add_teacher_flags(command)
     for command in (train, evaluation):
         add_common_flags(command)
     add_train_flags(train)
     add_eval_flags(evaluation)
-    bench = commands.add_parser("bench", help="measure speeds", allow_abbrev=False)
+    add_record_flags(record)
+    bench = subparsers.add_parser("bench", help="measure speeds", allow_abbrev=False)
     bench.add_argument("--threads", type=int, default=1, help="PyTorch's CPU threads; default 1")
     bench.add_argument("--device", default="cpu", help="cpu (default) or cuda")
     return parser.parse_args(arguments)
@@ -81,22 +89,13 @@ def add_setting(command: argparse._ActionsContainer, flag: str, **options: Any) 
     command.add_argument(flag, default=argparse.SUPPRESS, **options)
 
 
-def add_common_flags(command: argparse.ArgumentParser) -> None:
+def add_teacher_flags(command: argparse.ArgumentParser) -> None:
     tasks = ", ".join(task_names())
     add = command.add_argument
     add("--task", help=f"{tasks} (any case) or a task's YAML file; default {DEFAULT_TASK}")
     add("--logdir", type=Path, default=DEFAULT_LOGDIR, help="root of the log tree; default log")
-    add("--savedir", metavar="NAME", help="train: default run1, run2, …; eval: default eval")
-    add("--loaddir", metavar="RUN", help="the run to evaluate, or to start training from")
-    add("--loadmodel", default="acmodel", help="its model; default acmodel")
-    add("--seed_list", type=int, nargs="+", metavar="SEED", help="one run each; default 0")
-    add("--offline_planner", action="store_true", help="recorded answers teach (the default)")
-    plans = command.add_mutually_exclusive_group()
-    add_setting(plans, "--hard", action="store_true", help="draw one plan at each step")
-    add_setting(
-        plans, "--soft_planner", dest="hard", action="store_false", help="mix plans (default)"
-    )
-    add_setting(command, "--llm", choices=list(SERVERS), help="teach with an LLM over HTTP")
+    source = command.add_mutually_exclusive_group()
+    add_setting(source, "--llm", choices=list(SERVERS), help="teach with an LLM over HTTP")
     for flag, kind, text in (
         ("--llm_url", str, "its chat completions, if they are elsewhere"),
         ("--llm_model", str, "its model"),
@@ -104,9 +103,31 @@ def add_common_flags(command: argparse.ArgumentParser) -> None:
         ("--llm_workers", int, "requests under way at a time; default 8"),
         ("--llm_retries", int, "of a reply without a plan; default 3"),
         ("--n_ask", int, "replies a scene; default 10"),
-        ("--answers", str, "file of replies to share; default answers.jsonl in the run"),
+        ("--answers", str, "file of replies, to share; default answers.jsonl in the run"),
     ):
         add_setting(command, flag, type=kind, help=text)
+    add_setting(
+        source,
+        "--offline_planner",
+        dest="llm",
+        action="store_const",
+        const=None,
+        help="teach with recorded answers (default)",
+    )
+    source.add_argument("--plans", type=Path, metavar="FILE", help="teach with a file of plans")
+
+
+def add_common_flags(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--savedir", metavar="NAME", help="train: default run1, run2, …; eval: default eval")
+    add("--loaddir", metavar="RUN", help="the run to evaluate, or to start training from")
+    add("--loadmodel", default="acmodel", help="its model; default acmodel")
+    add("--seed_list", type=int, nargs="+", metavar="SEED", help="one run each; default 0")
+    plans = command.add_mutually_exclusive_group()
+    add_setting(plans, "--hard", action="store_true", help="draw one plan at each step")
+    add_setting(
+        plans, "--soft_planner", dest="hard", action="store_false", help="mix plans (default)"
+    )
     add_setting(
         command, "--llm_strict", action="store_true", help="stop when the LLM does not answer"
     )
@@ -162,6 +183,16 @@ def add_eval_flags(command: argparse.ArgumentParser) -> None:
     add("--videos", type=int, default=0, metavar="K", help="film the first K episodes as mp4")
 
 
+def add_record_flags(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--episodes", type=int, default=100, help="to find scenes in, of each actor; default 100")
+    add("--seed", type=int, default=0, help="of those episodes; default 0")
+    add("--out", type=Path, metavar="FILE", help="default plans/<task>.yaml in the log tree")
+    add("--overwrite", action="store_true", help="replace that file")
+    add("--dry_run", action="store_true", help="list scenes and prompts, ask nobody")
+    add("--show", type=Path, metavar="FILE", help="print a file of plans")
+
+
 # Building the parts.
 
 
@@ -181,15 +212,17 @@ def make_test_rooms(config: Config) -> tuple[Rooms, list[int]]:
     return make_rooms(config, min(len(seeds), MAX_ROOMS)), seeds
 
 
-def make_teacher(config: Config, rooms: Rooms, folder: Path) -> PlanTeacher:
-    """The teacher that the settings ask for; an LLM's replies are kept in the folder if they name
-    no other place."""
-    planner: Planner = make_recorded_planner(config.task)
-    if config.llm:
-        planner = make_asking_planner(config, Path(config.answers or folder / runs.ANSWERS))
+def make_teacher(config: Config, planner: Planner, view_size: int) -> PlanTeacher:
     if config.task.anonymous_colors:
         planner = AnonymousColors(planner)
-    return PlanTeacher(planner, SceneReader(config.task.names), rooms.view_size, config.hard)
+    return PlanTeacher(planner, SceneReader(config.task.names), view_size, config.hard)
+
+
+def make_planner(config: Config, answers: Path) -> Planner:
+    """The planner that the settings ask for; an LLM's replies are kept in `answers` if they name
+    no other place."""
+    recorded = make_recorded_planner(config.task)
+    return make_asking_planner(config, Path(config.answers or answers)) if config.llm else recorded
 
 
 def nouns_of(task: Task) -> tuple[str, ...]:
@@ -223,6 +256,7 @@ def make_asking_planner(config: Config, answers: Path) -> AskingPlanner:
         retries=config.llm_retries,
         strict=config.llm_strict,
         tell=say,
+        progress=waiting,
     )
 
 
@@ -290,6 +324,10 @@ def given_settings(args: argparse.Namespace) -> dict[str, Any]:
     task = given.pop("task")
     if task:
         given["task"] = load_task(task)
+    if args.plans:
+        plans = load_plans(args.plans)
+        task = given.get("task") or load_task(DEFAULT_TASK)
+        given |= {"task": task.model_copy(update={"plans": plans}), "llm": None}
     return given
 
 
@@ -349,7 +387,8 @@ def planned_runs(args: argparse.Namespace) -> list[tuple[Path, Config]]:
 def train_run(config: Config, folder: Path, interrupts: Interrupts) -> None:
     torch.set_num_threads(config.threads)
     device = torch.device(choose_device(config.device))
-    teacher = make_teacher(config, make_rooms(config, 1), folder)
+    planner = make_planner(config, folder / runs.ANSWERS)
+    teacher = make_teacher(config, planner, make_rooms(config, 1).view_size)
     trainer = make_trainer(config, folder, teacher)
     resumed = (folder / runs.CHECKPOINT).exists()
     if resumed:
@@ -442,7 +481,8 @@ def evaluate_actor(
     torch.set_num_threads(config.threads)
     device = torch.device(config.device)
     rooms, seeds = make_test_rooms(config)
-    teacher = make_teacher(config, rooms, target.parent if student else target)
+    planner = make_planner(config, (target.parent if student else target) / runs.ANSWERS)
+    teacher = make_teacher(config, planner, rooms.view_size)
     actor: Actor = teacher
     if student:
         spec = NetworkSpec(*rooms.map_shape, rooms.num_actions, config.recurrent)
@@ -480,6 +520,57 @@ def evaluate_actor(
     return config.task.name, outcome.row(target.parent.name)
 
 
+# record
+
+
+def record(args: argparse.Namespace) -> int:
+    if args.show:
+        show_plans(str(args.show), load_plans(args.show))
+        return 0
+    config = make_config(fresh_settings(given_settings(args)) | {"seed": args.seed}, "settings")
+    out = args.out or args.logdir / "plans" / f"{config.task.name.lower()}.yaml"
+    if not config.llm and not args.dry_run:
+        raise UserError("record asks an LLM: say which with --llm, or look first with --dry_run")
+    if args.dry_run:
+        config = config.model_copy(update={"llm": None})
+    elif out.exists() and not args.overwrite:
+        raise UserError(f"{out} is there already; give another --out, or --overwrite")
+    # Half a file of plans would help nobody.
+    config = config.model_copy(update={"llm_strict": True})
+    planner = NotingPlanner(make_planner(config, out.with_suffix(".answers.jsonl")))
+    find_scenes(config, planner, args.episodes)
+    if args.dry_run:
+        say(f"the system prompt:\n\n{config.task.instructions}")
+        table(f"{len(planner.noted)} scenes", ["user prompt"], [[s.text] for s in planner.noted])
+        return 0
+    plans = {scene.text: as_plans(answer) for scene, answer in planner.noted.items()}
+    show_plans(config.task.name, plans)
+    advised = {text: answer for text, answer in plans.items() if answer}
+    write_plans(out, f"What {config.llm} answered about {config.task.name}", advised)
+    counts = ", ".join(f"{name.lower()} {count:.6g}" for name, count in planner.counts().items())
+    say(f"wrote {out}; {counts}")
+    return 0
+
+
+def find_scenes(config: Config, planner: Planner, episodes: int) -> None:
+    """Have a planner answer in the scenes that random actions and the teacher's own lead to."""
+    if episodes < 1:
+        raise UserError(f"--episodes: {episodes} episodes hold no scene")
+    rooms = make_rooms(config, min(episodes, MAX_ROOMS))
+    teacher = make_teacher(config, planner, rooms.view_size)
+    actors: tuple[Actor, ...] = Uniform(rooms.num_actions), teacher
+    for actor in actors:
+        for wave in range(ceil(episodes / rooms.num_envs)):
+            draws = seeding.generator(config.seed, seeding.ACTIONS, wave)
+            seeds = seeding.training_rooms(config.seed, wave, 0, rooms.num_envs)
+            rollout = play(rooms, actor, seeds, draws, torch.device("cpu"), Stopwatch())
+            teacher.label(rollout.obs, rollout.starts, draws)
+
+
+def show_plans(title: str, plans: Mapping[str, Mapping[str, float]]) -> None:
+    table(f"{title}: {len(plans)} scenes", ["scene", "plan", "probability"], rows(plans), 2)
+
+
 # bench
 
 
@@ -490,7 +581,8 @@ def bench(args: argparse.Namespace) -> int:
     for name in task_names():
         given = {"task": load_task(name), "device": device, "threads": args.threads}
         config = make_config(fresh_settings(given) | {"seed": 0}, "settings")
-        teacher = make_teacher(config, make_rooms(config, 1), Path())
+        planner = make_recorded_planner(config.task)
+        teacher = make_teacher(config, planner, make_rooms(config, 1).view_size)
         make = partial(make_trainer, config, Path(), teacher)
         rows += [
             speeds.environment(name, make_rooms(config, 1).envs[0]),
@@ -511,17 +603,8 @@ def report_thread_error(error: threading.ExceptHookArgs) -> None:
 def main(arguments: list[str] | None = None) -> int:
     threading.excepthook = report_thread_error
     args = parse(arguments)
-    try:
-        return {"train": train, "eval": evaluation, "bench": bench}[args.command](args)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        place = f" ({error.filename})" if error.filename else ""
-        print(f"error: {error.strerror or error}{place}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+    command = {"train": train, "eval": evaluation, "record": record, "bench": bench}[args.command]
+    return commands.run(partial(command, args))
 
 
 if __name__ == "__main__":

@@ -33,6 +33,22 @@ class Actor(Protocol):
     ) -> tuple[dict[str, Tensor], Tensor]: ...
 
 
+class Uniform:
+    """Draws every action with the same probability."""
+
+    def __init__(self, actions: int) -> None:
+        self.actions = actions
+
+    def initial_state(self, count: int, device: torch.device) -> Tensor:
+        return torch.zeros(count, 0, device=device)
+
+    def act(
+        self, obs: Tensor, state: Tensor, generator: torch.Generator
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        action = torch.randint(self.actions, obs.shape[:1], generator=generator, device=obs.device)
+        return {"action": action}, state
+
+
 @dataclass
 class Rollout:
     """E whole episodes of S steps together, one after another.

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -46,23 +46,28 @@ class Teacher(Protocol):
 
     def counts(self) -> dict[str, float]: ...
 
+    def news(self) -> dict[str, dict[str, float]]: ...
+
 
 class Log(Protocol):
-    """Where the scalars of an iteration go."""
+    """Where the scalars of an iteration go, and what the teacher has learned by asking."""
 
     def scalars(self, values: dict[str, float], iteration: int) -> None: ...
+
+    def plans(self, plans: dict[str, dict[str, float]], iteration: int) -> None: ...
 
     def flush(self) -> None: ...
 
 
 @dataclass
 class Progress:
-    """What a run has done so far."""
+    """What a run has done so far, and what its teacher has cost."""
 
     iteration: int = 0
     steps: int = 0
     episodes: int = 0
     seconds: float = 0.0
+    teacher: dict[str, float] = field(default_factory=dict)
 
 
 class Trainer:
@@ -111,6 +116,8 @@ class Trainer:
             if last or done % self.config.eval_interval == 0:
                 scalars |= _test_scalars(evaluate(done))
             log.scalars(scalars, done)
+            if plans := self.teacher.news():
+                log.plans(plans, done)
             show(done, scalars)
             stop = stopped()
             if last or stop or done % self.config.save_interval == 0:
@@ -121,6 +128,7 @@ class Trainer:
     def iterate(self) -> dict[str, float]:
         """One iteration; returns its scalars by the names that TensorBoard shows."""
         began = time.perf_counter()
+        spent = self.teacher.counts()
         seed, iteration = self.config.seed, self.progress.iteration
         watch = Stopwatch(self.device)
         rollout = self._gather(iteration, watch)
@@ -143,11 +151,14 @@ class Trainer:
         self.progress.steps += len(rollout)
         self.progress.episodes += len(rollout.lengths)
         self.progress.seconds += seconds
+        costs = self.progress.teacher
+        for name, count in self.teacher.counts().items():
+            costs[name] = costs.get(name, 0) + count - spent[name]
         return (
             _train_scalars(rollout, losses, k)
             | _teacher_scalars(rollout, labels)
             | {
-                **{f"LLM/{name}": count for name, count in self.teacher.counts().items()},
+                **{f"LLM/{name}": count for name, count in costs.items()},
                 "Train/Steps": self.progress.steps,
                 "Speed/Total": len(rollout) / seconds,
                 **{

@@ -1,16 +1,22 @@
 """A planner that asks an LLM about the scenes that it does not know yet."""
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from concurrent.futures import as_completed
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import partial
 
 from planner.answers import AnswerStore, Question
-from planner.llm import ChatClient, LLMError, Prompt
-from planner.plans import Answer, Plan, parse_reply
+from planner.llm import ChatClient, LLMError, Prompt, in_thread
+from planner.plans import Answer, Plan, as_plans, is_plain, made_plain, parse_reply
 from planner.scene import Scene
 from utils.errors import UserError
+
+Progress = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
+"""Shows that something of so many parts is waited for; gives what to call at each part."""
 
 
 @dataclass
@@ -20,8 +26,8 @@ class AskingPlanner:
     Scenes are asked about together; a reply without a plan is asked for again, at most `retries`
     times, and then counts as no advice. All replies go through the store, so that what was
     answered is never asked again. If the server fails, the scenes at stake have no answer for
-    now: that is told once, and they are asked about again the next time; with `strict` it is a
-    UserError instead.
+    now: that is told once, and the next time one of them is tried before the others are; with
+    `strict` it is a UserError instead.
     """
 
     client: ChatClient
@@ -33,15 +39,24 @@ class AskingPlanner:
     retries: int
     strict: bool
     tell: Callable[[str], None]
-    seconds: float = 0.0
+    progress: Progress
+    _known: dict[Scene, Answer | None] = field(default_factory=dict)
+    _counts: Counter[str] = field(default_factory=Counter)
+    _seconds: float = 0.0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _grown: bool = False
     _away: bool = False
 
     def answers(self, scenes: Sequence[Scene]) -> list[Answer | None]:
-        self.store.refresh()
-        unknown = [scene for scene in dict.fromkeys(scenes) if self._missing(scene)]
+        unknown = [scene for scene in dict.fromkeys(scenes) if scene not in self._known]
         if unknown:
-            self._ask_about(unknown)
-        return [self._answer(scene) for scene in scenes]
+            self.store.refresh()
+            self._ask_about([scene for scene in unknown if self._missing(scene)])
+            for scene in unknown:
+                if not self._missing(scene):
+                    self._known[scene] = self._answer(scene)
+                    self._grown = True
+        return [self._known.get(scene) for scene in scenes]
 
     def counts(self) -> dict[str, float]:
         """What the asking has cost so far."""
@@ -50,8 +65,17 @@ class AskingPlanner:
             "Requests": usage.requests,
             "Failures": usage.failures,
             "Tokens": usage.tokens,
-            "Seconds Waited": self.seconds,
+            "Seconds Waited": self._seconds,
+            "Replies": self._counts["replies"],
+            "Replies Without Plan": self._counts["planless"],
+            "Unclear Options": self._counts["unclear"],
         }
+
+    def news(self) -> dict[str, dict[str, float]]:
+        if not self._grown:
+            return {}
+        self._grown = False
+        return {scene.text: as_plans(answer) for scene, answer in self._known.items()}
 
     def prompt(self, scene: Scene) -> Prompt:
         return Prompt(self.instructions, scene.text)
@@ -62,7 +86,8 @@ class AskingPlanner:
 
     def _plans(self, scene: Scene) -> list[Plan | None]:
         replies = self.store.replies(self._question(scene))
-        return [parse_reply(reply, self.nouns) for reply in replies]
+        plans = [parse_reply(reply, self.nouns) for reply in replies]
+        return [plan and made_plain(plan, self.nouns) for plan in plans]
 
     def _missing(self, scene: Scene) -> int:
         """How many replies are still to be had; those without a plan count once they were asked
@@ -72,36 +97,50 @@ class AskingPlanner:
         return max(0, self.n - (len(plans) - without) - without // (self.retries + 1))
 
     def _answer(self, scene: Scene) -> Answer | None:
-        if self._missing(scene):
-            return None
         plans = [plan for plan in self._plans(scene) if plan is not None][: self.n]
         counts = Counter(plans).most_common()
         return tuple((count / len(plans), plan) for plan, count in counts) or None
 
     def _ask_about(self, scenes: list[Scene]) -> None:
+        if not scenes:
+            return
         began = time.monotonic()
-        self.tell(f"asking {self.client.url} about {len(scenes)} scene(s)")
-        failure: LLMError | None = None
-        with ThreadPoolExecutor(len(scenes)) as pool:
-            jobs = [pool.submit(self._ask_until_known, scene) for scene in scenes]
-            for job in as_completed(jobs):
-                failure = failure or self._error_of(job.exception())
-        self.seconds += time.monotonic() - began
+        replies = sum(self._missing(scene) for scene in scenes)
+        about = f"asking {self.client.url} about {len(scenes)} scene(s)"
+        with self.progress(about, replies) as advance:
+            # A server that was away is given one chance, not one a scene.
+            failure = self._ask_all(scenes[: 1 if self._away else None], advance)
+            if self._away and not failure:
+                failure = self._ask_all(scenes[1:], advance)
+        self._seconds += time.monotonic() - began
         if failure and self.strict:
             raise UserError(f"the LLM does not answer: {failure}")
         if failure and not self._away:
             self.tell(f"going on without the LLM for now, and asking again later: {failure}")
+        if self._away and not failure:
+            self.tell("the LLM answers again")
         self._away = failure is not None
 
-    @staticmethod
-    def _error_of(error: BaseException | None) -> LLMError | None:
-        if error is None or isinstance(error, LLMError):
-            return error
-        raise error
+    def _ask_all(self, scenes: list[Scene], advance: Callable[[], None]) -> LLMError | None:
+        """Ask about scenes until they are known, together; the first failure, if there is one."""
+        failure: LLMError | None = None
+        for job in as_completed([in_thread(partial(self._ask, s, advance)) for s in scenes]):
+            try:
+                job.result()
+            except LLMError as error:
+                failure = failure or error
+        return failure
 
-    def _ask_until_known(self, scene: Scene) -> None:
-        question = self._question(scene)
+    def _ask(self, scene: Scene, advance: Callable[[], None]) -> None:
+        def heard(reply: str) -> None:
+            self.store.add(self._question(scene), reply)
+            plan = parse_reply(reply, self.nouns)
+            with self._lock:
+                self._counts["replies"] += 1
+                self._counts["planless"] += plan is None
+                self._counts["unclear"] += sum(not is_plain(o, self.nouns) for o in plan or ())
+            if plan:
+                advance()
+
         while missing := self._missing(scene):
-            self.client.ask(
-                self.prompt(scene), missing, lambda reply: self.store.add(question, reply)
-            )
+            self.client.ask(self.prompt(scene), missing, heard, 1 if self._away else None)

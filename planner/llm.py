@@ -5,23 +5,29 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, as_completed
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
+from requests.adapters import HTTPAdapter
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 from tenacity import wait_exponential_jitter as jitter
 
 MAX_BYTES = 4_000_000
 MAX_RETRY_AFTER = 60.0
 TRANSIENT = (408, 409, 429, 500, 502, 503, 504)
+LOCALHOST = ("localhost", "127.0.0.1", "::1")
 
+Result = TypeVar("Result")
 
 # The servers that have a name: where their completions are, and their model.
 SERVERS = {
     "vicuna": ("http://localhost:3300/v1/chat/completions", "vicuna-33b"),
+    "chatglm": ("http://localhost:3301/v1/chat/completions", "glm-4.5-flash"),
     "openai": ("https://api.openai.com/v1/chat/completions", "gpt-4o-mini"),
 }
 KEY_VARIABLE = "LLM_API_KEY"
@@ -53,6 +59,21 @@ class _TransientError(LLMError):
 
 class _NoChoicesError(LLMError):
     """The server does not give several choices at once."""
+
+
+def in_thread(job: Callable[[], Result]) -> Future[Result]:
+    """Run a job beside the program, which does not wait for it when it ends: a pool's threads
+    would hold up a user who has pressed Ctrl-C for as long as a server hangs."""
+    future = Future[Result]()
+
+    def run() -> None:
+        try:
+            future.set_result(job())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future
 
 
 @dataclass
@@ -99,9 +120,13 @@ class ChatClient:
         self.usage = Usage()
         self._key = key
         self._slots = threading.BoundedSemaphore(workers)
-        self._local = threading.local()
         self._one_at_a_time = False
-        wait = jitter(initial=pause, max=20 * pause, jitter=pause)
+        self._session = requests.Session()
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HTTPAdapter(pool_maxsize=workers))
+        # A proxy, if the environment names one, does not lead to this machine.
+        self._session.trust_env = urlsplit(url).hostname not in LOCALHOST
+        wait = jitter(multiplier=pause, max=20 * pause, jitter=pause)
 
         def at_least_what_is_asked(state: RetryCallState) -> float:
             error = state.outcome.exception() if state.outcome else None
@@ -115,13 +140,21 @@ class ChatClient:
         )
 
     def ask(
-        self, prompt: Prompt, n: int, arrived: Callable[[str], None] = lambda _: None
+        self,
+        prompt: Prompt,
+        n: int,
+        arrived: Callable[[str], None] = lambda _: None,
+        attempts: int | None = None,
     ) -> list[str]:
         """n replies to a prompt; each is handed to `arrived` as soon as it is there.
 
-        Raises LLMError when the server fails; what had arrived by then was handed over.
+        `attempts`, if given, takes the place of the client's own. Raises LLMError when the server
+        fails; what had arrived by then was handed over.
         """
         replies: list[str] = []
+        retrying = self._retrying
+        if attempts is not None:
+            retrying = retrying.copy(stop=stop_after_attempt(attempts))
 
         def take(texts: list[str]) -> None:
             for text in texts:
@@ -130,22 +163,19 @@ class ChatClient:
 
         if n > 1 and not self._one_at_a_time:
             try:
-                take(self._retrying.copy()(self._request, prompt, n)[:n])
+                take(retrying(self._request, prompt, n)[:n])
             except _NoChoicesError:
                 self._one_at_a_time = True
         missing = n - len(replies)
         if n > 1 and 0 < missing < n:
             self._one_at_a_time = True
         failure: LLMError | None = None
-        with ThreadPoolExecutor(max(missing, 1)) as pool:
-            one = [
-                pool.submit(self._retrying.copy(), self._request, prompt, 1) for _ in range(missing)
-            ]
-            for job in as_completed(one):
-                try:
-                    take(job.result()[:1])
-                except LLMError as error:
-                    failure = error
+        one = partial(retrying, self._request, prompt, 1)
+        for job in as_completed([in_thread(one) for _ in range(missing)]):
+            try:
+                take(job.result()[:1])
+            except LLMError as error:
+                failure = error
         if failure:
             raise failure
         return replies
@@ -208,18 +238,12 @@ class ChatClient:
                 raise _TransientError(f"{self.url} needs more than {self.timeout[1]:g} s")
         return content.decode("utf-8", "replace")
 
-    @property
-    def _session(self) -> requests.Session:
-        if not hasattr(self._local, "session"):
-            self._local.session = requests.Session()
-        session: requests.Session = self._local.session
-        return session
-
 
 def read_reply(content: str) -> tuple[list[str], int]:
     """The texts in a server's reply, and the tokens that they cost.
 
-    Understood are OpenAI's object, FastChat's older `text`, and a bare JSON string.
+    Understood are OpenAI's object, FastChat's older `text`, and a bare JSON string. A choice
+    without words, as some models give at their limit of tokens, is an empty text.
     """
     try:
         reply = json.loads(content)
@@ -230,19 +254,20 @@ def read_reply(content: str) -> tuple[list[str], int]:
     if not isinstance(reply, dict):
         return [], 0
     choices = reply.get("choices")
-    texts = [_choice(choice) for choice in choices] if isinstance(choices, list) else []
-    if not texts:
+    if isinstance(choices, list):
+        texts = [_choice(choice) for choice in choices]
+    else:
         texts = [reply.get("text"), reply.get("response")]
     usage = reply.get("usage")
     tokens = usage.get("total_tokens", 0) if isinstance(usage, dict) else 0
-    return [t for t in texts if isinstance(t, str) and t.strip()], _whole(tokens)
+    return [text for text in texts if isinstance(text, str)], _whole(tokens)
 
 
 def _choice(choice: Any) -> Any:
     if not isinstance(choice, dict):
         return None
     message = choice.get("message")
-    return message.get("content") if isinstance(message, dict) else choice.get("text")
+    return message.get("content") or "" if isinstance(message, dict) else choice.get("text")
 
 
 def _whole(number: Any) -> int:

@@ -16,7 +16,7 @@ VERBS = {
     GO_TO: r"\b(?:go|going|move|moving|walk|head|navigate) (?:back )?(?:to|towards?)\b|\bapproach",
     PICK_UP: r"\bpick(?:ing)? ?-?up\b|\bpick the\b|\bgrab\b|\bcollect\b",
     DROP: r"\bdrop|\bput down\b",
-    OPEN: r"\bopen|\bunlock|\btoggle|\buse\b.{0,80}\bdoor",
+    OPEN: r"\bopen|\bunlock|\btoggle|\buse\b.{0,80}\b(?:door|key)",
 }
 WORDS = {verb: re.compile(pattern) for verb, pattern in VERBS.items()}
 
@@ -51,18 +51,27 @@ class Planner(Protocol):
     def counts(self) -> dict[str, float]:
         """What answering has cost so far, by name; empty if it is free."""
 
+    def news(self) -> dict[str, dict[str, float]]:
+        """All that was learned by asking, as scene text -> plan -> probability, if that has grown
+        since the last call; else nothing."""
+
 
 def parse_option(words: str, nouns: Sequence[str]) -> Option:
     """Turn words such as "go to <red key>" into an option; what has no plain verb is a wait.
 
-    Of the `nouns` the first that stands in the words is its thing, else what stands in <>.
+    Of the `nouns` the first that stands in the words is its thing, else what stands in <>, unless
+    it is to explore, which needs no thing.
     """
     words = " ".join(words.lower().split())
     verb = next((verb for verb, pattern in WORDS.items() if pattern.search(words)), WAIT)
     if verb == WAIT:
         return Option(WAIT)
     noun = next((noun for noun in nouns if re.search(rf"\b{re.escape(noun)}\b", words)), None)
-    marked = re.search(r"<\s*([^<>]*?)\s*>", words)
+    if verb == OPEN and noun and re.search(r"\buse\b", words):
+        # A key is used on the door of its name, if there is one.
+        noun = noun.replace("key", "door")
+        return Option(OPEN, noun) if noun in nouns else Option(WAIT)
+    marked = None if verb == EXPLORE else re.search(r"<\s*([^<>]*?)\s*>", words)
     return Option(verb, noun or (marked.group(1) if marked else None))
 
 
@@ -92,6 +101,24 @@ def parse_reply(reply: str, nouns: Sequence[str]) -> Plan | None:
     return parse_plan("\n".join(lines[:count]), nouns) or None
 
 
+def is_plain(option: Option, nouns: Sequence[str]) -> bool:
+    """Whether an option says what to do with what; where not, the teacher waits."""
+    return option.verb == EXPLORE or (option.verb != WAIT and option.thing in nouns)
+
+
+def made_plain(plan: Plan, nouns: Sequence[str]) -> Plan:
+    """A plan with a wait for every option that is not plain."""
+    return tuple(option if is_plain(option, nouns) else Option(WAIT) for option in plan)
+
+
+def as_plans(answer: Answer | None) -> dict[str, float]:
+    """An answer as a file of plans holds it: plan in words -> probability."""
+    shares = dict[str, float]()
+    for p, plan in answer or ():
+        shares[describe(plan)] = shares.get(describe(plan), 0.0) + p
+    return shares
+
+
 def describe(plan: Plan) -> str:
     """A plan in the words that `parse_plan` reads."""
     return ", ".join(str(option) for option in plan)
@@ -110,7 +137,7 @@ class RecordedPlanner:
             self.recorded[text] = parsed
             for _, plan in parsed:
                 for option in plan:
-                    if option.verb not in (EXPLORE, WAIT) and option.thing not in nouns:
+                    if option.verb != WAIT and not is_plain(option, nouns):
                         raise UserError(
                             f"plans: {describe(plan)!r} for {text!r} names no thing of the task; "
                             f"things are {', '.join(nouns)}"
@@ -120,6 +147,9 @@ class RecordedPlanner:
         return [self.recorded.get(scene.text) for scene in scenes]
 
     def counts(self) -> dict[str, float]:
+        return {}
+
+    def news(self) -> dict[str, dict[str, float]]:
         return {}
 
 
@@ -142,6 +172,9 @@ class AnonymousColors:
 
     def counts(self) -> dict[str, float]:
         return self.planner.counts()
+
+    def news(self) -> dict[str, dict[str, float]]:
+        return self.planner.news()
 
 
 def _renamed(scene: Scene, names: Mapping[str, str]) -> Scene:

@@ -71,6 +71,10 @@ class PlanTeacher:
         """What the planner has cost so far, by name."""
         return self.planner.counts()
 
+    def news(self) -> dict[str, dict[str, float]]:
+        """What the planner has learned by asking: scene text -> plan -> probability."""
+        return self.planner.news()
+
     def initial_state(self, count: int, device: torch.device) -> Tensor:
         """What is remembered at the start of `count` episodes, to act step by step."""
         return self.reader.forget(count, device)

@@ -5,15 +5,34 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from utils.errors import UserError
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 MAX_SEED = 2**32 - 1
 
-Model = TypeVar("Model", bound=BaseModel)
+Content = TypeVar("Content")
+
+
+def _add_up(plans: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+    for scene, answer in plans.items():
+        if abs(sum(answer.values()) - 1) > 1e-6:
+            raise ValueError(f"the probabilities of {scene!r} do not add up to 1")
+    return plans
+
+
 Probability = Annotated[float, Field(ge=0, le=1)]
+Plans = Annotated[dict[str, dict[str, Probability]], AfterValidator(_add_up)]
+"""Scene text -> plan -> probability."""
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 
 
@@ -27,18 +46,10 @@ class Task(_Strict):
     name: str = Field(pattern=r"^\w[\w-]*$")
     env_id: str
     names: dict[str, str | list[str]] = Field(min_length=1)
-    plans: dict[str, dict[str, Probability]]
+    plans: Plans
     anonymous_colors: bool = False
     instructions: str = ""
     settings: dict[str, Any] = {}
-
-    @field_validator("plans")
-    @classmethod
-    def _add_up(cls, plans: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
-        for scene, answer in plans.items():
-            if abs(sum(answer.values()) - 1) > 1e-6:
-                raise ValueError(f"the probabilities of {scene!r} do not add up to 1")
-        return plans
 
 
 class Config(_Strict):
@@ -69,7 +80,7 @@ class Config(_Strict):
     kl_min: float = Field(ge=0)
     kl_until: int = Field(ge=0)
     hard: bool
-    llm: Literal["vicuna", "openai"] | None
+    llm: Literal["vicuna", "chatglm", "openai"] | None
     llm_url: str | None
     llm_model: str | None
     llm_temperature: float = Field(ge=0)
@@ -110,8 +121,21 @@ def load_task(name: str) -> Task:
             raise UserError(f"unknown task {name!r}; give one of {known}, or a task's YAML file")
     content = read_yaml(path)
     if isinstance(content.get("plans"), str):
-        content["plans"] = read_yaml(path.parent / content["plans"])
+        content["plans"] = load_plans(path.parent / content["plans"])
+    if "goal" in content:
+        content["instructions"] = _instructions(content.pop("goal"), content.pop("example", ""))
     return _validated(Task, content, path)
+
+
+def _instructions(goal: object, example: object) -> str:
+    """What an LLM is told of a task, the same but for its goal and one worked example."""
+    frame = (CONFIGS / "instructions.txt").read_text(encoding="utf-8")
+    return frame.replace("{goal}", str(goal).strip()).replace("{example}", str(example).strip())
+
+
+def load_plans(path: Path) -> Plans:
+    """A file of plans: scene text -> plan -> probability."""
+    return _validated(Plans, read_yaml(path), path)
 
 
 def defaults(task: Task) -> dict[str, Any]:
@@ -135,9 +159,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
-def _validated(model: type[Model], content: Mapping[str, Any], source: object) -> Model:
+def _validated(kind: type[Content], content: Mapping[str, Any], source: object) -> Content:
     try:
-        return model.model_validate(dict(content))
+        return TypeAdapter(kind).validate_python(dict(content))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])

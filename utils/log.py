@@ -1,15 +1,19 @@
 """TensorBoard, and what a terminal is told."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import rich
 from PIL import Image
+from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    SpinnerColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -33,6 +37,14 @@ class RunLog:
     def scalars(self, values: dict[str, float], iteration: int) -> None:
         for name, value in values.items():
             self.writer.add_scalar(name, value, iteration)
+
+    def plans(self, plans: dict[str, dict[str, float]], iteration: int) -> None:
+        """Scenes with their plans and probabilities, as a table in words."""
+        lines = ["scene | plan | probability", "--- | --- | ---"]
+        for scene, answer in plans.items():
+            lines += [f"`{scene}` | `{plan}` | {p:.2f}" for plan, p in answer.items()]
+            lines += [] if answer else [f"`{scene}` | no advice |"]
+        self.writer.add_text("LLM/Plans", "\n".join(lines), iteration)
 
     def film(self, name: str, frames: list[Image.Image], iteration: int) -> None:
         """A film as an animated image; keep it short, `GIF_FRAMES` or less."""
@@ -97,18 +109,31 @@ class TrainingDisplay:
             say(f"{self.name} {iteration}/{self.total}: {test}, training {news}")
 
 
+@contextmanager
+def waiting(text: str, parts: int) -> Iterator[Callable[[], None]]:
+    """Shows what is waited for and how many of its parts are there; gives what to call at each."""
+    if not rich.get_console().is_terminal:
+        say(text)
+        yield lambda: None
+        return
+    columns = TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn()
+    with Progress(SpinnerColumn(), *columns, transient=True) as bar:
+        row = bar.add_task(text, total=parts)
+        yield lambda: bar.advance(row)
+
+
 def say(line: str) -> None:
     """One line to the terminal."""
     rich.get_console().print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    """A table to the terminal."""
+def table(title: str, columns: list[str], rows: list[list[str]], texts: int = 1) -> None:
+    """A table to the terminal; all but the first columns, the `texts`, are numbers."""
     shown = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for number, column in enumerate(columns):
-        shown.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
+        shown.add_column(column, justify="left" if number < texts else "right", overflow="fold")
     for row in rows:
         shown.add_row(*row)
     console = rich.get_console()
     # Elsewhere than in a terminal nothing needs to be folded.
-    console.print(shown, width=console.width if console.is_terminal else 200)
+    (console if console.is_terminal else Console(width=200)).print(shown)

@@ -28,7 +28,7 @@ def evaluate_nothing(iteration: int) -> Evaluation:
 def train(config: Config, folder: Path, stops: set[int]) -> Trainer:
     """Train to the end, stopped after each iteration in `stops` and resumed by a new trainer."""
     while True:
-        teacher = main.make_teacher(config, main.make_rooms(config, 1), folder)
+        teacher = main.make_teacher(config, main.make_recorded_planner(config.task), 3)
         trainer = main.make_trainer(config, folder, teacher)
         if (folder / "checkpoint.pt").exists():
             trainer.restore()

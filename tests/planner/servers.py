@@ -44,9 +44,9 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serve(behaviour: Behaviour) -> Iterator[ThreadingHTTPServer]:
-    """A server on a free port; `.url`, and `.requests` as (body, headers)."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+def serve(behaviour: Behaviour, port: int = 0) -> Iterator[ThreadingHTTPServer]:
+    """A server on a free port, or a given one; `.url`, and `.requests` as (body, headers)."""
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
     server.block_on_close = False
     server.behaviour = behaviour  # type: ignore[attr-defined]

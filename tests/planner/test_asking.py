@@ -1,5 +1,10 @@
 import json
 import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,22 +15,30 @@ import main
 from planner.answers import AnswerStore, Question
 from planner.asking import AskingPlanner
 from planner.llm import ChatClient
-from planner.plans import describe
+from planner.plans import describe, parse_plan
 from planner.scene import Scene
 from tests.planner.servers import Handler, plans, serve
-from tests.test_main import SMALL, runs_of
+from tests.test_main import ROOT, SMALL, runs_of
 from utils.errors import UserError
+from utils.log import waiting
 
 SCENES = [Scene((), None), Scene(("key",), None), Scene(("key", "door"), None)]
 QUESTION = Question("Task", "Agent sees <key>, holds <nothing>.", "0" * 16, "model", 1.0)
 
 
 def planner(url: str, folder: Path, told: list[str], **options: Any) -> AskingPlanner:
-    client = ChatClient(url, "model", 1.0, timeout=(1.0, 5.0), attempts=1)
+    client = ChatClient(url, "model", 1.0, timeout=(1.0, 5.0), attempts=1, pause=0.001)
     store = AnswerStore(folder / "answers.jsonl", told.append)
     given: dict[str, Any] = {"n": 4, "retries": 1, "strict": False} | options
     return AskingPlanner(
-        client, store, "Task", "Advise.", ("door", "key"), tell=told.append, **given
+        client,
+        store,
+        "Task",
+        "Advise.",
+        ("door", "key"),
+        tell=told.append,
+        progress=waiting,
+        **given,
     )
 
 
@@ -66,17 +79,43 @@ def test_a_reply_without_a_plan_is_asked_again_and_then_is_no_advice(tmp_path: P
         assert (tmp_path / "answers.jsonl").read_text().count("\n") == replies
 
 
+def test_what_is_not_plain_is_a_wait_and_is_counted(tmp_path: Path) -> None:
+    reply = "Action: {go to <window>, dance, explore <the room>, open}"
+    with serve(lambda handler, body: handler.choices([reply] * body.get("n", 1))) as server:
+        asking = planner(server.url, tmp_path, [])
+        assert asking.answers(SCENES[:1]) == [((1.0, parse_plan("wait, wait, explore, wait", ())),)]
+    counts = asking.counts()
+    assert (counts["Replies"], counts["Unclear Options"]) == (4, 12)
+    assert asking.news() == {SCENES[0].text: {"wait, wait, explore, wait": 1.0}}
+    assert asking.news() == {}
+
+
+def test_empty_replies_count_as_no_advice_among_the_others(tmp_path: Path) -> None:
+    def mixed(handler: Handler, body: dict[str, Any]) -> None:
+        handler.choices(["", "Action: {explore}", "", "Action: {explore}"][: body.get("n", 1)])
+
+    with serve(mixed) as server:
+        asking = planner(server.url, tmp_path, [])
+        ((answer,),) = asking.answers(SCENES[:1])
+    assert (answer[0], describe(answer[1])) == (1.0, "explore")
+    assert asking.counts()["Replies Without Plan"] == 4
+
+
 def test_without_its_server_it_goes_on_and_says_so_once(tmp_path: Path) -> None:
     told: list[str] = []
     with serve(plans) as server:
-        url = server.url
+        url, port = server.url, server.server_port
     asking = planner(url, tmp_path, told)
+    assert asking.answers(SCENES) == [None] * 3
+    requests = asking.counts()["Requests"]
     for _ in range(3):
         assert asking.answers(SCENES) == [None] * 3
+    # A server that was away is tried once, not once a scene.
+    assert asking.counts()["Requests"] == requests + 3
     assert sum("going on without" in line for line in told) == 1
-    with serve(plans) as server:
-        asking.client.url = server.url
+    with serve(plans, port) as server:
         assert None not in asking.answers(SCENES)
+    assert told[-1] == "the LLM answers again"
     with pytest.raises(UserError, match="the LLM does not answer"):
         planner(url, tmp_path / "other", told, strict=True).answers(SCENES)
 
@@ -141,3 +180,108 @@ def test_a_run_goes_on_when_its_server_is_away_unless_it_is_strict(
         assert "going on without the LLM" in capsys.readouterr().out
         assert main.main([*flags, "--llm_strict"]) == 1
         assert "error: the LLM does not answer" in capsys.readouterr().err
+
+
+def start_training(tmp_path: Path, url: str, *flags: str) -> subprocess.Popen[str]:
+    """A real process that learns from a server; its output can be read line by line."""
+    command = ["train", "--logdir", str(tmp_path), *SMALL, "--savedir", "taught"]
+    return subprocess.Popen(
+        [sys.executable, "-u", "main.py", *command, "--llm", "openai", "--llm_url", url, *flags],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def until(process: subprocess.Popen[str], words: str) -> None:
+    """Read a process's output up to a line with these words; fails if there is none."""
+    assert process.stdout
+    seen = []
+    for line in process.stdout:
+        seen.append(line)
+        if words in line:
+            return
+    raise AssertionError("".join(seen))
+
+
+def stored(folder: Path) -> list[dict[str, Any]]:
+    lines = (runs_of(folder) / "taught" / "answers.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_a_server_may_go_away_and_come_back_during_training(tmp_path: Path) -> None:
+    first = threading.Event()
+
+    def once(handler: Handler, body: dict[str, Any]) -> None:
+        if first.is_set():
+            handler.reset()
+        else:
+            first.set()
+            plans(handler, body)
+
+    with serve(once) as server:
+        port = server.server_port
+        training = start_training(tmp_path, server.url, "--n_itr", "1000", "--llm_workers", "1")
+        try:
+            until(training, "going on without the LLM")
+            server.shutdown()
+            server.server_close()
+            kept = stored(tmp_path)
+            assert kept
+            with serve(plans, port) as again:
+                until(training, "the LLM answers again")
+                training.send_signal(signal.SIGINT)
+                until(training, "continue with")
+                assert training.wait() == 130
+                texts = [body["messages"][1]["content"] for body, _ in again.requests]
+        finally:
+            training.kill()
+            training.wait()
+    assert stored(tmp_path)[: len(kept)] == kept
+    assert not {entry["scene"] for entry in kept} & set(texts)
+
+
+def test_a_kill_while_asking_loses_at_most_the_reply_under_way(tmp_path: Path) -> None:
+    """And two Ctrl-C end a run whose server hangs."""
+    hanging = threading.Event()
+    lock = threading.Lock()
+    answered = []
+
+    def singles_then_silence(handler: Handler, body: dict[str, Any]) -> None:
+        if "n" in body:
+            handler.answer(400, b"")
+            return
+        with lock:
+            if len(answered) < 7:
+                answered.append(body)
+                plans(handler, body)
+                return
+        hanging.set()
+        handler.rfile.read(1)
+
+    with serve(singles_then_silence) as server:
+        training = start_training(tmp_path, server.url, "--n_itr", "3", "--llm_workers", "1")
+        try:
+            assert hanging.wait(60)
+            training.kill()
+            training.wait()
+            # The client asks again only after it has the reply before, and stores that at once.
+            assert len(stored(tmp_path)) in (6, 7)
+            hanging.clear()
+            training = start_training(tmp_path, server.url, "--n_itr", "3", "--resume")
+            assert hanging.wait(60)
+            training.send_signal(signal.SIGINT)
+            until(training, "once more")
+            training.send_signal(signal.SIGINT)
+            assert training.wait(30) == 130
+        finally:
+            training.kill()
+            training.wait()
+    with serve(plans) as server:
+        done = start_training(tmp_path, server.url, "--n_itr", "3", "--resume")
+        until(done, "3 iterations")
+        assert done.wait() == 0
+    entries = stored(tmp_path)
+    scenes = Counter(entry["scene"] for entry in entries)
+    assert set(scenes.values()) == {10}

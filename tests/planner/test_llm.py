@@ -64,6 +64,15 @@ def break_off(handler: Handler, body: dict[str, Any]) -> None:
     handler.reset()
 
 
+def test_a_proxy_is_not_asked_for_the_way_to_this_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    with serve(plans) as server:
+        assert client(server.url).ask(PROMPT, 1)
+
+
 def test_n_choices_come_in_one_request() -> None:
     with serve(plans) as server:
         arrived: list[str] = []
@@ -126,7 +135,6 @@ def test_workers_bound_the_requests_under_way() -> None:
         lambda handler, _: handler.reset(),
         text(b"<html><body>Bad gateway</body></html>"),
         text(b'{"choices": []}'),
-        text(b'{"choices": [{"message": {"content": ""}}]}'),
         text(b"[1, 2]"),
     ],
 )
@@ -188,6 +196,7 @@ def test_what_arrived_before_a_failure_is_handed_over() -> None:
     [
         ({"choices": [{"message": {"content": "a"}}, {"message": {"content": "b"}}]}, ["a", "b"]),
         ({"choices": [{"text": "a"}]}, ["a"]),
+        ({"choices": [{"message": {"content": ""}}, {"message": {"content": None}}]}, ["", ""]),
         ({"text": "a", "error_code": 0}, ["a"]),
         ({"response": "a"}, ["a"]),
         ("a", ["a"]),

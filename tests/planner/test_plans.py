@@ -127,6 +127,9 @@ def test_a_recorded_plan_about_nothing_known_is_refused(words: str) -> None:
         ("Action: 1. move to key 2. grab key", "go to <key>, pick up <key>"),
         ("Action:\n1. Go to <door>\n2. Open <door>\n\nThat is all.", "go to <door>, open <door>"),
         ("Action: {dance, explore}", "wait, explore"),
+        ("Action: {explore <the room>}", "explore"),
+        ("Action: {use <key> on the door}", "open <door>"),
+        ("Action: {use the key}", "open <door>"),
     ],
 )
 def test_plans_are_found_in_free_text(reply: str, words: str) -> None:

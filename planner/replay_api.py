@@ -1,0 +1,73 @@
+"""Recorded plans behind an OpenAI-style server: the whole way over HTTP without any model.
+
+python3 -m planner.replay_api [--port PORT] [--task SimpleDoorKey | --plans FILE]
+"""
+
+import random
+import re
+import sys
+import threading
+from collections import defaultdict
+from pathlib import Path
+
+from utils.chat_server import ChatRequest, Replies, add_address_flags, chat_app, serve
+from utils.commands import Parser, run
+from utils.config import load_plans, load_task
+
+# Where `--llm vicuna` looks for its server.
+PORT = 3300
+SCENE = re.compile(r"Agent sees [^.]{0,1000}, holds <[^<>.]{0,100}>\.")
+SENTENCES = (
+    "{scene} So the next thing to do is plain.\nAction: {{{plan}}}",
+    "Step by step: {scene} From there this should work.\n\nAction: {{{plan}}}",
+    "Let me think. {scene} I would do this now.\n**Actions:** {{{plan}}}",
+)
+UNKNOWN = "I do not know what to do in this scene."
+
+
+class Replayer:
+    """Draws plans with their recorded probabilities; the k-th reply about a scene is a function
+    of the seed, whoever asks for it and when."""
+
+    def __init__(self, plans: dict[str, dict[str, float]], seed: int) -> None:
+        self.plans = plans
+        self._draws = defaultdict[str, random.Random](random.Random)
+        for scene in plans:
+            self._draws[scene].seed(f"{seed} {scene}")
+        self._lock = threading.Lock()
+
+    def answer(self, request: ChatRequest) -> Replies:
+        """Replies to the last scene that the last message speaks of."""
+        scene = (SCENE.findall(request.messages[-1].content) or [""])[-1]
+        with self._lock:
+            texts = [self._reply(scene) for _ in range(request.n)]
+        return Replies(texts, sum(len(text.split()) for text in texts))
+
+    def _reply(self, scene: str) -> str:
+        answer = self.plans.get(scene)
+        if not answer:
+            return UNKNOWN
+        draws = self._draws[scene]
+        (plan,) = draws.choices(list(answer), list(answer.values()))
+        return draws.choice(SENTENCES).format(scene=scene, plan=plan)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = Parser(prog="python3 -m planner.replay_api", description=__doc__)
+    add_address_flags(parser, PORT)
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--task", default="SimpleDoorKey", help="default SimpleDoorKey")
+    source.add_argument("--plans", type=Path, help="a file of plans, as `main.py record` writes it")
+    parser.add_argument("--seed", type=int, default=0, help="of the draws; default 0")
+    args = parser.parse_args(arguments)
+
+    def start() -> int:
+        plans = load_plans(args.plans) if args.plans else load_task(args.task).plans
+        replayer = Replayer(plans, args.seed)
+        return serve(chat_app("recorded plans", replayer.answer), args.host, args.port)
+
+    return run(start)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

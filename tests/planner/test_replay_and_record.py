@@ -1,0 +1,131 @@
+"""The replay server and `main.py record`: the whole way over HTTP, in real processes."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+import main
+from planner.llm import ChatClient, Prompt
+from planner.plans import as_plans, parse_reply
+from planner.replay_api import Replayer
+from planner.scene import Scene
+from tests.test_main import ROOT, SMALL
+from utils.chat_server import MAX_REQUEST, ChatRequest, Message
+from utils.config import load_plans, load_task
+
+NOUNS = ("door", "key")
+HOLDING = "Agent sees <nothing>, holds <key>."
+
+
+def request(text: str, n: int = 1) -> ChatRequest:
+    return ChatRequest(messages=[Message(role="user", content=text)], n=n)
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """A replay server, started as users start it."""
+    command = [sys.executable, "-m", "planner.replay_api", "--port", "0"]
+    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout
+        yield server.stdout.readline().split()[3].rstrip(";")
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def test_replies_are_sentences_with_the_recorded_probabilities() -> None:
+    plans = load_task("SimpleDoorKey").plans
+    replayer = Replayer(plans, seed=0)
+    texts = [t for _ in range(20) for t in replayer.answer(request(HOLDING, 100)).texts]
+    assert len(set(texts)) > len(plans[HOLDING])
+    drawn = Counter(parse_reply(text, NOUNS) for text in texts)
+    expected = {
+        parse_reply(f"Action: {{{words}}}", NOUNS): p for words, p in plans[HOLDING].items()
+    }
+    assert drawn.keys() <= expected.keys()
+    for plan, p in expected.items():
+        assert drawn[plan] / 2000 == pytest.approx(p, abs=5 * (p * (1 - p) / 2000) ** 0.5 + 1e-9)
+
+
+def test_the_draws_about_a_scene_follow_from_the_seed_alone() -> None:
+    plans = load_task("SimpleDoorKey").plans
+    one, other = Replayer(plans, seed=3), Replayer(plans, seed=3)
+    other.answer(request("Agent sees <key>, holds <nothing>.", 5))
+    texts = one.answer(request(HOLDING, 10)).texts
+    assert texts == [other.answer(request(HOLDING)).texts[0] for _ in range(10)]
+    assert texts != Replayer(plans, seed=4).answer(request(HOLDING, 10)).texts
+
+
+def test_an_unknown_scene_gets_a_reply_without_a_plan() -> None:
+    (text,) = Replayer({}, seed=0).answer(request("Agent sees <cat>, holds <nothing>.")).texts
+    assert parse_reply(text, NOUNS) is None
+
+
+def test_the_server_speaks_both_shapes_and_refuses_what_it_must(url: str) -> None:
+    prompt = Prompt("Advise.", HOLDING)
+    assert len(ChatClient(url, "m", 1.0).ask(prompt, 5)) == 5
+    chat = url.replace("/v1/chat/completions", "/chat")
+    assert len(ChatClient(chat, "m", 1.0).ask(prompt, 3)) == 3
+    assert requests.post(chat, data=b"x" * (MAX_REQUEST + 1)).status_code == 413
+    assert requests.post(chat, json={"messages": "?"}).status_code == 422
+
+
+def test_record_finds_the_scenes_asks_once_and_teaches_from_its_file(
+    url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "plans.yaml"
+    command = ["record", "--llm", "openai", "--llm_url", url, "--out", str(out)]
+    command += ["--episodes", "20", "--n_ask", "4"]
+    assert main.main(command) == 0
+    shown = capsys.readouterr().out
+    plans = load_plans(out)
+    assert len(plans) >= 5
+    assert plans.keys() <= load_task("SimpleDoorKey").plans.keys()
+    assert all(scene in shown for scene in plans)
+    answers = out.with_suffix(".answers.jsonl").read_text()
+    assert answers.count("\n") == 4 * len(plans)
+
+    assert main.main(command) == 1
+    assert "give another --out, or --overwrite" in capsys.readouterr().err
+    assert main.main([*command, "--overwrite"]) == 0
+    assert "requests 0" in capsys.readouterr().out
+    assert out.with_suffix(".answers.jsonl").read_text() == answers
+
+    assert main.main(["record", "--show", str(out)]) == 0
+    assert all(scene in capsys.readouterr().out for scene in [next(iter(plans))])
+    flags = ["train", "--logdir", str(tmp_path), *SMALL, "--n_itr", "1", "--savedir", "planned"]
+    assert main.main([*flags, "--plans", str(out)]) == 0
+    config = json.loads((tmp_path / "ppo/simpledoorkey/planned/config.json").read_text())
+    assert config["task"]["plans"] == plans
+    assert config["llm"] is None
+
+
+def test_record_without_its_server_says_so_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = "http://127.0.0.1:9/v1/chat/completions"
+    flags = ["record", "--episodes", "1", "--out", str(tmp_path / "plans.yaml")]
+    assert main.main([*flags, "--llm", "openai", "--llm_url", gone]) == 1
+    assert "error: the LLM does not answer" in capsys.readouterr().err
+    assert main.main(flags) == 1
+    assert "--dry_run" in capsys.readouterr().err
+    assert main.main([*flags, "--dry_run", "--episodes", "5"]) == 0
+    shown = capsys.readouterr().out
+    assert "Agent sees <nothing>, holds <nothing>." in shown
+    assert "five things" in shown
+    assert not os.path.exists(tmp_path / "plans.yaml")
+
+
+def test_plans_in_words_keep_their_probabilities() -> None:
+    plan = parse_reply("Action: {go to key}", NOUNS)
+    assert plan
+    assert as_plans(((0.25, plan), (0.75, plan))) == {"go to <key>": 1.0}
+    assert Scene((), "key").text == HOLDING

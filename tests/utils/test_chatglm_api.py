@@ -1,0 +1,104 @@
+"""The ChatGLM server in a real process, in front of a fake of Zhipu's service."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from planner.llm import ChatClient, LLMError, Prompt
+from tests.planner.servers import Behaviour, Handler, plans, serve
+from tests.test_main import ROOT
+
+PROMPT = Prompt("Advise.", "Agent sees <key>, holds <nothing>.")
+COMMAND = [sys.executable, "-m", "utils.chatglm_api"]
+
+
+@contextmanager
+def proxy(behaviour: Behaviour, variable: str = "ZHIPUAI_API_KEY") -> Iterator[tuple[str, list]]:
+    """The server before a service that behaves so; its URL, and the service's requests."""
+    with serve(behaviour) as service:
+        base = service.url.removesuffix("/chat/completions")
+        environment = {**os.environ, variable: "sesame.4711", "ZAI_BASE_URL": base}
+        server = subprocess.Popen(
+            [*COMMAND, "--port", "0"],
+            cwd=ROOT,
+            env={**environment, "NO_PROXY": "127.0.0.1"},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert server.stdout
+            yield server.stdout.readline().split()[2].rstrip(";"), service.requests
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def client(url: str) -> ChatClient:
+    return ChatClient(url, "glm-x", 0.5, attempts=2, pause=0.001)
+
+
+@pytest.mark.parametrize("variable", ["ZHIPUAI_API_KEY", "ZAI_API_KEY"])
+def test_a_conversation_goes_to_the_service_and_its_reply_comes_back(variable: str) -> None:
+    with proxy(plans, variable) as (url, received):
+        asked = client(url)
+        assert asked.ask(PROMPT, 3) == ["I think so. Action: {explore}"] * 3
+        assert asked.usage.tokens == 21
+        assert len(received) == 3
+        body, headers = received[0]
+        assert (body["model"], body["temperature"]) == ("glm-x", 0.5)
+        assert [m["content"] for m in body["messages"]] == list(PROMPT)
+        assert headers["Authorization"].startswith("Bearer ")
+        bare = client(url.replace("/v1/chat/completions", "/chat"))
+        assert bare.ask(PROMPT, 1) == ["I think so. Action: {explore}"]
+
+
+@pytest.mark.parametrize("code", [400, 401, 404, 429, 500, 503])
+def test_the_services_errors_become_status_codes_without_its_words(code: int) -> None:
+    def fail(handler: Handler, body: dict) -> None:
+        handler.answer(code, b'{"error": "secret sesame.4711"}', Retry_After="0")
+
+    with proxy(fail) as (url, received):
+        with pytest.raises(LLMError, match=f"answers {code}") as caught:
+            client(url).ask(PROMPT, 1)
+        assert "sesame" not in str(caught.value)
+        # What passes is asked again by the client alone, not by the service's library as well.
+        assert len(received) == (2 if code in (429, 500, 503) else 1)
+
+
+@pytest.mark.parametrize("reply", [b"<html>", b'{"choices": []}', b"[]"])
+def test_what_the_service_should_not_say_is_a_bad_gateway(reply: bytes) -> None:
+    with (
+        proxy(lambda handler, _: handler.answer(200, reply, Content_Type="application/json")) as (
+            url,
+            _,
+        ),
+        pytest.raises(LLMError, match="answers 502"),
+    ):
+        client(url).ask(PROMPT, 1)
+
+
+def test_without_a_key_it_says_so_at_once(tmp_path: Path) -> None:
+    keys = ("ZHIPUAI_API_KEY", "ZAI_API_KEY")
+    environment = {name: value for name, value in os.environ.items() if name not in keys}
+    done = subprocess.run(COMMAND, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "error: no key: set ZHIPUAI_API_KEY or ZAI_API_KEY in the environment\n"
+
+
+def test_a_port_that_is_taken_is_an_error_in_one_line() -> None:
+    with serve(plans) as other:
+        port = str(other.server_port)
+        done = subprocess.run(
+            [sys.executable, "-m", "planner.replay_api", "--port", port],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: cannot listen on 127.0.0.1, port {port}")
+    assert done.stderr.count("\n") == 1

@@ -1,0 +1,108 @@
+"""A chat server: OpenAI-style completions over HTTP around one function that answers."""
+
+import argparse
+import socket
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import uvicorn
+from fastapi import FastAPI, HTTPException
+from pydantic import BaseModel, Field
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+
+from utils.errors import UserError
+
+MAX_REQUEST = 200_000
+LOCALHOST = "127.0.0.1"
+
+
+class Message(BaseModel):
+    """One turn of a conversation."""
+
+    role: str
+    content: str
+
+
+class ChatRequest(BaseModel):
+    """What a client asks for: `n` replies to a conversation."""
+
+    messages: list[Message] = Field(min_length=1)
+    model: str = ""
+    temperature: float = Field(default=1, ge=0)
+    n: int = Field(default=1, ge=1, le=100)
+
+
+class Replies(NamedTuple):
+    """The texts of the choices, and the tokens that they cost."""
+
+    texts: list[str]
+    tokens: int = 0
+
+
+class ChatError(Exception):
+    """The server cannot answer: a status code, and headers, for the client."""
+
+    def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = headers
+
+
+def chat_app(title: str, answer: Callable[[ChatRequest], Replies]) -> FastAPI:
+    """Serves `/v1/chat/completions` in OpenAI's shape, and `/chat`: the same request, answered by
+    the first reply as a bare string. Requests of more than `MAX_REQUEST` bytes are refused."""
+    app = FastAPI(title=title, docs_url=None, redoc_url=None)
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_REQUEST)
+
+    def answered(request: ChatRequest) -> Replies:
+        try:
+            return answer(request)
+        except ChatError as error:
+            raise HTTPException(error.status, str(error), error.headers) from error
+
+    @app.post("/v1/chat/completions")
+    def completions(request: ChatRequest) -> dict[str, Any]:
+        replies = answered(request)
+        return {
+            "object": "chat.completion",
+            "model": request.model,
+            "choices": [
+                {
+                    "index": index,
+                    "message": {"role": "assistant", "content": text},
+                    "finish_reason": "stop",
+                }
+                for index, text in enumerate(replies.texts)
+            ],
+            "usage": {"total_tokens": replies.tokens},
+        }
+
+    @app.post("/chat")
+    def chat(request: ChatRequest) -> str:
+        return answered(request).texts[0]
+
+    return app
+
+
+def add_address_flags(parser: argparse.ArgumentParser, port: int) -> None:
+    """`--host` and `--port` of a server; by default nobody else can reach it."""
+    parser.add_argument("--host", default=LOCALHOST, help=f"default {LOCALHOST}: this machine only")
+    parser.add_argument("--port", type=int, default=port, help=f"default {port}; 0: any free one")
+
+
+def serve(app: FastAPI, host: str, port: int) -> int:
+    """Serve until it is stopped; returns the exit code.
+
+    Raises UserError if the address cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"cannot listen on {host}, port {port}: {reason}") from error
+    where = f"[{host}]" if ":" in host else host
+    url = f"http://{where}:{listener.getsockname()[1]}/v1/chat/completions"
+    print(f"{app.title} at {url}; stop with Ctrl-C", flush=True)
+    uvicorn.Server(uvicorn.Config(app, log_level="warning")).run([listener])
+    return 0

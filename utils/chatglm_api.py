@@ -1,0 +1,78 @@
+"""Zhipu's GLM models behind an OpenAI-style server, for `--llm chatglm`.
+
+python3 -m utils.chatglm_api [--host HOST] [--port PORT]
+"""
+
+import os
+import sys
+from functools import partial
+
+from zai import ZaiClient, ZhipuAiClient
+from zai.core import APIStatusError, APITimeoutError, ZaiError
+from zai.types.chat.chat_completion import Completion
+
+from utils.chat_server import ChatError, ChatRequest, Replies, add_address_flags, chat_app, serve
+from utils.commands import Parser, run
+from utils.errors import UserError
+
+Service = ZhipuAiClient | ZaiClient
+# The service of each key: Zhipu's in China, and Z.ai, its international one.
+SERVICES: dict[str, type[ZhipuAiClient] | type[ZaiClient]] = {
+    "ZHIPUAI_API_KEY": ZhipuAiClient,
+    "ZAI_API_KEY": ZaiClient,
+}
+PORT = 3301
+SECONDS = 120
+
+
+def connect() -> Service:
+    """The service that the environment holds a key of."""
+    for variable, service in SERVICES.items():
+        if key := os.environ.get(variable):
+            # Those who ask try again by themselves.
+            return service(api_key=key, timeout=SECONDS, max_retries=0)
+    raise UserError(f"no key: set {' or '.join(SERVICES)} in the environment")
+
+
+def ask(client: Service, request: ChatRequest) -> Replies:
+    """One reply of the service. Raises ChatError, without the service's own words: they may
+    repeat what was sent."""
+    if request.n > 1:
+        raise ChatError(400, "the service gives one choice a request")
+    try:
+        completion = client.chat.completions.create(
+            model=request.model,
+            messages=[message.model_dump() for message in request.messages],
+            temperature=request.temperature,
+        )
+    except APIStatusError as error:
+        after = error.response.headers.get("Retry-After")
+        headers = {"Retry-After": after} if after else None
+        message = f"the service answers {error.status_code}"
+        raise ChatError(error.status_code, message, headers) from error
+    except APITimeoutError as error:
+        raise ChatError(504, "the service does not answer in time") from error
+    except (ZaiError, ValueError) as error:
+        raise ChatError(502, "the service cannot be reached, or be understood") from error
+    if not isinstance(completion, Completion):
+        raise ChatError(502, "the service answers with a stream")
+    texts = [choice.message.content or "" for choice in completion.choices or []]
+    if not texts:
+        raise ChatError(502, "the service's answer holds no choice")
+    return Replies(texts, completion.usage.total_tokens if completion.usage else 0)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = Parser(prog="python3 -m utils.chatglm_api", description=__doc__)
+    add_address_flags(parser, PORT)
+    args = parser.parse_args(arguments)
+
+    def start() -> int:
+        client = connect()
+        return serve(chat_app("ChatGLM", partial(ask, client)), args.host, args.port)
+
+    return run(start)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
