@@ -318,16 +318,16 @@ def physical_cores() -> int:
     return min(psutil.cpu_count(logical=False) or 1, os.cpu_count() or 1)
 
 
-def given_settings(args: argparse.Namespace) -> dict[str, Any]:
-    """The settings among the flags that were given."""
+def given_settings(args: argparse.Namespace, task: Task | None = None) -> dict[str, Any]:
+    """The settings among the flags that were given; `task` is meant if they name none."""
     given = {name: value for name, value in vars(args).items() if name in Config.model_fields}
-    task = given.pop("task")
-    if task:
-        given["task"] = load_task(task)
+    name = given.pop("task")
+    if name:
+        given["task"] = task = load_task(name)
     if args.plans:
-        plans = load_plans(args.plans)
-        task = given.get("task") or load_task(DEFAULT_TASK)
-        given |= {"task": task.model_copy(update={"plans": plans}), "llm": None}
+        task = task or load_task(DEFAULT_TASK)
+        given["task"] = task.model_copy(update={"plans": load_plans(args.plans)})
+        given["llm"] = None
     return given
 
 
@@ -361,10 +361,10 @@ def resume_command(args: argparse.Namespace, folder: Path, config: Config) -> st
 
 def planned_runs(args: argparse.Namespace) -> list[tuple[Path, Config]]:
     """The folders that the flags ask to train in, and their settings; new ones are made."""
-    given = given_settings(args)
-    template = runs.read_config(args.config).model_dump() if args.config else {}
+    template = runs.read_config(args.config) if args.config else None
+    given = given_settings(args, template.task if template else None)
     if template:
-        given = {**template, "task": Task(**template["task"]), **given}
+        given = {**dict(template), **given}
     settings = fresh_settings(given)
     parent = runs.task_folder(args.logdir, settings["policy"], settings["task"])
     if args.resume:
@@ -372,7 +372,7 @@ def planned_runs(args: argparse.Namespace) -> list[tuple[Path, Config]]:
     if args.loaddir:
         source = runs.find(parent, args.loaddir, None)[0]
         settings["warm_start"] = str(runs.model_file(source, args.loadmodel))
-    seeds = args.seed_list or [template.get("seed", 0)]
+    seeds = args.seed_list or [template.seed if template else 0]
     configs = [make_config(settings | {"seed": seed}, "settings") for seed in seeds]
     # What cannot be built must not cost the run that it would replace.
     rooms = make_rooms(configs[0], 1)
@@ -435,6 +435,8 @@ def train_run(config: Config, folder: Path, interrupts: Interrupts) -> None:
 def evaluation(args: argparse.Namespace) -> int:
     if args.videos < 0:
         raise UserError(f"--videos: {args.videos} films cannot be made")
+    if args.plans and not args.eval_teacher:
+        raise UserError("--plans: a student needs none; evaluate its teacher with --eval_teacher")
     given = given_settings(args)
     settings = fresh_settings(given)
     parent = runs.task_folder(args.logdir, settings["policy"], settings["task"])

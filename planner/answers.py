@@ -1,11 +1,13 @@
 """The store of answers: every reply of an LLM, kept as it came."""
 
 import errno
+import fcntl
 import json
 import os
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,6 +61,17 @@ class AnswerStore:
         """Read what was appended since the last time, by this run or another."""
         with self._lock:
             self._refresh()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other processes from entering the same, so that two that share a store do not
+        both ask what neither has an answer to; what others have added is read first."""
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        try:
+            self.refresh()
+            yield
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
 
     def close(self) -> None:
         os.close(self._file)

@@ -50,8 +50,8 @@ class AskingPlanner:
     def answers(self, scenes: Sequence[Scene]) -> list[Answer | None]:
         unknown = [scene for scene in dict.fromkeys(scenes) if scene not in self._known]
         if unknown:
-            self.store.refresh()
-            self._ask_about([scene for scene in unknown if self._missing(scene)])
+            with self.store.locked():
+                self._ask_about([scene for scene in unknown if self._missing(scene)])
             for scene in unknown:
                 if not self._missing(scene):
                     self._known[scene] = self._answer(scene)

@@ -6,6 +6,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 import main
 from planner.answers import AnswerStore, Question
 from planner.asking import AskingPlanner
-from planner.llm import ChatClient
+from planner.llm import ChatClient, in_thread
 from planner.plans import describe, parse_plan
 from planner.scene import Scene
 from tests.planner.servers import Handler, plans, serve
@@ -146,6 +147,14 @@ def test_two_runs_share_a_store(tmp_path: Path) -> None:
     assert first.replies(QUESTION) == second.replies(QUESTION) == ["one", "two"]
     other = QUESTION._replace(temperature=0.5)
     assert first.replies(other) == []
+
+
+def test_two_runs_that_share_a_store_do_not_ask_the_same(tmp_path: Path) -> None:
+    with serve(plans) as server:
+        both = [planner(server.url, tmp_path, []) for _ in range(2)]
+        jobs = [in_thread(partial(one.answers, SCENES)) for one in both]
+        assert jobs[0].result() == jobs[1].result()
+        assert len(server.requests) == len(SCENES)
 
 
 def test_a_student_is_trained_by_an_llm_over_http(tmp_path: Path) -> None:
