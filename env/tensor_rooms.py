@@ -278,7 +278,10 @@ class DoorKeyRooms(VectorEnv):
         return self._start(rooms), {}
 
     def load(self, envs: Sequence[gym.Env]) -> Tensor:
-        """Go on with N running episodes of `env.rooms`; returns the observations."""
+        """Go on with N running episodes of `env.rooms`; returns the observations.
+
+        Where frames are stacked, the present one is repeated.
+        """
         singles: list[Any] = [env.unwrapped for env in envs]
         truth = np.full((self.num_envs, *self.map_shape[:2], 4), NO_AGENT, np.uint8)
         truth[..., :3] = [single.grid.encode() for single in singles]
@@ -345,7 +348,7 @@ class DoorKeyRooms(VectorEnv):
     def _look(self) -> Tensor:
         """Remember what is in view; returns all that is remembered, (N, cells) int32.
 
-        Again and again, it does nothing more.
+        To look twice changes nothing.
         """
         index = self._view.index_select(0, self._pose)
         seen = self._truth.gather(1, index)
@@ -377,7 +380,7 @@ def spread_light(clear: Tensor) -> Tensor:
     once back, a lit cell that is clear lights its neighbour and the two cells ahead of both.
     """
     lit = torch.zeros_like(clear[0])
-    lit[len(lit) // 2] = True
+    lit[len(lit) // 2].fill_(True)
     lines = [lit]
     for line in clear.unbind():
         bright = lines[-1] & line

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from itertools import combinations
 from typing import Any
 
 import gymnasium as gym
@@ -18,7 +19,7 @@ from utils.timing import Stopwatch
 
 CPU = torch.device("cpu")
 STEPS = 200_000
-LAYOUTS, MINIGRID_LAYOUTS = 100_000, 3000
+LAYOUTS, MINIGRID_LAYOUTS = 100_000, 2500
 
 
 def make(name: str, count: int, **options: Any) -> DoorKeyRooms:
@@ -132,7 +133,7 @@ def test_other_views_stacks_and_sizes_are_those_of_minigrid(
 ) -> None:
     if name == "TwoDoor" and "max_size" in options:
         options = {"min_size": options["max_size"], **options}
-    twins = Twins(name, 20, **options)
+    twins = Twins(name, 40, **{"max_steps": 40, **options})
     play_twins(twins, Chance(make_teacher(name), share=0.5), 1000, first_seed=7)
 
 
@@ -298,9 +299,8 @@ def numbers(rooms: Layouts) -> dict[str, Tensor]:
     for kind, color in ((KEY, None), (KEY, COLORS["blue"]), (LAVA, None)):
         cells[f"{kind}, {color}"] = rooms.where(kind, color).byte().argmax(1)
     found = {"sizes": rooms.sizes, "heading": rooms.heading, **cells}
-    for one, cell in cells.items():
-        for other, there in cells.items():
-            found[f"{one} from {other}"] = cell - there
+    for (one, cell), (other, there) in combinations(cells.items(), 2):
+        found[f"{one} from {other}"] = cell - there
     return found
 
 
@@ -353,12 +353,12 @@ def test_every_layout_is_one_that_minigrid_could_make(sample: tuple[str, Layouts
 
 @pytest.mark.parametrize("name", TASKS)
 def test_the_teacher_opens_doors_of_new_layouts(name: str) -> None:
-    seeds = list(range(200))
+    seeds = list(range(100))
     rooms, teacher = make(name, len(seeds)), make_teacher(name)
     ours = play(rooms, teacher, seeds, torch.Generator().manual_seed(0), CPU, Stopwatch())
     minigrid = make_minigrid(name, len(seeds))
     theirs = play(minigrid, teacher, seeds, torch.Generator().manual_seed(0), CPU, Stopwatch())
-    assert abs(int(ours.success.sum()) - int(theirs.success.sum())) <= 20
+    assert abs(int(ours.success.sum()) - int(theirs.success.sum())) <= 15
 
 
 # The vector interface.
