@@ -6,11 +6,24 @@ os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
 
 from gymnasium.envs.registration import register
 
-register("MiniGrid-SimpleDoorKey-Min5-Max10-View3", "env.rooms:DoorKeyRoom")
-register("MiniGrid-ColoredDoorKey-Min5-Max10-View3", "env.rooms:ColoredDoorKeyRoom")
-register("MiniGrid-LavaDoorKey-Min5-Max10-View3", "env.rooms:LavaDoorKeyRoom")
+register(
+    "MiniGrid-SimpleDoorKey-Min5-Max10-View3",
+    "env.rooms:DoorKeyRoom",
+    vector_entry_point="env.tensor_rooms:DoorKeyRooms",
+)
+register(
+    "MiniGrid-ColoredDoorKey-Min5-Max10-View3",
+    "env.rooms:ColoredDoorKeyRoom",
+    vector_entry_point="env.tensor_rooms:ColoredDoorKeyRooms",
+)
+register(
+    "MiniGrid-LavaDoorKey-Min5-Max10-View3",
+    "env.rooms:LavaDoorKeyRoom",
+    vector_entry_point="env.tensor_rooms:LavaDoorKeyRooms",
+)
 register(
     "MiniGrid-TwoDoor-Min20-Max20",
     "env.rooms:TwoDoorRoom",
+    vector_entry_point="env.tensor_rooms:TwoDoorRooms",
     kwargs={"grid_size": 20, "min_size": 20, "max_size": 20},
 )

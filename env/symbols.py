@@ -21,6 +21,7 @@ BOX = TYPES["box"]
 GOAL = TYPES["goal"]
 LAVA = TYPES["lava"]
 OPEN = STATE_TO_IDX["open"]
+LOCKED = STATE_TO_IDX["locked"]
 NO_AGENT = 4
 
 LEFT = int(Actions.left)

@@ -1,0 +1,445 @@
+"""The tasks of `env.rooms` for N rooms at once, in PyTorch alone, on the CPU or a GPU.
+
+A cell is four bytes of an observation (type, colour, state, direction), held as one int32 word
+(little-endian, as all machines are on which PyTorch runs). A room is two rows of words: what is
+there, and what its agent remembers. A step does the same few operations on all rooms, looks at
+no value from Python and keeps its state in place, so that a CUDA graph can hold it.
+
+Cells are numbered x * height + y + 1; cell 0 stands for everywhere outside the grid, and takes
+what shall be forgotten. A pose is 4 * cell + direction, and what depends on the pose alone (the
+cells in view, the cell in front, the next pose) is looked up in tables.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from torch import Tensor
+
+from env.rooms import HEADINGS
+from env.symbols import (
+    ACTIONS,
+    COLORS,
+    DONE,
+    DOOR,
+    DROP,
+    EMPTY,
+    FORWARD,
+    KEY,
+    LAVA,
+    LEFT,
+    LOCKED,
+    NO_AGENT,
+    PICK_UP,
+    RIGHT,
+    TOGGLE,
+    UNSEEN,
+    WALL,
+)
+
+Place = tuple[Tensor, Tensor]
+"""The x and y of one cell in each of M rooms, (M,) int64."""
+
+COLOR, STATE, DIRECTION = 8, 16, 24
+"""Where in a word they begin; the type is its lowest byte."""
+
+
+def word(kind: int, color: int = 0, state: int = 0) -> int:
+    """A cell without the agent."""
+    return kind | color << COLOR | state << STATE | NO_AGENT << DIRECTION
+
+
+FLOOR, STONE, FIRE, DARK = (
+    word(EMPTY),
+    word(WALL, COLORS["grey"]),
+    word(LAVA, COLORS["red"]),
+    word(UNSEEN),
+)
+# No other cell of these rooms has a bit in common with both: doors are locked or open.
+OPAQUE = WALL | LOCKED << STATE
+# What a locked door's word has more than the word of its key.
+FITS = word(DOOR, 0, LOCKED) - word(KEY)
+UNLOCK = LOCKED << STATE
+
+
+class Draws:
+    """The random numbers of M rooms: each a function of its room's seed and of its own number.
+
+    The hash is splitmix64: the seed is scrambled to a first state, each draw adds an odd constant
+    to it, and the state, scrambled again, is the draw. Scrambling is two rounds of xor with one's
+    own upper bits and multiplication modulo 2**64, which is how int64 multiplies, and a last xor.
+    So a room is the same on any device, at any place in any batch.
+    """
+
+    MOST = 16
+    STEP = 0x9E3779B97F4A7C15 - 2**64
+
+    def __init__(self, seeds: Tensor) -> None:
+        number = torch.arange(1, self.MOST + 1, device=seeds.device)
+        states = self._scramble(seeds) + number[:, None] * self.STEP
+        self.bits = iter((self._scramble(states) >> 32 & 2**32 - 1).unbind())
+
+    def __call__(self, count: int | Tensor) -> Tensor:
+        """The next draw, (M,) int64, uniform in [0, count) to within 2**-32."""
+        return next(self.bits) * count >> 32
+
+    @staticmethod
+    def _scramble(bits: Tensor) -> Tensor:
+        # int64 shifts in copies of its sign, which are masked off.
+        bits = (bits ^ (bits >> 30 & 2**34 - 1)) * (0xBF58476D1CE4E5B9 - 2**64)
+        bits = (bits ^ (bits >> 27 & 2**37 - 1)) * (0x94D049BB133111EB - 2**64)
+        return bits ^ (bits >> 31 & 2**33 - 1)
+
+
+class Layouts:
+    """M rooms while they are laid out, walls first.
+
+    MiniGrid draws a place again until it is free; here its rank among the free cells is drawn,
+    which is the same distribution. `truth` (M, cells + 1) int32 words, `pose` (M,) int64.
+    """
+
+    def __init__(self, seeds: Tensor, grid_size: int, min_size: int, max_size: int) -> None:
+        self.draw = Draws(seeds)
+        self.grid_size = grid_size
+        self.size_x = min_size + self.draw(max_size - min_size + 1)
+        self.size_y = min_size + self.draw(max_size - min_size + 1)
+        inside_x, edge_x = self._sides(self.size_x)
+        inside_y, edge_y = self._sides(self.size_y)
+        inside = inside_x[:, :, None] & inside_y[:, None]
+        wall = inside & (edge_x[:, :, None] | edge_y[:, None])
+        cells = FLOOR + wall.flatten(1).int() * (STONE - FLOOR)
+        self.truth = torch.nn.functional.pad(cells, (1, 0), value=STONE)
+        self.taken = seeds.new_empty(len(seeds), 0)
+        self.inside_doors = self.taken
+
+    def _sides(self, size: Tensor) -> tuple[Tensor, Tensor]:
+        """Which coordinates lie in the room and which on its walls, (M, grid_size) bool each."""
+        place, last = torch.arange(self.grid_size, device=size.device), size[:, None] - 1
+        return place <= last, (place == 0) | (place == last)
+
+    def place_on_wall(self, side: Tensor) -> Place:
+        """A random door place on the right (0), bottom (1), left (2) or top (3) wall."""
+        upright, far = side % 2 == 0, (side < 2).long()
+        along = 1 + self.draw(torch.where(upright, self.size_y, self.size_x) - 2)
+        x = torch.where(upright, (self.size_x - 1) * far, along)
+        y = torch.where(upright, along, (self.size_y - 1) * far)
+        return x, y
+
+    def hang_door(self, color: Tensor, place: Place) -> None:
+        self._put(word(DOOR, 0, LOCKED) + (color << COLOR), place)
+        x, y = place
+        inside = x.clamp(min=1).minimum(self.size_x - 2), y.clamp(min=1).minimum(self.size_y - 2)
+        self.inside_doors = torch.cat([self.inside_doors, self._rank(inside)], 1)
+
+    def place_agent(self) -> None:
+        place = self._free_place(self.taken)
+        self.pose = 4 * self._cell(place) + self.draw(4)
+
+    def place_thing(self, thing: int | Tensor, free_doors: bool = False) -> None:
+        """At random; with `free_doors` not where it would block a door."""
+        avoid = torch.cat([self.taken, self.inside_doors], 1) if free_doors else self.taken
+        self._put(thing, self._free_place(avoid))
+
+    def place_in_middle(self, thing: int | Tensor) -> None:
+        """In one of the four cells in the middle of an empty room."""
+        place = self.size_x // 2 - 1 + self.draw(2), self.size_y // 2 - 1 + self.draw(2)
+        self._put(thing, place)
+        self.taken = torch.cat([self.taken, self._rank(place)], 1)
+
+    def _free_place(self, avoid: Tensor) -> Place:
+        """A random floor cell, not one of those with the ranks `avoid` (M, n); it is then taken."""
+        area = (self.size_x - 2) * (self.size_y - 2)
+        avoid = avoid.sort(1).values
+        twice = avoid[:, 1:] == avoid[:, :-1]
+        rank = self.draw(area - avoid.shape[1] + twice.sum(1))
+        # A rank among the free cells goes up by one at each distinct cell that is not.
+        avoid[:, 1:] += twice * self.grid_size**2
+        for cell in avoid.unbind(1):
+            rank = rank + (rank >= cell)
+        self.taken = torch.cat([self.taken, rank[:, None]], 1)
+        depth = self.size_y - 2
+        return rank // depth + 1, rank % depth + 1
+
+    def _rank(self, place: Place) -> Tensor:
+        """(M, 1) int64: how many floor cells come before one."""
+        return ((place[0] - 1) * (self.size_y - 2) + place[1] - 1)[:, None]
+
+    def _cell(self, place: Place) -> Tensor:
+        return place[0] * self.grid_size + place[1] + 1
+
+    def _put(self, thing: int | Tensor, place: Place) -> None:
+        words = (torch.zeros_like(place[0]) + thing).int()
+        self.truth.scatter_(1, self._cell(place)[:, None], words[:, None])
+
+
+class DoorKeyRooms(VectorEnv):
+    """N rooms of `env.rooms.DoorKeyRoom`; the tasks below differ from it as theirs do.
+
+    The interface is that of `env.vector.Rooms`: observations are (N, W, H, 4 * frame_stack) uint8
+    on `device`, oldest frame first, and a room whose episode has ended rests until `reset` names
+    it. All returned tensors are new ones. Layouts are not MiniGrid's for the same seed, but are
+    distributed as they are; from the same layout on, every step is the same to the bit.
+    """
+
+    metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.DISABLED}  # noqa: RUF012
+    render_mode = None
+
+    def __init__(
+        self,
+        num_envs: int,
+        grid_size: int = 10,
+        min_size: int = 5,
+        max_size: int = 10,
+        max_steps: int = 150,
+        agent_view_size: int = 3,
+        frame_stack: int = 1,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        if agent_view_size < 3 or agent_view_size % 2 == 0:
+            raise ValueError(f"agent_view_size must be odd and at least 3, not {agent_view_size}")
+        if not 4 <= min_size <= max_size <= grid_size:
+            raise ValueError(
+                "sizes must be 4 <= min_size <= max_size <= grid_size, "
+                f"not {min_size}, {max_size} and {grid_size}"
+            )
+        self.num_envs = num_envs
+        self.sizes = grid_size, min_size, max_size
+        self.max_steps = max_steps
+        self.view_size = agent_view_size
+        self.frame_stack = frame_stack
+        self.device = torch.device(device)
+        self.map_shape = (grid_size, grid_size, 4 * frame_stack)
+        self.num_actions = len(ACTIONS)
+        self.single_observation_space = gym.spaces.Box(0, 255, self.map_shape, np.uint8)
+        self.single_action_space = gym.spaces.Discrete(self.num_actions)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+
+        view, moves = _tables(grid_size, agent_view_size)
+        self._view, self._moves = view.to(self.device), moves.to(self.device)
+        self._front = self._view[:, agent_view_size + agent_view_size // 2].contiguous()
+        # Rounded from float64, as Python computes it.
+        rewards = [1 - 0.9 * (step / max_steps) for step in range(max_steps + 1)]
+        self._rewards = torch.tensor(rewards, dtype=torch.float32, device=self.device)
+
+        cells, int32 = grid_size**2, torch.int32
+        self._truth = torch.full((num_envs, cells + 1), STONE, dtype=int32, device=self.device)
+        self._memory = torch.full_like(self._truth, DARK)
+        self._pose = torch.full((num_envs,), 4, device=self.device)
+        self._hand = torch.full((num_envs,), FLOOR, dtype=int32, device=self.device)
+        self._steps = torch.zeros_like(self._hand)
+        self._terminated = torch.ones_like(self._hand, dtype=torch.bool)
+        stacked = (num_envs, cells, frame_stack if frame_stack > 1 else 0)
+        self._frames = torch.full(stacked, DARK, dtype=int32, device=self.device)
+
+    def choose_doors(self, room: Layouts) -> list[Place]:
+        return [room.place_on_wall(room.draw(4))]
+
+    def choose_color(self, room: Layouts) -> Tensor:
+        return room.draw(len(COLORS))
+
+    def furnish(self, room: Layouts, color: Tensor) -> None:
+        room.place_agent()
+        room.place_thing(word(KEY) + (color << COLOR))
+
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int | None] | Tensor | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[Tensor, dict[str, Any]]:
+        """Start new episodes, in all rooms or where `options["reset_mask"]` (N,) bool is set.
+
+        `seed` is one number a room, or a first one that counts up. Returns all observations.
+        """
+        super().reset(seed=seed if isinstance(seed, int) else None)
+        rooms = torch.arange(self.num_envs, device=self.device)
+        if options and "reset_mask" in options:
+            rooms = rooms[
+                torch.as_tensor(options["reset_mask"], dtype=torch.bool, device=self.device)
+            ]
+        room = Layouts(self._seeds(seed)[rooms], *self.sizes)
+        doors = self.choose_doors(room)
+        color = self.choose_color(room)
+        for door in doors:
+            room.hang_door(color, door)
+        self.furnish(room, color)
+        self._truth.index_copy_(0, rooms, room.truth)
+        self._memory.index_fill_(0, rooms, DARK)
+        self._pose.index_copy_(0, rooms, room.pose)
+        self._hand.index_fill_(0, rooms, FLOOR)
+        self._steps.index_fill_(0, rooms, 0)
+        self._terminated.index_fill_(0, rooms, False)
+        return self._start(rooms), {}
+
+    def load(self, envs: Sequence[gym.Env]) -> Tensor:
+        """Go on with N running episodes of `env.rooms`; returns the observations.
+
+        Where frames are stacked, the present one is repeated.
+        """
+        singles: list[Any] = [env.unwrapped for env in envs]
+        truth = np.full((self.num_envs, *self.map_shape[:2], 4), NO_AGENT, np.uint8)
+        truth[..., :3] = [single.grid.encode() for single in singles]
+        memory = np.stack([single._map for single in singles])
+        for row, cells in ((self._truth, truth), (self._memory, memory)):
+            row[:, 1:] = torch.from_numpy(cells).flatten(1).view(torch.int32)
+        height = self.map_shape[1]
+        for i, single in enumerate(singles):
+            x, y = map(int, single.agent_pos)
+            self._pose[i] = 4 * (x * height + y + 1) + int(single.agent_dir)
+            self._hand[i] = word(*single.carrying.encode()) if single.carrying else FLOOR
+            self._steps[i] = single.step_count
+        self._terminated.fill_(False)
+        return self._start(torch.arange(self.num_envs, device=self.device))
+
+    def step(self, actions: Any) -> tuple[Tensor, Tensor, Tensor, Tensor, dict[str, Any]]:
+        """One step of every room that does not rest; `actions` is (N,) int, in [0, 7).
+
+        Returns observations (N, W, H, C) uint8, rewards (N,) float32, terminations and
+        truncations (N,) bool, and an empty dictionary.
+        """
+        resting = self._terminated | (self._steps >= self.max_steps)
+        action = torch.as_tensor(actions, dtype=torch.int64, device=self.device)
+        action = action.masked_fill(resting, DONE)
+        self._steps += ~resting
+
+        front = self._front.index_select(0, self._pose)[:, None]
+        ahead, hand = self._truth.gather(1, front)[:, 0], self._hand
+        floor, lava, bare = ahead == FLOOR, ahead == FIRE, hand == FLOOR
+        forward = action == FORWARD
+        opens = (action == TOGGLE) & (ahead - hand == FITS)
+        # Both exchange a key for floor.
+        picks_up = (action == PICK_UP) & bare & (ahead & 255 == KEY)
+        drops = (action == DROP) & floor & ~bare
+        swaps = picks_up | drops
+
+        left_there = torch.where(swaps, hand, torch.where(opens, ahead - UNLOCK, ahead))
+        self._truth.scatter_(1, front, left_there[:, None])
+        self._hand.copy_(torch.where(swaps, ahead, hand))
+        moves = ~forward | floor | lava
+        self._pose.copy_(torch.where(moves, self._moves[action, self._pose], self._pose))
+        self._terminated |= opens | (forward & lava)
+
+        shown = self._look()
+        if self.frame_stack > 1:
+            frames = torch.cat([self._frames[..., 1:], shown[..., None]], 2)
+            shown = torch.where(resting[:, None, None], self._frames, frames)
+            self._frames.copy_(shown)
+        rewards = self._rewards.index_select(0, self._steps) * opens
+        flags = self._terminated.clone(), self._steps >= self.max_steps
+        return self._as_maps(shown), rewards, *flags, {}
+
+    def _start(self, rooms: Tensor) -> Tensor:
+        """All observations, the first of an episode in `rooms`."""
+        shown = self._look()
+        if self.frame_stack > 1:
+            self._frames[rooms] = shown[rooms, :, None]
+            shown = self._frames.clone()
+        return self._as_maps(shown)
+
+    def _as_maps(self, words: Tensor) -> Tensor:
+        return words.view(torch.uint8).view(self.num_envs, *self.map_shape)
+
+    def _look(self) -> Tensor:
+        """Remember what is in view; returns all that is remembered, (N, cells) int32.
+
+        To look twice changes nothing.
+        """
+        index = self._view.index_select(0, self._pose)
+        seen = self._truth.gather(1, index)
+        clear = (seen & OPAQUE == 0).view(-1, self.view_size, self.view_size)
+        lit = spread_light(clear.permute(1, 2, 0).contiguous()).flatten(0, 1)
+        # What is not lit goes to cell 0.
+        self._memory.scatter_(1, index * lit.t(), seen)
+        shown = self._memory[:, 1:].clone(memory_format=torch.contiguous_format)
+        own = self._hand - ((NO_AGENT - (self._pose & 3)) << DIRECTION).int()
+        return shown.scatter_(1, (self._pose >> 2)[:, None] - 1, own[:, None])
+
+    def _seeds(self, seed: int | Sequence[int | None] | Tensor | None) -> Tensor:
+        """(N,) int64, the bits of unsigned seeds."""
+        if isinstance(seed, Tensor):
+            return seed.to(self.device, torch.int64)
+        words = self.np_random.integers(2**63, size=self.num_envs).astype(np.uint64)
+        if isinstance(seed, int):
+            words = np.uint64(seed) + np.arange(self.num_envs, dtype=np.uint64)
+        elif seed is not None:
+            given = [new if own is None else own for own, new in zip(seed, words, strict=True)]
+            words = np.array(given, np.uint64)
+        return torch.from_numpy(words.view(np.int64)).to(self.device)
+
+
+def spread_light(clear: Tensor) -> Tensor:
+    """Which of the cells in view are seen: light spreads line by line away from the agent.
+
+    `clear` (lines, places, N) bool says what can be seen through. Along each line once forth and
+    once back, a lit cell that is clear lights its neighbour and the two cells ahead of both.
+    """
+    lit = torch.zeros_like(clear[0])
+    lit[len(lit) // 2].fill_(True)
+    lines = [lit]
+    for line in clear.unbind():
+        bright = lines[-1] & line
+        places = list(zip(bright.unbind(), line.unbind(), strict=True))
+        for path in (places, places[::-1]):
+            for (lamp, _), (cell, cell_clear) in pairwise(path):
+                cell |= lamp & cell_clear
+        ahead = bright.clone()
+        ahead[1:] |= bright[:-1]
+        ahead[:-1] |= bright[1:]
+        lines.append(ahead)
+    # A line is lit from the line before and by what is lit ahead of it: both hold its bright cells
+    # and their neighbours.
+    spread = torch.stack(lines)
+    return spread[:-1] | spread[1:]
+
+
+def _tables(grid_size: int, view_size: int) -> tuple[Tensor, Tensor]:
+    """The cells in view from each pose, (poses, view_size**2) int64, line by line away from the
+    agent; and the pose after each action from each pose, (7, poses) int64, if the way is free."""
+    cells = torch.arange(grid_size**2)[:, None, None, None]
+    dx, dy = torch.tensor(HEADINGS)[:, :, None, None].unbind(1)
+    line = torch.arange(view_size)[:, None]
+    place = torch.arange(view_size) - view_size // 2
+    x = cells // grid_size + line * dx + place * dy.abs()
+    y = cells % grid_size + line * dy + place * dx.abs()
+    inside = (x >= 0) & (x < grid_size) & (y >= 0) & (y < grid_size)
+    view = ((x * grid_size + y + 1) * inside).view(-1, view_size**2)
+    view = torch.cat([view.new_zeros(4, view_size**2), view])
+
+    pose = torch.arange(len(view))
+    moves = pose.repeat(len(ACTIONS), 1)
+    moves[LEFT] = pose - pose % 4 + (pose + 3) % 4
+    moves[RIGHT] = pose - pose % 4 + (pose + 1) % 4
+    moves[FORWARD] = 4 * view[:, view_size + view_size // 2] + pose % 4
+    return view, moves
+
+
+class ColoredDoorKeyRooms(DoorKeyRooms):
+    def choose_color(self, room: Layouts) -> Tensor:
+        return torch.full_like(room.size_x, COLORS["blue"])
+
+    def furnish(self, room: Layouts, color: Tensor) -> None:
+        room.place_agent()
+        for key in ("blue", "red"):
+            room.place_thing(word(KEY, COLORS[key]), free_doors=True)
+
+
+class LavaDoorKeyRooms(DoorKeyRooms):
+    def furnish(self, room: Layouts, color: Tensor) -> None:
+        super().furnish(room, color)
+        room.place_thing(FIRE, free_doors=True)
+
+
+class TwoDoorRooms(DoorKeyRooms):
+    def choose_doors(self, room: Layouts) -> list[Place]:
+        right_or_bottom = room.draw(2)
+        return [room.place_on_wall(right_or_bottom), room.place_on_wall(right_or_bottom + 2)]
+
+    def furnish(self, room: Layouts, color: Tensor) -> None:
+        room.place_in_middle(word(KEY) + (color << COLOR))
+        room.place_agent()
