@@ -7,7 +7,9 @@ python main.py bench
 """
 
 import argparse
+import json
 import os
+import signal
 import sys
 import threading
 from collections.abc import Mapping
@@ -15,7 +17,7 @@ from dataclasses import fields
 from functools import partial
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 # Before PyTorch starts its threads: they sleep while they wait, so that another busy process
 # (a second run, an LLM) does not slow them down tenfold.
@@ -30,10 +32,10 @@ from algos import speeds
 from algos.evaluator import Evaluation, evaluate
 from algos.film import film_episode
 from algos.ppo import PPO, PPOSettings
-from algos.rollout import Actor, Uniform, play
+from algos.rollout import Actor, Environments, Uniform, play
 from algos.schedule import AdaptiveSchedule, LinearSchedule, Schedule
 from algos.student import Greedy, NetworkSpec, Student, load_student
-from algos.trainer import Trainer
+from algos.trainer import Report, Trainer
 from env.symbols import ACTIONS
 from env.vector import Rooms
 from planner.answers import AnswerStore
@@ -48,7 +50,8 @@ from utils.config import Config, Task, defaults, load_plans, load_task, make_con
 from utils.errors import UserError
 from utils.files import write_json
 from utils.interrupts import Interrupts
-from utils.log import GIF_FRAMES, RunLog, TrainingDisplay, say, table, waiting
+from utils.log import GIF_FRAMES, RunLog, TrainingDisplay, say, silence, table, waiting
+from utils.ranks import Ranks
 from utils.timing import Stopwatch
 from utils.video import write_mp4
 
@@ -79,8 +82,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add_eval_flags(evaluation)
     add_record_flags(record)
     bench = subparsers.add_parser("bench", help="measure speeds", allow_abbrev=False)
-    bench.add_argument("--threads", type=int, default=1, help="PyTorch's CPU threads; default 1")
-    bench.add_argument("--device", default="cpu", help="cpu (default) or cuda")
+    add_bench_flags(bench)
     return parser.parse_args(arguments)
 
 
@@ -149,13 +151,18 @@ def add_common_flags(command: argparse.ArgumentParser) -> None:
 
 def add_train_flags(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add("--config", type=Path, help="take all settings from a run's config.json")
+    add(
+        "--config",
+        type=Path,
+        help="settings: a run's config.json, or a YAML file such as configs/large_batch.yaml",
+    )
     old = command.add_mutually_exclusive_group()
     old.add_argument("--resume", action="store_true", help="continue --savedir, or the newest run")
     old.add_argument("--overwrite", action="store_true", help="replace the run of that name")
     for flag, kind, text in (
         ("--n_itr", int, "iterations; default 20000"),
-        ("--traj_per_itr", int, "episodes an iteration; default 10"),
+        ("--traj_per_itr", int, "episodes an iteration, at least; default 10"),
+        ("--num_envs", int, "rooms side by side, an episode each; default traj_per_itr"),
         ("--batch_size", int, "steps a minibatch; default 128"),
         ("--gamma", float, "discount; default 0.99"),
         ("--lam", float, "lambda of --gae; default 0.95"),
@@ -167,6 +174,15 @@ def add_train_flags(command: argparse.ArgumentParser) -> None:
         ("--save_interval", int, "iterations; default 100"),
     ):
         add_setting(command, flag, type=kind, help=text)
+    add_setting(
+        command,
+        "--rooms",
+        choices=["tensor", "gym"],
+        help="all in one batch where the task has it (default), or one by one",
+    )
+    add_setting(
+        command, "--precision", choices=["fp32", "bf16"], help="of the student; default fp32"
+    )
     add_setting(command, "--gae", action="store_true", help="generalised advantage estimation")
     add_setting(
         command,
@@ -193,6 +209,18 @@ def add_record_flags(command: argparse.ArgumentParser) -> None:
     add("--show", type=Path, metavar="FILE", help="print a file of plans")
 
 
+def add_bench_flags(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    cores = physical_cores()
+    add("--task", nargs="+", help="default all")
+    add("--num_envs", type=int, nargs="+", help="default 10 1024 16384 (65536 on a GPU as well)")
+    add("--threads", type=int, default=cores, help="CPU threads; default the physical cores")
+    add("--device", default="cpu", help="cpu (default) or cuda")
+    add("--precision", choices=["fp32", "bf16"], default="fp32", help="default fp32")
+    add("--json", type=Path, metavar="FILE", help="write the figures to a file")
+    add("--plot", type=Path, metavar="FILE", help="measure and draw the growth with room size")
+
+
 # Building the parts.
 
 
@@ -204,6 +232,26 @@ def make_rooms(config: Config, count: int, render: bool = False) -> Rooms:
     except (gym.error.Error, ImportError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"cannot make the environment {env_id}: {reason}") from error
+
+
+def make_training_rooms(
+    config: Config, ranks: Ranks, device: torch.device, **changes: Any
+) -> Environments:
+    """This rank's share of the rooms, on its device where the task has tensor rooms; `changes`
+    are to their size or length."""
+    count = len(ranks.share(config.num_envs or config.traj_per_itr))
+    spec = gym.registry.get(config.task.env_id.split(":")[-1])
+    if config.rooms == "gym" or spec is None or spec.vector_entry_point is None:
+        return make_rooms(config, count)
+    rooms = gym.make_vec(
+        spec.id,
+        count,
+        vectorization_mode="vector_entry_point",
+        frame_stack=config.frame_stack,
+        device=device,
+        **changes,
+    )
+    return cast(Environments, rooms)
 
 
 def make_test_rooms(config: Config) -> tuple[Rooms, list[int]]:
@@ -265,8 +313,7 @@ def make_student(config: Config, rooms: Rooms) -> Student:
     spec = NetworkSpec(*rooms.map_shape, rooms.num_actions, config.recurrent)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        student = Student(spec).to(config.device)
-    return student
+        return Student(spec, bf16=config.precision == "bf16")
 
 
 def warm_start(student: Student, config: Config) -> None:
@@ -291,13 +338,37 @@ def make_schedule(config: Config) -> Schedule:
     return LinearSchedule(config.kl_start, config.kl_step, config.kl_min, config.kl_until)
 
 
-def make_trainer(config: Config, folder: Path, teacher: PlanTeacher) -> Trainer:
-    rooms = make_rooms(config, config.traj_per_itr)
+def make_trainer(
+    config: Config, folder: Path, teacher: PlanTeacher, ranks: Ranks, **changes: int
+) -> Trainer:
     settings = PPOSettings(
         **{field.name: getattr(config, field.name) for field in fields(PPOSettings)}
     )
-    ppo = PPO(make_student(config, rooms), settings)
-    return Trainer(config, folder, rooms, ppo, teacher, make_schedule(config))
+    device = ranks.place(config.device)
+    ppo = PPO(make_student(config, make_rooms(config, 1)).to(device), settings, ranks)
+    rooms = make_training_rooms(config, ranks, device, **changes)
+    return Trainer(config, folder, rooms, ppo, teacher, make_schedule(config), device)
+
+
+def make_report(
+    config: Config, trainer: Trainer, teacher: PlanTeacher, log: RunLog, display: TrainingDisplay
+) -> Report:
+    test_rooms, seeds = make_test_rooms(config)
+    studio = make_rooms(config, 1, render=True)
+    student, device = trainer.student, trainer.device
+
+    def test(iteration: int) -> Evaluation:
+        draws = seeding.generator(config.seed, seeding.EVALUATION, iteration, device=device)
+        return evaluate(test_rooms, student, seeds, draws, device)
+
+    def film(iteration: int) -> None:
+        draws = seeding.generator(config.seed, seeding.VIDEO, iteration, device=device)
+        frames = film_episode(
+            studio, student, teacher, ACTIONS, seeds[0], draws, device, GIF_FRAMES
+        )
+        log.film("Episode", frames, iteration)
+
+    return Report(log, test, display.show, film)
 
 
 def choose_device(name: str | None) -> str:
@@ -334,7 +405,8 @@ def given_settings(args: argparse.Namespace, task: Task | None = None) -> dict[s
 def fresh_settings(given: dict[str, Any]) -> dict[str, Any]:
     """All settings but the seed of something that does not continue a run."""
     task = given.get("task") or load_task(DEFAULT_TASK)
-    settings = defaults(task) | {"threads": physical_cores()} | given
+    threads = max(physical_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1)
+    settings = defaults(task) | {"threads": threads} | given
     return settings | {"task": task, "device": choose_device(given.get("device"))}
 
 
@@ -342,12 +414,17 @@ def fresh_settings(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def train(args: argparse.Namespace) -> int:
-    with Interrupts() as interrupts:
-        for folder, config in planned_runs(args):
-            train_run(config, folder, interrupts)
-            if interrupts.received is not None:
+    ranks = Ranks()
+    if not ranks.lead:
+        silence()
+    with Interrupts(patient=ranks.count > 1) as interrupts:
+        plan = [(str(f), dict(c)) for f, c in planned_runs(args, ranks)] if ranks.lead else []
+        for name, settings in json.loads(ranks.from_lead(json.dumps(plan, default=dict))):
+            folder, config = Path(name), make_config(settings, "settings")
+            train_run(config, folder, ranks, interrupts)
+            if ranks.any(interrupts()):
                 say(f"stopped; continue with: {resume_command(args, folder, config)}")
-                return 128 + interrupts.received
+                return 128 + (interrupts.received or signal.SIGTERM)
     return 0
 
 
@@ -359,37 +436,51 @@ def resume_command(args: argparse.Namespace, folder: Path, config: Config) -> st
     return f"main.py train --task {task}{where} --savedir {name} --resume"
 
 
-def planned_runs(args: argparse.Namespace) -> list[tuple[Path, Config]]:
+def planned_runs(args: argparse.Namespace, ranks: Ranks) -> list[tuple[Path, Config]]:
     """The folders that the flags ask to train in, and their settings; new ones are made."""
-    template = runs.read_config(args.config) if args.config else None
-    given = given_settings(args, template.task if template else None)
-    if template:
-        given = {**dict(template), **given}
+    template = runs.read_settings(args.config) if args.config else {}
+    given = {**template, **given_settings(args, template.get("task"))}
     settings = fresh_settings(given)
     parent = runs.task_folder(args.logdir, settings["policy"], settings["task"])
     if args.resume:
-        return runs.resumed_runs(parent, args.savedir, args.seed_list, given)
+        planned = runs.resumed_runs(parent, args.savedir, args.seed_list, given)
+        check_ranks(planned, ranks)
+        return planned
     if args.loaddir:
         source = runs.find(parent, args.loaddir, None)[0]
         settings["warm_start"] = str(runs.model_file(source, args.loadmodel))
-    seeds = args.seed_list or [template.seed if template else 0]
+    seeds = args.seed_list or [template.get("seed", 0)]
     configs = [make_config(settings | {"seed": seed}, "settings") for seed in seeds]
     # What cannot be built must not cost the run that it would replace.
     rooms = make_rooms(configs[0], 1)
     warm_start(make_student(configs[0], rooms), configs[0])
     make_recorded_planner(settings["task"])
     planned = runs.new_runs(parent, args.savedir, configs, args.overwrite)
+    check_ranks(planned, ranks)
     for folder, config in planned:
         runs.claim(folder, config)
     return planned
 
 
-def train_run(config: Config, folder: Path, interrupts: Interrupts) -> None:
+def check_ranks(planned: list[tuple[Path, Config]], ranks: Ranks) -> None:
+    """UserError if there is not something for every rank to do."""
+    for _, config in planned:
+        rooms = config.num_envs or config.traj_per_itr
+        if rooms < ranks.count:
+            raise UserError(f"--num_envs: {rooms} rooms are not enough for {ranks.count} ranks")
+        if config.batch_size % ranks.count or config.batch_size < 2 * ranks.count:
+            raise UserError(
+                f"--batch_size {config.batch_size} cannot be split over {ranks.count} ranks"
+            )
+
+
+def train_run(config: Config, folder: Path, ranks: Ranks, interrupts: Interrupts) -> None:
     torch.set_num_threads(config.threads)
-    device = torch.device(choose_device(config.device))
+    choose_device(config.device)
     planner = make_planner(config, folder / runs.ANSWERS)
     teacher = make_teacher(config, planner, make_rooms(config, 1).view_size)
-    trainer = make_trainer(config, folder, teacher)
+    trainer = make_trainer(config, folder, teacher, ranks)
+    device = trainer.device
     resumed = (folder / runs.CHECKPOINT).exists()
     if resumed:
         trainer.restore()
@@ -399,30 +490,20 @@ def train_run(config: Config, folder: Path, interrupts: Interrupts) -> None:
     if resumed and done >= config.n_itr:
         say(f"{folder} has its {done} iterations; give a larger --n_itr to go on")
         return
-    if resumed:
+    if resumed and ranks.lead:
         runs.write_config(folder, config)
     mode = "one plan drawn a step" if config.hard else "all plans mixed"
     who = f"{config.llm} over HTTP" if config.llm else "recorded answers"
     say(f"{'continuing' if resumed else 'training'} {folder} on {device}; teacher: {who}, {mode}")
 
-    test_rooms, seeds = make_test_rooms(config)
-    studio = make_rooms(config, 1, render=True)
-
-    def test(iteration: int) -> Evaluation:
-        draws = seeding.generator(config.seed, seeding.EVALUATION, iteration, device=device)
-        return evaluate(test_rooms, trainer.student, seeds, draws, device)
-
-    def film(iteration: int) -> None:
-        draws = seeding.generator(config.seed, seeding.VIDEO, iteration, device=device)
-        frames = film_episode(
-            studio, trainer.student, teacher, ACTIONS, seeds[0], draws, device, GIF_FRAMES
-        )
-        log.film("Episode", frames, iteration)
+    if not ranks.lead:
+        trainer.train(None, interrupts)
+        return
 
     log = RunLog(folder, after=done)
     try:
         with TrainingDisplay(folder.name, done, config.n_itr) as display:
-            trainer.train(log, test, display.show, film, interrupts)
+            trainer.train(make_report(config, trainer, teacher, log, display), interrupts)
     finally:
         log.close()
     did = trainer.progress
@@ -577,23 +658,61 @@ def show_plans(title: str, plans: Mapping[str, Mapping[str, float]]) -> None:
 
 
 def bench(args: argparse.Namespace) -> int:
+    if args.threads < 1 or min(args.num_envs or [1]) < 1:
+        raise UserError("--threads and --num_envs: at least 1")
     torch.set_num_threads(args.threads)
-    device = choose_device(args.device)
-    rows = []
-    for name in task_names():
-        given = {"task": load_task(name), "device": device, "threads": args.threads}
-        config = make_config(fresh_settings(given) | {"seed": 0}, "settings")
-        planner = make_recorded_planner(config.task)
-        teacher = make_teacher(config, planner, make_rooms(config, 1).view_size)
-        make = partial(make_trainer, config, Path(), teacher)
-        rows += [
-            speeds.environment(name, make_rooms(config, 1).envs[0]),
-            speeds.labels(name, make()),
-            *speeds.iterations(name, make),
-        ]
-    title = f"medians of {speeds.REPEATS}, {args.threads} CPU thread(s), device {device}"
-    table(title, ["what", "steps", "seconds", "steps/s"], rows)
+    device = torch.device(choose_device(args.device))
+    counts = args.num_envs or [10, 1024, 16384, *([65536] if device.type == "cuda" else [])]
+    measured = [
+        speed
+        for task in map(load_task, args.task or task_names())
+        for count in counts
+        for speed in bench_task(args, task, count, device)
+    ]
+    machine = f"{device}, {args.threads} CPU thread(s), {args.precision}"
+    show_speeds(f"medians of {speeds.REPEATS} on {machine}", measured)
+    if args.plot:
+        config = make_config(bench_settings(args, load_task(DEFAULT_TASK), 1), "settings")
+        teacher = make_teacher(config, make_recorded_planner(config.task), 3)
+
+        def rooms(count: int, size: int) -> Environments:
+            say(f"measuring {count} rooms of up to {size}x{size}")
+            sized = config.model_copy(update={"num_envs": count})
+            return make_training_rooms(sized, Ranks(), device, grid_size=size, max_size=size)
+
+        grown = speeds.growth(rooms, teacher, counts, device)
+        show_speeds(f"{DEFAULT_TASK} as it grows", grown)
+        speeds.plot(args.plot, grown, f"{DEFAULT_TASK} on {machine}")
+        measured += grown
+    if args.json:
+        content = {"machine": machine, "speeds": [speed.to_dict() for speed in measured]}
+        write_json(args.json, content | {"provenance": runs.provenance()})
     return 0
+
+
+def bench_settings(args: argparse.Namespace, task: Task, count: int) -> dict[str, Any]:
+    """The paper's settings, but for what the flags say; minibatches grow with the rooms."""
+    given = {"task": task, "device": args.device, "threads": args.threads, "num_envs": count}
+    size = max(128, min(count, speeds.TRAINED_STEPS // 8))
+    return fresh_settings(given) | {"seed": 0, "precision": args.precision, "batch_size": size}
+
+
+def bench_task(
+    args: argparse.Namespace, task: Task, count: int, device: torch.device
+) -> list[speeds.Speed]:
+    say(f"measuring {task.name}, {count} rooms")
+    config = make_config(bench_settings(args, task, count), "settings")
+    rooms = make_training_rooms(config, Ranks(), device)
+    teacher = make_teacher(config, make_recorded_planner(task), rooms.view_size)
+    plain = gym.make_vec(task.env_id, min(count, MAX_ROOMS), vectorization_mode="sync")
+    # With many rooms, shorter episodes: a step costs the same.
+    length = min(max(speeds.TRAINED_STEPS // count, 1), speeds.EPISODE)
+    trainer = make_trainer(config, Path(), teacher, Ranks(), max_steps=length)
+    return speeds.of_task(task.name, rooms, plain, teacher, trainer)
+
+
+def show_speeds(title: str, measured: list[speeds.Speed]) -> None:
+    table(title, speeds.COLUMNS, [speed.row() for speed in measured], texts=2)
 
 
 def report_thread_error(error: threading.ExceptHookArgs) -> None:

@@ -1,18 +1,20 @@
 """PPO with a distillation term: min L_RL + k * H(teacher, student) (arXiv 2311.13373, 3)."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from algos.rollout import Rollout, discounted_returns, generalized_advantages
 from algos.student import Student
+from utils.ranks import Ranks, together
 
 
 @dataclass(frozen=True)
 class PPOSettings:
-    """Hyperparameters of the update. `lam` counts only with `gae`."""
+    """Hyperparameters of the update. `lam` counts only with `gae`; `batch_size` is that of all
+    ranks together."""
 
     batch_size: int
     gamma: float
@@ -27,12 +29,21 @@ class PPOSettings:
 
 
 class PPO:
-    """The student's optimiser: one `update` a rollout."""
+    """The student's optimiser: one `update` a rollout.
 
-    def __init__(self, student: Student, settings: PPOSettings) -> None:
+    Ranks update together, each on its own rollout: gradients are averaged, advantages normalised
+    over all of them.
+    """
+
+    def __init__(self, student: Student, settings: PPOSettings, ranks: Ranks) -> None:
         self.student = student
         self.settings = settings
-        self.optimizer = torch.optim.Adam(student.parameters(), lr=settings.learning_rate)
+        self.ranks = ranks
+        self.batch_size = settings.batch_size // ranks.count
+        self.network = DistributedDataParallel(student) if ranks.count > 1 else student
+        self.optimizer = torch.optim.Adam(
+            student.parameters(), lr=settings.learning_rate, fused=True
+        )
 
     def update(
         self, rollout: Rollout, teacher: Tensor, k: float, generator: torch.Generator
@@ -43,20 +54,35 @@ class PPO:
         CPU. Returns the means over all minibatches of the losses, and diagnostics.
         """
         returns, advantages = self.targets(rollout)
-        advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-5)
+        mean, variance = self._moments(advantages)
+        advantages = (advantages - mean) / (variance.sqrt() + 1e-5)
         records = []
-        for index, lengths in self._minibatches(rollout, generator):
-            loss, record = self._loss(rollout, index, lengths, returns, advantages, teacher, k)
-            self.optimizer.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(self.student.parameters(), self.settings.max_grad_norm)
-            self.optimizer.step()
-            records.append(record)
-        values = rollout.steps["value"]
+        for _ in range(self.settings.epochs):
+            for index, lengths in self._minibatches(rollout, generator):
+                loss, record = self._loss(rollout, index, lengths, returns, advantages, teacher, k)
+                self.optimizer.zero_grad()
+                with together():
+                    loss.backward()
+                nn.utils.clip_grad_norm_(self.student.parameters(), self.settings.max_grad_norm)
+                self.optimizer.step()
+                records.append(record)
         table = torch.stack([torch.stack(list(record.values())) for record in records])
-        means = dict(zip(records[0], table.mean(0).tolist(), strict=True))
-        means["explained_variance"] = float(1 - (returns - values).var() / (returns.var() + 1e-8))
-        return means
+        means = self.ranks.sum(table.mean(0)) / self.ranks.count
+        unexplained = self._moments(returns - rollout.steps["value"])[1]
+        explained = 1 - unexplained / (self._moments(returns)[1] + 1e-8)
+        return {
+            **dict(zip(records[0], means.tolist(), strict=True)),
+            "explained_variance": float(explained),
+        }
+
+    def _moments(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean and the unbiased variance over all ranks' numbers, two float32 scalars."""
+        if self.ranks.count == 1:
+            return numbers.mean(), numbers.var()
+        count = numbers.new_full((), len(numbers), dtype=torch.float64)
+        count, total = self.ranks.sum(torch.stack([count, numbers.double().sum()]))
+        squares = self.ranks.sum((numbers.double() - total / count).square().sum())
+        return (total / count).float(), (squares / (count - 1)).float()
 
     def targets(self, rollout: Rollout) -> tuple[Tensor, Tensor]:
         """What the critic should say and how much better each step was, (S,) float32 each."""
@@ -71,29 +97,31 @@ class PPO:
 
     def _minibatches(
         self, rollout: Rollout, generator: torch.Generator
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Indices of steps (M,), and the lengths of the episodes that they make up.
+    ) -> list[tuple[Tensor, Tensor]]:
+        """One epoch: indices of steps (M,), and the lengths of the episodes that they make up.
 
         A recurrent student learns from whole episodes: they are added, in random order, until
         there are more than `batch_size` steps; the last minibatch is kept however small. A
-        feed-forward one learns from steps in any order; an incomplete minibatch is dropped.
+        feed-forward one learns from steps in any order; an incomplete minibatch is dropped. So
+        are those that not all ranks have.
         """
-        device, size = rollout.lengths.device, self.settings.batch_size
-        for _ in range(self.settings.epochs):
-            if not self.student.spec.recurrent:
-                order = torch.randperm(len(rollout), generator=generator).to(device)
-                for index in order[: len(order) // size * size].split(size):
-                    yield index, torch.ones_like(index)
-                continue
-            ends, lengths = rollout.ends.tolist(), rollout.lengths.tolist()
-            chosen: list[int] = []
-            order = torch.randperm(len(ends), generator=generator)
-            for place, episode in enumerate(order.tolist(), start=1):
-                chosen.append(episode)
-                if sum(lengths[e] for e in chosen) > size or place == len(ends):
-                    steps = [torch.arange(ends[e] - lengths[e], ends[e]) for e in chosen]
-                    yield torch.cat(steps).to(device), rollout.lengths[chosen]
-                    chosen = []
+        device, size = rollout.lengths.device, self.batch_size
+        if not self.student.spec.recurrent:
+            order = torch.randperm(len(rollout), generator=generator).to(device)
+            whole = order[: len(order) // size * size].split(size)
+            batches = [(index, torch.ones_like(index)) for index in whole]
+            return batches[: self.ranks.least(len(batches))]
+        batches = []
+        ends, lengths = rollout.ends.tolist(), rollout.lengths.tolist()
+        chosen: list[int] = []
+        order = torch.randperm(len(ends), generator=generator)
+        for place, episode in enumerate(order.tolist(), start=1):
+            chosen.append(episode)
+            if sum(lengths[e] for e in chosen) > size or place == len(ends):
+                steps = [torch.arange(ends[e] - lengths[e], ends[e]) for e in chosen]
+                batches.append((torch.cat(steps).to(device), rollout.lengths[chosen]))
+                chosen = []
+        return batches[: self.ranks.least(len(batches))]
 
     def _loss(
         self,
@@ -106,7 +134,7 @@ class PPO:
         k: float,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         clip = self.settings.clip
-        log_probs, value = self.student(rollout.obs[index], lengths)
+        log_probs, value = self.network(rollout.obs[index], lengths)
         action, old_value = rollout.steps["action"][index], rollout.steps["value"][index]
         log_prob = log_probs.gather(1, action[:, None])[:, 0]
         log_ratio = log_prob - rollout.steps["log_prob"][index]

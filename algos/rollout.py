@@ -17,6 +17,8 @@ class Environments(Protocol):
     """
 
     num_envs: int
+    map_shape: tuple[int, int, int]
+    view_size: int
 
     def reset(self, *, seed: Any = None, options: Any = None) -> tuple[Tensor, dict[str, Any]]: ...
 
@@ -121,12 +123,12 @@ class _Recorder:
 def play(
     rooms: Environments,
     actor: Actor,
-    seeds: list[int],
+    seeds: Tensor | list[int],
     generator: torch.Generator,
     device: torch.device,
     watch: Stopwatch,
 ) -> Rollout:
-    """One wave: an episode a room, each from its own seed and run to its own end.
+    """One wave: an episode a room, each from its own seed (N,) and run to its own end.
 
     `watch` is told the seconds of the phases `environment` and `policy`.
     """
@@ -142,8 +144,8 @@ def play(
     while len(playing):
         with watch("policy"):
             step, state = actor.act(obs[playing], state, generator)
-            actions = torch.zeros(count, dtype=torch.int64)
-            actions[playing.cpu()] = step["action"].cpu()
+            actions = torch.zeros(count, dtype=torch.int64, device=device)
+            actions[playing] = step["action"]
         with watch("environment"):
             next_obs, reward, termination, truncation, _ = rooms.step(actions)
             next_obs, reward = next_obs.to(device), reward.to(device)

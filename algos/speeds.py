@@ -2,74 +2,191 @@
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
 
-import gymnasium as gym
-import numpy as np
+import matplotlib
 import torch
+from matplotlib.figure import Figure
+from torch import Tensor
 
-from algos.rollout import play
-from algos.trainer import Trainer
-from utils import seeding
-from utils.timing import Stopwatch
+from algos.rollout import Environments
+from algos.trainer import Teacher, Trainer
 
 REPEATS = 7
-ENVIRONMENT_STEPS = 2000
-ITERATION_STEPS = 1500
+EPISODE = 150
+SIZES = (10, 20, 40)
+LABELLED_STEPS = 50_000
+TRAINED_STEPS = 16_384
 
 
-def median_seconds(work: Callable[[], object]) -> float:
+@dataclass(frozen=True)
+class Speed:
+    """What was measured: the median `seconds` of `steps` environment steps of so many `rooms` of a
+    `size`, and what one of them keeps in memory, in bytes, where that is known."""
+
+    task: str
+    what: str
+    size: int
+    rooms: int
+    steps: int
+    seconds: float
+    room_bytes: int | None = None
+
+    @property
+    def rate(self) -> float:
+        """Steps a second."""
+        return self.steps / self.seconds
+
+    def row(self) -> list[str]:
+        """For a table."""
+        numbers = [
+            f"{self.rooms:,}",
+            f"{self.seconds / self.steps * 1e6:,.2f}",
+            f"{self.rate:,.0f}",
+        ]
+        memory = f"{self.room_bytes:,}" if self.room_bytes else ""
+        return [self.task, self.what, str(self.size), *numbers, memory]
+
+    def to_dict(self) -> dict[str, Any]:
+        """For a JSON file."""
+        return asdict(self) | {"steps_per_second": self.rate}
+
+
+COLUMNS = ["task", "what", "size", "rooms", "µs a step", "steps/s", "bytes a room"]
+
+
+class Walkable(Protocol):
+    """The part of a vector environment that a random walk needs."""
+
+    num_envs: int
+
+    def reset(self, *, seed: Any = None, options: Any = None) -> tuple[Any, dict[str, Any]]: ...
+
+    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]: ...
+
+
+def median_seconds(work: Callable[[], object], device: torch.device) -> float:
     """The median time of a call, after one that warms up."""
-    work()
     seconds = []
-    for _ in range(REPEATS):
+    for _ in range(1 + REPEATS):
         start = time.perf_counter()
         work()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
         seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds)
+    return statistics.median(seconds[1:])
 
 
-def row(what: str, steps: int, seconds: float) -> list[str]:
-    return [what, str(steps), f"{seconds:.3f}", f"{steps / seconds:,.0f}"]
+def walk(rooms: Walkable, moves: Sequence[Any]) -> None:
+    """An episode of these moves in all rooms, their reset included."""
+    rooms.reset(seed=0)
+    for move in moves:
+        rooms.step(move)
 
 
-def environment(task: str, room: gym.Env) -> list[str]:
-    """A single environment under random actions, resets included."""
-    actions = np.random.default_rng(0)
-    moves = actions.integers(room.action_space.n, size=ENVIRONMENT_STEPS).tolist()  # type: ignore[attr-defined]
-
-    def walk() -> None:
-        room.reset(seed=0)
-        for move in moves:
-            _, _, terminated, truncated, _ = room.step(move)
-            if terminated or truncated:
-                room.reset()
-
-    return row(f"{task}: environment", ENVIRONMENT_STEPS, median_seconds(walk))
+def moves(count: int, rooms: int, device: torch.device) -> list[Tensor]:
+    """Random actions, (rooms,) int64 each."""
+    draws = torch.Generator().manual_seed(0)
+    return list(torch.randint(7, (count, rooms), generator=draws).to(device).unbind())
 
 
-def labels(task: str, trainer: Trainer) -> list[str]:
-    """The teacher on a whole rollout of a student that has learned nothing yet."""
-    rooms = seeding.training_rooms(0, 0, 0, trainer.rooms.num_envs)
-    draws = seeding.generator(0, seeding.ACTIONS, device=trainer.device)
-    watch = Stopwatch(trainer.device)
-    rollout = play(trainer.rooms, trainer.student, rooms, draws, trainer.device, watch)
-
-    def label() -> None:
-        with watch("teacher"):
-            trainer.teacher.label(rollout.obs, rollout.starts, torch.Generator())
-
-    return row(f"{task}: labels", len(rollout), median_seconds(label))
+def gymnasium(rooms: Walkable, steps: int) -> float:
+    """The same with a vector environment of Gymnasium's own, which resets by itself."""
+    taken = [move.numpy() for move in moves(steps, rooms.num_envs, torch.device("cpu"))]
+    return median_seconds(lambda: walk(rooms, taken), torch.device("cpu"))
 
 
-def iterations(task: str, make_trainer: Callable[[], Trainer]) -> list[list[str]]:
-    """The first iteration of a run and its phases, as if it had 10 episodes of 150 steps."""
-    costs: dict[str, list[float]] = {}
-    for _ in range(REPEATS):
-        for name, speed in make_trainer().iterate().items():
-            if name.startswith("Speed/"):
-                costs.setdefault(name.removeprefix("Speed/").lower(), []).append(1 / speed)
+def labels(rooms: Walkable, teacher: Teacher, device: torch.device) -> tuple[int, float]:
+    """How many steps of random walks are labelled, and the seconds that it takes."""
+    length = min(max(LABELLED_STEPS // rooms.num_envs, 2), EPISODE)
+    seen = [rooms.reset(seed=0)[0]]
+    seen += [rooms.step(move)[0] for move in moves(length - 1, rooms.num_envs, device)]
+    obs = torch.stack(seen, 1).flatten(0, 1)
+    starts = torch.arange(len(obs), device=device) % length == 0
+    return len(obs), median_seconds(lambda: teacher.label(obs, starts, torch.Generator()), device)
+
+
+def with_labels(
+    task: str, rooms: Environments, teacher: Teacher, device: torch.device
+) -> list[Speed]:
+    """The environment alone, the labels alone, and both."""
+    steps = EPISODE * rooms.num_envs
+    taken = moves(EPISODE, rooms.num_envs, device)
+    walking = median_seconds(lambda: walk(rooms, taken), device)
+    labelled, labelling = labels(rooms, teacher, device)
+    both = labelling + walking * labelled / steps
+
+    def speed(what: str, steps: int, seconds: float) -> Speed:
+        count, size = rooms.num_envs, rooms.map_shape[0]
+        memory = getattr(rooms, "room_bytes", None)
+        return Speed(task, what, size, count, steps, seconds, memory)
+
     return [
-        row(f"{task}: iteration, {phase}", ITERATION_STEPS, ITERATION_STEPS * statistics.median(c))
-        for phase, c in costs.items()
+        speed("environment", steps, walking),
+        speed("labels", labelled, labelling),
+        speed("environment + labels", labelled, both),
     ]
+
+
+def iteration(trainer: Trainer) -> tuple[int, dict[str, float]]:
+    """The steps of an iteration of a student that has learned nothing, and the median seconds of
+    its phases and of the whole."""
+    seconds: dict[str, list[float]] = {}
+    for _ in range(1 + REPEATS):
+        before = trainer.progress.steps
+        scalars = trainer.iterate()
+        steps = trainer.progress.steps - before
+        for name, speed in scalars.items():
+            if name.startswith("Speed/"):
+                seconds.setdefault(name.removeprefix("Speed/").lower(), []).append(steps / speed)
+    return steps, {phase: statistics.median(each[1:]) for phase, each in seconds.items()}
+
+
+def of_task(
+    task: str, rooms: Environments, plain: Walkable, teacher: Teacher, trainer: Trainer
+) -> list[Speed]:
+    """Environment, labels and training, and beside them Gymnasium's own vector, `plain`."""
+    size = rooms.map_shape[0]
+    found = with_labels(task, rooms, teacher, trainer.device)
+    length = max(EPISODE * 10 // plain.num_envs, 2)
+    steps, seconds = length * plain.num_envs, gymnasium(plain, length)
+    found.append(Speed(task, "Gymnasium's vector", size, plain.num_envs, steps, seconds))
+    steps, phases = iteration(trainer)
+    for name, seconds in phases.items():
+        found.append(Speed(task, f"training, {name}", size, rooms.num_envs, steps, seconds))
+    return found
+
+
+def growth(
+    make_rooms: Callable[[int, int], Environments],
+    teacher: Teacher,
+    counts: list[int],
+    device: torch.device,
+) -> list[Speed]:
+    """Environment and labels with so many rooms of each size; `make_rooms` is told both."""
+    return [
+        speed
+        for size in SIZES
+        for count in counts
+        for speed in with_labels("", make_rooms(count, size), teacher, device)
+    ]
+
+
+def plot(path: Path, speeds: list[Speed], title: str) -> None:
+    """Draw how the cost of a step grows with the number of rooms, a line for each size and
+    measurement, as PNG or SVG."""
+    matplotlib.use("Agg")
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
+    for what, size in dict.fromkeys((speed.what, speed.size) for speed in speeds):
+        line = [s for s in speeds if (s.what, s.size) == (what, size)]
+        style = "o-" if what == "environment" else "s--"
+        costs = [1e6 / speed.rate for speed in line]
+        axes.loglog([s.rooms for s in line], costs, style, label=f"{what}, {size}×{size}")
+    axes.set(xlabel="rooms side by side", ylabel="µs a step of one room", title=title)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=110)

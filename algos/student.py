@@ -34,12 +34,14 @@ class Student(nn.Module):
 
     Observations are (N, W, H, C) uint8 maps, taken as raw numbers. A `state` (N, 2, layers, size)
     float32 is what the LSTM carries from step to step, zeros at the start of an episode; that of
-    a feed-forward student is empty.
+    a feed-forward student is empty. With `bf16` convolutions and matrix products round their
+    inputs to bfloat16; weights, log-probabilities and values are float32 all the same.
     """
 
-    def __init__(self, spec: NetworkSpec) -> None:
+    def __init__(self, spec: NetworkSpec, bf16: bool = False) -> None:
         super().__init__()
         self.spec = spec
+        self.bf16 = bf16
         self.encoder = nn.Sequential(
             nn.Conv2d(spec.channels, 16, 3, padding=1),
             nn.ReLU(),
@@ -70,7 +72,8 @@ class Student(nn.Module):
         Beside `action`: its `log_prob`, the `value`, `greedy` (the likeliest action) and the
         `probabilities` (N, A). `generator` lies on the student's device.
         """
-        log_probs, value, state = self._step(obs, state)
+        with self._arithmetic(obs.device):
+            log_probs, value, state = self._step(obs, state)
         probabilities = log_probs.exp()
         action = torch.multinomial(probabilities, 1, generator=generator)
         step = {
@@ -85,8 +88,8 @@ class Student(nn.Module):
     @torch.no_grad()
     def value(self, obs: Tensor, state: Tensor) -> Tensor:
         """The critic's value (N,) of observations that follow a state."""
-        _, value, _ = self._step(obs, state)
-        return value
+        with self._arithmetic(obs.device):
+            return self._step(obs, state)[1]
 
     def load(self, weights: dict[str, Tensor], source: object) -> None:
         """Take over weights; UserError, naming their source, if they are of another network."""
@@ -101,6 +104,13 @@ class Student(nn.Module):
         Returns log-probabilities (S, A) and values (S,). For a feed-forward student the steps
         may be any, in any order.
         """
+        with self._arithmetic(obs.device):
+            return self._episodes(obs, lengths)
+
+    def _arithmetic(self, device: torch.device) -> torch.autocast:
+        return torch.autocast(device.type, torch.bfloat16, enabled=self.bf16)
+
+    def _episodes(self, obs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         features = self._encode(obs)
         if self.spec.recurrent:
             episodes = pack_sequence(features.split(lengths.tolist()), enforce_sorted=False)
@@ -112,7 +122,7 @@ class Student(nn.Module):
         if self.spec.recurrent:
             hidden, cell = state.permute(1, 2, 0, 3).contiguous()
             features, carried = self.lstm(features[None], (hidden, cell))
-            features, state = features[0], torch.stack(carried).permute(2, 0, 1, 3)
+            features, state = features[0], torch.stack(carried).permute(2, 0, 1, 3).float()
         return *self._heads(features), state
 
     def _encode(self, obs: Tensor) -> Tensor:
@@ -120,7 +130,8 @@ class Student(nn.Module):
         return features
 
     def _heads(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        return self.actor(features).log_softmax(-1), self.critic(features)[:, 0]
+        logits, value = self.actor(features).float(), self.critic(features).float()
+        return logits.log_softmax(-1), value[:, 0]
 
 
 class Greedy:

@@ -60,6 +60,17 @@ class Log(Protocol):
 
 
 @dataclass
+class Report:
+    """Where a run tells of itself: its log, its evaluations, what `show` does with the scalars of
+    an iteration, and `film`, called when a model was saved and training goes on."""
+
+    log: Log
+    evaluate: Callable[[int], Evaluation]
+    show: Callable[[int, dict[str, float]], None]
+    film: Callable[[int], None]
+
+
+@dataclass
 class Progress:
     """What a run has done so far, and what its teacher has cost."""
 
@@ -71,7 +82,10 @@ class Progress:
 
 
 class Trainer:
-    """Trains a student in a run folder; `train` may be called again after `restore`."""
+    """Trains a student in a run folder; `train` may be called again after `restore`.
+
+    Of several ranks each plays in its own `rooms`.
+    """
 
     def __init__(
         self,
@@ -81,55 +95,50 @@ class Trainer:
         ppo: PPO,
         teacher: Teacher,
         schedule: Schedule,
+        device: torch.device,
     ) -> None:
         self.config = config
         self.folder = folder
         self.rooms = rooms
         self.ppo = ppo
+        self.ranks = ppo.ranks
         self.student = ppo.student
         self.teacher = teacher
         self.schedule = schedule
-        self.device = torch.device(config.device)
+        self.device = device
         self.progress = Progress()
 
-    def train(
-        self,
-        log: Log,
-        evaluate: Callable[[int], Evaluation],
-        show: Callable[[int, dict[str, float]], None],
-        milestone: Callable[[int], None],
-        stopped: Callable[[], bool],
-    ) -> None:
+    def train(self, report: Report | None, stopped: Callable[[], bool]) -> None:
         """Go on until `n_itr` iterations are done, or `stopped` says so after one of them.
 
-        `show` is told the scalars of each iteration; `milestone` is called when a model was
-        saved, unless that was because the run was stopped.
-        The run folder holds a checkpoint from the start, and one of the end in any case.
+        Of several ranks the one with a report alone writes. The run folder holds a checkpoint
+        from the start, and one of the end in any case.
         """
-        if self.progress.iteration == 0:
-            self.save(log)
-        stop = stopped()
+        if report and self.progress.iteration == 0:
+            self.save(report.log)
+        stop = self.ranks.any(stopped())
         while self.progress.iteration < self.config.n_itr and not stop:
             scalars = self.iterate()
             done = self.progress.iteration
             last = done == self.config.n_itr
-            if last or done % self.config.eval_interval == 0:
-                scalars |= _test_scalars(evaluate(done))
-            log.scalars(scalars, done)
-            if plans := self.teacher.news():
-                log.plans(plans, done)
-            show(done, scalars)
-            stop = stopped()
-            if last or stop or done % self.config.save_interval == 0:
-                self.save(log)
+            if report:
+                if last or done % self.config.eval_interval == 0:
+                    scalars |= _test_scalars(report.evaluate(done))
+                report.log.scalars(scalars, done)
+                if plans := self.teacher.news():
+                    report.log.plans(plans, done)
+                report.show(done, scalars)
+            stop = self.ranks.any(stopped())
+            if report and (last or stop or done % self.config.save_interval == 0):
+                self.save(report.log)
                 if not stop:
-                    milestone(done)
+                    report.film(done)
 
     def iterate(self) -> dict[str, float]:
         """One iteration; returns its scalars by the names that TensorBoard shows."""
         began = time.perf_counter()
         spent = self.teacher.counts()
-        seed, iteration = self.config.seed, self.progress.iteration
+        iteration, progress = self.progress.iteration, self.progress
         watch = Stopwatch(self.device)
         rollout = self._gather(iteration, watch)
         k = self.schedule.weight(iteration)
@@ -138,51 +147,67 @@ class Trainer:
         nothing = torch.zeros(len(rollout), self.student.spec.actions, device=self.device)
         with watch("update"):
             distribution = nothing if labels is None else labels.distribution
-            order = seeding.generator(seed, seeding.MINIBATCHES, iteration)
-            losses = self.ppo.update(rollout, distribution, k, order)
+            losses = self.ppo.update(rollout, distribution, k, self._draws(seeding.MINIBATCHES))
         if not all(torch.isfinite(torch.tensor(value)) for value in losses.values()):
             raise UserError(
                 f"the loss of iteration {iteration + 1} is not finite; "
                 f"{self.folder} keeps the last checkpoint"
             )
+        costs = {name: count - spent[name] for name, count in self.teacher.counts().items()}
+        sums = self._sums(_episode_sums(rollout) | _label_sums(rollout, labels) | costs)
         seconds = time.perf_counter() - began
-        self.schedule.observe(float(rollout.success.float().mean()))
-        self.progress.iteration += 1
-        self.progress.steps += len(rollout)
-        self.progress.episodes += len(rollout.lengths)
-        self.progress.seconds += seconds
-        costs = self.progress.teacher
-        for name, count in self.teacher.counts().items():
-            costs[name] = costs.get(name, 0) + count - spent[name]
+        self.schedule.observe(sums["successes"] / sums["episodes"])
+        progress.iteration += 1
+        progress.steps += int(sums["steps"])
+        progress.episodes += int(sums["episodes"])
+        progress.seconds += seconds
+        for name in costs:
+            progress.teacher[name] = progress.teacher.get(name, 0) + sums[name]
         return (
-            _train_scalars(rollout, losses, k)
-            | _teacher_scalars(rollout, labels)
+            _train_scalars(sums, losses, k)
+            | _teacher_scalars(sums)
             | {
-                **{f"LLM/{name}": count for name, count in costs.items()},
-                "Train/Steps": self.progress.steps,
-                "Speed/Total": len(rollout) / seconds,
+                **{f"LLM/{name}": count for name, count in progress.teacher.items()},
+                "Train/Steps": progress.steps,
+                "Speed/Total": sums["steps"] / seconds,
                 **{
-                    f"Speed/{phase.title()}": len(rollout) / max(spent, 1e-9)
+                    f"Speed/{phase.title()}": sums["steps"] / max(spent, 1e-9)
                     for phase, spent in watch.seconds.items()
                 },
             }
         )
 
     def _gather(self, iteration: int, watch: Stopwatch) -> Rollout:
-        """Whole episodes, wave after wave, until there are enough steps for two minibatches.
+        """Whole episodes, wave after wave, until there are enough of them, and enough steps for
+        two minibatches.
 
         All episodes of a wave are kept: keeping those that finish first would favour short ones.
         """
         config, waves = self.config, list[Rollout]()
-        actions = seeding.generator(config.seed, seeding.ACTIONS, iteration, device=self.device)
-        while sum(map(len, waves)) < MIN_MINIBATCHES * config.batch_size:
-            seeds = seeding.training_rooms(config.seed, iteration, len(waves), config.traj_per_itr)
-            waves.append(play(self.rooms, self.student, seeds, actions, self.device, watch))
+        count = config.num_envs or config.traj_per_itr
+        own = self.ranks.share(count)
+        actions = self._draws(seeding.ACTIONS, self.device)
+        while (
+            sum(map(len, waves)) < MIN_MINIBATCHES * self.ppo.batch_size
+            or len(waves) * count < config.traj_per_itr
+        ):
+            seeds = seeding.training_rooms(config.seed, iteration, len(waves), count)
+            rooms = seeds[own.start : own.stop]
+            waves.append(play(self.rooms, self.student, rooms, actions, self.device, watch))
         return Rollout.join(waves)
 
     def _label(self, rollout: Rollout, iteration: int) -> Labels:
-        draws = seeding.generator(self.config.seed, seeding.TEACHER, iteration)
-        return self.teacher.label(rollout.obs, rollout.starts, draws)
+        return self.teacher.label(rollout.obs, rollout.starts, self._draws(seeding.TEACHER))
+
+    def _draws(self, stream: int, device: torch.device | str = "cpu") -> torch.Generator:
+        """This rank's random numbers of one stream in the present iteration."""
+        place = self.progress.iteration, self.ranks.number
+        return seeding.generator(self.config.seed, stream, *place, device=device)
+
+    def _sums(self, values: dict[str, float]) -> dict[str, float]:
+        """Each value summed over all ranks."""
+        numbers = torch.tensor(list(values.values()), dtype=torch.float64)
+        return dict(zip(values, self.ranks.sum(numbers).tolist(), strict=True))
 
     def save(self, log: Log) -> None:
         """Write the checkpoint and the student; what is logged up to here is on disk first."""
@@ -212,13 +237,41 @@ class Trainer:
         self.schedule.restore(content["schedule"])
 
 
-def _train_scalars(rollout: Rollout, losses: dict[str, float], k: float) -> dict[str, float]:
-    returns = rollout.returns
+def _episode_sums(rollout: Rollout) -> dict[str, float]:
+    returns = rollout.returns.double()
     return {
-        "Train/Return Mean": float(returns.mean()),
-        "Train/Return Std": float(returns.std(unbiased=False)),
-        "Train/Eplen": float(rollout.lengths.float().mean()),
-        "Train/Success Rate": float(rollout.success.float().mean()),
+        "episodes": len(rollout.lengths),
+        "steps": len(rollout),
+        "return": float(returns.sum()),
+        "squared return": float(returns.square().sum()),
+        "successes": float(rollout.success.sum()),
+    }
+
+
+def _label_sums(rollout: Rollout, labels: Labels | None) -> dict[str, float]:
+    """How often the student's favourite action is the teacher's (or one of them, if several are
+    equally likely), and what had no answer."""
+    if labels is None:
+        return {}
+    answered = labels.answered
+    favourite = labels.distribution.gather(1, rollout.steps["greedy"][:, None])[:, 0]
+    agrees = (favourite == labels.distribution.amax(1)) & answered
+    return {
+        "agreeing": float(agrees.sum()),
+        "answered": float(answered.sum()),
+        "unanswered": float((~answered).sum()),
+        "unanswered scenes": sum(answer is None for answer in labels.answers),
+    }
+
+
+def _train_scalars(sums: dict[str, float], losses: dict[str, float], k: float) -> dict[str, float]:
+    episodes = sums["episodes"]
+    mean = sums["return"] / episodes
+    return {
+        "Train/Return Mean": mean,
+        "Train/Return Std": max(sums["squared return"] / episodes - mean**2, 0) ** 0.5,
+        "Train/Eplen": sums["steps"] / episodes,
+        "Train/Success Rate": sums["successes"] / episodes,
         "Train/Loss": losses["loss"],
         "Train/Mean Entropy": losses["entropy"],
         "Train/Kickstarting Loss": losses["distillation"],
@@ -231,18 +284,13 @@ def _train_scalars(rollout: Rollout, losses: dict[str, float], k: float) -> dict
     }
 
 
-def _teacher_scalars(rollout: Rollout, labels: Labels | None) -> dict[str, float]:
-    """How often the student's favourite action is the teacher's (or one of them, if several are
-    equally likely), and what had no answer."""
-    if labels is None:
+def _teacher_scalars(sums: dict[str, float]) -> dict[str, float]:
+    if "answered" not in sums:
         return {}
-    answered = labels.answered
-    favourite = labels.distribution.gather(1, rollout.steps["greedy"][:, None])[:, 0]
-    agrees = (favourite == labels.distribution.amax(1))[answered]
     return {
-        "Train/Agreement": float(agrees.float().mean()) if len(agrees) else 0.0,
-        "Train/Unanswered Steps": float((~answered).sum()),
-        "Train/Unanswered Scenes": sum(answer is None for answer in labels.answers),
+        "Train/Agreement": sums["agreeing"] / max(sums["answered"], 1),
+        "Train/Unanswered Steps": sums["unanswered"],
+        "Train/Unanswered Scenes": sums["unanswered scenes"],
     }
 
 

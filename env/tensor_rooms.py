@@ -237,6 +237,12 @@ class DoorKeyRooms(VectorEnv):
         stacked = (num_envs, cells, frame_stack if frame_stack > 1 else 0)
         self._frames = torch.full(stacked, DARK, dtype=int32, device=self.device)
 
+    @property
+    def room_bytes(self) -> int:
+        """What is kept of a room between steps, in bytes."""
+        state = (self._truth, self._memory, self._frames, self._pose, self._hand, self._steps)
+        return sum(t[0].nbytes for t in (*state, self._terminated))
+
     def choose_doors(self, room: Layouts) -> list[Place]:
         return [room.place_on_wall(room.draw(4))]
 

@@ -58,7 +58,7 @@ class Rooms(VectorEnv):
     def reset(
         self,
         *,
-        seed: int | Sequence[int | None] | None = None,
+        seed: int | Sequence[int | None] | Tensor | None = None,
         options: dict[str, Any] | None = None,
     ) -> tuple[Tensor, dict[str, Any]]:
         """Start new episodes, in all rooms or where `options["reset_mask"]` (N,) bool is set.
@@ -71,7 +71,7 @@ class Rooms(VectorEnv):
         if seed is None or isinstance(seed, int):
             seeds = [seed if seed is None else seed + i for i in range(self.num_envs)]
         else:
-            seeds = list(seed)
+            seeds = seed.tolist() if isinstance(seed, Tensor) else list(seed)
         for i in np.flatnonzero(mask):
             observation, _ = self.envs[i].reset(seed=seeds[i])
             self._images[i] = np.tile(self._image(observation), self.frame_stack)
@@ -86,7 +86,7 @@ class Rooms(VectorEnv):
         """
         rewards = np.zeros(self.num_envs, np.float32)
         resting = self._terminated | self._truncated
-        for i, action in enumerate(np.asarray(actions).tolist()):
+        for i, action in enumerate(torch.as_tensor(actions).tolist()):
             if resting[i]:
                 continue
             observation, reward, terminated, truncated, _ = self.envs[i].step(action)

@@ -18,8 +18,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import main
 from utils import checkpoint, seeding
-from utils.config import load_task
 from utils.log import TrainingDisplay
+from utils.ranks import Ranks
 
 ROOT = Path(__file__).parent.parent
 SMALL = [
@@ -175,7 +175,9 @@ def done(folders: list[Path]) -> list[int]:
 def test_what_was_stopped_before_its_turn_is_resumed_too(tmp_path: Path) -> None:
     flags = ["--seed_list", "4", "5", "--savedir", "two", "--n_itr", "1", "--recurrent"]
     folders = [runs_of(tmp_path) / f"two-{seed}" for seed in (4, 5)]
-    planned = main.planned_runs(main.parse(["train", "--logdir", str(tmp_path), *SMALL, *flags]))
+    planned = main.planned_runs(
+        main.parse(["train", "--logdir", str(tmp_path), *SMALL, *flags]), Ranks()
+    )
     assert [folder for folder, _ in planned] == folders
     assert main.main(["train", "--logdir", str(tmp_path), "--savedir", "two", "--resume"]) == 0
     assert done(folders) == [1, 1]
@@ -451,12 +453,49 @@ def test_training_rooms_are_never_those_of_evaluation() -> None:
     assert max(seeding.evaluation_rooms([], 50)) < seeding.FIRST_TRAINING_SEED
 
 
-def test_bench_measures_every_task(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_bench_measures_draws_and_records(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(main, "task_names", lambda: [load_task("SimpleDoorKey").name])
     monkeypatch.setattr(main.speeds, "REPEATS", 1)
-    assert main.main(["bench"]) == 0
+    monkeypatch.setattr(main.speeds, "SIZES", (10, 12))
+    files = ["--json", str(tmp_path / "speeds.json"), "--plot", str(tmp_path / "speeds.png")]
+    flags = ["--task", "simpledoorkey", "--num_envs", "4", "40", "--threads", "1"]
+    assert main.main(["bench", *flags, *files]) == 0
     out = capsys.readouterr().out
-    for word in ("environment", "labels", "iteration, total", "iteration, update"):
-        assert f"SimpleDoorKey: {word}" in out
+    for word in ("environment + labels", "Gymnasium's vector", "training, update"):
+        assert f"SimpleDoorKey  {word}" in out
+    speeds = json.loads((tmp_path / "speeds.json").read_text())["speeds"]
+    assert all(speed["steps_per_second"] > 0 for speed in speeds)
+    assert {(s["rooms"], s["size"]) for s in speeds if s["what"] == "labels"} == {
+        (rooms, size) for rooms in (4, 40) for size in (10, 12)
+    }
+    assert iio.imread(tmp_path / "speeds.png").std() > 0
+    assert main.main(["bench", "--num_envs", "0"]) == 1
+
+
+def test_a_preset_gives_way_to_flags(tmp_path: Path) -> None:
+    preset = tmp_path / "preset.yaml"
+    preset.write_text("task: TwoDoor\nnum_envs: 3\ngamma: 0.5\n")
+    flags = ["--logdir", str(tmp_path), "--config", str(preset), "--gamma", "0.7", "--n_itr", "0"]
+    assert main.main(["train", *flags, "--device", "cpu"]) == 0
+    config = json.loads((tmp_path / "ppo/twodoor/run1/config.json").read_text())
+    assert (config["num_envs"], config["gamma"], config["traj_per_itr"]) == (3, 0.7, 10)
+    preset.write_text("gama: 0.5\n")
+    assert main.main(["train", *flags]) == 1
+
+
+def test_more_rooms_at_once_and_fewer_than_episodes(tmp_path: Path) -> None:
+    for count, episodes in ((4, 4), (1, 2)):
+        name = f"rooms{count}"
+        flags = ["--n_itr", "1", "--num_envs", str(count), "--savedir", name]
+        assert train(tmp_path, *flags) == 0
+        saved = checkpoint.load(runs_of(tmp_path) / name / "checkpoint.pt")
+        assert saved["progress"]["episodes"] == episodes
+
+
+@pytest.mark.parametrize("flags", [["--rooms", "gym"], ["--precision", "bf16"]])
+def test_other_rooms_and_arithmetic_train_and_resume(tmp_path: Path, flags: list[str]) -> None:
+    assert train(tmp_path, "--savedir", "whole", "--n_itr", "2", *flags) == 0
+    assert train(tmp_path, "--savedir", "split", "--n_itr", "1", *flags) == 0
+    assert main.main(["train", "--logdir", str(tmp_path), "--resume", "--n_itr", "2"]) == 0
+    assert_same_run(runs_of(tmp_path) / "whole", runs_of(tmp_path) / "split")

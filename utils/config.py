@@ -62,6 +62,9 @@ class Config(_Strict):
     policy: Literal["ppo"]
     n_itr: int = Field(ge=0)
     traj_per_itr: int = Field(ge=1)
+    num_envs: Annotated[int, Field(ge=1)] | None
+    rooms: Literal["tensor", "gym"]
+    precision: Literal["fp32", "bf16"]
     batch_size: int = Field(ge=2)
     frame_stack: int = Field(ge=1)
     recurrent: bool
@@ -124,7 +127,12 @@ def load_task(name: str) -> Task:
         content["plans"] = load_plans(path.parent / content["plans"])
     if "goal" in content:
         content["instructions"] = _instructions(content.pop("goal"), content.pop("example", ""))
-    return _validated(Task, content, path)
+    return make_task(content, path)
+
+
+def make_task(content: Mapping[str, Any], source: object) -> Task:
+    """A task from what its file says; `source` is named in errors."""
+    return _validated(Task, content, source)
 
 
 def _instructions(goal: object, example: object) -> str:

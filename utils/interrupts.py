@@ -8,10 +8,15 @@ from utils.log import say
 
 class Interrupts:
     """While it is entered, SIGINT and SIGTERM are only noted, so that the iteration under way can
-    end; the second one acts at once. Called, it says whether to stop."""
+    end; the second one acts at once. Called, it says whether to stop.
 
-    def __init__(self) -> None:
+    A `patient` one minds the first alone: torchrun passes on a signal that its ranks have had
+    from the terminal already, and kills those that take too long.
+    """
+
+    def __init__(self, patient: bool = False) -> None:
         self.received: int | None = None
+        self.patient = patient
 
     def __enter__(self) -> "Interrupts":
         signals = (signal.SIGINT, signal.SIGTERM)
@@ -27,6 +32,8 @@ class Interrupts:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.received = number
+        if self.patient:
+            return
         # Not what was there before: a program started in the background ignores SIGINT.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -122,6 +122,11 @@ def waiting(text: str, parts: int) -> Iterator[Callable[[], None]]:
         yield lambda: bar.advance(row)
 
 
+def silence() -> None:
+    """Tell the terminal nothing from here on: of several ranks one is enough."""
+    rich.get_console().quiet = True
+
+
 def say(line: str) -> None:
     """One line to the terminal."""
     rich.get_console().print(line, highlight=False, markup=False, soft_wrap=True)

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from utils.config import Config, Task, make_config, read_yaml
+from utils.config import Config, Task, load_task, make_config, make_task, read_yaml
 from utils.errors import UserError
 from utils.files import write_json
 
@@ -181,11 +181,22 @@ def write_config(folder: Path, config: Config) -> None:
     write_json(path, config.model_dump() | {"provenance": origin})
 
 
-def read_config(path: Path, **changes: Any) -> Config:
-    """The settings of a run's config.json, with some of them replaced."""
+def read_settings(path: Path) -> dict[str, Any]:
+    """The settings in a run's config.json, or some in a YAML file; the task, if there is one, is
+    a valid one."""
     settings = read_yaml(path)
     settings.pop("provenance", None)
-    return make_config(settings | changes, path)
+    if unknown := settings.keys() - Config.model_fields.keys():
+        raise UserError(f"{path}: there is no setting {sorted(unknown)[0]!r}")
+    if "task" in settings:
+        task = settings["task"]
+        settings["task"] = make_task(task, path) if isinstance(task, dict) else load_task(str(task))
+    return settings
+
+
+def read_config(path: Path, **changes: Any) -> Config:
+    """The settings of a run's config.json, with some of them replaced."""
+    return make_config(read_settings(path) | changes, path)
 
 
 def provenance() -> dict[str, Any]:

@@ -15,12 +15,12 @@ FIRST_TRAINING_SEED = 2**32
 
 def generator(seed: int, *stream: int, device: torch.device | str = "cpu") -> torch.Generator:
     """A PyTorch generator of one stream."""
-    return torch.Generator(device).manual_seed(_draw(seed, stream, 1)[0])
+    return torch.Generator(device).manual_seed(int(_draw(seed, stream, 1)[0]))
 
 
-def training_rooms(seed: int, iteration: int, wave: int, count: int) -> list[int]:
-    """The seeds of the rooms of one wave of episodes."""
-    return [FIRST_TRAINING_SEED + n for n in _draw(seed, (ROOMS, iteration, wave), count)]
+def training_rooms(seed: int, iteration: int, wave: int, count: int) -> torch.Tensor:
+    """The seeds of the rooms of one wave of episodes, (count,) int64."""
+    return FIRST_TRAINING_SEED + torch.from_numpy(_draw(seed, (ROOMS, iteration, wave), count))
 
 
 def evaluation_rooms(first: list[int], count: int) -> list[int]:
@@ -33,6 +33,7 @@ def evaluation_rooms(first: list[int], count: int) -> list[int]:
     return first
 
 
-def _draw(seed: int, stream: tuple[int, ...], count: int) -> list[int]:
+def _draw(seed: int, stream: tuple[int, ...], count: int) -> np.ndarray:
+    """Numbers from 0 to 2**62 - 1, (count,) int64."""
     words = np.random.SeedSequence(seed, spawn_key=stream).generate_state(count, np.uint64)
-    return [int(word >> np.uint64(1)) for word in words]
+    return (words >> np.uint64(2)).astype(np.int64)

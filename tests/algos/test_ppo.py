@@ -8,6 +8,7 @@ from algos.ppo import PPO, PPOSettings
 from algos.rollout import Rollout, discounted_returns
 from algos.student import NetworkSpec, Student
 from tests.recordings import recording
+from utils.ranks import Ranks
 
 SETTINGS = PPOSettings(
     batch_size=128,
@@ -50,7 +51,7 @@ def recorded() -> tuple[dict[str, torch.Tensor], Rollout, PPO]:
         last_obs=rows["obs"][:2],
         last_state=torch.zeros(2, 0),
     )
-    return rows, rollout, PPO(student, SETTINGS)
+    return rows, rollout, PPO(student, SETTINGS, Ranks())
 
 
 def test_the_forward_pass_of_the_original() -> None:
@@ -84,19 +85,19 @@ def test_rows_of_zeros_are_no_labels() -> None:
 
 def test_an_incomplete_minibatch_is_dropped() -> None:
     _, rollout, ppo = recorded()
-    ppo.settings = dataclasses.replace(SETTINGS, batch_size=50)
+    ppo.batch_size = 50
     sizes = [len(index) for index, _ in ppo._minibatches(rollout, torch.Generator())]
-    assert sizes == [50, 50] * 3
+    assert sizes == [50, 50]
 
 
 def test_recurrent_minibatches_are_whole_episodes_and_all_are_kept() -> None:
     _, rollout, _ = recorded()
-    ppo = PPO(Student(NetworkSpec(10, 10, 4, 7, recurrent=True)), SETTINGS)
-    batches = list(ppo._minibatches(rollout, torch.Generator().manual_seed(1)))
-    assert [lengths.sum().item() for _, lengths in batches] == [128] * 3
-    ppo.settings = dataclasses.replace(SETTINGS, batch_size=20)
-    batches = list(ppo._minibatches(rollout, torch.Generator().manual_seed(1)))
-    assert sorted(len(index) for index, _ in batches) == [50] * 3 + [78] * 3
+    ppo = PPO(Student(NetworkSpec(10, 10, 4, 7, recurrent=True)), SETTINGS, Ranks())
+    batches = ppo._minibatches(rollout, torch.Generator().manual_seed(1))
+    assert [lengths.sum().item() for _, lengths in batches] == [128]
+    ppo.batch_size = 20
+    batches = ppo._minibatches(rollout, torch.Generator().manual_seed(1))
+    assert sorted(len(index) for index, _ in batches) == [50, 78]
     for index, lengths in batches:
         start = 0 if len(index) == 50 else 50
         assert index.tolist() == list(range(start, start + len(index)))
@@ -110,7 +111,7 @@ def test_the_teacher_is_imitated(recurrent: bool) -> None:
     student = Student(NetworkSpec(10, 10, 4, 7, recurrent))
     state = student.initial_state(2, torch.device("cpu"))
     rollout = dataclasses.replace(rollout, last_state=state)
-    ppo, generator = PPO(student, SETTINGS), torch.Generator().manual_seed(0)
+    ppo, generator = PPO(student, SETTINGS, Ranks()), torch.Generator().manual_seed(0)
     teacher = rows["teacher"].float()
     first = ppo.update(rollout, teacher, 10.0, generator)["distillation"]
     for _ in range(8):

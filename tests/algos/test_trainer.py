@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 import main
 from algos.evaluator import Evaluation
-from algos.trainer import Trainer
+from algos.trainer import Report, Trainer
 from utils.config import Config, make_config
+from utils.ranks import Ranks
 
 ITERATIONS = 4
 
@@ -17,6 +18,8 @@ class Silence:
     """A log that nobody reads."""
 
     def scalars(self, values: dict[str, float], iteration: int) -> None: ...
+
+    def plans(self, plans: dict[str, dict[str, float]], iteration: int) -> None: ...
 
     def flush(self) -> None: ...
 
@@ -29,7 +32,7 @@ def train(config: Config, folder: Path, stops: set[int]) -> Trainer:
     """Train to the end, stopped after each iteration in `stops` and resumed by a new trainer."""
     while True:
         teacher = main.make_teacher(config, main.make_recorded_planner(config.task), 3)
-        trainer = main.make_trainer(config, folder, teacher)
+        trainer = main.make_trainer(config, folder, teacher, Ranks())
         if (folder / "checkpoint.pt").exists():
             trainer.restore()
         progress = trainer.progress
@@ -37,7 +40,8 @@ def train(config: Config, folder: Path, stops: set[int]) -> Trainer:
         def stopped(trainer: Trainer = trainer, start: int = progress.iteration) -> bool:
             return start < trainer.progress.iteration in stops
 
-        trainer.train(Silence(), evaluate_nothing, lambda *_: None, lambda _: None, stopped)
+        report = Report(Silence(), evaluate_nothing, lambda *_: None, lambda _: None)
+        trainer.train(report, stopped)
         if progress.iteration == ITERATIONS:
             return trainer
 

@@ -277,9 +277,8 @@ def test_a_kill_while_asking_loses_at_most_the_reply_under_way(tmp_path: Path) -
             training.wait()
             # The client asks again only after it has the reply before, and stores that at once.
             assert len(stored(tmp_path)) in (6, 7)
-            hanging.clear()
             training = start_training(tmp_path, server.url, "--n_itr", "3", "--resume")
-            assert hanging.wait(60)
+            until(training, "asking")
             training.send_signal(signal.SIGINT)
             until(training, "once more")
             training.send_signal(signal.SIGINT)

@@ -1,0 +1,92 @@
+"""Ranks: the processes that train one student together, as `torchrun` starts them."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from utils.errors import UserError
+
+PATIENCE = timedelta(minutes=30)
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Around what ranks do together: UserError if one of them is gone."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        if not dist.is_initialized():
+            raise
+        reason = " ".join(str(error).split())
+        raise UserError(
+            "another rank has died, or cannot be reached; the run goes on from its last "
+            f"checkpoint with --resume ({reason:.200})"
+        ) from error
+
+
+class Ranks:
+    """This process among those that train together; alone, if there is but one.
+
+    `sum`, `least`, `any` and `from_lead` are meetings: all ranks must call them, in the same
+    order. If one of them has died, the others get a UserError.
+    """
+
+    def __init__(self) -> None:
+        """Meet the other ranks, if torchrun's variables in the environment name any."""
+        self.count = int(os.environ.get("WORLD_SIZE", "1"))
+        self.number = int(os.environ.get("RANK", "0"))
+        if self.count > 1 and not dist.is_initialized():
+            backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+            dist.init_process_group(backend, timeout=PATIENCE)
+
+    @property
+    def lead(self) -> bool:
+        """Whether this is the one that writes, evaluates and talks."""
+        return self.number == 0
+
+    def place(self, device: str) -> torch.device:
+        """A device as this rank's own: of a machine's GPUs each rank has one."""
+        if device == "cuda" and self.count > 1:
+            return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        return torch.device(device)
+
+    def share(self, total: int) -> range:
+        """Which of so many things are this rank's own."""
+        return range(self.number * total // self.count, (self.number + 1) * total // self.count)
+
+    def sum(self, tensor: Tensor) -> Tensor:
+        """The sum over all ranks of tensors of the same shape."""
+        return self._reduce(tensor, dist.ReduceOp.SUM)
+
+    def least(self, number: int) -> int:
+        """The least of the ranks' numbers."""
+        return int(self._reduce(torch.tensor(number), dist.ReduceOp.MIN))
+
+    def any(self, flag: bool) -> bool:
+        """Whether it is so for any of the ranks."""
+        return self.least(-int(flag)) < 0
+
+    def from_lead(self, text: str) -> str:
+        """The lead's text, which the others need not know."""
+        if self.count == 1:
+            return text
+        size = self.least(len(text.encode()) if self.lead else 2**62)
+        content = torch.zeros(size, dtype=torch.uint8)
+        if self.lead:
+            content = torch.tensor(list(text.encode()), dtype=torch.uint8)
+        return bytes(self.sum(content).tolist()).decode()
+
+    def _reduce(self, tensor: Tensor, how: dist.ReduceOp.RedOpType) -> Tensor:
+        if self.count == 1:
+            return tensor
+        result = tensor.clone()
+        with together():
+            dist.all_reduce(result, how)
+        return result
