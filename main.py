@@ -287,11 +287,14 @@ def make_asking_planner(config: Config, answers: Path) -> AskingPlanner:
     if not config.task.instructions:
         raise UserError(f"the task {config.task.name} has no instructions for an LLM in its file")
     url, model = SERVERS[str(config.llm)]
+    key = os.environ.get(KEY_VARIABLE)
+    if key and not (key.isascii() and key.isprintable()):
+        raise UserError(f"{KEY_VARIABLE} in the environment holds characters that no key has")
     client = ChatClient(
         config.llm_url or url,
         config.llm_model or model,
         config.llm_temperature,
-        os.environ.get(KEY_VARIABLE),
+        key,
         config.llm_workers,
     )
     return AskingPlanner(
@@ -454,7 +457,7 @@ def planned_runs(args: argparse.Namespace, ranks: Ranks) -> list[tuple[Path, Con
     # What cannot be built must not cost the run that it would replace.
     rooms = make_rooms(configs[0], 1)
     warm_start(make_student(configs[0], rooms), configs[0])
-    make_recorded_planner(settings["task"])
+    make_planner(configs[0], Path(os.devnull))
     planned = runs.new_runs(parent, args.savedir, configs, args.overwrite)
     check_ranks(planned, ranks)
     for folder, config in planned:
@@ -584,6 +587,7 @@ def evaluate_actor(
         "deterministic": args.deterministic,
         "hard": config.hard,
         "seed": config.seed,
+        "llm": config.llm and {"name": config.llm, "model": config.llm_model, **teacher.counts()},
         **outcome.to_dict(),
         "provenance": runs.provenance(),
     }
@@ -621,7 +625,11 @@ def record(args: argparse.Namespace) -> int:
     # Half a file of plans would help nobody.
     config = config.model_copy(update={"llm_strict": True})
     planner = NotingPlanner(make_planner(config, out.with_suffix(".answers.jsonl")))
-    find_scenes(config, planner, args.episodes)
+    try:
+        find_scenes(config, planner, args.episodes)
+    except KeyboardInterrupt:
+        say("stopped; what was answered is kept, and the same command goes on from there")
+        raise
     if args.dry_run:
         say(f"the system prompt:\n\n{config.task.instructions}")
         table(f"{len(planner.noted)} scenes", ["user prompt"], [[s.text] for s in planner.noted])

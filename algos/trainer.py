@@ -107,6 +107,7 @@ class Trainer:
         self.schedule = schedule
         self.device = device
         self.progress = Progress()
+        self.spent: dict[str, float] = {}
 
     def train(self, report: Report | None, stopped: Callable[[], bool]) -> None:
         """Go on until `n_itr` iterations are done, or `stopped` says so after one of them.
@@ -137,7 +138,6 @@ class Trainer:
     def iterate(self) -> dict[str, float]:
         """One iteration; returns its scalars by the names that TensorBoard shows."""
         began = time.perf_counter()
-        spent = self.teacher.counts()
         iteration, progress = self.progress.iteration, self.progress
         watch = Stopwatch(self.device)
         rollout = self._gather(iteration, watch)
@@ -153,7 +153,10 @@ class Trainer:
                 f"the loss of iteration {iteration + 1} is not finite; "
                 f"{self.folder} keeps the last checkpoint"
             )
-        costs = {name: count - spent[name] for name, count in self.teacher.counts().items()}
+        # From one iteration's end to the next: evaluations and films may cost something, too.
+        counts = self.teacher.counts()
+        costs = {name: count - self.spent.get(name, 0) for name, count in counts.items()}
+        self.spent = counts
         sums = self._sums(_episode_sums(rollout) | _label_sums(rollout, labels) | costs)
         seconds = time.perf_counter() - began
         self.schedule.observe(sums["successes"] / sums["episodes"])

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from utils.errors import UserError
+
 
 class Question(NamedTuple):
     """What a reply answers: two replies to equal questions count together."""
@@ -27,7 +29,8 @@ class AnswerStore:
 
     Several runs may share a file: each line is written at once, and `refresh` reads what others
     have added. Lines that cannot be read, such as one torn by a crash, are passed over and told
-    to `warn`. Raises OSError if the file cannot be opened or written.
+    to `warn`. Raises OSError if the file cannot be opened or written, UserError if it holds
+    something else than answers.
     """
 
     def __init__(self, path: Path, warn: Callable[[str], None]) -> None:
@@ -39,6 +42,8 @@ class AnswerStore:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         self.refresh()
+        if self._read_to and not self._replies:
+            raise UserError(f"{path} holds no answers; give another file")
 
     def replies(self, question: Question) -> list[str]:
         """The replies to a question, oldest first."""
@@ -66,7 +71,11 @@ class AnswerStore:
     def locked(self) -> Iterator[None]:
         """Keeps other processes from entering the same, so that two that share a store do not
         both ask what neither has an answer to; what others have added is read first."""
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._warn(f"waiting for another run, which is asking for answers to {self.path}")
+            fcntl.flock(self._file, fcntl.LOCK_EX)
         try:
             self.refresh()
             yield
@@ -81,19 +90,20 @@ class AnswerStore:
         whole = content.rfind(b"\n") + 1
         if whole < len(content) and self._read_to == 0:
             self._warn(f"{self.path}: the last line is torn and does not count")
-        for line in content[:whole].splitlines():
-            self._take(line)
+        bad = sum(not self._take(line) for line in content[:whole].splitlines() if line.strip())
+        if bad:
+            self._warn(f"{self.path}: {bad} line(s) cannot be read and do not count")
         self._read_to += whole
 
     def _size(self) -> int:
         return os.fstat(self._file).st_size
 
-    def _take(self, line: bytes) -> None:
-        if not line.strip():
-            return
+    def _take(self, line: bytes) -> bool:
+        """Whether a line could be read."""
         try:
             entry = json.loads(line)
             question = Question(*(entry[name] for name in Question._fields))
             self._replies[question].append(str(entry["reply"]))
-        except (ValueError, KeyError, TypeError):
-            self._warn(f"{self.path}: a line cannot be read and does not count")
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return False
+        return True

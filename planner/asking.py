@@ -26,8 +26,8 @@ class AskingPlanner:
     Scenes are asked about together; a reply without a plan is asked for again, at most `retries`
     times, and then counts as no advice. All replies go through the store, so that what was
     answered is never asked again. If the server fails, the scenes at stake have no answer for
-    now: that is told once, and the next time one of them is tried before the others are; with
-    `strict` it is a UserError instead.
+    now: that is told once, and from then on one of them is tried before the others are, each in
+    its turn; with `strict` it is a UserError instead.
     """
 
     client: ChatClient
@@ -45,13 +45,14 @@ class AskingPlanner:
     _seconds: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _grown: bool = False
-    _away: bool = False
+    _away: int = 0
 
     def answers(self, scenes: Sequence[Scene]) -> list[Answer | None]:
         unknown = [scene for scene in dict.fromkeys(scenes) if scene not in self._known]
         if unknown:
-            with self.store.locked():
-                self._ask_about([scene for scene in unknown if self._missing(scene)])
+            self.store.refresh()
+            if any(self._missing(scene) for scene in unknown):
+                self._ask_about(unknown)
             for scene in unknown:
                 if not self._missing(scene):
                     self._known[scene] = self._answer(scene)
@@ -101,17 +102,13 @@ class AskingPlanner:
         counts = Counter(plans).most_common()
         return tuple((count / len(plans), plan) for plan, count in counts) or None
 
-    def _ask_about(self, scenes: list[Scene]) -> None:
-        if not scenes:
-            return
+    def _ask_about(self, unknown: list[Scene]) -> None:
         began = time.monotonic()
-        replies = sum(self._missing(scene) for scene in scenes)
-        about = f"asking {self.client.url} about {len(scenes)} scene(s)"
-        with self.progress(about, replies) as advance:
-            # A server that was away is given one chance, not one a scene.
-            failure = self._ask_all(scenes[: 1 if self._away else None], advance)
-            if self._away and not failure:
-                failure = self._ask_all(scenes[1:], advance)
+        with self.store.locked():
+            scenes = [scene for scene in unknown if self._missing(scene)]
+            failure = self._try_again(scenes) if self._away else None
+            if not failure:
+                failure = self._ask_together([scene for scene in scenes if self._missing(scene)])
         self._seconds += time.monotonic() - began
         if failure and self.strict:
             raise UserError(f"the LLM does not answer: {failure}")
@@ -119,19 +116,34 @@ class AskingPlanner:
             self.tell(f"going on without the LLM for now, and asking again later: {failure}")
         if self._away and not failure:
             self.tell("the LLM answers again")
-        self._away = failure is not None
+        self._away = self._away + 1 if failure else 0
 
-    def _ask_all(self, scenes: list[Scene], advance: Callable[[], None]) -> LLMError | None:
-        """Ask about scenes until they are known, together; the first failure, if there is one."""
+    def _try_again(self, scenes: list[Scene]) -> LLMError | None:
+        """Ask a server that was away about one scene, another one each time: it may be that one
+        alone that it does not answer to."""
+        try:
+            for scene in scenes[self._away % len(scenes) :][:1] if scenes else ():
+                self._ask(scene, lambda: None, attempts=1)
+        except LLMError as error:
+            return error
+        return None
+
+    def _ask_together(self, scenes: list[Scene]) -> LLMError | None:
+        """Ask about scenes until they are known; the first failure, if there is one."""
+        if not scenes:
+            return None
         failure: LLMError | None = None
-        for job in as_completed([in_thread(partial(self._ask, s, advance)) for s in scenes]):
-            try:
-                job.result()
-            except LLMError as error:
-                failure = failure or error
+        replies = sum(self._missing(scene) for scene in scenes)
+        about = f"asking {self.client.url} about {len(scenes)} scene(s)"
+        with self.progress(about, replies) as advance:
+            for job in as_completed([in_thread(partial(self._ask, s, advance)) for s in scenes]):
+                try:
+                    job.result()
+                except LLMError as error:
+                    failure = failure or error
         return failure
 
-    def _ask(self, scene: Scene, advance: Callable[[], None]) -> None:
+    def _ask(self, scene: Scene, advance: Callable[[], None], attempts: int | None = None) -> None:
         def heard(reply: str) -> None:
             self.store.add(self._question(scene), reply)
             plan = parse_reply(reply, self.nouns)
@@ -143,4 +155,4 @@ class AskingPlanner:
                 advance()
 
         while missing := self._missing(scene):
-            self.client.ask(self.prompt(scene), missing, heard, 1 if self._away else None)
+            self.client.ask(self.prompt(scene), missing, heard, attempts)

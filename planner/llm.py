@@ -6,7 +6,9 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, as_completed
+from contextlib import suppress
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
@@ -14,12 +16,13 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 from tenacity import wait_exponential_jitter as jitter
 
 MAX_BYTES = 4_000_000
 MAX_RETRY_AFTER = 60.0
-TRANSIENT = (408, 409, 429, 500, 502, 503, 504)
+MAX_TOKENS = 10**9
 LOCALHOST = ("localhost", "127.0.0.1", "::1")
 
 Result = TypeVar("Result")
@@ -92,6 +95,18 @@ class Usage:
             self.tokens += tokens
 
 
+class _Bearer(AuthBase):
+    """Sends a key, or none; in any case keeps `requests` from looking for one in ~/.netrc."""
+
+    def __init__(self, key: str | None) -> None:
+        self._key = key
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._key:
+            request.headers["Authorization"] = f"Bearer {self._key}"
+        return request
+
+
 class ChatClient:
     """Asks a chat-completions server; safe to use from several threads.
 
@@ -99,7 +114,8 @@ class ChatClient:
     never shown. `timeout` seconds are given to connect, and to a reply as a whole. Errors that
     pass (no connection, 429, 5xx, a reply that breaks off) are tried `attempts` times, with
     growing random pauses, at least as long as the server asks for; others are raised at once. At
-    most `workers` requests are under way at a time.
+    most `workers` requests are under way at a time; when one has used up its attempts, those
+    that were waiting by then give up as well.
     """
 
     def __init__(
@@ -118,7 +134,8 @@ class ChatClient:
         self.temperature = temperature
         self.timeout = timeout
         self.usage = Usage()
-        self._key = key
+        self._bearer = _Bearer(key)
+        self._given_up = 0.0
         self._slots = threading.BoundedSemaphore(workers)
         self._one_at_a_time = False
         self._session = requests.Session()
@@ -155,41 +172,50 @@ class ChatClient:
         retrying = self._retrying
         if attempts is not None:
             retrying = retrying.copy(stop=stop_after_attempt(attempts))
+        began = time.monotonic()
 
-        def take(texts: list[str]) -> None:
+        def request(count: int) -> None:
+            try:
+                texts = retrying(self._request, prompt, count, began)[:count]
+            except _TransientError:
+                self._given_up = time.monotonic()
+                raise
             for text in texts:
                 replies.append(text)
                 arrived(text)
 
         if n > 1 and not self._one_at_a_time:
-            try:
-                take(retrying(self._request, prompt, n)[:n])
-            except _NoChoicesError:
-                self._one_at_a_time = True
-        missing = n - len(replies)
-        if n > 1 and 0 < missing < n:
-            self._one_at_a_time = True
+            with suppress(_NoChoicesError):
+                request(n)
         failure: LLMError | None = None
-        one = partial(retrying, self._request, prompt, 1)
-        for job in as_completed([in_thread(one) for _ in range(missing)]):
+        singles = n - len(replies)
+        for job in as_completed([in_thread(partial(request, 1)) for _ in range(singles)]):
             try:
-                take(job.result()[:1])
+                job.result()
+                self._one_at_a_time = self._one_at_a_time or n > 1
             except LLMError as error:
                 failure = error
         if failure:
             raise failure
         return replies
 
-    def _request(self, prompt: Prompt, n: int) -> list[str]:
-        self.usage.add(requests=1)
-        try:
-            with self._slots:
-                return self._post(prompt, n)
-        except _NoChoicesError:
-            raise
-        except LLMError:
-            self.usage.add(failures=1)
-            raise
+    def _request(self, prompt: Prompt, n: int, began: float) -> list[str]:
+        with self._slots:
+            if self._given_up > began:
+                raise LLMError(f"{self.url} does not answer")
+            self.usage.add(requests=1)
+            reply = in_thread(partial(self._post, prompt, n))
+            try:
+                # Whatever it does, it has so long: servers can drip in many ways.
+                return reply.result(sum(self.timeout))
+            except _NoChoicesError:
+                raise
+            except TimeoutError:
+                self.usage.add(failures=1)
+                raise _TransientError(f"{self.url}: no answer in time") from None
+            except LLMError:
+                self.usage.add(failures=1)
+                raise
 
     def _post(self, prompt: Prompt, n: int) -> list[str]:
         messages = [
@@ -203,10 +229,14 @@ class ChatClient:
         }
         if n > 1:
             body["n"] = n
-        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         try:
             with self._session.post(
-                self.url, json=body, headers=headers, timeout=self.timeout, stream=True
+                self.url,
+                json=body,
+                auth=self._bearer,
+                timeout=self.timeout,
+                allow_redirects=False,
+                stream=True,
             ) as response:
                 status, content = response.status_code, self._read(response)
                 after = _seconds(response.headers.get("Retry-After"))
@@ -214,7 +244,7 @@ class ChatClient:
             raise _TransientError(f"{self.url}: {_reason(error)}") from None
         if status in (400, 422) and n > 1:
             raise _NoChoicesError(f"{self.url} gives no {n} choices at once")
-        if status in TRANSIENT:
+        if status == 429 or status >= 500:
             raise _TransientError(f"{self.url} answers {status}", after)
         if status != 200:
             hint = "; is the key in the environment right?" if status in (401, 403) else ""
@@ -247,7 +277,7 @@ def read_reply(content: str) -> tuple[list[str], int]:
     """
     try:
         reply = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return [], 0
     if isinstance(reply, str):
         return [reply], 0
@@ -271,15 +301,22 @@ def _choice(choice: Any) -> Any:
 
 
 def _whole(number: Any) -> int:
-    return number if isinstance(number, int) else 0
+    return number if isinstance(number, int) and 0 <= number <= MAX_TOKENS else 0
 
 
 def _seconds(value: str | None) -> float:
-    """A Retry-After header in seconds, not more than a minute; 0 if it says none."""
-    try:
-        return min(max(float(value or 0), 0.0), MAX_RETRY_AFTER)
-    except ValueError:
+    """A Retry-After header, a number or a date, in seconds, not more than a minute; 0 if it says
+    nothing."""
+    if not value:
         return 0.0
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(value).timestamp() - time.time()
+        except (ValueError, OverflowError):
+            return 0.0
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER)
 
 
 def _reason(error: Exception) -> str:

@@ -13,18 +13,26 @@ EXPLORE, GO_TO, PICK_UP, DROP, OPEN, WAIT = "explore", "go to", "pick up", "drop
 # The words of each verb; of the verbs in an option the first in this order counts.
 VERBS = {
     EXPLORE: r"explor|\bsearch|\blook around",
-    GO_TO: r"\b(?:go|going|move|moving|walk|head|navigate) (?:back )?(?:to|towards?)\b|\bapproach",
-    PICK_UP: r"\bpick(?:ing)? ?-?up\b|\bpick the\b|\bgrab\b|\bcollect\b",
+    GO_TO: (
+        r"\b(?:go|going|move|moving|walk|head|navigate)[ _](?:back )?(?:to|towards?)(?!\w)"
+        r"|\bapproach"
+    ),
+    PICK_UP: r"\bpick(?:ing)?[ _-]?up(?!\w)|\bpick the\b|\b(?:grab|collect|take)\b|\bget (?!to\b)",
     DROP: r"\bdrop|\bput down\b",
     OPEN: r"\bopen|\bunlock|\btoggle|\buse\b.{0,80}\b(?:door|key)",
 }
 WORDS = {verb: re.compile(pattern) for verb, pattern in VERBS.items()}
 
 # A plan follows the last "Action:"; it is at most this long, with at most this many options.
-ACTION = re.compile(r"\bactions?\b[\s*_`\"']{0,8}[:=]", re.IGNORECASE)
+ACTION = re.compile(r"\bactions?\b[\s*_`\"']{0,8}[:=：]", re.IGNORECASE)
 MAX_PLAN, MAX_OPTIONS = 4000, 32
-ITEM = re.compile(r"^\s{0,20}(?:[-*•]|\(?\d{1,3}[.):])\s")
-SEPARATOR = re.compile(r"[,;\n]|->|→|\bthen\b|(?<![\w.])\(?\d{1,3}[.)](?=\s)")
+MARKUP = re.compile(r"[*_`\"']{0,4}\s{0,200}[_`\"']{0,4}")
+ITEM = re.compile(r"^\s{0,20}(?:[-*•]\s|\(?\d{1,3}[.):]|step \d{1,3}\b)", re.IGNORECASE)
+SEPARATOR = re.compile(r"[,;\n]|->|→|\bthen\b|(?<![\w.])\(?\d{1,3}[.)](?=[\sA-Za-z<])")
+BRACKETED = {
+    "{": re.compile(r"\{[^{}]*(?:\}\s{0,20}[,;]?\s{0,20}\{[^{}]*)*"),
+    "[": re.compile(r"\[[^\[\]]*(?:\]\s{0,20}[,;]?\s{0,20}\[[^\[\]]*)*"),
+}
 
 
 class Option(NamedTuple):
@@ -59,14 +67,14 @@ class Planner(Protocol):
 def parse_option(words: str, nouns: Sequence[str]) -> Option:
     """Turn words such as "go to <red key>" into an option; what has no plain verb is a wait.
 
-    Of the `nouns` the first that stands in the words is its thing, else what stands in <>, unless
-    it is to explore, which needs no thing.
+    Its thing is the first of the `nouns` in the words, or, to open, the first door; else what
+    stands in <>, unless it is to explore, which needs no thing.
     """
     words = " ".join(words.lower().split())
-    verb = next((verb for verb, pattern in WORDS.items() if pattern.search(words)), WAIT)
+    verb = _verb(words)
     if verb == WAIT:
         return Option(WAIT)
-    noun = next((noun for noun in nouns if re.search(rf"\b{re.escape(noun)}\b", words)), None)
+    noun = _noun(words, nouns, doors_first=verb == OPEN)
     if verb == OPEN and noun and re.search(r"\buse\b", words):
         # A key is used on the door of its name, if there is one.
         noun = noun.replace("key", "door")
@@ -75,10 +83,34 @@ def parse_option(words: str, nouns: Sequence[str]) -> Option:
     return Option(verb, noun or (marked.group(1) if marked else None))
 
 
+def _noun(words: str, nouns: Sequence[str], doors_first: bool) -> str | None:
+    """The first of the nouns in the words; they are in an order that has doors first."""
+    found = {noun: re.search(rf"\b{re.escape(noun)}\b", words) for noun in nouns}
+    places = {noun: match.start() for noun, match in found.items() if match}
+    if doors_first:
+        return next(iter(places), None)
+    return min(places, key=places.__getitem__, default=None)
+
+
 def parse_plan(words: str, nouns: Sequence[str]) -> Plan:
     """Turn a list of options, separated by commas, lines, numbers or "then", into a plan."""
-    parts = [part for part in SEPARATOR.split(words) if re.search(r"\w", part)]
-    return tuple(parse_option(part, nouns) for part in parts[:MAX_OPTIONS])
+    parts = [part for part in SEPARATOR.split(words) if re.search(r"\w", part)][:MAX_OPTIONS]
+    clauses = [clause for part in parts for clause in _clauses(part, nouns)]
+    return tuple(parse_option(clause, nouns) for clause in clauses[:MAX_OPTIONS])
+
+
+def _clauses(part: str, nouns: Sequence[str]) -> list[str]:
+    """ "go to <key> and pick up <key>" is two options, "go to and open <door>" is one."""
+    first, _, second = part.partition(" and ")
+    both = [_noun(first.lower(), nouns, doors_first=False), _verb(first), _verb(second)]
+    if WAIT in both or None in both:
+        return [part]
+    return [first, *_clauses(second, nouns)]
+
+
+def _verb(words: str) -> str:
+    words = words.lower()
+    return next((verb for verb, pattern in WORDS.items() if pattern.search(words)), WAIT)
 
 
 def parse_reply(reply: str, nouns: Sequence[str]) -> Plan | None:
@@ -89,10 +121,10 @@ def parse_reply(reply: str, nouns: Sequence[str]) -> Plan | None:
     begin = max((match.end() for match in ACTION.finditer(reply)), default=None)
     if begin is None:
         return None
-    words = reply[begin : begin + MAX_PLAN].lstrip(" \t\r\n*_`\"'")
-    for opening, closing in ("{}", "[]"):
-        if words.startswith(opening):
-            return parse_plan(words[1:].split(closing)[0], nouns) or None
+    words = MARKUP.sub("", reply[begin : begin + MAX_PLAN], count=1)
+    if bracketed := BRACKETED.get(words[:1]):
+        groups = bracketed.match(words)
+        return parse_plan(re.sub(r"[{}\[\]]", "\n", groups[0]) if groups else "", nouns) or None
     lines = words.splitlines()
     # Without brackets a plan is one line, or a list of them.
     count = 1
@@ -107,8 +139,16 @@ def is_plain(option: Option, nouns: Sequence[str]) -> bool:
 
 
 def made_plain(plan: Plan, nouns: Sequence[str]) -> Plan:
-    """A plan with a wait for every option that is not plain."""
-    return tuple(option if is_plain(option, nouns) else Option(WAIT) for option in plan)
+    """A plan with a wait for every option that is not plain. To explore, which in recorded plans
+    waits for a thing that it names, is to look for it."""
+    return tuple(
+        Option(EXPLORE)
+        if option.verb == EXPLORE
+        else option
+        if is_plain(option, nouns)
+        else Option(WAIT)
+        for option in plan
+    )
 
 
 def as_plans(answer: Answer | None) -> dict[str, float]:

@@ -453,6 +453,28 @@ def test_training_rooms_are_never_those_of_evaluation() -> None:
     assert max(seeding.evaluation_rooms([], 50)) < seeding.FIRST_TRAINING_SEED
 
 
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--llm_url", "localhost:8000/v1"], "must be like http://localhost:8000"),
+        (["--llm_url", "http://me:hunter2@localhost/v1"], "must hold no password"),
+        (["--llm_temperature", "inf"], "finite number"),
+        (["--answers", "."], "Is a directory"),
+    ],
+)
+def test_an_llm_that_cannot_be_asked_costs_no_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str], words: str
+) -> None:
+    assert train(tmp_path, "--n_itr", "0", "--savedir", "old") == 0
+    before = sorted(path.name for path in (runs_of(tmp_path) / "old").iterdir())
+    again = ["--n_itr", "0", "--savedir", "old", "--overwrite", "--llm", "openai"]
+    assert train(tmp_path, *again, *flags) == 1
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.count("\n") == 1
+    assert sorted(path.name for path in (runs_of(tmp_path) / "old").iterdir()) == before
+
+
 def test_bench_measures_draws_and_records(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import uvicorn
-from fastapi import FastAPI, HTTPException
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
@@ -28,7 +30,7 @@ class ChatRequest(BaseModel):
 
     messages: list[Message] = Field(min_length=1)
     model: str = ""
-    temperature: float = Field(default=1, ge=0)
+    temperature: float = Field(default=1, ge=0, allow_inf_nan=False)
     n: int = Field(default=1, ge=1, le=100)
 
 
@@ -59,6 +61,11 @@ def chat_app(title: str, answer: Callable[[ChatRequest], Replies]) -> FastAPI:
             return answer(request)
         except ChatError as error:
             raise HTTPException(error.status, str(error), error.headers) from error
+
+    @app.exception_handler(RequestValidationError)
+    def refuse(_: Request, error: RequestValidationError) -> JSONResponse:
+        place = ".".join(map(str, error.errors()[0]["loc"]))
+        return JSONResponse({"detail": f"{place}: {error.errors()[0]['msg']}"}, 422)
 
     @app.post("/v1/chat/completions")
     def completions(request: ChatRequest) -> dict[str, Any]:

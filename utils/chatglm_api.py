@@ -52,14 +52,19 @@ def ask(client: Service, request: ChatRequest) -> Replies:
         raise ChatError(error.status_code, message, headers) from error
     except APITimeoutError as error:
         raise ChatError(504, "the service does not answer in time") from error
-    except (ZaiError, ValueError) as error:
+    except (ZaiError, ValueError, RecursionError) as error:
         raise ChatError(502, "the service cannot be reached, or be understood") from error
     if not isinstance(completion, Completion):
         raise ChatError(502, "the service answers with a stream")
-    texts = [choice.message.content or "" for choice in completion.choices or []]
-    if not texts:
-        raise ChatError(502, "the service's answer holds no choice")
-    return Replies(texts, completion.usage.total_tokens if completion.usage else 0)
+    # The SDK does not check what it hands out, whatever its types say.
+    try:
+        text: object = completion.choices[0].message.content or ""
+        tokens: object = completion.usage.total_tokens if completion.usage else 0
+    except (AttributeError, TypeError, LookupError):
+        text = tokens = None
+    if not isinstance(text, str):
+        raise ChatError(502, "the service's answer is not what it should be")
+    return Replies([text], tokens if isinstance(tokens, int) else 0)
 
 
 def main(arguments: list[str] | None = None) -> int:

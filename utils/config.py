@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import (
@@ -12,6 +13,7 @@ from pydantic import (
     Field,
     TypeAdapter,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
@@ -37,7 +39,7 @@ Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Task(_Strict):
@@ -90,13 +92,24 @@ class Config(_Strict):
     llm_workers: int = Field(ge=1)
     llm_retries: int = Field(ge=0)
     llm_strict: bool
-    n_ask: int = Field(ge=1)
+    n_ask: int = Field(ge=1, le=1000)
     answers: str | None
     num_eval: int = Field(ge=1)
     env_seed_list: list[Seed]
     eval_interval: int = Field(ge=1)
     save_interval: int = Field(ge=1)
     warm_start: str | None = None
+
+    @field_validator("llm_url")
+    @classmethod
+    def _is_a_web_address(cls, url: str | None) -> str | None:
+        if url is not None:
+            parts = urlsplit(url)
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError("must be like http://localhost:8000/v1/chat/completions")
+            if parts.username or parts.password:
+                raise ValueError("must hold no password: it would stand in the run's config.json")
+        return url
 
     @model_validator(mode="after")
     def _stay_below_training_seeds(self) -> "Config":

@@ -99,8 +99,9 @@ def new_runs(
     planned = [(parent / f"{name}{suffix}", c) for suffix, c in zip(suffixes, configs, strict=True)]
     for folder, config in planned:
         check_free(folder, overwrite)
-        if config.warm_start and folder.resolve() in Path(config.warm_start).resolve().parents:
-            raise UserError(f"{folder} cannot be overwritten: the new run starts from it")
+        for needed in filter(None, (config.warm_start, config.answers)):
+            if folder.resolve() in Path(needed).resolve().parents:
+                raise UserError(f"{folder} cannot be overwritten: the new run needs {needed}")
     return planned
 
 

@@ -157,6 +157,44 @@ def test_two_runs_that_share_a_store_do_not_ask_the_same(tmp_path: Path) -> None
         assert len(server.requests) == len(SCENES)
 
 
+def test_one_scene_that_is_refused_does_not_keep_the_others_from_their_answers(
+    tmp_path: Path,
+) -> None:
+    def refuse_one(handler: Handler, body: dict[str, Any]) -> None:
+        if body["messages"][1]["content"] == SCENES[0].text:
+            handler.answer(400, b"")
+        else:
+            plans(handler, body)
+
+    with serve(refuse_one) as server:
+        asking = planner(server.url, tmp_path, [])
+        assert asking.answers(SCENES[:1]) == [None]
+        for _ in range(2):
+            answers = asking.answers(SCENES)
+        assert answers[0] is None
+        assert None not in answers[1:]
+
+
+def test_who_needs_nothing_does_not_wait_for_who_asks(tmp_path: Path) -> None:
+    with serve(plans) as server:
+        one, other = (planner(server.url, tmp_path, told := []) for _ in range(2))
+        answers = one.answers(SCENES[:1])
+        with one.store.locked():
+            assert other.answers(SCENES[:1]) == answers
+            waiting_one = in_thread(partial(other.answers, SCENES))
+            while not any("waiting for another run" in line for line in told):
+                assert not waiting_one.done()
+        assert None not in waiting_one.result()
+
+
+def test_a_file_of_something_else_is_no_store(tmp_path: Path) -> None:
+    path = tmp_path / "notes.md"
+    path.write_text("# Notes\nNothing.\n")
+    with pytest.raises(UserError, match="holds no answers"):
+        AnswerStore(path, print)
+    assert path.read_text() == "# Notes\nNothing.\n"
+
+
 def test_a_student_is_trained_by_an_llm_over_http(tmp_path: Path) -> None:
     os.environ["LLM_API_KEY"] = "sesame-4711"
     flags = ["train", "--logdir", str(tmp_path), *SMALL, "--n_itr", "2", "--savedir", "taught"]
@@ -179,9 +217,6 @@ def test_a_student_is_trained_by_an_llm_over_http(tmp_path: Path) -> None:
 def test_a_run_goes_on_when_its_server_is_away_unless_it_is_strict(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with serve(plans) as server:
-        url = server.url
-    llm = ["--llm", "vicuna", "--llm_url", url.replace("/v1", "/gone")]
     with serve(lambda handler, _: handler.answer(404, b"")) as server:
         llm = ["--llm", "vicuna", "--llm_url", server.url]
         flags = ["train", "--logdir", str(tmp_path), *SMALL, "--n_itr", "2", *llm]

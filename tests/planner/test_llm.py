@@ -1,6 +1,7 @@
 import itertools
 import json
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,6 +52,17 @@ def drip(handler: Handler, body: dict[str, Any]) -> None:
         while not pause.wait(0.1):
             handler.wfile.write(b" ")
             handler.wfile.flush()
+    except OSError:
+        handler.close_connection = True
+
+
+def drip_headers(handler: Handler, body: dict[str, Any]) -> None:
+    """A header every tenth of a second, for ever."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+    pause = threading.Event()
+    try:
+        while not pause.wait(0.1):
+            handler.wfile.write(b"X-More: yes\r\n")
     except OSError:
         handler.close_connection = True
 
@@ -136,6 +148,10 @@ def test_workers_bound_the_requests_under_way() -> None:
         text(b"<html><body>Bad gateway</body></html>"),
         text(b'{"choices": []}'),
         text(b"[1, 2]"),
+        text(b"[" * 100_000),
+        status(429, Retry_After="Fri, 01 Jan 2021 00:00:00 GMT"),
+        status(529),
+        drip_headers,
     ],
 )
 def test_what_passes_is_tried_again(fault: Behaviour) -> None:
@@ -202,8 +218,38 @@ def test_what_arrived_before_a_failure_is_handed_over() -> None:
         ("a", ["a"]),
         ({"choices": [None, {"message": None}, {"message": {"content": 3}}]}, []),
         ({"choices": "many", "usage": "much"}, []),
+        ({"choices": [{"text": "a"}], "usage": {"total_tokens": 10**400}}, ["a"]),
         (None, []),
     ],
 )
 def test_shapes_of_replies(reply: Any, texts: list[str]) -> None:
     assert read_reply(json.dumps(reply))[0] == texts
+
+
+def test_what_waits_gives_up_when_one_request_has() -> None:
+    def no_choices_no_answer(handler: Handler, body: dict[str, Any]) -> None:
+        handler.answer(422 if "n" in body else 500, b"")
+
+    with serve(no_choices_no_answer) as server:
+        asked = client(server.url, workers=1)
+        with pytest.raises(LLMError):
+            asked.ask(PROMPT, 30)
+        # Not thirty times three.
+        assert len(server.requests) < 40
+
+
+def test_nobody_is_led_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not by a redirect, and not to a password in a file."""
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password hunter2")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with serve(plans) as server:
+        asked = client(server.url)
+        asked._session.trust_env = True
+        asked.ask(PROMPT, 1)
+        assert "Authorization" not in server.requests[0][1]
+        with (
+            serve(lambda handler, _: handler.answer(302, b"", Location=server.url)) as first,
+            pytest.raises(LLMError, match="answers 302"),
+        ):
+            client(first.url).ask(PROMPT, 1)
+        assert len(server.requests) == 1

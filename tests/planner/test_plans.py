@@ -59,7 +59,7 @@ def test_a_plan_survives_its_words(plan: list[Option]) -> None:
         ("go to and pick up < red key >", Option(GO_TO, "red key")),
         ("pick up <key>", Option(PICK_UP, "key")),
         ("go to key", Option(GO_TO, "key")),
-        ("go to <key> near <door>", Option(GO_TO, "door")),
+        ("go to <key> near <door>", Option(GO_TO, "key")),
         ("go to the monkey", Option(GO_TO)),
         ("pickup the key", Option(PICK_UP, "key")),
         ("use the red key on the blue door", Option(OPEN, "blue door")),
@@ -130,6 +130,13 @@ def test_a_recorded_plan_about_nothing_known_is_refused(words: str) -> None:
         ("Action: {explore <the room>}", "explore"),
         ("Action: {use <key> on the door}", "open <door>"),
         ("Action: {use the key}", "open <door>"),
+        ("Action：{explore}", "explore"),
+        ("Action:\n* go to <key>\n* pick_up(key)", "go to <key>, pick up <key>"),
+        ("Action: 1.go to key 2.get the key", "go to <key>, pick up <key>"),
+        ("Action:\nStep 1: go to key\nStep 2: take it", "go to <key>, pick up"),
+        ("Action: {go to <key>}, {pick up <key>}\nDone.", "go to <key>, pick up <key>"),
+        ("Action: {go to key and pick up key}", "go to <key>, pick up <key>"),
+        ("Action: {open the door with <key>}", "open <door>"),
     ],
 )
 def test_plans_are_found_in_free_text(reply: str, words: str) -> None:

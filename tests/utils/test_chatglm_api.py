@@ -70,7 +70,17 @@ def test_the_services_errors_become_status_codes_without_its_words(code: int) ->
         assert len(received) == (2 if code in (429, 500, 503) else 1)
 
 
-@pytest.mark.parametrize("reply", [b"<html>", b'{"choices": []}', b"[]"])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"<html>",
+        b'{"choices": []}',
+        b"[]",
+        b'{"choices": [{}]}',
+        b'{"choices": "x"}',
+        b'{"choices": [{"message": {"content": ["a"]}}], "usage": "y"}',
+    ],
+)
 def test_what_the_service_should_not_say_is_a_bad_gateway(reply: bytes) -> None:
     with (
         proxy(lambda handler, _: handler.answer(200, reply, Content_Type="application/json")) as (
