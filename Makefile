@@ -1,19 +1,24 @@
 # make train TASK=SimpleDoorKey   sets up on a fresh machine and trains
 # make test                       sets up and runs the tests
+# make test-fastchat              sets up FastChat beside it and asks a tiny Vicuna there
 
 PYTHON ?= python3
 VENV ?= .venv
+FASTCHAT_VENV ?= $(VENV)-fastchat
 TASK ?= SimpleDoorKey
 ARGS ?=
 BIN = $(VENV)/bin
 
-.PHONY: train test lint clean
+.PHONY: train test test-fastchat lint clean
 
 train: $(VENV)/.ready
 	$(BIN)/python main.py train --task $(TASK) $(ARGS)
 
 test: $(VENV)/.ready-dev
 	$(BIN)/python -m pytest -n 2
+
+test-fastchat: $(VENV)/.ready-dev $(FASTCHAT_VENV)/.ready
+	FASTCHAT_PYTHON=$(abspath $(FASTCHAT_VENV)/bin/python) $(BIN)/python -m pytest -m fastchat
 
 lint: $(VENV)/.ready-dev
 	$(BIN)/ruff check .
@@ -31,5 +36,13 @@ $(VENV)/.ready-dev: requirements-dev.txt $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
 	touch $@
 
+# FastChat lives apart, as the server of an LLM does: the project itself needs none of it.
+$(FASTCHAT_VENV)/bin/python:
+	$(PYTHON) -m venv $(FASTCHAT_VENV)
+
+$(FASTCHAT_VENV)/.ready: requirements-fastchat.txt | $(FASTCHAT_VENV)/bin/python
+	$(FASTCHAT_VENV)/bin/python -m pip install --quiet -r requirements-fastchat.txt
+	touch $@
+
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(FASTCHAT_VENV)

@@ -286,15 +286,16 @@ def make_recorded_planner(task: Task) -> RecordedPlanner:
 def make_asking_planner(config: Config, answers: Path) -> AskingPlanner:
     if not config.task.instructions:
         raise UserError(f"the task {config.task.name} has no instructions for an LLM in its file")
-    url, model = SERVERS[str(config.llm)]
+    server = SERVERS[str(config.llm)]
     key = os.environ.get(KEY_VARIABLE)
     if key and not (key.isascii() and key.isprintable()):
         raise UserError(f"{KEY_VARIABLE} in the environment holds characters that no key has")
     client = ChatClient(
-        config.llm_url or url,
-        config.llm_model or model,
+        config.llm_url or server.url,
+        config.llm_model or server.model,
         config.llm_temperature,
         key,
+        server.max_tokens,
         config.llm_workers,
     )
     return AskingPlanner(

@@ -27,12 +27,25 @@ LOCALHOST = ("localhost", "127.0.0.1", "::1")
 
 Result = TypeVar("Result")
 
-# The servers that have a name: where their completions are, and their model.
+
+class Server(NamedTuple):
+    """Where completions are to be had, of which model, and of how many tokens at most."""
+
+    url: str
+    model: str
+    max_tokens: int | None = None
+
+
+# The servers that have a name. FastChat, if it is not told the most tokens, lets a reply ramble
+# to the end of the context, and drops the prompt's first token.
 SERVERS = {
-    "vicuna": ("http://localhost:3300/v1/chat/completions", "vicuna-33b"),
-    "chatglm": ("http://localhost:3301/v1/chat/completions", "glm-4.5-flash"),
-    "openai": ("https://api.openai.com/v1/chat/completions", "gpt-4o-mini"),
+    "vicuna": Server("http://localhost:3300/v1/chat/completions", "vicuna-33b", 512),
+    "chatglm": Server("http://localhost:3301/v1/chat/completions", "glm-4.5-flash"),
+    "openai": Server("https://api.openai.com/v1/chat/completions", "gpt-4o-mini"),
 }
+# FastChat answers 400 whatever is wrong; by these codes in its reply it will pass: no worker is
+# there yet, and, from the second on, what went wrong within one.
+FASTCHAT_NO_WORKER, FASTCHAT_INTERNAL = 40301, 50000
 KEY_VARIABLE = "LLM_API_KEY"
 
 
@@ -58,6 +71,10 @@ class _TransientError(LLMError):
     def __init__(self, message: str, after: float = 0.0) -> None:
         super().__init__(message)
         self.after = after
+
+
+class _SlowError(_TransientError):
+    """No answer in time."""
 
 
 class _NoChoicesError(LLMError):
@@ -124,6 +141,7 @@ class ChatClient:
         model: str,
         temperature: float,
         key: str | None = None,
+        max_tokens: int | None = None,
         workers: int = 8,
         timeout: tuple[float, float] = (5.0, 120.0),
         attempts: int = 4,
@@ -132,6 +150,7 @@ class ChatClient:
         self.url = url
         self.model = model
         self.temperature = temperature
+        self.max_tokens = max_tokens
         self.timeout = timeout
         self.usage = Usage()
         self._bearer = _Bearer(key)
@@ -175,11 +194,15 @@ class ChatClient:
         began = time.monotonic()
 
         def request(count: int) -> None:
-            try:
-                texts = retrying(self._request, prompt, count, began)[:count]
-            except _TransientError:
-                self._given_up = time.monotonic()
-                raise
+            # Its place is kept in the pauses, too: who waits is to learn that it is hopeless.
+            with self._slots:
+                if self._given_up > began:
+                    raise LLMError(f"{self.url} does not answer")
+                try:
+                    texts = retrying(self._request, prompt, count)[:count]
+                except _TransientError:
+                    self._given_up = time.monotonic()
+                    raise
             for text in texts:
                 replies.append(text)
                 arrived(text)
@@ -199,23 +222,23 @@ class ChatClient:
             raise failure
         return replies
 
-    def _request(self, prompt: Prompt, n: int, began: float) -> list[str]:
-        with self._slots:
-            if self._given_up > began:
-                raise LLMError(f"{self.url} does not answer")
-            self.usage.add(requests=1)
-            reply = in_thread(partial(self._post, prompt, n))
-            try:
-                # Whatever it does, it has so long: servers can drip in many ways.
-                return reply.result(sum(self.timeout))
-            except _NoChoicesError:
-                raise
-            except TimeoutError:
-                self.usage.add(failures=1)
-                raise _TransientError(f"{self.url}: no answer in time") from None
-            except LLMError:
-                self.usage.add(failures=1)
-                raise
+    def _request(self, prompt: Prompt, n: int) -> list[str]:
+        self.usage.add(requests=1)
+        reply = in_thread(partial(self._post, prompt, n))
+        try:
+            # Whatever the server does, it has so long: there are many ways to drip.
+            return reply.result(sum(self.timeout))
+        except _NoChoicesError:
+            raise
+        except (TimeoutError, _SlowError):
+            self.usage.add(failures=1)
+            if n > 1:
+                # A server that makes its choices one after another gets them done singly.
+                raise _NoChoicesError(f"{self.url} gives no {n} choices in time") from None
+            raise _SlowError(f"{self.url}: no answer in time") from None
+        except LLMError:
+            self.usage.add(failures=1)
+            raise
 
     def _post(self, prompt: Prompt, n: int) -> list[str]:
         messages = [
@@ -227,6 +250,8 @@ class ChatClient:
             "messages": messages,
             "temperature": self.temperature,
         }
+        if self.max_tokens:
+            body["max_tokens"] = self.max_tokens
         if n > 1:
             body["n"] = n
         try:
@@ -240,15 +265,23 @@ class ChatClient:
             ) as response:
                 status, content = response.status_code, self._read(response)
                 after = _seconds(response.headers.get("Retry-After"))
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise _TransientError(f"{self.url}: {_reason(error)}") from None
+        except (requests.Timeout, urllib3.exceptions.TimeoutError):
+            raise _SlowError(f"{self.url}: no answer in time") from None
+        except (requests.ConnectionError, urllib3.exceptions.HTTPError):
+            raise _TransientError(f"{self.url}: no connection, or it broke off") from None
+        except requests.RequestException as error:
+            raise _TransientError(f"{self.url}: {type(error).__name__}") from None
+        code, message = read_error(content)
+        passes = code == FASTCHAT_NO_WORKER or code >= FASTCHAT_INTERNAL
+        if status == 429 or status >= 500 or passes:
+            raise _TransientError(f"{self.url} answers {status}{message}", after)
         if status in (400, 422) and n > 1:
             raise _NoChoicesError(f"{self.url} gives no {n} choices at once")
-        if status == 429 or status >= 500:
-            raise _TransientError(f"{self.url} answers {status}", after)
+        if status in (401, 403):
+            # Without the message, which may repeat the key.
+            raise LLMError(f"{self.url} answers {status}; is the key in the environment right?")
         if status != 200:
-            hint = "; is the key in the environment right?" if status in (401, 403) else ""
-            raise LLMError(f"{self.url} answers {status}{hint}")
+            raise LLMError(f"{self.url} answers {status}{message}")
         texts, tokens = read_reply(content)
         self.usage.add(tokens=tokens)
         if not texts:
@@ -265,7 +298,7 @@ class ChatClient:
             if len(content) > MAX_BYTES:
                 raise LLMError(f"{self.url} sends more than {MAX_BYTES} bytes")
             if time.monotonic() > deadline:
-                raise _TransientError(f"{self.url} needs more than {self.timeout[1]:g} s")
+                raise _SlowError(f"{self.url} needs more than {self.timeout[1]:g} s")
         return content.decode("utf-8", "replace")
 
 
@@ -293,6 +326,22 @@ def read_reply(content: str) -> tuple[list[str], int]:
     return [text for text in texts if isinstance(text, str)], _whole(tokens)
 
 
+def read_error(content: str) -> tuple[int, str]:
+    """The code, or 0, and the message, to be added to a sentence, in a server's error: FastChat's
+    object, or OpenAI's, which holds it under `error`."""
+    try:
+        error = json.loads(content)
+    except (ValueError, RecursionError):
+        return 0, ""
+    if isinstance(error, dict) and isinstance(error.get("error"), dict):
+        error = error["error"]
+    if not isinstance(error, dict):
+        return 0, ""
+    message = error.get("message")
+    words = f": {' '.join(message.split()):.200}" if isinstance(message, str) else ""
+    return _whole(error.get("code")), words
+
+
 def _choice(choice: Any) -> Any:
     if not isinstance(choice, dict):
         return None
@@ -317,11 +366,3 @@ def _seconds(value: str | None) -> float:
         except (ValueError, OverflowError):
             return 0.0
     return min(max(seconds, 0.0), MAX_RETRY_AFTER)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
-        return "no answer in time"
-    if isinstance(error, requests.ConnectionError | urllib3.exceptions.HTTPError):
-        return "no connection, or it broke off"
-    return type(error).__name__
