@@ -266,11 +266,13 @@ def make_teacher(config: Config, planner: Planner, view_size: int) -> PlanTeache
     return PlanTeacher(planner, SceneReader(config.task.names), view_size, config.hard)
 
 
-def make_planner(config: Config, answers: Path) -> Planner:
+def make_planner(config: Config, answers: Path, asks: bool = True) -> Planner:
     """The planner that the settings ask for; an LLM's replies are kept in `answers` if they name
-    no other place."""
+    no other place. One that does not ask has just those that are there."""
     recorded = make_recorded_planner(config.task)
-    return make_asking_planner(config, Path(config.answers or answers)) if config.llm else recorded
+    if not config.llm:
+        return recorded
+    return make_asking_planner(config, Path(config.answers or answers), asks)
 
 
 def nouns_of(task: Task) -> tuple[str, ...]:
@@ -283,7 +285,7 @@ def make_recorded_planner(task: Task) -> RecordedPlanner:
     return RecordedPlanner(task.plans, nouns_of(task))
 
 
-def make_asking_planner(config: Config, answers: Path) -> AskingPlanner:
+def make_asking_planner(config: Config, answers: Path, asks: bool = True) -> AskingPlanner:
     if not config.task.instructions:
         raise UserError(f"the task {config.task.name} has no instructions for an LLM in its file")
     server = SERVERS[str(config.llm)]
@@ -309,6 +311,7 @@ def make_asking_planner(config: Config, answers: Path) -> AskingPlanner:
         strict=config.llm_strict,
         tell=say,
         progress=waiting,
+        asks=asks,
     )
 
 
@@ -388,6 +391,16 @@ def choose_device(name: str | None) -> str:
     return str(device)
 
 
+def prepare(device: str, threads: int) -> torch.device:
+    """Set PyTorch up for a device and so many CPU threads."""
+    torch.set_num_threads(threads)
+    place = torch.device(device)
+    if place.type == "cuda":
+        # TF32: products of float32 round their inputs to 10 bits, as convolutions do anyway.
+        torch.set_float32_matmul_precision("high")
+    return place
+
+
 def physical_cores() -> int:
     """The cores that this process may use, hyperthreads counted once."""
     return min(psutil.cpu_count(logical=False) or 1, os.cpu_count() or 1)
@@ -436,8 +449,10 @@ def resume_command(args: argparse.Namespace, folder: Path, config: Config) -> st
     several = len(args.seed_list or []) > 1
     name = args.savedir or folder.name.removesuffix(f"-{config.seed}" if several else "")
     where = f" --logdir {args.logdir}" if args.logdir != DEFAULT_LOGDIR else ""
-    task = args.task or config.task.name
-    return f"main.py train --task {task}{where} --savedir {name} --resume"
+    what = f"--task {args.task or config.task.name}"
+    if args.config and not args.task:
+        what = f"--config {args.config}"
+    return f"python main.py train {what}{where} --savedir {name} --resume"
 
 
 def planned_runs(args: argparse.Namespace, ranks: Ranks) -> list[tuple[Path, Config]]:
@@ -479,8 +494,7 @@ def check_ranks(planned: list[tuple[Path, Config]], ranks: Ranks) -> None:
 
 
 def train_run(config: Config, folder: Path, ranks: Ranks, interrupts: Interrupts) -> None:
-    torch.set_num_threads(config.threads)
-    choose_device(config.device)
+    prepare(choose_device(config.device), config.threads)
     planner = make_planner(config, folder / runs.ANSWERS)
     teacher = make_teacher(config, planner, make_rooms(config, 1).view_size)
     trainer = make_trainer(config, folder, teacher, ranks)
@@ -511,7 +525,11 @@ def train_run(config: Config, folder: Path, ranks: Ranks, interrupts: Interrupts
     finally:
         log.close()
     did = trainer.progress
-    say(f"{folder}: {did.iteration} iterations, {did.steps} steps, {did.seconds:.0f} s of training")
+    missed = f"; {did.unanswered} steps had no answer of the LLM" if config.llm else ""
+    say(
+        f"{folder}: {did.iteration} iterations, {did.steps} steps, "
+        f"{did.seconds:.0f} s of training{missed}"
+    )
 
 
 # eval
@@ -565,10 +583,11 @@ def evaluate_actor(
 
     Returns the task's name and a row for the table.
     """
-    torch.set_num_threads(config.threads)
-    device = torch.device(config.device)
+    device = prepare(config.device, config.threads)
     rooms, seeds = make_test_rooms(config)
-    planner = make_planner(config, (target.parent if student else target) / runs.ANSWERS)
+    answers = (target.parent if student else target) / runs.ANSWERS
+    # A student needs no LLM any more: its films show what is known of the teacher.
+    planner = make_planner(config, answers, asks=student is None)
     teacher = make_teacher(config, planner, rooms.view_size)
     actor: Actor = teacher
     if student:
@@ -639,7 +658,9 @@ def record(args: argparse.Namespace) -> int:
     show_plans(config.task.name, plans)
     advised = {text: answer for text, answer in plans.items() if answer}
     write_plans(out, f"What {config.llm} answered about {config.task.name}", advised)
-    counts = ", ".join(f"{name.lower()} {count:.6g}" for name, count in planner.counts().items())
+    counts = ", ".join(
+        f"{name.lower()} {round(count, 1):g}" for name, count in planner.counts().items()
+    )
     say(f"wrote {out}; {counts}")
     return 0
 
@@ -669,8 +690,7 @@ def show_plans(title: str, plans: Mapping[str, Mapping[str, float]]) -> None:
 def bench(args: argparse.Namespace) -> int:
     if args.threads < 1 or min(args.num_envs or [1]) < 1:
         raise UserError("--threads and --num_envs: at least 1")
-    torch.set_num_threads(args.threads)
-    device = torch.device(choose_device(args.device))
+    device = prepare(choose_device(args.device), args.threads)
     counts = args.num_envs or [10, 1024, 16384, *([65536] if device.type == "cuda" else [])]
     measured = [
         speed

@@ -78,6 +78,7 @@ class Progress:
     steps: int = 0
     episodes: int = 0
     seconds: float = 0.0
+    unanswered: int = 0
     teacher: dict[str, float] = field(default_factory=dict)
 
 
@@ -164,6 +165,7 @@ class Trainer:
         progress.steps += int(sums["steps"])
         progress.episodes += int(sums["episodes"])
         progress.seconds += seconds
+        progress.unanswered += int(sums.get("unanswered", 0))
         for name in costs:
             progress.teacher[name] = progress.teacher.get(name, 0) + sums[name]
         return (

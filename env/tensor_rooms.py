@@ -17,8 +17,6 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
-from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
 from env.rooms import HEADINGS
@@ -41,6 +39,7 @@ from env.symbols import (
     UNSEEN,
     WALL,
 )
+from env.vector import MapEnv
 
 Place = tuple[Tensor, Tensor]
 """The x and y of one cell in each of M rooms, (M,) int64."""
@@ -177,7 +176,7 @@ class Layouts:
         self.truth.scatter_(1, self._cell(place)[:, None], words[:, None])
 
 
-class DoorKeyRooms(VectorEnv):
+class DoorKeyRooms(MapEnv):
     """N rooms of `env.rooms.DoorKeyRoom`; the tasks below differ from it as theirs do.
 
     The interface is that of `env.vector.Rooms`: observations are (N, W, H, 4 * frame_stack) uint8
@@ -186,7 +185,6 @@ class DoorKeyRooms(VectorEnv):
     distributed as they are; from the same layout on, every step is the same to the bit.
     """
 
-    metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.DISABLED}  # noqa: RUF012
     render_mode = None
 
     def __init__(
@@ -207,18 +205,11 @@ class DoorKeyRooms(VectorEnv):
                 "sizes must be 4 <= min_size <= max_size <= grid_size, "
                 f"not {min_size}, {max_size} and {grid_size}"
             )
-        self.num_envs = num_envs
+        super().__init__(num_envs, (grid_size, grid_size, 4), frame_stack, len(ACTIONS))
         self.sizes = grid_size, min_size, max_size
         self.max_steps = max_steps
         self.view_size = agent_view_size
-        self.frame_stack = frame_stack
         self.device = torch.device(device)
-        self.map_shape = (grid_size, grid_size, 4 * frame_stack)
-        self.num_actions = len(ACTIONS)
-        self.single_observation_space = gym.spaces.Box(0, 255, self.map_shape, np.uint8)
-        self.single_action_space = gym.spaces.Discrete(self.num_actions)
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
 
         view, moves = _tables(grid_size, agent_view_size)
         self._view, self._moves = view.to(self.device), moves.to(self.device)

@@ -13,24 +13,41 @@ from torch import Tensor
 DEFAULT_VIEW_SIZE = 3
 
 
-class Rooms(VectorEnv):
+class MapEnv(VectorEnv):
+    """N rooms that are observed as maps, (N, W, H, C) uint8 tensors.
+
+    Nothing resets by itself: a room whose episode has ended rests (it keeps its last observation,
+    reward 0 and its flags) until `reset` names it, so that the last observation of a cut-off
+    episode can be bootstrapped and no step is a dummy.
+    """
+
+    metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.DISABLED}  # noqa: RUF012
+
+    def __init__(
+        self, num_envs: int, shape: tuple[int, int, int], frame_stack: int, num_actions: int
+    ) -> None:
+        """`shape` is that of one map, before `frame_stack` of them are joined."""
+        width, height, channels = shape
+        self.num_envs = num_envs
+        self.frame_stack = frame_stack
+        self.map_shape = (width, height, channels * frame_stack)
+        self.num_actions = num_actions
+        self.single_observation_space = gym.spaces.Box(0, 255, self.map_shape, np.uint8)
+        self.single_action_space = gym.spaces.Discrete(num_actions)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+
+
+class Rooms(MapEnv):
     """N plain Gymnasium environments stepped side by side; any with a map observation will do.
 
     An observation is the bare `image`, an (N, W, H, C) uint8 tensor, of the environment's
     dictionary (or its whole observation, if that is a map already). `frame_stack` = k joins the
     last k images along the channels, oldest first; at a reset the first is repeated.
-
-    Nothing resets by itself: an environment whose episode has ended rests (it keeps its last
-    observation, reward 0 and its flags) until `reset` names it, so that the last observation of
-    a cut-off episode can be bootstrapped and no step is a dummy.
     """
-
-    metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.DISABLED}  # noqa: RUF012
 
     def __init__(self, make: Callable[[], gym.Env], num_envs: int, frame_stack: int = 1) -> None:
         self.envs = [make() for _ in range(num_envs)]
-        self.num_envs = num_envs
-        self.frame_stack = frame_stack
         self.render_mode = self.envs[0].render_mode
         space = self.envs[0].observation_space
         image = space["image"] if isinstance(space, gym.spaces.Dict) else space
@@ -42,14 +59,9 @@ class Rooms(VectorEnv):
         actions = self.envs[0].action_space
         if not isinstance(actions, gym.spaces.Discrete):
             raise TypeError(f"an environment must have discrete actions, not {actions}")
-        width, height, channels = image.shape
-        self.channels = channels
-        self.map_shape = (width, height, channels * frame_stack)
-        self.single_observation_space = gym.spaces.Box(0, 255, self.map_shape, np.uint8)
-        self.single_action_space = actions
-        self.num_actions = int(actions.n)
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
+        width, height, self.channels = image.shape
+        shape = (width, height, self.channels)
+        super().__init__(num_envs, shape, frame_stack, int(actions.n))
         self._images = np.zeros((num_envs, *self.map_shape), np.uint8)
         self.view_size = int(getattr(self.envs[0].unwrapped, "agent_view_size", DEFAULT_VIEW_SIZE))
         self._terminated = np.ones(num_envs, bool)

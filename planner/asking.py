@@ -27,7 +27,8 @@ class AskingPlanner:
     times, and then counts as no advice. All replies go through the store, so that what was
     answered is never asked again. If the server fails, the scenes at stake have no answer for
     now: that is told once, and from then on one of them is tried before the others are, each in
-    its turn; with `strict` it is a UserError instead.
+    its turn; with `strict` it is a UserError instead. If it is not to ask, it just knows what the
+    store holds.
     """
 
     client: ChatClient
@@ -40,6 +41,7 @@ class AskingPlanner:
     strict: bool
     tell: Callable[[str], None]
     progress: Progress
+    asks: bool = True
     _known: dict[Scene, Answer | None] = field(default_factory=dict)
     _counts: Counter[str] = field(default_factory=Counter)
     _seconds: float = 0.0
@@ -51,7 +53,7 @@ class AskingPlanner:
         unknown = [scene for scene in dict.fromkeys(scenes) if scene not in self._known]
         if unknown:
             self.store.refresh()
-            if any(self._missing(scene) for scene in unknown):
+            if self.asks and any(self._missing(scene) for scene in unknown):
                 self._ask_about(unknown)
             for scene in unknown:
                 if not self._missing(scene):

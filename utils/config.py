@@ -173,7 +173,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML (or JSON) file whose top level is a mapping."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise UserError(f"cannot read {path}: {_first_line(error)}") from error
     if not isinstance(content, dict):
         raise UserError(f"cannot read {path}: it must hold names and values")

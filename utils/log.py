@@ -99,14 +99,14 @@ class TrainingDisplay:
         news = (
             f"success {scalars['Train/Success Rate']:.2f}, "
             f"return {scalars['Train/Return Mean']:.2f}, "
-            f"k {scalars['Train/Kickstarting Coef']:.2f}, "
-            f"{scalars['Speed/Total']:.0f} steps/s"
+            f"k {scalars['Train/Kickstarting Coef']:.2f}"
         )
         if self.bar:
             self.bar.update(self.row, completed=iteration, news=news)
         elif "Test/Success Rate" in scalars:
             test = f"evaluation success {scalars['Test/Success Rate']:.2f}"
-            say(f"{self.name} {iteration}/{self.total}: {test}, training {news}")
+            speed = f"{scalars['Speed/Total']:.0f} steps/s"
+            say(f"{self.name} {iteration}/{self.total}: {test}, training {news}, {speed}")
 
 
 @contextmanager

@@ -157,7 +157,7 @@ def newest(task_folder: Path) -> Path:
     """The run of a task that was trained last."""
     trained = [config.parent for config in task_folder.glob(f"*/{CONFIG}")]
     if not trained:
-        raise UserError(f"there is no run under {task_folder}; train one first: main.py train")
+        raise UserError(f"there is no run under {task_folder}; train one first")
     return max(trained, key=_last_trained)
 
 
@@ -168,7 +168,7 @@ def _last_trained(folder: Path) -> int:
 
 def _known(task_folder: Path) -> str:
     names = sorted(folder.parent.name for folder in task_folder.glob(f"*/{CONFIG}"))
-    return f"there are {', '.join(names)}" if names else "train one first: main.py train"
+    return f"there are {', '.join(names)}" if names else "train one first"
 
 
 def write_config(folder: Path, config: Config) -> None:

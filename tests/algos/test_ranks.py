@@ -93,7 +93,7 @@ def test_ctrl_c_stops_two_ranks_after_an_iteration(tmp_path: Path) -> None:
     # As a terminal does: to all processes at once; torchrun then passes it on.
     for process in [psutil.Process(job.pid), *psutil.Process(job.pid).children(recursive=True)]:
         os.kill(process.pid, signal.SIGINT)
-    assert "stopped; continue with: main.py train" in job.stdout.read()
+    assert "stopped; continue with: python main.py train" in job.stdout.read()
     assert job.wait() != 0
 
 
