@@ -419,6 +419,13 @@ def given_settings(args: argparse.Namespace, task: Task | None = None) -> dict[s
     return given
 
 
+def check_llm_is_named(flags: dict[str, Any], settings: dict[str, Any]) -> None:
+    """UserError for flags about an LLM if there is none."""
+    for flag in flags:
+        if not settings["llm"] and (flag.startswith("llm_") or flag in ("n_ask", "answers")):
+            raise UserError(f"--{flag}: there is no LLM to ask; say which with --llm")
+
+
 def fresh_settings(given: dict[str, Any]) -> dict[str, Any]:
     """All settings but the seed of something that does not continue a run."""
     task = given.get("task") or load_task(DEFAULT_TASK)
@@ -458,13 +465,15 @@ def resume_command(args: argparse.Namespace, folder: Path, config: Config) -> st
 def planned_runs(args: argparse.Namespace, ranks: Ranks) -> list[tuple[Path, Config]]:
     """The folders that the flags ask to train in, and their settings; new ones are made."""
     template = runs.read_settings(args.config) if args.config else {}
-    given = {**template, **given_settings(args, template.get("task"))}
+    flags = given_settings(args, template.get("task"))
+    given = {**template, **flags}
     settings = fresh_settings(given)
     parent = runs.task_folder(args.logdir, settings["policy"], settings["task"])
     if args.resume:
         planned = runs.resumed_runs(parent, args.savedir, args.seed_list, given)
         check_ranks(planned, ranks)
         return planned
+    check_llm_is_named(flags, settings)
     if args.loaddir:
         source = runs.find(parent, args.loaddir, None)[0]
         settings["warm_start"] = str(runs.model_file(source, args.loadmodel))
@@ -545,6 +554,7 @@ def evaluation(args: argparse.Namespace) -> int:
     parent = runs.task_folder(args.logdir, settings["policy"], settings["task"])
     name = runs.check_name(args.savedir or "eval")
     if args.eval_teacher:
+        check_llm_is_named(given, settings)
         config = make_config(settings | {"seed": (args.seed_list or [0])[0]}, "settings")
         outcomes = [evaluate_actor(args, config, None, parent / runs.TEACHER / name)]
     else:
