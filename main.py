@@ -58,6 +58,7 @@ from utils.video import write_mp4
 DEFAULT_TASK = "SimpleDoorKey"
 DEFAULT_LOGDIR = Path("log")
 MAX_ROOMS = 100
+MANY_STEPS = 256
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -135,7 +136,12 @@ def add_common_flags(command: argparse.ArgumentParser) -> None:
     )
     add_setting(command, "--policy", choices=["ppo"], help="the algorithm")
     add_setting(command, "--device", help="cpu or cuda; default cuda if there is one")
-    add_setting(command, "--threads", type=int, help="CPU threads; default the physical cores")
+    add_setting(
+        command,
+        "--threads",
+        type=int,
+        help="CPU threads; default 1, or all cores for large minibatches",
+    )
     add_setting(command, "--recurrent", action="store_true", help="an LSTM in the student")
     add_setting(command, "--frame_stack", type=int, help="maps seen at once; default 1")
     add_setting(command, "--num_eval", type=int, help="evaluation episodes; default 10")
@@ -406,6 +412,14 @@ def physical_cores() -> int:
     return min(psutil.cpu_count(logical=False) or 1, os.cpu_count() or 1)
 
 
+def default_threads(batch_size: int) -> int:
+    """One for small minibatches, on which waiting for each other costs threads what they gain;
+    else this rank's share of the cores."""
+    if batch_size < MANY_STEPS:
+        return 1
+    return max(physical_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1)
+
+
 def given_settings(args: argparse.Namespace, task: Task | None = None) -> dict[str, Any]:
     """The settings among the flags that were given; `task` is meant if they name none."""
     given = {name: value for name, value in vars(args).items() if name in Config.model_fields}
@@ -429,8 +443,9 @@ def check_llm_is_named(flags: dict[str, Any], settings: dict[str, Any]) -> None:
 def fresh_settings(given: dict[str, Any]) -> dict[str, Any]:
     """All settings but the seed of something that does not continue a run."""
     task = given.get("task") or load_task(DEFAULT_TASK)
-    threads = max(physical_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1)
-    settings = defaults(task) | {"threads": threads} | given
+    settings = defaults(task) | given
+    if "threads" not in given:
+        settings["threads"] = default_threads(settings["batch_size"])
     return settings | {"task": task, "device": choose_device(given.get("device"))}
 
 
@@ -709,7 +724,7 @@ def bench(args: argparse.Namespace) -> int:
         for speed in bench_task(args, task, count, device)
     ]
     machine = f"{device}, {args.threads} CPU thread(s), {args.precision}"
-    show_speeds(f"medians of {speeds.REPEATS} on {machine}", measured)
+    show_speeds(f"medians on {machine}", measured)
     if args.plot:
         config = make_config(bench_settings(args, load_task(DEFAULT_TASK), 1), "settings")
         teacher = make_teacher(config, make_recorded_planner(config.task), 3)
@@ -732,7 +747,7 @@ def bench(args: argparse.Namespace) -> int:
 def bench_settings(args: argparse.Namespace, task: Task, count: int) -> dict[str, Any]:
     """The paper's settings, but for what the flags say; minibatches grow with the rooms."""
     given = {"task": task, "device": args.device, "threads": args.threads, "num_envs": count}
-    size = max(128, min(count, speeds.TRAINED_STEPS // 8))
+    size = max(128, min(count, speeds.TRAINED_STEPS // 4))
     return fresh_settings(given) | {"seed": 0, "precision": args.precision, "batch_size": size}
 
 
