@@ -187,17 +187,18 @@ def growth(
 
 
 def plot(path: Path, speeds: list[Speed], title: str) -> None:
-    """Draw how the cost of a step grows with the number of rooms, a line for each size and
-    measurement, as PNG or SVG."""
+    """Draw how the cost of a step changes with the number of rooms, a colour for each size, as PNG
+    or SVG."""
     matplotlib.use("Agg")
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    figure = Figure(figsize=(7.5, 4), layout="constrained")
     axes = figure.subplots()
-    for what, size in dict.fromkeys((speed.what, speed.size) for speed in speeds):
-        line = [s for s in speeds if (s.what, s.size) == (what, size)]
-        style = "o-" if what == "environment" else "s--"
-        costs = [1e6 / speed.rate for speed in line]
-        axes.loglog([s.rooms for s in line], costs, style, label=f"{what}, {size}×{size}")
+    for what, style in (("environment", "o-"), ("labels", "s--")):
+        for number, size in enumerate(dict.fromkeys(speed.size for speed in speeds)):
+            line = [s for s in speeds if (s.what, s.size) == (what, size)]
+            costs = [1e6 / speed.rate for speed in line]
+            name = f"{what}, {size}×{size}"
+            axes.loglog([s.rooms for s in line], costs, style, color=f"C{number}", label=name)
     axes.set(xlabel="rooms side by side", ylabel="µs a step of one room", title=title)
     axes.grid(alpha=0.3)
-    axes.legend()
+    figure.legend(loc="outside right upper")
     figure.savefig(path, dpi=110)
