@@ -20,6 +20,8 @@ from requests.auth import AuthBase
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 from tenacity import wait_exponential_jitter as jitter
 
+from utils.config import LLM
+
 MAX_BYTES = 4_000_000
 MAX_RETRY_AFTER = 60.0
 MAX_TOKENS = 10**9
@@ -38,7 +40,7 @@ class Server(NamedTuple):
 
 # The servers that have a name. FastChat, if it is not told the most tokens, lets a reply ramble
 # to the end of the context, and drops the prompt's first token.
-SERVERS = {
+SERVERS: dict[LLM, Server] = {
     "vicuna": Server("http://localhost:3300/v1/chat/completions", "vicuna-33b", 512),
     "chatglm": Server("http://localhost:3301/v1/chat/completions", "glm-4.5-flash"),
     "openai": Server("https://api.openai.com/v1/chat/completions", "gpt-4o-mini"),

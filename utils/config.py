@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 from urllib.parse import urlsplit
 
 import yaml
@@ -32,6 +32,8 @@ def _add_up(plans: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
     return plans
 
 
+LLM = Literal["vicuna", "chatglm", "openai"]
+LLMS: tuple[str, ...] = get_args(LLM)
 Probability = Annotated[float, Field(ge=0, le=1)]
 Plans = Annotated[dict[str, dict[str, Probability]], AfterValidator(_add_up)]
 """Scene text -> plan -> probability."""
@@ -85,7 +87,7 @@ class Config(_Strict):
     kl_min: float = Field(ge=0)
     kl_until: int = Field(ge=0)
     hard: bool
-    llm: Literal["vicuna", "chatglm", "openai"] | None
+    llm: LLM | None
     llm_url: str | None
     llm_model: str | None
     llm_temperature: float = Field(ge=0)
