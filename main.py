@@ -31,11 +31,12 @@ from algos import speeds
 from algos.evaluator import Evaluation, evaluate
 from algos.film import film_episode
 from algos.ppo import PPO, PPOSettings
-from algos.rollout import Actor, Environments, Uniform, play
+from algos.rollout import Actor, Environments, Uniform, Wave, play
 from algos.schedule import AdaptiveSchedule, LinearSchedule, Schedule
 from algos.student import Greedy, NetworkSpec, Student, load_student
-from algos.trainer import Report, Trainer
+from algos.trainer import Play, Report, Trainer
 from env.symbols import ACTIONS
+from env.tensor_rooms import DoorKeyRooms
 from env.vector import Rooms
 from planner.answers import AnswerStore
 from planner.asking import AskingPlanner
@@ -192,9 +193,17 @@ def make_trainer(
         **{field.name: getattr(config, field.name) for field in fields(PPOSettings)}
     )
     device = ranks.place(config.device)
-    ppo = PPO(make_student(config, make_rooms(config, 1)).to(device), settings, ranks)
+    student = make_student(config, make_rooms(config, 1)).to(device)
     rooms = make_training_rooms(config, ranks, device, **changes)
-    return Trainer(config, folder, rooms, ppo, teacher, make_schedule(config), device)
+    player = make_player(rooms, student, device)
+    ppo = PPO(student, settings, ranks)
+    return Trainer(config, folder, player, ppo, teacher, make_schedule(config), device)
+
+
+def make_player(rooms: Environments, student: Student, device: torch.device) -> Play:
+    if isinstance(rooms, DoorKeyRooms) and device.type == "cuda":
+        return Wave(rooms, student, device).play
+    return partial(play, rooms, student, device)
 
 
 def make_report(
@@ -530,7 +539,7 @@ def find_scenes(config: Config, planner: Planner, episodes: int) -> None:
         for wave in range(ceil(episodes / rooms.num_envs)):
             draws = seeding.generator(config.seed, seeding.ACTIONS, wave)
             seeds = seeding.training_rooms(config.seed, wave, 0, rooms.num_envs)
-            rollout = play(rooms, actor, seeds, draws, torch.device("cpu"), Stopwatch())
+            rollout = play(rooms, actor, torch.device("cpu"), seeds, draws, Stopwatch())
             teacher.label(rollout.obs, rollout.starts, draws)
 
 

@@ -68,7 +68,7 @@ def evaluate(
     for first in range(0, len(seeds), rooms.num_envs):
         wave = seeds[first : first + rooms.num_envs]
         padded = [wave[i % len(wave)] for i in range(rooms.num_envs)]
-        rollout = play(rooms, actor, padded, generator, device, Stopwatch())
+        rollout = play(rooms, actor, device, padded, generator, Stopwatch())
         evaluation.seeds += wave
         evaluation.success += rollout.success.tolist()[: len(wave)]
         evaluation.returns += rollout.returns.tolist()[: len(wave)]

@@ -67,7 +67,7 @@ def film_episode(
     With a `limit` only that many frames, from the beginning.
     """
     filmed = Filmed(studio, actor, limit)
-    rollout = play(studio, filmed, [seed], generator, device, Stopwatch())
+    rollout = play(studio, filmed, device, [seed], generator, Stopwatch())
     labels = teacher.label(rollout.obs, rollout.starts, torch.Generator().manual_seed(0))
     # A teacher that acts has said already what it says: a hard one would now draw anew.
     said = rollout.steps.get("label", labels.distribution)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from algos.graphs import Graphed
 from algos.rollout import Rollout, discounted_returns, generalized_advantages
 from algos.student import Student
 from utils.ranks import Ranks, together
@@ -32,7 +33,8 @@ class PPO:
     """The student's optimiser: one `update` a rollout.
 
     Ranks update together, each on its own rollout: gradients are averaged, advantages normalised
-    over all of them.
+    over all of them. On a GPU a minibatch's losses and gradients are one CUDA graph, unless its
+    shapes change (whole episodes) or ranks wait for each other within it.
     """
 
     def __init__(self, student: Student, settings: PPOSettings, ranks: Ranks) -> None:
@@ -44,6 +46,9 @@ class PPO:
         self.optimizer = torch.optim.Adam(
             student.parameters(), lr=settings.learning_rate, fused=True
         )
+        steady = ranks.count == 1 and not student.spec.recurrent
+        device = next(student.parameters()).device
+        self.gradients = Graphed(self._gradients, device) if steady else self._gradients
 
     def update(
         self, rollout: Rollout, teacher: Tensor, k: float, generator: torch.Generator
@@ -56,22 +61,29 @@ class PPO:
         returns, advantages = self.targets(rollout)
         mean, variance = self._moments(advantages)
         advantages = (advantages - mean) / (variance.sqrt() + 1e-5)
+        steps = {
+            "obs": rollout.obs,
+            "action": rollout.steps["action"],
+            "old_log_prob": rollout.steps["log_prob"],
+            "old_value": rollout.steps["value"],
+            "target": returns,
+            "advantage": advantages,
+            "teacher": teacher,
+        }
+        weight = torch.tensor(k, device=teacher.device)
         records = []
         for _ in range(self.settings.epochs):
             for index, lengths in self._minibatches(rollout, generator):
-                loss, record = self._loss(rollout, index, lengths, returns, advantages, teacher, k)
-                self.optimizer.zero_grad()
-                with together():
-                    loss.backward()
+                batch = {name: values[index] for name, values in steps.items()}
+                record = self.gradients(**batch, lengths=lengths, k=weight)
                 nn.utils.clip_grad_norm_(self.student.parameters(), self.settings.max_grad_norm)
                 self.optimizer.step()
-                records.append(record)
-        table = torch.stack([torch.stack(list(record.values())) for record in records])
-        means = self.ranks.sum(table.mean(0)) / self.ranks.count
+                records.append(torch.stack(list(record.values())))
+        means = self.ranks.sum(torch.stack(records).mean(0)) / self.ranks.count
         unexplained = self._moments(returns - rollout.steps["value"])[1]
         explained = 1 - unexplained / (self._moments(returns)[1] + 1e-8)
         return {
-            **dict(zip(records[0], means.tolist(), strict=True)),
+            **dict(zip(record, means.tolist(), strict=True)),
             "explained_variance": float(explained),
         }
 
@@ -123,31 +135,36 @@ class PPO:
                 chosen = []
         return batches[: self.ranks.least(len(batches))]
 
-    def _loss(
+    def _gradients(
         self,
-        rollout: Rollout,
-        index: Tensor,
+        obs: Tensor,
         lengths: Tensor,
-        returns: Tensor,
-        advantages: Tensor,
+        action: Tensor,
+        old_log_prob: Tensor,
+        old_value: Tensor,
+        target: Tensor,
+        advantage: Tensor,
         teacher: Tensor,
-        k: float,
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        clip = self.settings.clip
-        log_probs, value = self.network(rollout.obs[index], lengths)
-        action, old_value = rollout.steps["action"][index], rollout.steps["value"][index]
+        k: Tensor,
+    ) -> dict[str, Tensor]:
+        """Leave the gradients of a minibatch of M steps with the weights; returns its losses, and
+        diagnostics, scalars."""
+        settings, clip = self.settings, self.settings.clip
+        log_probs, value = self.network(obs, lengths)
         log_prob = log_probs.gather(1, action[:, None])[:, 0]
-        log_ratio = log_prob - rollout.steps["log_prob"][index]
-        ratio, advantage, target = log_ratio.exp(), advantages[index], returns[index]
+        log_ratio = log_prob - old_log_prob
+        ratio = log_ratio.exp()
 
         policy = -torch.min(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage).mean()
         clipped = old_value + (value - old_value).clamp(-clip, clip)
         critic = torch.max((value - target).square(), (clipped - target).square()).mean()
         entropy = -(log_probs.exp() * log_probs).sum(1).mean()
-        distillation = -(teacher[index] * log_probs).sum(1).mean()
-        settings = self.settings
+        distillation = -(teacher * log_probs).sum(1).mean()
         loss = policy + settings.value_coef * critic - settings.entropy_coef * entropy
         loss = loss + k * distillation
+        self.optimizer.zero_grad()
+        with together():
+            loss.backward()
         record = {
             "loss": loss,
             "entropy": entropy,
@@ -157,4 +174,4 @@ class PPO:
             "approx_kl": (ratio - 1 - log_ratio).mean(),
             "clip_fraction": ((ratio - 1).abs() > clip).float().mean(),
         }
-        return loss, {name: number.detach() for name, number in record.items()}
+        return {name: number.detach() for name, number in record.items()}

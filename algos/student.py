@@ -75,7 +75,9 @@ class Student(nn.Module):
         with self._arithmetic(obs.device):
             log_probs, value, state = self._step(obs, state)
         probabilities = log_probs.exp()
-        action = torch.multinomial(probabilities, 1, generator=generator)
+        # What torch.multinomial does, without its look at the sums: a GPU would be waited for.
+        race = torch.empty_like(probabilities).exponential_(generator=generator)
+        action = (probabilities / race).argmax(1, keepdim=True)
         step = {
             "action": action[:, 0],
             "log_prob": log_probs.gather(1, action)[:, 0],

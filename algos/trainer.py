@@ -11,7 +11,7 @@ from torch import Tensor
 
 from algos.evaluator import Evaluation
 from algos.ppo import PPO
-from algos.rollout import Environments, Rollout, play
+from algos.rollout import Rollout
 from algos.schedule import Schedule
 from algos.student import save_student
 from utils import checkpoint, runs, seeding
@@ -47,6 +47,12 @@ class Teacher(Protocol):
     def counts(self) -> dict[str, float]: ...
 
     def news(self) -> dict[str, dict[str, float]]: ...
+
+
+class Play(Protocol):
+    """Plays one wave of episodes, each from its own seed (N,), with the student that is trained."""
+
+    def __call__(self, seeds: Tensor, generator: torch.Generator, watch: Stopwatch) -> Rollout: ...
 
 
 class Log(Protocol):
@@ -85,14 +91,14 @@ class Progress:
 class Trainer:
     """Trains a student in a run folder; `train` may be called again after `restore`.
 
-    Of several ranks each plays in its own `rooms`.
+    Of several ranks each plays in its own rooms.
     """
 
     def __init__(
         self,
         config: Config,
         folder: Path,
-        rooms: Environments,
+        play: Play,
         ppo: PPO,
         teacher: Teacher,
         schedule: Schedule,
@@ -100,7 +106,7 @@ class Trainer:
     ) -> None:
         self.config = config
         self.folder = folder
-        self.rooms = rooms
+        self.play = play
         self.ppo = ppo
         self.ranks = ppo.ranks
         self.student = ppo.student
@@ -197,8 +203,7 @@ class Trainer:
             or len(waves) * count < config.traj_per_itr
         ):
             seeds = seeding.training_rooms(config.seed, iteration, len(waves), count)
-            rooms = seeds[own.start : own.stop]
-            waves.append(play(self.rooms, self.student, rooms, actions, self.device, watch))
+            waves.append(self.play(seeds[own.start : own.stop], actions, watch))
         return Rollout.join(waves)
 
     def _label(self, rollout: Rollout, iteration: int) -> Labels:

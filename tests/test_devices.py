@@ -7,9 +7,16 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 import main
+from algos.ppo import PPO
+from algos.rollout import Rollout, Wave, play
+from algos.student import NetworkSpec, Student
+from tests.algos.test_ppo import SETTINGS
 from tests.recordings import TASKS, make_teacher, recording, task
+from utils.ranks import Ranks
+from utils.timing import Stopwatch
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 pytestmark = pytest.mark.parametrize("device", DEVICES)
@@ -25,20 +32,101 @@ def test_labels_of_the_recordings(device: str, name: str) -> None:
     np.testing.assert_allclose(here.distribution.cpu(), expected, atol=1e-6)
 
 
+def make(name: str, count: int, device: str, **settings: int) -> Any:
+    env_id, mode = task(name).env_id, "vector_entry_point"
+    return gym.make_vec(env_id, count, vectorization_mode=mode, device=device, **settings)
+
+
 @pytest.mark.parametrize("name", TASKS)
 def test_steps_of_tensor_rooms(device: str, name: str) -> None:
-    def make(device: str) -> Any:
-        env_id = task(name).env_id
-        return gym.make_vec(
-            env_id, 50, vectorization_mode="vector_entry_point", frame_stack=2, device=device
-        )
-
-    here, there = make(device), make("cpu")
+    here, there = make(name, 50, device, frame_stack=2), make(name, 50, "cpu", frame_stack=2)
     assert torch.equal(here.reset(seed=0)[0].cpu(), there.reset(seed=0)[0])
     for actions in torch.randint(7, (60, 50), generator=torch.Generator().manual_seed(0)):
         for ours, expected in zip(here.step(actions)[:4], there.step(actions)[:4], strict=True):
             assert ours.device.type == device
             assert torch.equal(ours.cpu(), expected)
+
+
+class Wanderer:
+    """Walks as if at random, by what it sees and by how often it has acted."""
+
+    def initial_state(self, count: int, device: torch.device) -> Tensor:
+        return torch.zeros(count, 1, device=device)
+
+    def act(
+        self, obs: Tensor, state: Tensor, generator: torch.Generator
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        number = torch.arange(obs[0].numel(), device=obs.device)
+        seen = (obs.flatten(1) * number).sum(1) + 31 * state[:, 0].long()
+        return {"action": (seen * 7919 >> 3) % 7, "seen": seen}, state + 1
+
+
+def test_a_wave_is_what_play_gathers(device: str) -> None:
+    place = torch.device(device)
+    here, there = (make("LavaDoorKey", 40, d, max_steps=60, frame_stack=2) for d in (device, "cpu"))
+    wave = Wave(here, Wanderer(), place)
+    cpu = torch.device("cpu")
+    for wave_number in range(2):
+        seeds = torch.arange(40) + 40 * wave_number
+        ours = wave.play(seeds, torch.Generator(place), Stopwatch())
+        expected = play(there, Wanderer(), cpu, seeds, torch.Generator(), Stopwatch())
+        assert 0 < expected.terminated.sum() < 40
+        assert vars(ours).keys() == vars(expected).keys()
+        for field, value in vars(expected).items():
+            found = getattr(ours, field)
+            pairs = [(found[k], value[k]) for k in value] if field == "steps" else [(found, value)]
+            for one, other in pairs:
+                assert one.device.type == device
+                assert torch.equal(one.cpu(), other), field
+
+
+@pytest.mark.parametrize("recurrent", [False, True])
+def test_what_a_student_says_in_a_wave_is_what_whole_episodes_give(
+    device: str, recurrent: bool
+) -> None:
+    place = torch.device(device)
+    torch.manual_seed(0)
+    student = Student(NetworkSpec(10, 10, 4, 7, recurrent)).to(place)
+    wave = Wave(make("LavaDoorKey", 30, device, max_steps=50), student, place)
+    draws = torch.Generator(place).manual_seed(0)
+    first, second = (wave.play(torch.arange(30), draws, Stopwatch()) for _ in range(2))
+    assert not torch.equal(first.lengths, second.lengths)
+    log_probs, values = student(first.obs, first.lengths)
+    chosen = log_probs.gather(1, first.steps["action"][:, None])[:, 0]
+    torch.testing.assert_close(first.steps["log_prob"], chosen, atol=2e-3, rtol=2e-3)
+    torch.testing.assert_close(first.steps["value"], values, atol=2e-3, rtol=2e-3)
+    again = wave.play(torch.arange(30), torch.Generator(place).manual_seed(0), Stopwatch())
+    assert torch.equal(again.obs, first.obs)
+
+
+def test_updates_are_those_of_the_cpu(device: str) -> None:
+    def updated(place: torch.device) -> tuple[dict[str, float], dict[str, Tensor]]:
+        torch.manual_seed(0)
+        student = Student(NetworkSpec(10, 10, 4, 7)).to(place)
+        ppo = PPO(student, SETTINGS, Ranks())
+        rollout = Rollout(**{k: on(place, value) for k, value in vars(played).items()})
+        for _ in range(2):
+            draws = torch.Generator().manual_seed(0)
+            means = ppo.update(rollout, labels.to(place), 2.0, draws)
+        return means, {name: w.cpu() for name, w in student.state_dict().items()}
+
+    def on(place: torch.device, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: tensor.to(place) for name, tensor in value.items()}
+        return value.to(place)
+
+    cpu = torch.device("cpu")
+    torch.manual_seed(0)
+    student = Student(NetworkSpec(10, 10, 4, 7))
+    rooms = make("SimpleDoorKey", 6, "cpu", max_steps=50)
+    played = play(rooms, student, cpu, torch.arange(6), torch.Generator(), Stopwatch())
+    labels = torch.rand(len(played), 7).softmax(1)
+    means, weights = updated(torch.device(device))
+    expected_means, expected_weights = updated(cpu)
+    assert means == pytest.approx(expected_means, rel=2e-2, abs=1e-2)
+    for name, expected in expected_weights.items():
+        # Adam moves a weight by the learning rate, whichever way: rounding decides for a few.
+        torch.testing.assert_close(weights[name], expected, rtol=0, atol=2e-2)
 
 
 @pytest.mark.parametrize("flags", [[], ["--recurrent", "--gae", "--hard"]])

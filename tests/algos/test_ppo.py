@@ -7,6 +7,7 @@ import torch
 from algos.ppo import PPO, PPOSettings
 from algos.rollout import Rollout, discounted_returns
 from algos.student import NetworkSpec, Student
+from tests.blindfold import looks
 from tests.recordings import recording
 from utils.ranks import Ranks
 
@@ -75,6 +76,23 @@ def test_the_update_of_the_original() -> None:
     np.testing.assert_allclose(losses, rows["mean_losses"], atol=1e-4)
     log_probs, _ = ppo.student(rollout.obs[:50], torch.ones(50))
     np.testing.assert_allclose(log_probs.detach(), rows["post_logits"], atol=1e-3)
+
+
+def test_the_gradients_of_a_minibatch_look_at_no_value() -> None:
+    rows, _, ppo = recorded()
+    batch = {
+        "obs": rows["obs"],
+        "lengths": torch.ones(128),
+        "action": rows["action"],
+        "old_log_prob": rows["log_probs"],
+        "old_value": rows["values"],
+        "target": rows["returns"].float(),
+        "advantage": rows["returns"].float(),
+        "teacher": rows["teacher"].float(),
+        "k": torch.tensor(10.0),
+    }
+    assert not looks(lambda: ppo.gradients(**batch))
+    assert ppo.student.actor[0].weight.grad is not None
 
 
 def test_rows_of_zeros_are_no_labels() -> None:

@@ -4,9 +4,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from algos.rollout import Rollout, discounted_returns, generalized_advantages, play
+from algos.rollout import Rollout, Wave, discounted_returns, generalized_advantages, play
 from algos.student import Greedy, NetworkSpec, Student
+from env.tensor_rooms import DoorKeyRooms
 from env.vector import Rooms
+from tests.blindfold import looks
 from tests.recordings import task
 from utils.timing import Stopwatch
 
@@ -61,7 +63,7 @@ def test_episodes_are_whole_and_in_order(recurrent: bool) -> None:
     student = Student(NetworkSpec(10, 10, 4, 7, recurrent))
     seeds = [11, 12, 13, 14, 15, 16]
     draws = torch.Generator().manual_seed(0)
-    rollout = play(rooms, student, seeds, draws, CPU, Stopwatch())
+    rollout = play(rooms, student, CPU, seeds, draws, Stopwatch())
     assert rollout.lengths.sum() == len(rollout)
     assert rollout.terminated.any()
     assert not rollout.terminated.all()
@@ -86,7 +88,7 @@ def test_episodes_are_whole_and_in_order(recurrent: bool) -> None:
 def test_a_greedy_actor_takes_its_favourite() -> None:
     rooms = Rooms(lambda: gym.make(task("SimpleDoorKey").env_id, max_steps=9), 2)
     student = Greedy(Student(NetworkSpec(10, 10, 4, 7)))
-    rollout = play(rooms, student, [1, 2], torch.Generator(), CPU, Stopwatch())
+    rollout = play(rooms, student, CPU, [1, 2], torch.Generator(), Stopwatch())
     assert torch.equal(rollout.steps["action"], rollout.steps["greedy"])
 
 
@@ -96,3 +98,11 @@ def test_success_is_a_reward_at_the_end_of_a_terminated_episode() -> None:
     assert rollout.success.tolist() == [True, False, False]
     assert rollout.returns.tolist() == [1, 0, 1]
     assert rollout.starts.tolist() == [True, False, True, True, False]
+
+
+@pytest.mark.parametrize("recurrent", [False, True])
+def test_a_step_of_a_wave_looks_at_no_value(recurrent: bool) -> None:
+    student = Student(NetworkSpec(10, 10, 4, 7, recurrent))
+    wave = Wave(DoorKeyRooms(5), student, CPU)
+    assert not looks(lambda: wave._step())
+    assert looks(lambda: wave._rollout())

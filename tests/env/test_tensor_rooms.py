@@ -83,7 +83,7 @@ def play_twins(twins: Twins, actor: Chance, steps: int, first_seed: int) -> int:
     done = opened = wave = 0
     while done < steps:
         seeds = [first_seed + wave * twins.num_envs + i for i in range(twins.num_envs)]
-        rollout = play(twins, actor, seeds, generator, CPU, Stopwatch())
+        rollout = play(twins, actor, CPU, seeds, generator, Stopwatch())
         done, opened, wave = done + len(rollout), opened + int(rollout.success.sum()), wave + 1
     return opened
 
@@ -355,9 +355,9 @@ def test_every_layout_is_one_that_minigrid_could_make(sample: tuple[str, Layouts
 def test_the_teacher_opens_doors_of_new_layouts(name: str) -> None:
     seeds = list(range(100))
     rooms, teacher = make(name, len(seeds)), make_teacher(name)
-    ours = play(rooms, teacher, seeds, torch.Generator().manual_seed(0), CPU, Stopwatch())
+    ours = play(rooms, teacher, CPU, seeds, torch.Generator().manual_seed(0), Stopwatch())
     minigrid = make_minigrid(name, len(seeds))
-    theirs = play(minigrid, teacher, seeds, torch.Generator().manual_seed(0), CPU, Stopwatch())
+    theirs = play(minigrid, teacher, CPU, seeds, torch.Generator().manual_seed(0), Stopwatch())
     assert abs(int(ours.success.sum()) - int(theirs.success.sum())) <= 15
 
 

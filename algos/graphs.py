@@ -1,0 +1,58 @@
+"""CUDA graphs: work that is the same each time, launched as one."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+WARM_UPS = 3
+
+
+class Graphed:
+    """`work`, recorded at its first call as a CUDA graph and replayed from then on.
+
+    It takes tensors by name, of the same shapes each time, and returns tensors by name, which the
+    next call overwrites. It must do the same operations whatever the numbers are and look at none
+    of them; whatever else it reads or writes must stay where it is. The first call runs it more
+    than once. On the CPU, where there are no graphs, every call just runs it.
+    """
+
+    def __init__(
+        self,
+        work: Callable[..., dict[str, Tensor]],
+        device: torch.device,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        """`generator`, on the device, is the one that `work` draws from."""
+        self._work = work
+        self._device = device
+        self._generator = generator
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._inputs: dict[str, Tensor] = {}
+        self._outputs: dict[str, Tensor] = {}
+
+    def __call__(self, **inputs: Tensor) -> dict[str, Tensor]:
+        if self._device.type != "cuda":
+            return self._work(**inputs)
+        if self._graph is None:
+            self._graph = self._record(inputs)
+        for name, tensor in inputs.items():
+            self._inputs[name].copy_(tensor)
+        self._graph.replay()
+        return self._outputs
+
+    def _record(self, inputs: dict[str, Tensor]) -> torch.cuda.CUDAGraph:
+        """What libraries set up when they are first called must not be part of the recording."""
+        self._inputs = {name: tensor.clone() for name, tensor in inputs.items()}
+        graph = torch.cuda.CUDAGraph()
+        if self._generator:
+            graph.register_generator_state(self._generator)
+        stream = torch.cuda.Stream(self._device)
+        stream.wait_stream(torch.cuda.current_stream(self._device))
+        with torch.cuda.stream(stream):
+            for _ in range(WARM_UPS):
+                self._work(**self._inputs)
+        with torch.cuda.graph(graph, stream=stream):
+            self._outputs = self._work(**self._inputs)
+        torch.cuda.current_stream(self._device).wait_stream(stream)
+        return graph
