@@ -1,13 +1,10 @@
 """The tasks of `env.rooms` for N rooms at once, in PyTorch alone, on the CPU or a GPU.
 
-A cell is four bytes of an observation (type, colour, state, direction), held as one int32 word
-(little-endian, as all machines are on which PyTorch runs). A room is two rows of words: what is
-there, and what its agent remembers. A step does the same few operations on all rooms, looks at
-no value from Python and keeps its state in place, so that a CUDA graph can hold it.
-
-Cells are numbered x * height + y + 1; cell 0 stands for everywhere outside the grid, and takes
-what shall be forgotten. A pose is 4 * cell + direction, and what depends on the pose alone (the
-cells in view, the cell in front, the next pose) is looked up in tables.
+A room is two rows of words (`env.layouts`): what is there, and what its agent remembers, whose
+cell 0 takes what shall be forgotten. A step does the same few operations on all rooms, looks at no
+value from Python and keeps its state in place, so that a CUDA graph can hold it. A pose is
+4 * cell + direction, and what depends on the pose alone (the cells in view, the cell in front, the
+next pose) is looked up in tables.
 """
 
 from collections.abc import Sequence
@@ -19,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from env.layouts import COLOR, DARK, DIRECTION, FIRE, FLOOR, STATE, STONE, Layouts, Place, word
 from env.rooms import HEADINGS
 from env.symbols import (
     ACTIONS,
@@ -26,154 +24,23 @@ from env.symbols import (
     DONE,
     DOOR,
     DROP,
-    EMPTY,
     FORWARD,
     KEY,
-    LAVA,
     LEFT,
     LOCKED,
     NO_AGENT,
     PICK_UP,
     RIGHT,
     TOGGLE,
-    UNSEEN,
     WALL,
 )
-from env.vector import MapEnv
+from env.vector import MapEnv, Seeds
 
-Place = tuple[Tensor, Tensor]
-"""The x and y of one cell in each of M rooms, (M,) int64."""
-
-COLOR, STATE, DIRECTION = 8, 16, 24
-"""Where in a word they begin; the type is its lowest byte."""
-
-
-def word(kind: int, color: int = 0, state: int = 0) -> int:
-    """A cell without the agent."""
-    return kind | color << COLOR | state << STATE | NO_AGENT << DIRECTION
-
-
-FLOOR, STONE, FIRE, DARK = (
-    word(EMPTY),
-    word(WALL, COLORS["grey"]),
-    word(LAVA, COLORS["red"]),
-    word(UNSEEN),
-)
 # No other cell of these rooms has a bit in common with both: doors are locked or open.
 OPAQUE = WALL | LOCKED << STATE
 # What a locked door's word has more than the word of its key.
 FITS = word(DOOR, 0, LOCKED) - word(KEY)
 UNLOCK = LOCKED << STATE
-
-
-class Draws:
-    """The random numbers of M rooms: each a function of its room's seed and of its own number.
-
-    The hash is splitmix64: the seed is scrambled to a first state, each draw adds an odd constant
-    to it, and the state, scrambled again, is the draw. Scrambling is two rounds of xor with one's
-    own upper bits and multiplication modulo 2**64, which is how int64 multiplies, and a last xor.
-    So a room is the same on any device, at any place in any batch.
-    """
-
-    MOST = 16
-    STEP = 0x9E3779B97F4A7C15 - 2**64
-
-    def __init__(self, seeds: Tensor) -> None:
-        number = torch.arange(1, self.MOST + 1, device=seeds.device)
-        states = self._scramble(seeds) + number[:, None] * self.STEP
-        self.bits = iter((self._scramble(states) >> 32 & 2**32 - 1).unbind())
-
-    def __call__(self, count: int | Tensor) -> Tensor:
-        """The next draw, (M,) int64, uniform in [0, count) to within 2**-32."""
-        return next(self.bits) * count >> 32
-
-    @staticmethod
-    def _scramble(bits: Tensor) -> Tensor:
-        # int64 shifts in copies of its sign, which are masked off.
-        bits = (bits ^ (bits >> 30 & 2**34 - 1)) * (0xBF58476D1CE4E5B9 - 2**64)
-        bits = (bits ^ (bits >> 27 & 2**37 - 1)) * (0x94D049BB133111EB - 2**64)
-        return bits ^ (bits >> 31 & 2**33 - 1)
-
-
-class Layouts:
-    """M rooms while they are laid out, walls first.
-
-    MiniGrid draws a place again until it is free; here its rank among the free cells is drawn,
-    which is the same distribution. `truth` (M, cells + 1) int32 words, `pose` (M,) int64.
-    """
-
-    def __init__(self, seeds: Tensor, grid_size: int, min_size: int, max_size: int) -> None:
-        self.draw = Draws(seeds)
-        self.grid_size = grid_size
-        self.size_x = min_size + self.draw(max_size - min_size + 1)
-        self.size_y = min_size + self.draw(max_size - min_size + 1)
-        inside_x, edge_x = self._sides(self.size_x)
-        inside_y, edge_y = self._sides(self.size_y)
-        inside = inside_x[:, :, None] & inside_y[:, None]
-        wall = inside & (edge_x[:, :, None] | edge_y[:, None])
-        cells = FLOOR + wall.flatten(1).int() * (STONE - FLOOR)
-        self.truth = torch.nn.functional.pad(cells, (1, 0), value=STONE)
-        self.taken = seeds.new_empty(len(seeds), 0)
-        self.inside_doors = self.taken
-
-    def _sides(self, size: Tensor) -> tuple[Tensor, Tensor]:
-        """Which coordinates lie in the room and which on its walls, (M, grid_size) bool each."""
-        place, last = torch.arange(self.grid_size, device=size.device), size[:, None] - 1
-        return place <= last, (place == 0) | (place == last)
-
-    def place_on_wall(self, side: Tensor) -> Place:
-        """A random door place on the right (0), bottom (1), left (2) or top (3) wall."""
-        upright, far = side % 2 == 0, (side < 2).long()
-        along = 1 + self.draw(torch.where(upright, self.size_y, self.size_x) - 2)
-        x = torch.where(upright, (self.size_x - 1) * far, along)
-        y = torch.where(upright, along, (self.size_y - 1) * far)
-        return x, y
-
-    def hang_door(self, color: Tensor, place: Place) -> None:
-        self._put(word(DOOR, 0, LOCKED) + (color << COLOR), place)
-        x, y = place
-        inside = x.clamp(min=1).minimum(self.size_x - 2), y.clamp(min=1).minimum(self.size_y - 2)
-        self.inside_doors = torch.cat([self.inside_doors, self._rank(inside)], 1)
-
-    def place_agent(self) -> None:
-        place = self._free_place(self.taken)
-        self.pose = 4 * self._cell(place) + self.draw(4)
-
-    def place_thing(self, thing: int | Tensor, free_doors: bool = False) -> None:
-        """At random; with `free_doors` not where it would block a door."""
-        avoid = torch.cat([self.taken, self.inside_doors], 1) if free_doors else self.taken
-        self._put(thing, self._free_place(avoid))
-
-    def place_in_middle(self, thing: int | Tensor) -> None:
-        """In one of the four cells in the middle of an empty room."""
-        place = self.size_x // 2 - 1 + self.draw(2), self.size_y // 2 - 1 + self.draw(2)
-        self._put(thing, place)
-        self.taken = torch.cat([self.taken, self._rank(place)], 1)
-
-    def _free_place(self, avoid: Tensor) -> Place:
-        """A random floor cell, not one of those with the ranks `avoid` (M, n); it is then taken."""
-        area = (self.size_x - 2) * (self.size_y - 2)
-        avoid = avoid.sort(1).values
-        twice = avoid[:, 1:] == avoid[:, :-1]
-        rank = self.draw(area - avoid.shape[1] + twice.sum(1))
-        # A rank among the free cells goes up by one at each distinct cell that is not.
-        avoid[:, 1:] += twice * self.grid_size**2
-        for cell in avoid.unbind(1):
-            rank = rank + (rank >= cell)
-        self.taken = torch.cat([self.taken, rank[:, None]], 1)
-        depth = self.size_y - 2
-        return rank // depth + 1, rank % depth + 1
-
-    def _rank(self, place: Place) -> Tensor:
-        """(M, 1) int64: how many floor cells come before one."""
-        return ((place[0] - 1) * (self.size_y - 2) + place[1] - 1)[:, None]
-
-    def _cell(self, place: Place) -> Tensor:
-        return place[0] * self.grid_size + place[1] + 1
-
-    def _put(self, thing: int | Tensor, place: Place) -> None:
-        words = (torch.zeros_like(place[0]) + thing).int()
-        self.truth.scatter_(1, self._cell(place)[:, None], words[:, None])
 
 
 class DoorKeyRooms(MapEnv):
@@ -244,22 +111,10 @@ class DoorKeyRooms(MapEnv):
         room.place_agent()
         room.place_thing(word(KEY) + (color << COLOR))
 
-    def reset(
-        self,
-        *,
-        seed: int | Sequence[int | None] | Tensor | None = None,
-        options: dict[str, Any] | None = None,
-    ) -> tuple[Tensor, dict[str, Any]]:
-        """Start new episodes, in all rooms or where `options["reset_mask"]` (N,) bool is set.
-
-        `seed` is one number a room, or a first one that counts up. Returns all observations.
-        """
-        super().reset(seed=seed if isinstance(seed, int) else None)
+    def _restart(self, seed: Seeds, mask: Any | None) -> Tensor:
         rooms = torch.arange(self.num_envs, device=self.device)
-        if options and "reset_mask" in options:
-            rooms = rooms[
-                torch.as_tensor(options["reset_mask"], dtype=torch.bool, device=self.device)
-            ]
+        if mask is not None:
+            rooms = rooms[torch.as_tensor(mask, dtype=torch.bool, device=self.device)]
         room = Layouts(self._seeds(seed)[rooms], *self.sizes)
         doors = self.choose_doors(room)
         color = self.choose_color(room)
@@ -272,7 +127,7 @@ class DoorKeyRooms(MapEnv):
         self._hand.index_fill_(0, rooms, FLOOR)
         self._steps.index_fill_(0, rooms, 0)
         self._terminated.index_fill_(0, rooms, False)
-        return self._start(rooms), {}
+        return self._start(rooms)
 
     def load(self, envs: Sequence[gym.Env]) -> Tensor:
         """Go on with N running episodes of `env.rooms`; returns the observations.
@@ -357,7 +212,7 @@ class DoorKeyRooms(MapEnv):
         own = self._hand - ((NO_AGENT - (self._pose & 3)) << DIRECTION).int()
         return shown.scatter_(1, (self._pose >> 2)[:, None] - 1, own[:, None])
 
-    def _seeds(self, seed: int | Sequence[int | None] | Tensor | None) -> Tensor:
+    def _seeds(self, seed: Seeds) -> Tensor:
         """(N,) int64, the bits of unsigned seeds."""
         if isinstance(seed, Tensor):
             return seed.to(self.device, torch.int64)

@@ -12,6 +12,9 @@ from torch import Tensor
 
 DEFAULT_VIEW_SIZE = 3
 
+Seeds = int | Sequence[int | None] | Tensor | None
+"""One seed a room, or a first one that counts up, or none."""
+
 
 class MapEnv(VectorEnv):
     """N rooms that are observed as maps, (N, W, H, C) uint8 tensors.
@@ -36,6 +39,20 @@ class MapEnv(VectorEnv):
         self.single_action_space = gym.spaces.Discrete(num_actions)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
+
+    def reset(
+        self, *, seed: Seeds = None, options: dict[str, Any] | None = None
+    ) -> tuple[Tensor, dict[str, Any]]:
+        """Start new episodes, in all rooms or where `options["reset_mask"]` (N,) bool is set.
+
+        Returns all observations.
+        """
+        super().reset(seed=seed if isinstance(seed, int) else None)
+        return self._restart(seed, (options or {}).get("reset_mask")), {}
+
+    def _restart(self, seed: Seeds, mask: Any | None) -> Tensor:
+        """What `reset` does; without a mask, in all rooms."""
+        raise NotImplementedError
 
 
 class Rooms(MapEnv):
@@ -67,28 +84,17 @@ class Rooms(MapEnv):
         self._terminated = np.ones(num_envs, bool)
         self._truncated = np.zeros(num_envs, bool)
 
-    def reset(
-        self,
-        *,
-        seed: int | Sequence[int | None] | Tensor | None = None,
-        options: dict[str, Any] | None = None,
-    ) -> tuple[Tensor, dict[str, Any]]:
-        """Start new episodes, in all rooms or where `options["reset_mask"]` (N,) bool is set.
-
-        `seed` is one number a room, or a first one that counts up. Returns all observations.
-        """
-        mask = np.ones(self.num_envs, bool)
-        if options and "reset_mask" in options:
-            mask = np.asarray(options["reset_mask"], bool)
+    def _restart(self, seed: Seeds, mask: Any | None) -> Tensor:
+        chosen = np.ones(self.num_envs, bool) if mask is None else np.asarray(mask, bool)
         if seed is None or isinstance(seed, int):
             seeds = [seed if seed is None else seed + i for i in range(self.num_envs)]
         else:
             seeds = seed.tolist() if isinstance(seed, Tensor) else list(seed)
-        for i in np.flatnonzero(mask):
+        for i in np.flatnonzero(chosen):
             observation, _ = self.envs[i].reset(seed=seeds[i])
             self._images[i] = np.tile(self._image(observation), self.frame_stack)
-        self._terminated[mask] = self._truncated[mask] = False
-        return self._observation(), {}
+        self._terminated[chosen] = self._truncated[chosen] = False
+        return self._observation()
 
     def step(self, actions: Any) -> tuple[Tensor, Tensor, Tensor, Tensor, dict[str, Any]]:
         """One step of every room that does not rest; `actions` is (N,) int.

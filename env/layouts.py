@@ -1,0 +1,140 @@
+"""Layouts of many rooms at once: random numbers, and rooms built from them.
+
+A cell is four bytes of an observation (type, colour, state, direction), held as one int32 word
+(little-endian, as all machines are on which PyTorch runs). Cells are numbered
+x * height + y + 1; cell 0 stands for everywhere outside the grid.
+"""
+
+import torch
+from torch import Tensor
+
+from env.symbols import COLORS, DOOR, EMPTY, LAVA, LOCKED, NO_AGENT, UNSEEN, WALL
+
+Place = tuple[Tensor, Tensor]
+"""The x and y of one cell in each of M rooms, (M,) int64."""
+
+COLOR, STATE, DIRECTION = 8, 16, 24
+"""Where in a word they begin; the type is its lowest byte."""
+
+
+def word(kind: int, color: int = 0, state: int = 0) -> int:
+    """A cell without the agent."""
+    return kind | color << COLOR | state << STATE | NO_AGENT << DIRECTION
+
+
+FLOOR, STONE, FIRE, DARK = (
+    word(EMPTY),
+    word(WALL, COLORS["grey"]),
+    word(LAVA, COLORS["red"]),
+    word(UNSEEN),
+)
+
+
+class Draws:
+    """The random numbers of M rooms: each a function of its room's seed and of its own number.
+
+    The hash is splitmix64: the seed is scrambled to a first state, each draw adds an odd constant
+    to it, and the state, scrambled again, is the draw. Scrambling is two rounds of xor with one's
+    own upper bits and multiplication modulo 2**64, which is how int64 multiplies, and a last xor.
+    So a room is the same on any device, at any place in any batch.
+    """
+
+    MOST = 16
+    STEP = 0x9E3779B97F4A7C15 - 2**64
+
+    def __init__(self, seeds: Tensor) -> None:
+        number = torch.arange(1, self.MOST + 1, device=seeds.device)
+        states = self._scramble(seeds) + number[:, None] * self.STEP
+        self.bits = iter((self._scramble(states) >> 32 & 2**32 - 1).unbind())
+
+    def __call__(self, count: int | Tensor) -> Tensor:
+        """The next draw, (M,) int64, uniform in [0, count) to within 2**-32."""
+        return next(self.bits) * count >> 32
+
+    @staticmethod
+    def _scramble(bits: Tensor) -> Tensor:
+        # int64 shifts in copies of its sign, which are masked off.
+        bits = (bits ^ (bits >> 30 & 2**34 - 1)) * (0xBF58476D1CE4E5B9 - 2**64)
+        bits = (bits ^ (bits >> 27 & 2**37 - 1)) * (0x94D049BB133111EB - 2**64)
+        return bits ^ (bits >> 31 & 2**33 - 1)
+
+
+class Layouts:
+    """M rooms while they are laid out, walls first.
+
+    MiniGrid draws a place again until it is free; here its rank among the free cells is drawn,
+    which is the same distribution. `truth` (M, cells + 1) int32 words, `pose` (M,) int64.
+    """
+
+    def __init__(self, seeds: Tensor, grid_size: int, min_size: int, max_size: int) -> None:
+        self.draw = Draws(seeds)
+        self.grid_size = grid_size
+        self.size_x = min_size + self.draw(max_size - min_size + 1)
+        self.size_y = min_size + self.draw(max_size - min_size + 1)
+        inside_x, edge_x = self._sides(self.size_x)
+        inside_y, edge_y = self._sides(self.size_y)
+        inside = inside_x[:, :, None] & inside_y[:, None]
+        wall = inside & (edge_x[:, :, None] | edge_y[:, None])
+        cells = FLOOR + wall.flatten(1).int() * (STONE - FLOOR)
+        self.truth = torch.nn.functional.pad(cells, (1, 0), value=STONE)
+        self.taken = seeds.new_empty(len(seeds), 0)
+        self.inside_doors = self.taken
+
+    def _sides(self, size: Tensor) -> tuple[Tensor, Tensor]:
+        """Which coordinates lie in the room and which on its walls, (M, grid_size) bool each."""
+        place, last = torch.arange(self.grid_size, device=size.device), size[:, None] - 1
+        return place <= last, (place == 0) | (place == last)
+
+    def place_on_wall(self, side: Tensor) -> Place:
+        """A random door place on the right (0), bottom (1), left (2) or top (3) wall."""
+        upright, far = side % 2 == 0, (side < 2).long()
+        along = 1 + self.draw(torch.where(upright, self.size_y, self.size_x) - 2)
+        x = torch.where(upright, (self.size_x - 1) * far, along)
+        y = torch.where(upright, along, (self.size_y - 1) * far)
+        return x, y
+
+    def hang_door(self, color: Tensor, place: Place) -> None:
+        self._put(word(DOOR, 0, LOCKED) + (color << COLOR), place)
+        x, y = place
+        inside = x.clamp(min=1).minimum(self.size_x - 2), y.clamp(min=1).minimum(self.size_y - 2)
+        self.inside_doors = torch.cat([self.inside_doors, self._rank(inside)], 1)
+
+    def place_agent(self) -> None:
+        place = self._free_place(self.taken)
+        self.pose = 4 * self._cell(place) + self.draw(4)
+
+    def place_thing(self, thing: int | Tensor, free_doors: bool = False) -> None:
+        """At random; with `free_doors` not where it would block a door."""
+        avoid = torch.cat([self.taken, self.inside_doors], 1) if free_doors else self.taken
+        self._put(thing, self._free_place(avoid))
+
+    def place_in_middle(self, thing: int | Tensor) -> None:
+        """In one of the four cells in the middle of an empty room."""
+        place = self.size_x // 2 - 1 + self.draw(2), self.size_y // 2 - 1 + self.draw(2)
+        self._put(thing, place)
+        self.taken = torch.cat([self.taken, self._rank(place)], 1)
+
+    def _free_place(self, avoid: Tensor) -> Place:
+        """A random floor cell, not one of those with the ranks `avoid` (M, n); it is then taken."""
+        area = (self.size_x - 2) * (self.size_y - 2)
+        avoid = avoid.sort(1).values
+        twice = avoid[:, 1:] == avoid[:, :-1]
+        rank = self.draw(area - avoid.shape[1] + twice.sum(1))
+        # A rank among the free cells goes up by one at each distinct cell that is not.
+        avoid[:, 1:] += twice * self.grid_size**2
+        for cell in avoid.unbind(1):
+            rank = rank + (rank >= cell)
+        self.taken = torch.cat([self.taken, rank[:, None]], 1)
+        depth = self.size_y - 2
+        return rank // depth + 1, rank % depth + 1
+
+    def _rank(self, place: Place) -> Tensor:
+        """(M, 1) int64: how many floor cells come before one."""
+        return ((place[0] - 1) * (self.size_y - 2) + place[1] - 1)[:, None]
+
+    def _cell(self, place: Place) -> Tensor:
+        return place[0] * self.grid_size + place[1] + 1
+
+    def _put(self, thing: int | Tensor, place: Place) -> None:
+        words = (torch.zeros_like(place[0]) + thing).int()
+        self.truth.scatter_(1, self._cell(place)[:, None], words[:, None])
