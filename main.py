@@ -38,26 +38,25 @@ from algos.trainer import Play, Report, Trainer
 from env.symbols import ACTIONS
 from env.tensor_rooms import DoorKeyRooms
 from env.vector import Rooms
-from planner.answers import AnswerStore
-from planner.asking import AskingPlanner
-from planner.llm import KEY_VARIABLE, SERVERS, ChatClient
-from planner.plans import AnonymousColors, Planner, RecordedPlanner, as_plans
+from planner.planners import make_planner, make_recorded_planner
+from planner.plans import AnonymousColors, Planner, as_plans
 from planner.record import NotingPlanner, rows, write_plans
 from planner.scene import SceneReader
 from teacher.teacher import PlanTeacher
 from utils import commands, runs, seeding
-from utils.config import LLM, Config, Task, defaults, load_plans, load_task, make_config, task_names
+from utils.config import Config, Task, load_plans, load_task, make_config, task_names
+from utils.devices import choose_device, prepare
 from utils.errors import UserError
 from utils.files import write_json
-from utils.flags import DEFAULT_LOGDIR, DEFAULT_TASK, parse, physical_cores
+from utils.flags import DEFAULT_LOGDIR, DEFAULT_TASK, parse
 from utils.interrupts import Interrupts
-from utils.log import GIF_FRAMES, RunLog, TrainingDisplay, say, silence, table, waiting
+from utils.log import GIF_FRAMES, RunLog, TrainingDisplay, say, silence, table
 from utils.ranks import Ranks
+from utils.settings import check_llm_is_named, fresh_settings, given_settings
 from utils.timing import Stopwatch
 from utils.video import write_mp4
 
 MAX_ROOMS = 100
-MANY_STEPS = 256
 
 
 # Building the parts.
@@ -103,57 +102,6 @@ def make_teacher(config: Config, planner: Planner, view_size: int) -> PlanTeache
     if config.task.anonymous_colors:
         planner = AnonymousColors(planner)
     return PlanTeacher(planner, SceneReader(config.task.names), view_size, config.hard)
-
-
-def make_planner(config: Config, answers: Path, asks: bool = True) -> Planner:
-    """The planner that the settings ask for; an LLM's replies are kept in `answers` if they name
-    no other place. One that does not ask has just those that are there."""
-    recorded = make_recorded_planner(config.task)
-    if not config.llm:
-        return recorded
-    return make_asking_planner(config, config.llm, Path(config.answers or answers), asks)
-
-
-def nouns_of(task: Task) -> tuple[str, ...]:
-    """The things that a planner may name."""
-    reader = SceneReader(task.names)
-    return reader.nouns(AnonymousColors.ALIASES) if task.anonymous_colors else reader.nouns()
-
-
-def make_recorded_planner(task: Task) -> RecordedPlanner:
-    return RecordedPlanner(task.plans, nouns_of(task))
-
-
-def make_asking_planner(
-    config: Config, llm: LLM, answers: Path, asks: bool = True
-) -> AskingPlanner:
-    if not config.task.instructions:
-        raise UserError(f"the task {config.task.name} has no instructions for an LLM in its file")
-    server = SERVERS[llm]
-    key = os.environ.get(KEY_VARIABLE)
-    if key and not (key.isascii() and key.isprintable()):
-        raise UserError(f"{KEY_VARIABLE} in the environment holds characters that no key has")
-    client = ChatClient(
-        config.llm_url or server.url,
-        config.llm_model or server.model,
-        config.llm_temperature,
-        key,
-        server.max_tokens,
-        config.llm_workers,
-    )
-    return AskingPlanner(
-        client=client,
-        store=AnswerStore(answers, say),
-        task=config.task.name,
-        instructions=config.task.instructions,
-        nouns=nouns_of(config.task),
-        n=config.n_ask,
-        retries=config.llm_retries,
-        strict=config.llm_strict,
-        tell=say,
-        progress=waiting,
-        asks=asks,
-    )
 
 
 def make_student(config: Config, rooms: Rooms) -> Student:
@@ -225,66 +173,6 @@ def make_report(
         log.film("Episode", frames, iteration)
 
     return Report(log, test, display.show, film)
-
-
-def choose_device(name: str | None) -> str:
-    try:
-        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-        known = device.type == "cpu" or (
-            device.type == "cuda" and (device.index or 0) < torch.cuda.device_count()
-        )
-    except RuntimeError:
-        known = False
-    if not known:
-        raise UserError(f"there is no device {name!r} here; give --device cpu")
-    return str(device)
-
-
-def prepare(device: str, threads: int) -> torch.device:
-    """Set PyTorch up for a device and so many CPU threads."""
-    torch.set_num_threads(threads)
-    place = torch.device(device)
-    if place.type == "cuda":
-        # TF32: products of float32 round their inputs to 10 bits, as convolutions do anyway.
-        torch.set_float32_matmul_precision("high")
-    return place
-
-
-def default_threads(batch_size: int) -> int:
-    """One for small minibatches, on which waiting for each other costs threads what they gain;
-    else this rank's share of the cores."""
-    if batch_size < MANY_STEPS:
-        return 1
-    return max(physical_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1)
-
-
-def given_settings(args: argparse.Namespace, task: Task | None = None) -> dict[str, Any]:
-    """The settings among the flags that were given; `task` is meant if they name none."""
-    given = {name: value for name, value in vars(args).items() if name in Config.model_fields}
-    name = given.pop("task")
-    if name:
-        given["task"] = task = load_task(name)
-    if args.plans:
-        task = task or load_task(DEFAULT_TASK)
-        given["task"] = task.model_copy(update={"plans": load_plans(args.plans)})
-        given["llm"] = None
-    return given
-
-
-def check_llm_is_named(flags: dict[str, Any], settings: dict[str, Any]) -> None:
-    """UserError for flags about an LLM if there is none."""
-    for flag in flags:
-        if not settings["llm"] and (flag.startswith("llm_") or flag in ("n_ask", "answers")):
-            raise UserError(f"--{flag}: there is no LLM to ask; say which with --llm")
-
-
-def fresh_settings(given: dict[str, Any]) -> dict[str, Any]:
-    """All settings but the seed of something that does not continue a run."""
-    task = given.get("task") or load_task(DEFAULT_TASK)
-    settings = defaults(task) | given
-    if "threads" not in given:
-        settings["threads"] = default_threads(settings["batch_size"])
-    return settings | {"task": task, "device": choose_device(given.get("device"))}
 
 
 # train

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-import main
+from planner.planners import make_recorded_planner
 from planner.plans import AnonymousColors, Answer, Planner, RecordedPlanner
 from planner.scene import SceneReader
 from teacher.teacher import PlanTeacher
@@ -29,7 +29,7 @@ def task(name: str) -> Task:
 def make_teacher(name: str, hard: bool = False) -> PlanTeacher:
     """The recorded teacher of a task."""
     spec = task(name)
-    planner: Planner = main.make_recorded_planner(spec)
+    planner: Planner = make_recorded_planner(spec)
     if spec.anonymous_colors:
         planner = AnonymousColors(planner)
     return PlanTeacher(planner, SceneReader(spec.names), view_size=3, hard=hard)

@@ -2,14 +2,12 @@
 base.yaml decides."""
 
 import argparse
-import os
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from utils.commands import Parser
 from utils.config import LLMS, task_names
+from utils.devices import physical_cores
 
 DEFAULT_TASK = "SimpleDoorKey"
 DEFAULT_LOGDIR = Path("log")
@@ -177,8 +175,3 @@ def add_bench_flags(command: argparse.ArgumentParser) -> None:
     add("--precision", choices=["fp32", "bf16"], default="fp32", help="default fp32")
     add("--json", type=Path, metavar="FILE", help="write the figures to a file")
     add("--plot", type=Path, metavar="FILE", help="measure and draw the growth with room size")
-
-
-def physical_cores() -> int:
-    """The cores that this process may use, hyperthreads counted once."""
-    return min(psutil.cpu_count(logical=False) or 1, os.cpu_count() or 1)

@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 import main
 from algos.evaluator import Evaluation
 from algos.trainer import Report, Trainer
+from planner.planners import make_recorded_planner
 from utils.config import Config, make_config
 from utils.ranks import Ranks
+from utils.settings import fresh_settings
 
 ITERATIONS = 4
 
@@ -31,7 +33,7 @@ def evaluate_nothing(iteration: int) -> Evaluation:
 def train(config: Config, folder: Path, stops: set[int]) -> Trainer:
     """Train to the end, stopped after each iteration in `stops` and resumed by a new trainer."""
     while True:
-        teacher = main.make_teacher(config, main.make_recorded_planner(config.task), 3)
+        teacher = main.make_teacher(config, make_recorded_planner(config.task), 3)
         trainer = main.make_trainer(config, folder, teacher, Ranks())
         if (folder / "checkpoint.pt").exists():
             trainer.restore()
@@ -58,7 +60,7 @@ def test_a_resumed_run_equals_the_unbroken_one(
 ) -> None:
     chosen = {"recurrent": recurrent, "schedule": schedule, "n_itr": ITERATIONS}
     small = {"traj_per_itr": 1, "batch_size": 64, "device": "cpu", "threads": 1}
-    given = main.fresh_settings(chosen | small)
+    given = fresh_settings(chosen | small)
     config = make_config(given | {"seed": seed}, "settings")
     with tempfile.TemporaryDirectory() as whole, tempfile.TemporaryDirectory() as parts:
         one = train(config, Path(whole), set())

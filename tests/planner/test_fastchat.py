@@ -21,6 +21,7 @@ from scipy.stats import binom
 
 import main
 from planner.llm import ChatClient, Prompt
+from planner.planners import make_asking_planner
 from planner.plans import Plan, describe, made_plain, parse_reply
 from planner.scene import Scene
 from tests.test_main import SMALL, runs_of
@@ -195,7 +196,7 @@ def test_a_student_is_taught_by_what_fastchat_answers(url: str, tmp_path: Path) 
     assert sum(reply in learned for reply in given) > 0.9 * len(given)
 
     config = runs.read_config(runs_of(tmp_path) / "first" / runs.CONFIG)
-    planner = main.make_asking_planner(config, "vicuna", answers)
+    planner = make_asking_planner(config, "vicuna", answers)
     likely = {}
     for scene, answer in zip(asked, planner.answers(asked), strict=True):
         plans = plans_of(replies[scene.text], planner.nouns)

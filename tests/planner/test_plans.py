@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import main
+from planner.planners import make_recorded_planner
 from planner.plans import (
     DROP,
     EXPLORE,
@@ -78,13 +78,13 @@ def test_the_first_known_verb_in_the_fixed_order_counts(words: str, option: Opti
 @pytest.mark.parametrize("name", TASKS)
 def test_every_recorded_answer_is_found_and_adds_up(name: str) -> None:
     spec = task(name)
-    planner = main.make_recorded_planner(spec)
+    planner = make_recorded_planner(spec)
     for answer in planner.recorded.values():
         assert sum(p for p, _ in answer) == pytest.approx(1)
 
 
 def test_an_answer_holds_for_every_colouring() -> None:
-    planner = AnonymousColors(main.make_recorded_planner(task("ColoredDoorKey")))
+    planner = AnonymousColors(make_recorded_planner(task("ColoredDoorKey")))
     scenes = [
         Scene((f"{a} key", f"{b} door"), f"{b} key")
         for a, b in (("red", "blue"), ("blue", "red"), ("grey", "green"))

@@ -1,0 +1,64 @@
+"""The planner that the settings of a run ask for."""
+
+import os
+from pathlib import Path
+
+from planner.answers import AnswerStore
+from planner.asking import AskingPlanner
+from planner.llm import KEY_VARIABLE, SERVERS, ChatClient
+from planner.plans import AnonymousColors, Planner, RecordedPlanner
+from planner.scene import SceneReader
+from utils.config import LLM, Config, Task
+from utils.errors import UserError
+from utils.log import say, waiting
+
+
+def make_planner(config: Config, answers: Path, asks: bool = True) -> Planner:
+    """The planner that the settings ask for; an LLM's replies are kept in `answers` if they name
+    no other place. One that does not ask has just those that are there."""
+    recorded = make_recorded_planner(config.task)
+    if not config.llm:
+        return recorded
+    return make_asking_planner(config, config.llm, Path(config.answers or answers), asks)
+
+
+def nouns_of(task: Task) -> tuple[str, ...]:
+    """The things that a planner may name."""
+    reader = SceneReader(task.names)
+    return reader.nouns(AnonymousColors.ALIASES) if task.anonymous_colors else reader.nouns()
+
+
+def make_recorded_planner(task: Task) -> RecordedPlanner:
+    return RecordedPlanner(task.plans, nouns_of(task))
+
+
+def make_asking_planner(
+    config: Config, llm: LLM, answers: Path, asks: bool = True
+) -> AskingPlanner:
+    if not config.task.instructions:
+        raise UserError(f"the task {config.task.name} has no instructions for an LLM in its file")
+    server = SERVERS[llm]
+    key = os.environ.get(KEY_VARIABLE)
+    if key and not (key.isascii() and key.isprintable()):
+        raise UserError(f"{KEY_VARIABLE} in the environment holds characters that no key has")
+    client = ChatClient(
+        config.llm_url or server.url,
+        config.llm_model or server.model,
+        config.llm_temperature,
+        key,
+        server.max_tokens,
+        config.llm_workers,
+    )
+    return AskingPlanner(
+        client=client,
+        store=AnswerStore(answers, say),
+        task=config.task.name,
+        instructions=config.task.instructions,
+        nouns=nouns_of(config.task),
+        n=config.n_ask,
+        retries=config.llm_retries,
+        strict=config.llm_strict,
+        tell=say,
+        progress=waiting,
+        asks=asks,
+    )

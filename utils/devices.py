@@ -1,0 +1,46 @@
+"""What a run computes on."""
+
+import os
+
+import psutil
+import torch
+
+from utils.errors import UserError
+
+MANY_STEPS = 256
+
+
+def choose_device(name: str | None) -> str:
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+        known = device.type == "cpu" or (
+            device.type == "cuda" and (device.index or 0) < torch.cuda.device_count()
+        )
+    except RuntimeError:
+        known = False
+    if not known:
+        raise UserError(f"there is no device {name!r} here; give --device cpu")
+    return str(device)
+
+
+def prepare(device: str, threads: int) -> torch.device:
+    """Set PyTorch up for a device and so many CPU threads."""
+    torch.set_num_threads(threads)
+    place = torch.device(device)
+    if place.type == "cuda":
+        # TF32: products of float32 round their inputs to 10 bits, as convolutions do anyway.
+        torch.set_float32_matmul_precision("high")
+    return place
+
+
+def default_threads(batch_size: int) -> int:
+    """One for small minibatches, on which waiting for each other costs threads what they gain;
+    else this rank's share of the cores."""
+    if batch_size < MANY_STEPS:
+        return 1
+    return max(physical_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1)
+
+
+def physical_cores() -> int:
+    """The cores that this process may use, hyperthreads counted once."""
+    return min(psutil.cpu_count(logical=False) or 1, os.cpu_count() or 1)
