@@ -473,8 +473,9 @@ def bench(args: argparse.Namespace) -> int:
 def bench_settings(args: argparse.Namespace, task: Task, count: int) -> dict[str, Any]:
     """The paper's settings, but for what the flags say; minibatches grow with the rooms."""
     given = {"task": task, "device": args.device, "threads": args.threads, "num_envs": count}
-    size = max(128, min(count, speeds.TRAINED_STEPS // 4))
-    return fresh_settings(given) | {"seed": 0, "precision": args.precision, "batch_size": size}
+    settings = fresh_settings(given) | {"seed": 0, "precision": args.precision}
+    trained = speeds.TRAINED_STEPS[torch.device(settings["device"]).type]
+    return settings | {"batch_size": max(128, min(count, trained // 4))}
 
 
 def bench_task(
@@ -485,8 +486,7 @@ def bench_task(
     rooms = make_training_rooms(config, Ranks(), device)
     teacher = make_teacher(config, make_recorded_planner(task), rooms.view_size)
     plain = gym.make_vec(task.env_id, min(count, MAX_ROOMS), vectorization_mode="sync")
-    # With many rooms, shorter episodes: a step costs the same.
-    length = min(max(speeds.TRAINED_STEPS // count, 1), speeds.EPISODE)
+    length = speeds.trained_length(count, device)
     trainer = make_trainer(config, Path(), teacher, Ranks(), max_steps=length)
     return speeds.of_task(task.name, rooms, plain, teacher, trainer)
 

@@ -13,6 +13,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from algos.graphs import Graphed
 from algos.rollout import Environments
 from algos.trainer import Teacher, Trainer
 
@@ -20,8 +21,9 @@ REPEATS = 7
 PATIENCE = 8.0
 EPISODE = 150
 SIZES = (10, 20, 40)
-LABELLED_STEPS = 50_000
-TRAINED_STEPS = 4096
+LABELLED_STEPS = {"cpu": 50_000, "cuda": 2**20}
+TRAINED_STEPS = {"cpu": 4096, "cuda": 2**21}
+"""About so many, with many rooms in shorter episodes: a step costs the same."""
 
 
 @dataclass(frozen=True)
@@ -91,11 +93,16 @@ def median_seconds(work: Callable[[], object], device: torch.device) -> float:
     return statistics.median(seconds[1:])
 
 
-def walk(rooms: Walkable, moves: Sequence[Any]) -> None:
+def walk(rooms: Walkable, step: Callable[[Any], object], moves: Sequence[Any]) -> None:
     """An episode of these moves in all rooms, their reset included."""
     rooms.reset(seed=0)
     for move in moves:
-        rooms.step(move)
+        step(move)
+
+
+def trained_length(count: int, device: torch.device) -> int:
+    """The length of episodes in so many rooms when training is measured."""
+    return min(max(TRAINED_STEPS[device.type] // count, 1), EPISODE)
 
 
 def moves(count: int, rooms: int, device: torch.device) -> list[Tensor]:
@@ -107,12 +114,12 @@ def moves(count: int, rooms: int, device: torch.device) -> list[Tensor]:
 def gymnasium(rooms: Walkable, steps: int) -> float:
     """The same with a vector environment of Gymnasium's own, which resets by itself."""
     taken = [move.numpy() for move in moves(steps, rooms.num_envs, torch.device("cpu"))]
-    return median_seconds(lambda: walk(rooms, taken), torch.device("cpu"))
+    return median_seconds(lambda: walk(rooms, rooms.step, taken), torch.device("cpu"))
 
 
 def labels(rooms: Walkable, teacher: Teacher, device: torch.device) -> tuple[int, float]:
     """How many steps of random walks are labelled, and the seconds that it takes."""
-    length = min(max(LABELLED_STEPS // rooms.num_envs, 2), EPISODE)
+    length = min(max(LABELLED_STEPS[device.type] // rooms.num_envs, 2), EPISODE)
     seen = [rooms.reset(seed=0)[0]]
     seen += [rooms.step(move)[0] for move in moves(length - 1, rooms.num_envs, device)]
     obs = torch.stack(seen, 1).flatten(0, 1)
@@ -126,7 +133,10 @@ def with_labels(
     """The environment alone, the labels alone, and both."""
     steps = EPISODE * rooms.num_envs
     taken = moves(EPISODE, rooms.num_envs, device)
-    walking = median_seconds(lambda: walk(rooms, taken), device)
+    # As training steps them: on a GPU a graph, if they live there.
+    place = getattr(rooms, "device", torch.device("cpu"))
+    advance = Graphed(lambda move: {"obs": rooms.step(move)[0]}, place)
+    walking = median_seconds(lambda: walk(rooms, lambda move: advance(move=move), taken), device)
     labelled, labelling = labels(rooms, teacher, device)
     both = labelling + walking * labelled / steps
 
