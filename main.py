@@ -244,7 +244,7 @@ def check_ranks(planned: list[tuple[Path, Config]], ranks: Ranks) -> None:
 
 
 def train_run(config: Config, folder: Path, ranks: Ranks, interrupts: Interrupts) -> None:
-    prepare(choose_device(config.device), config.threads)
+    prepare(ranks.place(choose_device(config.device)), config.threads)
     planner = make_planner(config, folder / runs.ANSWERS)
     teacher = make_teacher(config, planner, make_rooms(config, 1).view_size)
     trainer = make_trainer(config, folder, teacher, ranks)
@@ -334,7 +334,8 @@ def evaluate_actor(
 
     Returns the task's name and a row for the table.
     """
-    device = prepare(config.device, config.threads)
+    device = torch.device(config.device)
+    prepare(device, config.threads)
     rooms, seeds = make_test_rooms(config)
     answers = (target.parent if student else target) / runs.ANSWERS
     # A student needs no LLM any more: its films show what is known of the teacher.
@@ -441,7 +442,8 @@ def show_plans(title: str, plans: Mapping[str, Mapping[str, float]]) -> None:
 def bench(args: argparse.Namespace) -> int:
     if args.threads < 1 or min(args.num_envs or [1]) < 1:
         raise UserError("--threads and --num_envs: at least 1")
-    device = prepare(choose_device(args.device), args.threads)
+    device = torch.device(choose_device(args.device))
+    prepare(device, args.threads)
     counts = args.num_envs or [10, 1024, 16384, *([65536] if device.type == "cuda" else [])]
     measured = [
         speed

@@ -1,5 +1,6 @@
 """CUDA graphs: work that is the same each time, launched as one."""
 
+import gc
 from collections.abc import Callable
 
 import torch
@@ -43,6 +44,8 @@ class Graphed:
 
     def _record(self, inputs: dict[str, Tensor]) -> torch.cuda.CUDAGraph:
         """What libraries set up when they are first called must not be part of the recording."""
+        # A graph that is no longer used lies in a cycle with its work, and keeps its memory.
+        gc.collect()
         self._inputs = {name: tensor.clone() for name, tensor in inputs.items()}
         graph = torch.cuda.CUDAGraph()
         if self._generator:

@@ -76,7 +76,6 @@ class PPO:
             for index, lengths in self._minibatches(rollout, generator):
                 batch = {name: values[index] for name, values in steps.items()}
                 record = self.gradients(**batch, lengths=lengths, k=weight)
-                nn.utils.clip_grad_norm_(self.student.parameters(), self.settings.max_grad_norm)
                 self.optimizer.step()
                 records.append(torch.stack(list(record.values())))
         means = self.ranks.sum(torch.stack(records).mean(0)) / self.ranks.count
@@ -147,8 +146,10 @@ class PPO:
         teacher: Tensor,
         k: Tensor,
     ) -> dict[str, Tensor]:
-        """Leave the gradients of a minibatch of M steps with the weights; returns its losses, and
-        diagnostics, scalars."""
+        """Leave the clipped gradients of a minibatch of M steps with the weights.
+
+        Returns its losses, and diagnostics, scalars.
+        """
         settings, clip = self.settings, self.settings.clip
         log_probs, value = self.network(obs, lengths)
         log_prob = log_probs.gather(1, action[:, None])[:, 0]
@@ -165,6 +166,7 @@ class PPO:
         self.optimizer.zero_grad()
         with together():
             loss.backward()
+        nn.utils.clip_grad_norm_(self.student.parameters(), settings.max_grad_norm)
         record = {
             "loss": loss,
             "entropy": entropy,

@@ -110,6 +110,8 @@ class Rollout:
 
     @staticmethod
     def join(parts: "list[Rollout]") -> "Rollout":
+        if len(parts) == 1:
+            return parts[0]
         return Rollout(
             steps={k: torch.cat([part.steps[k] for part in parts]) for k in parts[0].steps},
             **{

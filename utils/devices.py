@@ -23,14 +23,13 @@ def choose_device(name: str | None) -> str:
     return str(device)
 
 
-def prepare(device: str, threads: int) -> torch.device:
+def prepare(device: torch.device, threads: int) -> None:
     """Set PyTorch up for a device and so many CPU threads."""
     torch.set_num_threads(threads)
-    place = torch.device(device)
-    if place.type == "cuda":
+    if device.type == "cuda":
+        torch.cuda.set_device(device.index or 0)
         # TF32: products of float32 round their inputs to 10 bits, as convolutions do anyway.
         torch.set_float32_matmul_precision("high")
-    return place
 
 
 def default_threads(batch_size: int) -> int:

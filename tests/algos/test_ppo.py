@@ -7,8 +7,8 @@ import torch
 from algos.ppo import PPO, PPOSettings
 from algos.rollout import Rollout, discounted_returns
 from algos.student import NetworkSpec, Student
-from tests.blindfold import looks
 from tests.recordings import recording
+from tests.replay import Replayed
 from utils.ranks import Ranks
 
 SETTINGS = PPOSettings(
@@ -78,21 +78,17 @@ def test_the_update_of_the_original() -> None:
     np.testing.assert_allclose(log_probs.detach(), rows["post_logits"], atol=1e-3)
 
 
-def test_the_gradients_of_a_minibatch_look_at_no_value() -> None:
-    rows, _, ppo = recorded()
-    batch = {
-        "obs": rows["obs"],
-        "lengths": torch.ones(128),
-        "action": rows["action"],
-        "old_log_prob": rows["log_probs"],
-        "old_value": rows["values"],
-        "target": rows["returns"].float(),
-        "advantage": rows["returns"].float(),
-        "teacher": rows["teacher"].float(),
-        "k": torch.tensor(10.0),
-    }
-    assert not looks(lambda: ppo.gradients(**batch))
-    assert ppo.student.actor[0].weight.grad is not None
+def test_an_update_can_be_replayed() -> None:
+    rows, rollout, ppo = recorded()
+    _, _, replayed = recorded()
+    replayed.gradients = Replayed(replayed._gradients)
+    ppo.batch_size = replayed.batch_size = 30
+    for number, k in enumerate((10.0, 3.0)):
+        draws = [torch.Generator().manual_seed(number) for _ in range(2)]
+        expected = ppo.update(rollout, rows["teacher"].float(), k, draws[0])
+        assert replayed.update(rollout, rows["teacher"].float(), k, draws[1]) == expected
+    for name, weights in ppo.student.state_dict().items():
+        assert torch.equal(replayed.student.state_dict()[name], weights)
 
 
 def test_rows_of_zeros_are_no_labels() -> None:

@@ -8,8 +8,8 @@ from algos.rollout import Rollout, Wave, discounted_returns, generalized_advanta
 from algos.student import Greedy, NetworkSpec, Student
 from env.tensor_rooms import DoorKeyRooms
 from env.vector import Rooms
-from tests.blindfold import looks
 from tests.recordings import task
+from tests.replay import Replayed
 from utils.timing import Stopwatch
 
 CPU = torch.device("cpu")
@@ -101,8 +101,17 @@ def test_success_is_a_reward_at_the_end_of_a_terminated_episode() -> None:
 
 
 @pytest.mark.parametrize("recurrent", [False, True])
-def test_a_step_of_a_wave_looks_at_no_value(recurrent: bool) -> None:
-    student = Student(NetworkSpec(10, 10, 4, 7, recurrent))
-    wave = Wave(DoorKeyRooms(5), student, CPU)
-    assert not looks(lambda: wave._step())
-    assert looks(lambda: wave._rollout())
+def test_a_wave_can_be_replayed(recurrent: bool) -> None:
+    torch.manual_seed(0)
+    student = Student(NetworkSpec(10, 10, 8, 7, recurrent))
+    waves = [Wave(DoorKeyRooms(5, max_steps=20, frame_stack=2), student, CPU) for _ in range(2)]
+    waves[1]._advance = Replayed(waves[1]._step)
+    draws = [torch.Generator().manual_seed(0) for _ in waves]
+    for wave_number in range(2):
+        seeds = torch.arange(5) + wave_number
+        pairs = zip(waves, draws, strict=True)
+        eager, replayed = (wave.play(seeds, draw, Stopwatch()) for wave, draw in pairs)
+        assert torch.equal(replayed.obs, eager.obs)
+        assert torch.equal(replayed.last_state, eager.last_state)
+        for name, values in eager.steps.items():
+            assert torch.equal(replayed.steps[name], values)
