@@ -8,7 +8,6 @@ from collections.abc import Callable
 from concurrent.futures import Future, as_completed
 from contextlib import suppress
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
@@ -20,11 +19,10 @@ from requests.auth import AuthBase
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 from tenacity import wait_exponential_jitter as jitter
 
+from planner.replies import read_error, read_reply, read_retry_after
 from utils.config import LLM
 
 MAX_BYTES = 4_000_000
-MAX_RETRY_AFTER = 60.0
-MAX_TOKENS = 10**9
 LOCALHOST = ("localhost", "127.0.0.1", "::1")
 
 Result = TypeVar("Result")
@@ -266,7 +264,7 @@ class ChatClient:
                 stream=True,
             ) as response:
                 status, content = response.status_code, self._read(response)
-                after = _seconds(response.headers.get("Retry-After"))
+                after = read_retry_after(response.headers.get("Retry-After"))
         except (requests.Timeout, urllib3.exceptions.TimeoutError):
             raise _SlowError(f"{self.url}: no answer in time") from None
         except (requests.ConnectionError, urllib3.exceptions.HTTPError):
@@ -302,69 +300,3 @@ class ChatClient:
             if time.monotonic() > deadline:
                 raise _SlowError(f"{self.url} needs more than {self.timeout[1]:g} s")
         return content.decode("utf-8", "replace")
-
-
-def read_reply(content: str) -> tuple[list[str], int]:
-    """The texts in a server's reply, and the tokens that they cost.
-
-    Understood are OpenAI's object, FastChat's older `text`, and a bare JSON string. A choice
-    without words, as some models give at their limit of tokens, is an empty text.
-    """
-    try:
-        reply = json.loads(content)
-    except (ValueError, RecursionError):
-        return [], 0
-    if isinstance(reply, str):
-        return [reply], 0
-    if not isinstance(reply, dict):
-        return [], 0
-    choices = reply.get("choices")
-    if isinstance(choices, list):
-        texts = [_choice(choice) for choice in choices]
-    else:
-        texts = [reply.get("text"), reply.get("response")]
-    usage = reply.get("usage")
-    tokens = usage.get("total_tokens", 0) if isinstance(usage, dict) else 0
-    return [text for text in texts if isinstance(text, str)], _whole(tokens)
-
-
-def read_error(content: str) -> tuple[int, str]:
-    """The code, or 0, and the message, to be added to a sentence, in a server's error: FastChat's
-    object, or OpenAI's, which holds it under `error`."""
-    try:
-        error = json.loads(content)
-    except (ValueError, RecursionError):
-        return 0, ""
-    if isinstance(error, dict) and isinstance(error.get("error"), dict):
-        error = error["error"]
-    if not isinstance(error, dict):
-        return 0, ""
-    message = error.get("message")
-    words = f": {' '.join(message.split()):.200}" if isinstance(message, str) else ""
-    return _whole(error.get("code")), words
-
-
-def _choice(choice: Any) -> Any:
-    if not isinstance(choice, dict):
-        return None
-    message = choice.get("message")
-    return message.get("content") or "" if isinstance(message, dict) else choice.get("text")
-
-
-def _whole(number: Any) -> int:
-    return number if isinstance(number, int) and 0 <= number <= MAX_TOKENS else 0
-
-
-def _seconds(value: str | None) -> float:
-    """A Retry-After header, a number or a date, in seconds, not more than a minute; 0 if it says
-    nothing."""
-    if not value:
-        return 0.0
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = parsedate_to_datetime(value).timestamp() - time.time()
-        except (ValueError, OverflowError):
-            return 0.0
-    return min(max(seconds, 0.0), MAX_RETRY_AFTER)

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from planner.llm import ChatClient, LLMError, Prompt, read_reply
+from planner.llm import ChatClient, LLMError, Prompt
+from planner.replies import read_reply
 from tests.planner.servers import Behaviour, Handler, plans, serve
 
 PROMPT = Prompt("Advise.", "Agent sees <key>, holds <nothing>.")
