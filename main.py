@@ -31,10 +31,11 @@ from algos import speeds
 from algos.evaluator import Evaluation, evaluate
 from algos.film import film_episode
 from algos.ppo import PPO, PPOSettings
-from algos.rollout import Actor, Environments, Uniform, Wave, play
+from algos.rollout import Actor, Environments, Uniform, play
 from algos.schedule import AdaptiveSchedule, LinearSchedule, Schedule
 from algos.student import Greedy, NetworkSpec, Student, load_student
 from algos.trainer import Play, Report, Trainer
+from algos.wave import Wave
 from env.symbols import ACTIONS
 from env.tensor_rooms import DoorKeyRooms
 from env.vector import Rooms

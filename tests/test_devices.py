@@ -12,8 +12,9 @@ from torch import Tensor
 
 import main
 from algos.ppo import PPO
-from algos.rollout import Wave, play
+from algos.rollout import play
 from algos.student import NetworkSpec, Student
+from algos.wave import Wave
 from tests.algos.test_ppo import SETTINGS
 from tests.recordings import TASKS, make_teacher, recording, task
 from utils.ranks import Ranks

@@ -4,8 +4,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from algos.rollout import Rollout, Wave, discounted_returns, generalized_advantages, play
+from algos.rollout import Rollout, discounted_returns, generalized_advantages, play
 from algos.student import Greedy, NetworkSpec, Student
+from algos.wave import Wave
 from env.tensor_rooms import DoorKeyRooms
 from env.vector import Rooms
 from tests.recordings import task
