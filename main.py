@@ -76,8 +76,8 @@ def make_rooms(config: Config, count: int, render: bool = False) -> Rooms:
 def make_training_rooms(
     config: Config, ranks: Ranks, device: torch.device, **changes: Any
 ) -> Environments:
-    """This rank's share of the rooms, on its device where the task has tensor rooms; `changes`
-    are to their size or length."""
+    """This rank's share of the rooms, on its device where the task has tensor rooms, which alone
+    `changes` can make of another size or length."""
     count = len(ranks.share(config.num_envs or config.traj_per_itr))
     spec = gym.registry.get(config.task.env_id.split(":")[-1])
     if config.rooms == "gym" or spec is None or spec.vector_entry_point is None:
@@ -208,12 +208,13 @@ def planned_runs(args: argparse.Namespace, ranks: Ranks) -> list[tuple[Path, Con
     """The folders that the flags ask to train in, and their settings; new ones are made."""
     template = runs.read_settings(args.config) if args.config else {}
     flags = given_settings(args, template.get("task"))
-    given = {**template, **flags}
-    settings = fresh_settings(given)
+    settings = fresh_settings({**template, **flags})
     parent = runs.task_folder(args.logdir, settings["policy"], settings["task"])
     if args.resume:
+        # Of a preset only where the run lies: the rest stands in its folder.
+        given = {name: value for name, value in template.items() if name == "task"} | flags
         planned = runs.resumed_runs(parent, args.savedir, args.seed_list, given)
-        check_ranks(planned, ranks)
+        check_ranks([config for _, config in planned], ranks)
         return planned
     check_llm_is_named(flags, settings)
     if args.loaddir:
@@ -225,16 +226,16 @@ def planned_runs(args: argparse.Namespace, ranks: Ranks) -> list[tuple[Path, Con
     rooms = make_rooms(configs[0], 1)
     warm_start(make_student(configs[0], rooms), configs[0])
     make_planner(configs[0], Path(os.devnull))
+    check_ranks(configs, ranks)
     planned = runs.new_runs(parent, args.savedir, configs, args.overwrite)
-    check_ranks(planned, ranks)
     for folder, config in planned:
         runs.claim(folder, config)
     return planned
 
 
-def check_ranks(planned: list[tuple[Path, Config]], ranks: Ranks) -> None:
+def check_ranks(configs: list[Config], ranks: Ranks) -> None:
     """UserError if there is not something for every rank to do."""
-    for _, config in planned:
+    for config in configs:
         rooms = config.num_envs or config.traj_per_itr
         if rooms < ranks.count:
             raise UserError(f"--num_envs: {rooms} rooms are not enough for {ranks.count} ranks")
@@ -250,7 +251,7 @@ def train_run(config: Config, folder: Path, ranks: Ranks, interrupts: Interrupts
     teacher = make_teacher(config, planner, make_rooms(config, 1).view_size)
     trainer = make_trainer(config, folder, teacher, ranks)
     device = trainer.device
-    resumed = (folder / runs.CHECKPOINT).exists()
+    resumed = bool(ranks.from_lead("resumed" if (folder / runs.CHECKPOINT).exists() else ""))
     if resumed:
         trainer.restore()
     else:
@@ -443,6 +444,8 @@ def show_plans(title: str, plans: Mapping[str, Mapping[str, float]]) -> None:
 def bench(args: argparse.Namespace) -> int:
     if args.threads < 1 or min(args.num_envs or [1]) < 1:
         raise UserError("--threads and --num_envs: at least 1")
+    if args.plot and args.plot.suffix not in (".png", ".svg"):
+        raise UserError(f"--plot: {args.plot.name} is no name of a PNG or SVG file")
     device = torch.device(choose_device(args.device))
     prepare(device, args.threads)
     counts = args.num_envs or [10, 1024, 16384, *([65536] if device.type == "cuda" else [])]
@@ -454,6 +457,7 @@ def bench(args: argparse.Namespace) -> int:
     ]
     machine = f"{device}, {args.threads} CPU thread(s), {args.precision}"
     show_speeds(f"medians on {machine}", measured)
+    grown: list[speeds.Speed] = []
     if args.plot:
         config = make_config(bench_settings(args, load_task(DEFAULT_TASK), 1), "settings")
         teacher = make_teacher(config, make_recorded_planner(config.task), 3)
@@ -463,13 +467,13 @@ def bench(args: argparse.Namespace) -> int:
             sized = config.model_copy(update={"num_envs": count})
             return make_training_rooms(sized, Ranks(), device, grid_size=size, max_size=size)
 
-        grown = speeds.growth(rooms, teacher, counts, device)
+        grown = speeds.growth(DEFAULT_TASK, rooms, teacher, counts, device)
         show_speeds(f"{DEFAULT_TASK} as it grows", grown)
-        speeds.plot(args.plot, grown, f"{DEFAULT_TASK} on {machine}")
-        measured += grown
     if args.json:
-        content = {"machine": machine, "speeds": [speed.to_dict() for speed in measured]}
+        content = {"machine": machine, "speeds": [s.to_dict() for s in measured + grown]}
         write_json(args.json, content | {"provenance": runs.provenance()})
+    if args.plot:
+        speeds.plot(args.plot, grown, f"{DEFAULT_TASK} on {machine}")
     return 0
 
 

@@ -42,7 +42,10 @@ class PPO:
         self.settings = settings
         self.ranks = ranks
         self.batch_size = settings.batch_size // ranks.count
-        self.network = DistributedDataParallel(student) if ranks.count > 1 else student
+        self.network: nn.Module = student
+        if ranks.count > 1:
+            with together():
+                self.network = DistributedDataParallel(student)
         self.optimizer = torch.optim.Adam(
             student.parameters(), lr=settings.learning_rate, fused=True
         )
@@ -125,13 +128,15 @@ class PPO:
         batches = []
         ends, lengths = rollout.ends.tolist(), rollout.lengths.tolist()
         chosen: list[int] = []
+        count = 0
         order = torch.randperm(len(ends), generator=generator)
         for place, episode in enumerate(order.tolist(), start=1):
             chosen.append(episode)
-            if sum(lengths[e] for e in chosen) > size or place == len(ends):
+            count += lengths[episode]
+            if count > size or place == len(ends):
                 steps = [torch.arange(ends[e] - lengths[e], ends[e]) for e in chosen]
                 batches.append((torch.cat(steps).to(device), rollout.lengths[chosen]))
-                chosen = []
+                chosen, count = [], 0
         return batches[: self.ranks.least(len(batches))]
 
     def _gradients(

@@ -23,7 +23,7 @@ EPISODE = 150
 SIZES = (10, 20, 40)
 LABELLED_STEPS = {"cpu": 50_000, "cuda": 2**20}
 TRAINED_STEPS = {"cpu": 4096, "cuda": 2**21}
-"""About so many, with many rooms in shorter episodes: a step costs the same."""
+"""About so many, with many rooms in shorter episodes, whose resets then weigh more."""
 
 
 @dataclass(frozen=True)
@@ -172,8 +172,7 @@ def of_task(
     """Environment, labels and training, and beside them Gymnasium's own vector, `plain`."""
     size = rooms.map_shape[0]
     found = with_labels(task, rooms, teacher, trainer.device)
-    length = max(EPISODE * 10 // plain.num_envs, 2)
-    steps, seconds = length * plain.num_envs, gymnasium(plain, length)
+    steps, seconds = EPISODE * plain.num_envs, gymnasium(plain, EPISODE)
     found.append(Speed(task, "Gymnasium's vector", size, plain.num_envs, steps, seconds))
     steps, phases = iteration(trainer)
     for name, seconds in phases.items():
@@ -182,6 +181,7 @@ def of_task(
 
 
 def growth(
+    task: str,
     make_rooms: Callable[[int, int], Environments],
     teacher: Teacher,
     counts: list[int],
@@ -192,13 +192,14 @@ def growth(
         speed
         for size in SIZES
         for count in counts
-        for speed in with_labels("", make_rooms(count, size), teacher, device)
+        for speed in with_labels(task, make_rooms(count, size), teacher, device)
     ]
 
 
 def plot(path: Path, speeds: list[Speed], title: str) -> None:
     """Draw how the cost of a step changes with the number of rooms, a colour for each size, as PNG
     or SVG."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     matplotlib.use("Agg")
     figure = Figure(figsize=(7.5, 4), layout="constrained")
     axes = figure.subplots()

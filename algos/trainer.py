@@ -245,6 +245,9 @@ class Trainer:
         except (TypeError, ValueError, KeyError) as error:
             raise UserError(f"{path} does not fit this version of the project") from error
         self.schedule.restore(content["schedule"])
+        done = str(self.progress.iteration)
+        if self.ranks.from_lead(done) != done:
+            raise UserError(f"{path} is not the one of the first rank: all need the same folder")
 
 
 def _episode_sums(rollout: Rollout) -> dict[str, float]:

@@ -72,6 +72,8 @@ class DoorKeyRooms(MapEnv):
                 "sizes must be 4 <= min_size <= max_size <= grid_size, "
                 f"not {min_size}, {max_size} and {grid_size}"
             )
+        if max_steps < 1:
+            raise ValueError(f"max_steps must be at least 1, not {max_steps}")
         super().__init__(num_envs, (grid_size, grid_size, 4), frame_stack, len(ACTIONS))
         self.sizes = grid_size, min_size, max_size
         self.max_steps = max_steps
@@ -152,11 +154,12 @@ class DoorKeyRooms(MapEnv):
     def step(self, actions: Any) -> tuple[Tensor, Tensor, Tensor, Tensor, dict[str, Any]]:
         """One step of every room that does not rest; `actions` is (N,) int, in [0, 7).
 
+        ValueError for other actions; on a GPU numbers out of range are not noticed.
         Returns observations (N, W, H, C) uint8, rewards (N,) float32, terminations and
         truncations (N,) bool, and an empty dictionary.
         """
+        action = self._checked(actions)
         resting = self._terminated | (self._steps >= self.max_steps)
-        action = torch.as_tensor(actions, dtype=torch.int64, device=self.device)
         action = action.masked_fill(resting, DONE)
         self._steps += ~resting
 
@@ -185,6 +188,18 @@ class DoorKeyRooms(MapEnv):
         rewards = self._rewards.index_select(0, self._steps) * opens
         flags = self._terminated.clone(), self._steps >= self.max_steps
         return self._as_maps(shown), rewards, *flags, {}
+
+    def _checked(self, actions: Any) -> Tensor:
+        action = torch.as_tensor(actions, device=self.device)
+        if action.shape != (self.num_envs,) or action.is_floating_point():
+            kind = f"{action.dtype} {tuple(action.shape)}"
+            raise ValueError(f"actions must be {self.num_envs} integers, not {kind}")
+        # To look at them would be to wait for a GPU.
+        if self.device.type == "cpu" and len(action):
+            low, high = (int(end) for end in action.aminmax())
+            if low < 0 or high >= len(ACTIONS):
+                raise ValueError(f"actions lie in [0, {len(ACTIONS)}), not in [{low}, {high}]")
+        return action.long()
 
     def _start(self, rooms: Tensor) -> Tensor:
         """All observations, the first of an episode in `rooms`."""
@@ -215,6 +230,9 @@ class DoorKeyRooms(MapEnv):
     def _seeds(self, seed: Seeds) -> Tensor:
         """(N,) int64, the bits of unsigned seeds."""
         if isinstance(seed, Tensor):
+            if seed.shape != (self.num_envs,) or seed.is_floating_point():
+                kind = f"{seed.dtype} {tuple(seed.shape)}"
+                raise ValueError(f"seeds must be {self.num_envs} integers, not {kind}")
             return seed.to(self.device, torch.int64)
         words = self.np_random.integers(2**63, size=self.num_envs).astype(np.uint64)
         if isinstance(seed, int):

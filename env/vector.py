@@ -1,6 +1,7 @@
 """Many rooms in step, behind Gymnasium's vector interface."""
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import gymnasium as gym
@@ -30,6 +31,10 @@ class MapEnv(VectorEnv):
         self, num_envs: int, shape: tuple[int, int, int], frame_stack: int, num_actions: int
     ) -> None:
         """`shape` is that of one map, before `frame_stack` of them are joined."""
+        if num_envs < 1 or frame_stack < 1:
+            raise ValueError(
+                f"num_envs and frame_stack must be at least 1, not {num_envs} and {frame_stack}"
+            )
         width, height, channels = shape
         self.num_envs = num_envs
         self.frame_stack = frame_stack
@@ -37,16 +42,26 @@ class MapEnv(VectorEnv):
         self.num_actions = num_actions
         self.single_observation_space = gym.spaces.Box(0, 255, self.map_shape, np.uint8)
         self.single_action_space = gym.spaces.Discrete(num_actions)
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
+
+    # Made when somebody asks: bounds for every cell of every room are larger than the rooms.
+
+    @cached_property
+    def observation_space(self) -> gym.Space[Any]:  # type: ignore[override]
+        return batch_space(self.single_observation_space, self.num_envs)
+
+    @cached_property
+    def action_space(self) -> gym.Space[Any]:  # type: ignore[override]
+        return batch_space(self.single_action_space, self.num_envs)
 
     def reset(
-        self, *, seed: Seeds = None, options: dict[str, Any] | None = None
+        self, *, seed: Seeds | np.integer[Any] = None, options: dict[str, Any] | None = None
     ) -> tuple[Tensor, dict[str, Any]]:
         """Start new episodes, in all rooms or where `options["reset_mask"]` (N,) bool is set.
 
         Returns all observations.
         """
+        if isinstance(seed, np.integer):
+            seed = int(seed)
         super().reset(seed=seed if isinstance(seed, int) else None)
         return self._restart(seed, (options or {}).get("reset_mask")), {}
 

@@ -487,12 +487,21 @@ def test_bench_measures_draws_and_records(
     for word in ("environment + labels", "Gymnasium's vector", "training, update"):
         assert f"SimpleDoorKey  {word}" in out
     speeds = json.loads((tmp_path / "speeds.json").read_text())["speeds"]
-    assert all(speed["steps_per_second"] > 0 for speed in speeds)
+    assert all(s["steps_per_second"] * s["seconds"] == pytest.approx(s["steps"]) for s in speeds)
+    for size, rooms, room_bytes in ((10, 4, 825), (12, 40, 8 * (144 + 1) + 17)):
+        alone, labels, both = (
+            next(s for s in speeds if (s["what"], s["size"], s["rooms"]) == (what, size, rooms))
+            for what in ("environment", "labels", "environment + labels")
+        )
+        cost = 1 / alone["steps_per_second"] + 1 / labels["steps_per_second"]
+        assert 1 / both["steps_per_second"] == pytest.approx(cost)
+        assert alone["room_bytes"] == room_bytes
     assert {(s["rooms"], s["size"]) for s in speeds if s["what"] == "labels"} == {
         (rooms, size) for rooms in (4, 40) for size in (10, 12)
     }
     assert iio.imread(tmp_path / "speeds.png").std() > 0
     assert main.main(["bench", "--num_envs", "0"]) == 1
+    assert main.main(["bench", "--plot", str(tmp_path / "speeds.jpgg")]) == 1
 
 
 def test_a_preset_gives_way_to_flags(tmp_path: Path) -> None:
@@ -502,8 +511,42 @@ def test_a_preset_gives_way_to_flags(tmp_path: Path) -> None:
     assert main.main(["train", *flags, "--device", "cpu"]) == 0
     config = json.loads((tmp_path / "ppo/twodoor/run1/config.json").read_text())
     assert (config["num_envs"], config["gamma"], config["traj_per_itr"]) == (3, 0.7, 10)
-    preset.write_text("gama: 0.5\n")
-    assert main.main(["train", *flags]) == 1
+
+
+def test_what_a_preset_gets_wrong_is_told_in_a_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    preset = tmp_path / "preset.yaml"
+    flags = ["--logdir", str(tmp_path / "log"), "--config", str(preset)]
+    for content, words in (
+        ("gama: 0.5", "there is no setting 'gama'"),
+        ("1: 2\ngama: 3", "there is no setting '1'"),
+        ("batch_size: big", "batch_size: Input should be a valid integer"),
+        ("batch_size: null", "batch_size: Input should be a valid integer"),
+        ("policy: 3", "policy: Input should be 'ppo'"),
+        ("device: [1]", "device: Input should be a valid string"),
+        ("seed: 9223372036854775808", "seed: Input should be less than"),
+        ("num_envs: 1000000000000", "num_envs: Input should be less than"),
+    ):
+        preset.write_text(content)
+        assert main.main(["train", *flags]) == 1
+        error = capsys.readouterr().err
+        assert words in error
+        assert error.count("\n") == 1
+    assert not (tmp_path / "log").exists()
+
+
+def test_the_presets_that_come_along_can_be_trained_with(tmp_path: Path) -> None:
+    preset = ROOT / "configs" / "large_batch.yaml"
+    flags = ["--logdir", str(tmp_path), "--device", "cpu", "--num_envs", "2", "--num_eval", "1"]
+    assert main.main(["train", "--config", str(preset), *flags, "--n_itr", "1"]) == 0
+    config = json.loads((tmp_path / "ppo/simpledoorkey/run1/config.json").read_text())
+    assert config["kl_until"] == 750
+    # A run goes on with what stands in its folder, whatever the preset says.
+    more = ["--config", str(preset), "--logdir", str(tmp_path), "--savedir", "run1", "--resume"]
+    assert main.main(["train", *more, "--n_itr", "2"]) == 0
+    resumed = json.loads((tmp_path / "ppo/simpledoorkey/run1/config.json").read_text())
+    assert (resumed["num_envs"], resumed["n_itr"]) == (2, 2)
 
 
 def test_more_rooms_at_once_and_fewer_than_episodes(tmp_path: Path) -> None:

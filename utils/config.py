@@ -44,6 +44,9 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+Count = Annotated[int, Field(ge=1, le=2**24)]
+
+
 class Task(_Strict):
     """A task: its environment, how its things are named, and the recorded answers about them."""
 
@@ -60,13 +63,13 @@ class Config(_Strict):
     """Everything that a run depends on; `configs/base.yaml` says what each setting means."""
 
     task: Task
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=0, lt=2**63)
     device: str
     threads: int = Field(ge=1)
     policy: Literal["ppo"]
     n_itr: int = Field(ge=0)
-    traj_per_itr: int = Field(ge=1)
-    num_envs: Annotated[int, Field(ge=1)] | None
+    traj_per_itr: Count
+    num_envs: Count | None
     rooms: Literal["tensor", "gym"]
     precision: Literal["fp32", "bf16"]
     batch_size: int = Field(ge=2)

@@ -24,11 +24,14 @@ def together() -> Iterator[None]:
     except RuntimeError as error:
         if not dist.is_initialized():
             raise
-        reason = " ".join(str(error).split())
         raise UserError(
             "another rank has died, or cannot be reached; the run goes on from its last "
-            f"checkpoint with --resume ({reason:.200})"
+            f"checkpoint with --resume ({_line(error)})"
         ) from error
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 class Ranks:
@@ -44,7 +47,12 @@ class Ranks:
         self.number = int(os.environ.get("RANK", "0"))
         if self.count > 1 and not dist.is_initialized():
             backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-            dist.init_process_group(backend, timeout=PATIENCE)
+            try:
+                dist.init_process_group(backend, timeout=PATIENCE)
+            except (ValueError, RuntimeError) as error:
+                raise UserError(
+                    f"cannot meet the other ranks; start them with torchrun ({_line(error)})"
+                ) from error
 
     @property
     def lead(self) -> bool:
@@ -53,9 +61,12 @@ class Ranks:
 
     def place(self, device: str) -> torch.device:
         """A device as this rank's own: of a machine's GPUs each rank has one."""
-        if device == "cuda" and self.count > 1:
-            return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-        return torch.device(device)
+        if device != "cuda" or self.count == 1:
+            return torch.device(device)
+        number, there = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+        if number >= there:
+            raise UserError(f"there are more ranks here than GPUs, of which there are {there}")
+        return torch.device("cuda", number)
 
     def share(self, total: int) -> range:
         """Which of so many things are this rank's own."""

@@ -188,7 +188,7 @@ def read_settings(path: Path) -> dict[str, Any]:
     settings = read_yaml(path)
     settings.pop("provenance", None)
     if unknown := settings.keys() - Config.model_fields.keys():
-        raise UserError(f"{path}: there is no setting {sorted(unknown)[0]!r}")
+        raise UserError(f"{path}: there is no setting {min(map(str, unknown))!r}")
     if "task" in settings:
         task = settings["task"]
         settings["task"] = make_task(task, path) if isinstance(task, dict) else load_task(str(task))

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from utils.config import Config, Task, defaults, load_plans, load_task
+from utils.config import Config, Task, defaults, load_plans, load_task, make_config
 from utils.devices import choose_device, default_threads
 from utils.errors import UserError
 from utils.flags import DEFAULT_TASK
@@ -32,7 +32,8 @@ def check_llm_is_named(flags: dict[str, Any], settings: dict[str, Any]) -> None:
 def fresh_settings(given: dict[str, Any]) -> dict[str, Any]:
     """All settings but the seed of something that does not continue a run."""
     task = given.get("task") or load_task(DEFAULT_TASK)
-    settings = defaults(task) | given
+    settings = defaults(task) | given | {"task": task}
+    config = make_config({"seed": 0, "threads": 1, "device": "cpu"} | settings, "settings")
     if "threads" not in given:
-        settings["threads"] = default_threads(settings["batch_size"])
-    return settings | {"task": task, "device": choose_device(given.get("device"))}
+        settings["threads"] = default_threads(config.batch_size)
+    return settings | {"device": choose_device(given.get("device"))}

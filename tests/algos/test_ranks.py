@@ -17,12 +17,17 @@ from utils import checkpoint
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
 
 
+def results(out: Path, launcher: list[str], module: str, *words: object) -> list[dict[str, Any]]:
+    """What each rank has written."""
+    out.mkdir()
+    command = [*launcher, "-m", f"tests.algos.{module}", str(out), *map(str, words)]
+    subprocess.run(command, cwd=ROOT, check=True)
+    return [torch.load(path) for path in sorted(out.iterdir())]
+
+
 def update(out: Path, launcher: list[str], batch: int, *steps: int) -> list[dict[str, Any]]:
     """What each rank has after an update on episodes of so many steps."""
-    out.mkdir()
-    words = [str(out), str(batch), *map(str, steps)]
-    subprocess.run([*launcher, "-m", "tests.algos.split_update", *words], cwd=ROOT, check=True)
-    return [torch.load(path) for path in sorted(out.iterdir())]
+    return results(out, launcher, "split_update", batch, *steps)
 
 
 def test_two_ranks_update_as_one_process_does_on_the_whole(tmp_path: Path) -> None:
@@ -39,6 +44,18 @@ def test_ranks_with_rollouts_of_different_length_finish_together(tmp_path: Path)
     first, second = update(tmp_path / "both", TORCHRUN, 20, 90, 33)
     for name, weights in first["weights"].items():
         assert torch.equal(weights, second["weights"][name])
+
+
+def test_ranks_play_in_rooms_of_their_own_and_count_them_together(tmp_path: Path) -> None:
+    (alone,) = results(tmp_path / "alone", [sys.executable], "split_rollout")
+    first, second = results(tmp_path / "both", TORCHRUN, "split_rollout")
+    for whole, one, other in zip(alone["rooms"], first["rooms"], second["rooms"], strict=True):
+        assert len(one) == 1
+        assert torch.equal(torch.cat([one, other]), whole)
+    for one, other in zip(first["draws"], second["draws"], strict=True):
+        assert not torch.equal(one, other)
+    assert first["episodes"] == second["episodes"] == alone["episodes"] == 6
+    assert first["scalars"] == second["scalars"]
 
 
 def start(logdir: Path, *flags: str) -> subprocess.Popen[str]:

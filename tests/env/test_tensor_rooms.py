@@ -490,6 +490,35 @@ def test_a_step_looks_at_no_value() -> None:
         assert rooms.step(torch.zeros(5, dtype=torch.int64))[0].shape == obs.shape
 
 
+@pytest.mark.parametrize("actions", [[0, -5], [0, 7], [1.0, 2.0], [2], 2, [[1, 2]]])
+def test_actions_that_are_none_are_refused_before_anything_moves(actions: Any) -> None:
+    rooms = DoorKeyRooms(2)
+    rooms.reset(seed=0)
+    with pytest.raises(ValueError, match="actions "):
+        rooms.step(actions)
+    untouched = DoorKeyRooms(2)
+    untouched.reset(seed=0)
+    for here, there in zip(rooms.step([1, 1])[:4], untouched.step([1, 1])[:4], strict=True):
+        assert torch.equal(here, there)
+
+
+@pytest.mark.parametrize("seed", [torch.zeros(3, dtype=torch.int64), torch.zeros(2)])
+def test_seeds_that_are_none_are_refused(seed: Tensor) -> None:
+    with pytest.raises(ValueError, match="seeds must be 2 integers"):
+        DoorKeyRooms(2).reset(seed=seed)
+
+
+def test_a_seed_of_numpy_is_a_seed() -> None:
+    first, second = (DoorKeyRooms(2).reset(seed=seed)[0] for seed in (np.int64(3), 3))
+    assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize("wrong", ["num_envs", "max_steps", "frame_stack"])
+def test_numbers_of_nothing_are_refused(wrong: str) -> None:
+    with pytest.raises(ValueError, match=wrong):
+        DoorKeyRooms(**{"num_envs": 2, wrong: 0})
+
+
 @pytest.mark.parametrize("view", [-3, 0, 1, 2, 4, 8])
 def test_an_even_or_tiny_view_is_refused(view: int) -> None:
     with pytest.raises(ValueError, match="agent_view_size must be odd and at least 3"):

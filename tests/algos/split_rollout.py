@@ -1,0 +1,44 @@
+"""One rank of two iterations of training, and in which rooms it played; run by torchrun, or alone.
+
+torchrun --nproc_per_node=2 -m tests.algos.split_rollout OUT
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+import main
+from algos.rollout import Rollout
+from planner.planners import make_recorded_planner
+from utils.config import load_task, make_config
+from utils.ranks import Ranks
+from utils.settings import fresh_settings
+from utils.timing import Stopwatch
+
+
+def run() -> None:
+    out, ranks = Path(sys.argv[1]), Ranks()
+    torch.set_num_threads(1)
+    small = {"traj_per_itr": 3, "batch_size": 64, "threads": 1, "device": "cpu"}
+    given = fresh_settings({"task": load_task("SimpleDoorKey")} | small)
+    config = make_config(given | {"seed": 5}, "test")
+    teacher = main.make_teacher(config, make_recorded_planner(config.task), 3)
+    trainer = main.make_trainer(config, out, teacher, ranks)
+    play, rooms, draws = trainer.play, list[Tensor](), list[Tensor]()
+
+    def noted(seeds: Tensor, generator: torch.Generator, watch: Stopwatch) -> Rollout:
+        rooms.append(seeds)
+        draws.append(generator.get_state())
+        return play(seeds, generator, watch)
+
+    trainer.play = noted
+    scalars = [trainer.iterate() for _ in range(2)]
+    seen = {"rooms": rooms, "draws": draws, "episodes": trainer.progress.episodes}
+    shared = {k: v for k, v in scalars[-1].items() if not k.startswith("Speed/")}
+    torch.save({**seen, "scalars": shared}, out / f"{ranks.number}.pt")
+
+
+if __name__ == "__main__":
+    run()
