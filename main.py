@@ -9,6 +9,7 @@ python main.py bench
 import argparse
 import json
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -39,7 +40,7 @@ from algos.wave import Wave
 from env.symbols import ACTIONS
 from env.tensor_rooms import DoorKeyRooms
 from env.vector import Rooms
-from planner.planners import make_planner, make_recorded_planner
+from planner.planners import check_instructions, make_planner, make_recorded_planner
 from planner.plans import AnonymousColors, Planner, as_plans
 from planner.record import NotingPlanner, rows, write_plans
 from planner.scene import SceneReader
@@ -184,8 +185,7 @@ def train(args: argparse.Namespace) -> int:
     if not ranks.lead:
         silence()
     with Interrupts(patient=ranks.count > 1) as interrupts:
-        plan = [(str(f), dict(c)) for f, c in planned_runs(args, ranks)] if ranks.lead else []
-        for name, settings in json.loads(ranks.from_lead(json.dumps(plan, default=dict))):
+        for name, settings in shared_plan(args, ranks):
             folder, config = Path(name), make_config(settings, "settings")
             train_run(config, folder, ranks, interrupts)
             if ranks.any(interrupts()):
@@ -194,14 +194,27 @@ def train(args: argparse.Namespace) -> int:
     return 0
 
 
+def shared_plan(args: argparse.Namespace, ranks: Ranks) -> list[tuple[str, dict[str, Any]]]:
+    """The folders to train in and their settings, which the lead decides on; none for the others
+    if it finds an error, which it alone raises."""
+    plan: list[tuple[str, dict[str, Any]]] = []
+    try:
+        if ranks.lead:
+            plan = [(str(folder), dict(config)) for folder, config in planned_runs(args, ranks)]
+    finally:
+        plan = json.loads(ranks.from_lead(json.dumps(plan, default=dict)))
+    return plan
+
+
 def resume_command(args: argparse.Namespace, folder: Path, config: Config) -> str:
     several = len(args.seed_list or []) > 1
     name = args.savedir or folder.name.removesuffix(f"-{config.seed}" if several else "")
-    where = f" --logdir {args.logdir}" if args.logdir != DEFAULT_LOGDIR else ""
-    what = f"--task {args.task or config.task.name}"
+    words = ["--task", args.task or config.task.name]
     if args.config and not args.task:
-        what = f"--config {args.config}"
-    return f"python main.py train {what}{where} --savedir {name} --resume"
+        words = ["--config", str(args.config)]
+    if args.logdir != DEFAULT_LOGDIR:
+        words += ["--logdir", str(args.logdir)]
+    return shlex.join(["python", "main.py", "train", *words, "--savedir", name, "--resume"])
 
 
 def planned_runs(args: argparse.Namespace, ranks: Ranks) -> list[tuple[Path, Config]]:
@@ -392,6 +405,7 @@ def record(args: argparse.Namespace) -> int:
     out = args.out or args.logdir / "plans" / f"{config.task.name.lower()}.yaml"
     if not config.llm and not args.dry_run:
         raise UserError("record asks an LLM: say which with --llm, or look first with --dry_run")
+    check_instructions(config.task)
     if args.dry_run:
         config = config.model_copy(update={"llm": None})
     elif out.exists() and not args.overwrite:
@@ -449,15 +463,12 @@ def bench(args: argparse.Namespace) -> int:
     device = torch.device(choose_device(args.device))
     prepare(device, args.threads)
     counts = args.num_envs or [10, 1024, 16384, *([65536] if device.type == "cuda" else [])]
-    measured = [
-        speed
-        for task in map(load_task, args.task or task_names())
-        for count in counts
-        for speed in bench_task(args, task, count, device)
-    ]
     machine = f"{device}, {args.threads} CPU thread(s), {args.precision}"
-    show_speeds(f"medians on {machine}", measured)
-    grown: list[speeds.Speed] = []
+    measured, grown = list[speeds.Speed](), list[speeds.Speed]()
+    for task in map(load_task, args.task or task_names()):
+        found = [speed for count in counts for speed in bench_task(args, task, count, device)]
+        show_speeds(f"medians on {machine}", found)
+        measured += found
     if args.plot:
         config = make_config(bench_settings(args, load_task(DEFAULT_TASK), 1), "settings")
         teacher = make_teacher(config, make_recorded_planner(config.task), 3)

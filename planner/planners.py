@@ -32,11 +32,19 @@ def make_recorded_planner(task: Task) -> RecordedPlanner:
     return RecordedPlanner(task.plans, nouns_of(task))
 
 
+def check_instructions(task: Task) -> None:
+    """UserError if a task does not say what an LLM is to be told."""
+    if not task.instructions:
+        raise UserError(
+            f"the task {task.name} has no instructions for an LLM in its file; "
+            "give it a goal (and an example), or instructions"
+        )
+
+
 def make_asking_planner(
     config: Config, llm: LLM, answers: Path, asks: bool = True
 ) -> AskingPlanner:
-    if not config.task.instructions:
-        raise UserError(f"the task {config.task.name} has no instructions for an LLM in its file")
+    check_instructions(config.task)
     server = SERVERS[llm]
     key = os.environ.get(KEY_VARIABLE)
     if key and not (key.isascii() and key.isprintable()):

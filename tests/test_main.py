@@ -133,6 +133,18 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_happened(
     assert shown["Test/Return"] == [2, 4, 6, 8]
 
 
+def test_a_run_goes_on_when_nobody_reads_its_lines(tmp_path: Path) -> None:
+    command = [sys.executable, "main.py", "train", "--logdir", str(tmp_path), *SMALL]
+    process = subprocess.Popen(
+        [*command, "--n_itr", "4", "--savedir", "piped"], cwd=ROOT, stdout=subprocess.PIPE
+    )
+    assert process.stdout
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait() == 0
+    assert done([runs_of(tmp_path) / "piped"]) == [4]
+
+
 @pytest.mark.parametrize(
     "flags",
     [

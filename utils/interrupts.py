@@ -7,8 +7,9 @@ from utils.log import say
 
 
 class Interrupts:
-    """While it is entered, SIGINT and SIGTERM are only noted, so that the iteration under way can
-    end; the second one acts at once. Called, it says whether to stop.
+    """While it is entered, SIGINT, SIGTERM and the terminal's end (SIGHUP, unless it is ignored, as
+    under nohup) are only noted, so that the iteration under way can end; the second one acts at
+    once. Called, it says whether to stop.
 
     A `patient` one minds the first alone: torchrun passes on a signal that its ranks have had
     from the terminal already, and kills those that take too long.
@@ -19,7 +20,9 @@ class Interrupts:
         self.patient = patient
 
     def __enter__(self) -> "Interrupts":
-        signals = (signal.SIGINT, signal.SIGTERM)
+        signals = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            signals.append(signal.SIGHUP)
         self._handlers = {number: signal.signal(number, self._note) for number in signals}
         return self
 

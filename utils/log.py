@@ -1,7 +1,7 @@
 """TensorBoard, and what a terminal is told."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -128,8 +128,10 @@ def silence() -> None:
 
 
 def say(line: str) -> None:
-    """One line to the terminal."""
-    rich.get_console().print(line, highlight=False, markup=False, soft_wrap=True)
+    """One line to the terminal; that nobody reads it any more (`| head`) ends no run."""
+    # Of a closed pipe rich makes an exit, and is quiet from then on.
+    with suppress(SystemExit, OSError):
+        rich.get_console().print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def table(title: str, columns: list[str], rows: list[list[str]], texts: int = 1) -> None:
