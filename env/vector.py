@@ -1,5 +1,6 @@
 """Many rooms in step, behind Gymnasium's vector interface."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
@@ -17,7 +18,7 @@ Seeds = int | Sequence[int | None] | Tensor | None
 """One seed a room, or a first one that counts up, or none."""
 
 
-class MapEnv(VectorEnv):
+class MapEnv(VectorEnv, ABC):
     """N rooms that are observed as maps, (N, W, H, C) uint8 tensors.
 
     Nothing resets by itself: a room whose episode has ended rests (it keeps its last observation,
@@ -65,9 +66,9 @@ class MapEnv(VectorEnv):
         super().reset(seed=seed if isinstance(seed, int) else None)
         return self._restart(seed, (options or {}).get("reset_mask")), {}
 
+    @abstractmethod
     def _restart(self, seed: Seeds, mask: Any | None) -> Tensor:
         """What `reset` does; without a mask, in all rooms."""
-        raise NotImplementedError
 
 
 class Rooms(MapEnv):
