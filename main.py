@@ -29,14 +29,16 @@ import torch
 
 import env  # noqa: F401  (registers the tasks)
 from algos import speeds
-from algos.evaluator import Evaluation, evaluate
+from algos.evaluator import COLUMNS, Evaluation, evaluate
 from algos.film import film_episode
 from algos.ppo import PPO, PPOSettings
 from algos.rollout import Actor, Environments, Uniform, play
-from algos.schedule import AdaptiveSchedule, LinearSchedule, Schedule
+from algos.schedule import AdaptiveSchedule, LinearSchedule, MatchedSchedule, Schedule
 from algos.student import Greedy, NetworkSpec, Student, load_student
 from algos.trainer import Play, Report, Trainer
+from algos.verdict import Jury, Verdict, describe
 from algos.wave import Wave
+from env.egocentric import EgocentricView
 from env.symbols import ACTIONS
 from env.tensor_rooms import DoorKeyRooms
 from env.vector import Rooms
@@ -54,11 +56,12 @@ from utils.flags import DEFAULT_LOGDIR, DEFAULT_TASK, parse
 from utils.interrupts import Interrupts
 from utils.log import GIF_FRAMES, RunLog, TrainingDisplay, say, silence, table
 from utils.ranks import Ranks
-from utils.settings import check_llm_is_named, fresh_settings, given_settings
+from utils.settings import check_llm_is_named, for_task, fresh_settings, given_settings
 from utils.timing import Stopwatch
 from utils.video import write_mp4
 
 MAX_ROOMS = 100
+BEST_PRESET = "configs/best.yaml"
 
 
 # Building the parts.
@@ -108,16 +111,27 @@ def make_teacher(config: Config, planner: Planner, view_size: int) -> PlanTeache
 
 def make_student(config: Config, rooms: Rooms) -> Student:
     """A student that has learned nothing; the run's seed fixes its weights."""
-    spec = NetworkSpec(*rooms.map_shape, rooms.num_actions, config.recurrent)
+    spec = network_spec(config, rooms)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        return Student(spec, bf16=config.precision == "bf16")
+        return Student(spec, make_view(spec), bf16=config.precision == "bf16")
+
+
+def network_spec(config: Config, rooms: Rooms) -> NetworkSpec:
+    return NetworkSpec(*rooms.map_shape, rooms.num_actions, config.recurrent, config.network)
+
+
+def make_view(spec: NetworkSpec) -> EgocentricView | None:
+    """How a network sees the maps."""
+    if spec.network == "paper":
+        return None
+    return EgocentricView((spec.width, spec.height, spec.channels))
 
 
 def warm_start(student: Student, config: Config) -> None:
     """Give a new student the weights that the run is to start from, if it names any."""
     if config.warm_start:
-        source, _ = load_student(Path(config.warm_start), torch.device(config.device))
+        source, *_ = load_student(Path(config.warm_start), torch.device(config.device), make_view)
         check_network(source, student.spec, config.warm_start)
         student.load(source.state_dict(), config.warm_start)
 
@@ -133,6 +147,8 @@ def check_network(student: Student, wanted: NetworkSpec, source: object) -> None
 def make_schedule(config: Config) -> Schedule:
     if config.schedule == "adaptive":
         return AdaptiveSchedule(config.kl_start, config.kl_min, config.kl_until)
+    if config.schedule == "matched":
+        return MatchedSchedule(config.kl_start, config.kl_until)
     return LinearSchedule(config.kl_start, config.kl_step, config.kl_min, config.kl_until)
 
 
@@ -157,24 +173,30 @@ def make_player(rooms: Environments, student: Student, device: torch.device) -> 
 
 
 def make_report(
-    config: Config, trainer: Trainer, teacher: PlanTeacher, log: RunLog, display: TrainingDisplay
+    config: Config,
+    trainer: Trainer,
+    teacher: PlanTeacher,
+    jury: Jury,
+    log: RunLog,
+    display: TrainingDisplay,
 ) -> Report:
-    test_rooms, seeds = make_test_rooms(config)
     studio = make_rooms(config, 1, render=True)
     student, device = trainer.student, trainer.device
 
-    def test(iteration: int) -> Evaluation:
-        draws = seeding.generator(config.seed, seeding.EVALUATION, iteration, device=device)
-        return evaluate(test_rooms, student, seeds, draws, device)
-
     def film(iteration: int) -> None:
         draws = seeding.generator(config.seed, seeding.VIDEO, iteration, device=device)
-        frames = film_episode(
-            studio, student, teacher, ACTIONS, seeds[0], draws, device, GIF_FRAMES
-        )
+        room = jury.seeds[0]
+        frames = film_episode(studio, student, teacher, ACTIONS, room, draws, device, GIF_FRAMES)
         log.film("Episode", frames, iteration)
 
-    return Report(log, test, display.show, film)
+    def try_teacher() -> Evaluation:
+        outcome = jury.judge(teacher, torch.device("cpu"))
+        say(describe("teacher alone", outcome))
+        return outcome
+
+    return Report(
+        log, try_teacher, partial(jury.evaluate, student), display.show, display.tell, film
+    )
 
 
 # train
@@ -221,7 +243,9 @@ def planned_runs(args: argparse.Namespace, ranks: Ranks) -> list[tuple[Path, Con
     """The folders that the flags ask to train in, and their settings; new ones are made."""
     template = runs.read_settings(args.config) if args.config else {}
     flags = given_settings(args, template.get("task"))
-    settings = fresh_settings({**template, **flags})
+    task = flags.get("task") or template.get("task") or load_task(DEFAULT_TASK)
+    template = for_task(template, task)
+    settings = fresh_settings({**template, **flags, "task": task})
     parent = runs.task_folder(args.logdir, settings["policy"], settings["task"])
     if args.resume:
         # Of a preset only where the run lies: the rest stands in its folder.
@@ -240,6 +264,8 @@ def planned_runs(args: argparse.Namespace, ranks: Ranks) -> list[tuple[Path, Con
     warm_start(make_student(configs[0], rooms), configs[0])
     make_planner(configs[0], Path(os.devnull))
     check_ranks(configs, ranks)
+    if not args.config:
+        say(f"this is the paper's setting; --config {BEST_PRESET} learns sooner and ends higher")
     planned = runs.new_runs(parent, args.savedir, configs, args.overwrite)
     for folder, config in planned:
         runs.claim(folder, config)
@@ -283,18 +309,33 @@ def train_run(config: Config, folder: Path, ranks: Ranks, interrupts: Interrupts
         trainer.train(None, interrupts)
         return
 
+    jury = Jury(*make_test_rooms(config), config.seed, device)
     log = RunLog(folder, after=done)
     try:
         with TrainingDisplay(folder.name, done, config.n_itr) as display:
-            trainer.train(make_report(config, trainer, teacher, log, display), interrupts)
+            report = make_report(config, trainer, teacher, jury, log, display)
+            trainer.train(report, interrupts)
     finally:
         log.close()
     did = trainer.progress
+    if did.iteration == config.n_itr:
+        give_verdict(folder, trainer, jury)
     missed = f"; {did.unanswered} steps had no answer of the LLM" if config.llm else ""
     say(
         f"{folder}: {did.iteration} iterations, {did.steps} steps, "
         f"{did.seconds:.0f} s of training{missed}"
     )
+
+
+def give_verdict(folder: Path, trainer: Trainer, jury: Jury) -> None:
+    """Judge the last and the best student in the rooms that their teacher was judged in."""
+    last, best = jury.judge(trainer.student), None
+    if (folder / runs.BEST).exists():
+        best = jury.judge(load_student(folder / runs.BEST, trainer.device, make_view)[0])
+    verdict = Verdict(last, best, trainer.selection.iteration, trainer.teacher_alone)
+    write_json(folder / runs.VERDICT, verdict.to_dict())
+    for line in verdict.lines():
+        say(line)
 
 
 # eval
@@ -323,9 +364,8 @@ def evaluation(args: argparse.Namespace) -> int:
             folders = [runs.newest(parent)]
             say(f"no --loaddir: the newest run of {settings['task'].name} is {folders[0]}")
         outcomes = [evaluate_run(args, folder, given, folder / name) for folder in folders]
-    columns = ["actor", "n", "success", "return", "length"]
     title = f"{outcomes[0][0]}: means of n episodes, with 95% intervals"
-    table(title, columns, [row for _, row in outcomes])
+    table(title, COLUMNS, [row for _, row in outcomes])
     return 0
 
 
@@ -333,10 +373,13 @@ def evaluate_run(
     args: argparse.Namespace, folder: Path, given: dict[str, Any], target: Path
 ) -> tuple[str, list[str]]:
     path = runs.model_file(folder, args.loadmodel)
+    if path.name == runs.BEST and not path.exists():
+        raise UserError(f"there is no {path}: a run keeps its best from its fifth evaluation on")
     if args.seed_list and len(args.seed_list) == 1:
         given = given | {"seed": args.seed_list[0]}
     config = runs.read_config(folder / runs.CONFIG, **given)
-    student, trained_on = load_student(path, torch.device(config.device))
+    student, trained_on, after = load_student(path, torch.device(config.device), make_view)
+    say(f"evaluating {path}" + (f", of iteration {after}" if after is not None else ""))
     if trained_on != config.task.name:
         raise UserError(f"{path} was trained on {trained_on}, not on {config.task.name}")
     return evaluate_actor(args, config, student, target)
@@ -358,7 +401,7 @@ def evaluate_actor(
     teacher = make_teacher(config, planner, rooms.view_size)
     actor: Actor = teacher
     if student:
-        spec = NetworkSpec(*rooms.map_shape, rooms.num_actions, config.recurrent)
+        spec = network_spec(config, rooms)
         check_network(student, spec, target.parent)
         actor = student
     if args.deterministic:

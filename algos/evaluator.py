@@ -1,6 +1,6 @@
 """Evaluation: how well an actor does on fixed rooms, with intervals."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
 
@@ -13,13 +13,21 @@ from utils.timing import Stopwatch
 
 @dataclass
 class Evaluation:
-    """The outcome of each episode: its room's seed, whether it succeeded, return and length."""
+    """The outcome of each episode: its room's seed, whether it succeeded, whether it was cut off
+    by the step limit, return and length."""
 
-    seeds: list[int]
-    success: list[bool]
-    returns: list[float]
-    lengths: list[int]
+    seeds: list[int] = field(default_factory=list)
+    success: list[bool] = field(default_factory=list)
+    timed_out: list[bool] = field(default_factory=list)
+    returns: list[float] = field(default_factory=list)
+    lengths: list[int] = field(default_factory=list)
     unanswered_steps: int = 0
+
+    def failures(self) -> dict[str, float]:
+        """How episodes fail, as shares of all: out of time, or ended without success, which in a
+        room is lava."""
+        timed_out = sum(self.timed_out) / len(self.seeds)
+        return {"timed out": timed_out, "ended": 1 - timed_out - statistics.share(self.success)[0]}
 
     def summary(self) -> dict[str, tuple[float, statistics.Interval]]:
         """Success, return and length: the mean and its 95% interval."""
@@ -30,13 +38,14 @@ class Evaluation:
         }
 
     def row(self, name: str) -> list[str]:
-        """For a table: name, number of episodes, and each mean with its interval."""
+        """For a table, in the order of `COLUMNS`."""
         digits = {"success": 3, "return": 3, "length": 1}
         cells = []
         for what, (mean, interval) in self.summary().items():
             low, high = (f"{end:.{digits[what]}f}" if isfinite(end) else "–" for end in interval)
             cells.append(f"{mean:.{digits[what]}f} [{low}, {high}]")
-        return [name, str(len(self.seeds)), *cells]
+        failures = [f"{share:.3f}" for share in self.failures().values()]
+        return [name, str(len(self.seeds)), *cells, *failures]
 
     def to_dict(self) -> dict[str, Any]:
         """For a JSON file: means, intervals and every episode."""
@@ -44,13 +53,17 @@ class Evaluation:
         for name, (mean, interval) in self.summary().items():
             low, high = (end if isfinite(end) else None for end in interval)
             means[name] = {"mean": mean, "low": low, "high": high}
-        columns = zip(self.seeds, self.success, self.returns, self.lengths, strict=True)
+        means["failures"] = self.failures()
         means["unanswered_steps"] = self.unanswered_steps
-        means["episodes"] = [
-            {"seed": seed, "success": success, "return": total, "length": length}
-            for seed, success, total, length in columns
-        ]
+        columns = (self.seeds, self.success, self.timed_out, self.returns, self.lengths)
+        names = "seed", "success", "timed_out", "return", "length"
+        rows = zip(*columns, strict=True)
+        means["episodes"] = [dict(zip(names, row, strict=True)) for row in rows]
         return means
+
+
+COLUMNS = ["actor", "n", "success", "return", "length", "timed out", "ended"]
+"""Of an evaluation's row: name, number of episodes, means with intervals, shares of failures."""
 
 
 def evaluate(
@@ -64,13 +77,14 @@ def evaluate(
 
     Environments too many for the last wave play again from the front and are not counted.
     """
-    evaluation = Evaluation([], [], [], [])
+    evaluation = Evaluation()
     for first in range(0, len(seeds), rooms.num_envs):
         wave = seeds[first : first + rooms.num_envs]
         padded = [wave[i % len(wave)] for i in range(rooms.num_envs)]
         rollout = play(rooms, actor, device, padded, generator, Stopwatch())
         evaluation.seeds += wave
         evaluation.success += rollout.success.tolist()[: len(wave)]
+        evaluation.timed_out += (~rollout.terminated).tolist()[: len(wave)]
         evaluation.returns += rollout.returns.tolist()[: len(wave)]
         evaluation.lengths += rollout.lengths.tolist()[: len(wave)]
         if "unanswered" in rollout.steps:

@@ -15,13 +15,14 @@ from utils.ranks import Ranks, together
 @dataclass(frozen=True)
 class PPOSettings:
     """Hyperparameters of the update. `lam` counts only with `gae`; `batch_size` is that of all
-    ranks together."""
+    ranks together; with `anneal` the learning rate falls to 0 at the end of the run."""
 
     batch_size: int
     gamma: float
     lam: float
     gae: bool
     learning_rate: float
+    anneal: bool
     epochs: int
     clip: float
     value_coef: float
@@ -54,13 +55,21 @@ class PPO:
         self.gradients = Graphed(self._gradients, device) if steady else self._gradients
 
     def update(
-        self, rollout: Rollout, teacher: Tensor, k: float, generator: torch.Generator
+        self,
+        rollout: Rollout,
+        teacher: Tensor,
+        k: float,
+        generator: torch.Generator,
+        done: float = 0.0,
     ) -> dict[str, float]:
         """Some epochs of minibatches over a rollout; `teacher` (S, A) are its labels.
 
         A row of zeros in `teacher` is no label: the term vanishes there. `generator` lies on the
-        CPU. Returns the means over all minibatches of the losses, and diagnostics.
+        CPU; `done` is the share of the run that lies behind. Returns the means over all
+        minibatches of the losses, and diagnostics.
         """
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.settings.learning_rate * (1 - done * self.settings.anneal)
         returns, advantages = self.targets(rollout)
         mean, variance = self._moments(advantages)
         advantages = (advantages - mean) / (variance.sqrt() + 1e-5)
@@ -81,12 +90,20 @@ class PPO:
                 record = self.gradients(**batch, lengths=lengths, k=weight)
                 self.optimizer.step()
                 records.append(torch.stack(list(record.values())))
-        means = self.ranks.sum(torch.stack(records).mean(0)) / self.ranks.count
+        minibatches = self.ranks.sum(torch.stack(records)) / self.ranks.count
+        means = dict(zip(record, minibatches.mean(0).tolist(), strict=True))
+        largest = dict(zip(record, minibatches.amax(0).tolist(), strict=True))
+        teacher_pull, reward_pull = (
+            means.pop(f"{who}_pull") ** 0.5 for who in ("teacher", "reward")
+        )
         unexplained = self._moments(returns - rollout.steps["value"])[1]
         explained = 1 - unexplained / (self._moments(returns)[1] + 1e-8)
         return {
-            **dict(zip(record, means.tolist(), strict=True)),
+            **means,
+            "largest_kl": largest["approx_kl"],
+            "teacher_share": teacher_pull / max(teacher_pull + reward_pull, 1e-12),
             "explained_variance": float(explained),
+            "weight_norm": float(nn.utils.get_total_norm(self.student.parameters())),
         }
 
     def _moments(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
@@ -153,7 +170,8 @@ class PPO:
     ) -> dict[str, Tensor]:
         """Leave the clipped gradients of a minibatch of M steps with the weights.
 
-        Returns its losses, and diagnostics, scalars.
+        Returns its losses, and diagnostics, scalars: of the gradient its norm before it is clipped,
+        and how hard teacher and reward pull at the policy's logits.
         """
         settings, clip = self.settings, self.settings.clip
         log_probs, value = self.network(obs, lengths)
@@ -168,10 +186,12 @@ class PPO:
         distillation = -(teacher * log_probs).sum(1).mean()
         loss = policy + settings.value_coef * critic - settings.entropy_coef * entropy
         loss = loss + k * distillation
+        reward_pull = _pull(policy - settings.entropy_coef * entropy, log_probs)
+        teacher_pull = _pull(k * distillation, log_probs)
         self.optimizer.zero_grad()
         with together():
             loss.backward()
-        nn.utils.clip_grad_norm_(self.student.parameters(), settings.max_grad_norm)
+        norm = nn.utils.clip_grad_norm_(self.student.parameters(), settings.max_grad_norm)
         record = {
             "loss": loss,
             "entropy": entropy,
@@ -180,5 +200,15 @@ class PPO:
             "value": critic,
             "approx_kl": (ratio - 1 - log_ratio).mean(),
             "clip_fraction": ((ratio - 1).abs() > clip).float().mean(),
+            "gradient_norm": norm,
+            "teacher_pull": teacher_pull,
+            "reward_pull": reward_pull,
         }
         return {name: number.detach() for name, number in record.items()}
+
+
+def _pull(loss: Tensor, log_probs: Tensor) -> Tensor:
+    """The squared norm of a loss's gradient where the policy says its logits."""
+    (gradient,) = torch.autograd.grad(loss, [log_probs], retain_graph=True)
+    pull: Tensor = gradient - log_probs.exp() * gradient.sum(1, keepdim=True)
+    return pull.square().sum()

@@ -10,12 +10,16 @@ class Schedule(Protocol):
     def weight(self, iteration: int) -> float:
         """k of an iteration, counted from 0."""
 
+    def meet(self, success: float) -> None:
+        """Told what its teacher surely reaches alone, a share of episodes, before training."""
+
     def observe(self, success: float) -> None:
         """Told the share of successful training episodes after each iteration."""
 
-    def state(self) -> float: ...
+    def state(self) -> dict[str, float]:
+        """What a resumed run must know beside the iteration."""
 
-    def restore(self, state: float) -> None: ...
+    def restore(self, state: dict[str, float]) -> None: ...
 
 
 @dataclass
@@ -32,13 +36,16 @@ class LinearSchedule:
             return 0.0
         return max(min(self.floor, self.start), self.start - self.step * iteration)
 
+    def meet(self, success: float) -> None:
+        """The clock alone counts here."""
+
     def observe(self, success: float) -> None:
         """The clock alone counts here."""
 
-    def state(self) -> float:
-        return 0.0
+    def state(self) -> dict[str, float]:
+        return {}
 
-    def restore(self, state: float) -> None:
+    def restore(self, state: dict[str, float]) -> None:
         """Nothing to restore: the iteration says it all."""
 
 
@@ -60,11 +67,54 @@ class AdaptiveSchedule:
             return 0.0
         return max(min(self.floor, self.start), self.start * (1 - self.success))
 
+    def meet(self, success: float) -> None:
+        """The student alone counts here."""
+
     def observe(self, success: float) -> None:
         self.success += SMOOTHING * (success - self.success)
 
-    def state(self) -> float:
-        return self.success
+    def state(self) -> dict[str, float]:
+        return {"success": self.success}
 
-    def restore(self, state: float) -> None:
-        self.success = state
+    def restore(self, state: dict[str, float]) -> None:
+        self.success = state["success"]
+
+
+@dataclass
+class MatchedSchedule:
+    """`start` times the share of its teacher's success that the student still lacks; 0 for good
+    once it lacks none, and from `until` on.
+
+    A teacher has done its work when the student can what the teacher can; from then on its advice
+    holds a student back that could become better. The student's success is smoothed over about
+    ten iterations; k never rises.
+    """
+
+    start: float
+    until: int
+    teacher: float = 1.0
+    success: float = 0.0
+    lacking: float = 1.0
+
+    def weight(self, iteration: int) -> float:
+        return self.start * self.lacking if iteration < self.until else 0.0
+
+    def meet(self, success: float) -> None:
+        self.teacher = success
+        self._compare()
+
+    def observe(self, success: float) -> None:
+        self.success += SMOOTHING * (success - self.success)
+        self._compare()
+
+    def _compare(self) -> None:
+        lacking = 1 - self.success / self.teacher if self.teacher > 0 else 0.0
+        self.lacking = min(self.lacking, max(lacking, 0.0))
+
+    def state(self) -> dict[str, float]:
+        return {"teacher": self.teacher, "success": self.success, "lacking": self.lacking}
+
+    def restore(self, state: dict[str, float]) -> None:
+        self.teacher, self.success, self.lacking = (
+            state[name] for name in ("teacher", "success", "lacking")
+        )

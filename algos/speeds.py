@@ -15,7 +15,8 @@ from torch import Tensor
 
 from algos.graphs import Graphed
 from algos.rollout import Environments
-from algos.trainer import Teacher, Trainer
+from algos.teaching import Teacher
+from algos.trainer import Trainer
 
 REPEATS = 7
 PATIENCE = 8.0

@@ -1,7 +1,7 @@
 """Training: rollout, labels, update, log, save, again."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -12,41 +12,24 @@ from torch import Tensor
 from algos.evaluator import Evaluation
 from algos.ppo import PPO
 from algos.rollout import Rollout
+from algos.scalars import (
+    episode_sums,
+    label_sums,
+    selection_scalars,
+    teacher_scalars,
+    test_scalars,
+    train_scalars,
+)
 from algos.schedule import Schedule
+from algos.selection import Selection
 from algos.student import save_student
+from algos.teaching import Labels, Teacher
 from utils import checkpoint, runs, seeding
 from utils.config import Config
 from utils.errors import UserError
 from utils.timing import Stopwatch
 
 MIN_MINIBATCHES = 2
-
-
-class Labels(Protocol):
-    """The teacher's word on S steps.
-
-    `distribution` (S, A) over actions, a row of zeros where there is no label, which `answered`
-    (S,) bool tells; `answers`, one a distinct scene, None where there is none.
-    """
-
-    @property
-    def distribution(self) -> Tensor: ...
-
-    @property
-    def answered(self) -> Tensor: ...
-
-    @property
-    def answers(self) -> Sequence[object | None]: ...
-
-
-class Teacher(Protocol):
-    """Whoever labels the steps of whole episodes."""
-
-    def label(self, obs: Tensor, starts: Tensor, generator: torch.Generator) -> Labels: ...
-
-    def counts(self) -> dict[str, float]: ...
-
-    def news(self) -> dict[str, dict[str, float]]: ...
 
 
 class Play(Protocol):
@@ -67,12 +50,19 @@ class Log(Protocol):
 
 @dataclass
 class Report:
-    """Where a run tells of itself: its log, its evaluations, what `show` does with the scalars of
-    an iteration, and `film`, called when a model was saved and training goes on."""
+    """Where a run tells of itself: its log, what `show` does with the scalars of an iteration,
+    what `tell` does with a line of news, and `film`, called when a model was saved and training
+    goes on.
+
+    `try_teacher` evaluates the teacher alone, before training; `evaluate` the student after so
+    many iterations, first drawing its actions, then taking the likeliest.
+    """
 
     log: Log
-    evaluate: Callable[[int], Evaluation]
+    try_teacher: Callable[[], Evaluation]
+    evaluate: Callable[[int], tuple[Evaluation, Evaluation]]
     show: Callable[[int, dict[str, float]], None]
+    tell: Callable[[str], None]
     film: Callable[[int], None]
 
 
@@ -114,7 +104,10 @@ class Trainer:
         self.schedule = schedule
         self.device = device
         self.progress = Progress()
+        self.selection = Selection()
+        self.teacher_alone: Evaluation | None = None
         self.spent: dict[str, float] = {}
+        self._best: dict[str, Tensor] | None = None
 
     def train(self, report: Report | None, stopped: Callable[[], bool]) -> None:
         """Go on until `n_itr` iterations are done, or `stopped` says so after one of them.
@@ -122,8 +115,8 @@ class Trainer:
         Of several ranks the one with a report alone writes. The run folder holds a checkpoint
         from the start, and one of the end in any case.
         """
-        if report and self.progress.iteration == 0:
-            self.save(report.log)
+        if self.progress.iteration == 0:
+            self._begin(report)
         stop = self.ranks.any(stopped())
         while self.progress.iteration < self.config.n_itr and not stop:
             scalars = self.iterate()
@@ -131,7 +124,7 @@ class Trainer:
             last = done == self.config.n_itr
             if report:
                 if last or done % self.config.eval_interval == 0:
-                    scalars |= _test_scalars(report.evaluate(done))
+                    scalars |= self._evaluate(report)
                 report.log.scalars(scalars, done)
                 if plans := self.teacher.news():
                     report.log.plans(plans, done)
@@ -141,6 +134,30 @@ class Trainer:
                 self.save(report.log)
                 if not stop:
                     report.film(done)
+
+    def _begin(self, report: Report | None) -> None:
+        """Try the teacher alone, tell the schedule what it surely reaches, save."""
+        sure = 0.0
+        if report:
+            self.teacher_alone = report.try_teacher()
+            sure = self.teacher_alone.summary()["success"][1][0]
+        self.schedule.meet(float(self.ranks.from_lead(str(sure))))
+        if report:
+            self.save(report.log)
+
+    def _evaluate(self, report: Report) -> dict[str, float]:
+        """Evaluate the student, and keep it if it is the best so far; returns the scalars."""
+        drawn, likeliest = report.evaluate(self.progress.iteration)
+        selection, fallen = self.selection, self.selection.fallen
+        if selection.observe(self.progress.iteration, sum(drawn.success), len(drawn.success)):
+            weights = self.student.state_dict()
+            self._best = {name: weight.cpu().clone() for name, weight in weights.items()}
+        if selection.fallen and not fallen:
+            report.tell(
+                f"success has fallen to {selection.mean:.2f}, from {selection.best:.2f} at "
+                f"iteration {selection.iteration}, which is kept as {runs.BEST}"
+            )
+        return test_scalars(drawn, likeliest) | selection_scalars(selection)
 
     def iterate(self) -> dict[str, float]:
         """One iteration; returns its scalars by the names that TensorBoard shows."""
@@ -154,7 +171,9 @@ class Trainer:
         nothing = torch.zeros(len(rollout), self.student.spec.actions, device=self.device)
         with watch("update"):
             distribution = nothing if labels is None else labels.distribution
-            losses = self.ppo.update(rollout, distribution, k, self._draws(seeding.MINIBATCHES))
+            draws = self._draws(seeding.MINIBATCHES)
+            done = iteration / max(self.config.n_itr, 1)
+            losses = self.ppo.update(rollout, distribution, k, draws, done)
         if not all(torch.isfinite(torch.tensor(value)) for value in losses.values()):
             raise UserError(
                 f"the loss of iteration {iteration + 1} is not finite; "
@@ -164,7 +183,7 @@ class Trainer:
         counts = self.teacher.counts()
         costs = {name: count - self.spent.get(name, 0) for name, count in counts.items()}
         self.spent = counts
-        sums = self._sums(_episode_sums(rollout) | _label_sums(rollout, labels) | costs)
+        sums = self._sums(episode_sums(rollout) | label_sums(rollout, labels) | costs)
         seconds = time.perf_counter() - began
         self.schedule.observe(sums["successes"] / sums["episodes"])
         progress.iteration += 1
@@ -175,11 +194,12 @@ class Trainer:
         for name in costs:
             progress.teacher[name] = progress.teacher.get(name, 0) + sums[name]
         return (
-            _train_scalars(sums, losses, k)
-            | _teacher_scalars(sums)
+            train_scalars(sums, losses, k)
+            | teacher_scalars(sums)
             | {
                 **{f"LLM/{name}": count for name, count in progress.teacher.items()},
                 "Train/Steps": progress.steps,
+                "Speed/Seconds": progress.seconds,
                 "Speed/Total": sums["steps"] / seconds,
                 **{
                     f"Speed/{phase.title()}": sums["steps"] / max(spent, 1e-9)
@@ -220,8 +240,12 @@ class Trainer:
         return dict(zip(values, self.ranks.sum(numbers).tolist(), strict=True))
 
     def save(self, log: Log) -> None:
-        """Write the checkpoint and the student; what is logged up to here is on disk first."""
+        """Write the checkpoint and the student; what is logged up to here, and the best student,
+        which the checkpoint speaks of, are on disk first."""
         log.flush()
+        if self._best is not None:
+            self._save_student(runs.BEST, self.selection.iteration, self._best)
+            self._best = None
         weights = self.student.state_dict()
         checkpoint.save(
             self.folder / runs.CHECKPOINT,
@@ -230,87 +254,31 @@ class Trainer:
                 "weights": weights,
                 "optimizer": self.ppo.optimizer.state_dict(),
                 "schedule": self.schedule.state(),
+                "selection": vars(self.selection),
+                "teacher_alone": self.teacher_alone and vars(self.teacher_alone),
             },
         )
-        save_student(self.folder / runs.MODEL, self.config.task.name, self.student)
+        self._save_student(runs.MODEL, self.progress.iteration, weights)
+
+    def _save_student(self, name: str, iteration: int, weights: dict[str, Tensor]) -> None:
+        spec = self.student.spec
+        save_student(self.folder / name, self.config.task.name, iteration, spec, weights)
 
     def restore(self) -> None:
         """Continue from the run folder's checkpoint."""
         path = self.folder / runs.CHECKPOINT
-        content = checkpoint.load(path, "progress", "weights", "optimizer", "schedule")
+        needed = "progress", "weights", "optimizer", "schedule", "selection", "teacher_alone"
+        content = checkpoint.load(path, *needed)
         self.student.load(content["weights"], path)
         try:
             self.ppo.optimizer.load_state_dict(content["optimizer"])
             self.progress = Progress(**content["progress"])
+            self.selection = Selection(**content["selection"])
+            if content["teacher_alone"]:
+                self.teacher_alone = Evaluation(**content["teacher_alone"])
+            self.schedule.restore(content["schedule"])
         except (TypeError, ValueError, KeyError) as error:
             raise UserError(f"{path} does not fit this version of the project") from error
-        self.schedule.restore(content["schedule"])
         done = str(self.progress.iteration)
         if self.ranks.from_lead(done) != done:
             raise UserError(f"{path} is not the one of the first rank: all need the same folder")
-
-
-def _episode_sums(rollout: Rollout) -> dict[str, float]:
-    returns = rollout.returns.double()
-    return {
-        "episodes": len(rollout.lengths),
-        "steps": len(rollout),
-        "return": float(returns.sum()),
-        "squared return": float(returns.square().sum()),
-        "successes": float(rollout.success.sum()),
-    }
-
-
-def _label_sums(rollout: Rollout, labels: Labels | None) -> dict[str, float]:
-    """How often the student's favourite action is the teacher's (or one of them, if several are
-    equally likely), and what had no answer."""
-    if labels is None:
-        return {}
-    answered = labels.answered
-    favourite = labels.distribution.gather(1, rollout.steps["greedy"][:, None])[:, 0]
-    agrees = (favourite == labels.distribution.amax(1)) & answered
-    return {
-        "agreeing": float(agrees.sum()),
-        "answered": float(answered.sum()),
-        "unanswered": float((~answered).sum()),
-        "unanswered scenes": sum(answer is None for answer in labels.answers),
-    }
-
-
-def _train_scalars(sums: dict[str, float], losses: dict[str, float], k: float) -> dict[str, float]:
-    episodes = sums["episodes"]
-    mean = sums["return"] / episodes
-    return {
-        "Train/Return Mean": mean,
-        "Train/Return Std": max(sums["squared return"] / episodes - mean**2, 0) ** 0.5,
-        "Train/Eplen": sums["steps"] / episodes,
-        "Train/Success Rate": sums["successes"] / episodes,
-        "Train/Loss": losses["loss"],
-        "Train/Mean Entropy": losses["entropy"],
-        "Train/Kickstarting Loss": losses["distillation"],
-        "Train/Policy Loss": losses["policy"],
-        "Train/Value Loss": losses["value"],
-        "Train/Kickstarting Coef": k,
-        "Train/Approx KL": losses["approx_kl"],
-        "Train/Clip Fraction": losses["clip_fraction"],
-        "Train/Explained Variance": losses["explained_variance"],
-    }
-
-
-def _teacher_scalars(sums: dict[str, float]) -> dict[str, float]:
-    if "answered" not in sums:
-        return {}
-    return {
-        "Train/Agreement": sums["agreeing"] / max(sums["answered"], 1),
-        "Train/Unanswered Steps": sums["unanswered"],
-        "Train/Unanswered Scenes": sums["unanswered scenes"],
-    }
-
-
-def _test_scalars(evaluation: Evaluation) -> dict[str, float]:
-    summary = evaluation.summary()
-    return {
-        "Test/Return": summary["return"][0],
-        "Test/Eplen": summary["length"][0],
-        "Test/Success Rate": summary["success"][0],
-    }

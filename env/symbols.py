@@ -9,6 +9,7 @@ from minigrid.core.constants import COLOR_TO_IDX, OBJECT_TO_IDX, STATE_TO_IDX
 
 TYPES: dict[str, int] = OBJECT_TO_IDX
 COLORS: dict[str, int] = COLOR_TO_IDX
+STATES: dict[str, int] = STATE_TO_IDX
 COLOR_OF_INDEX: dict[int, str] = {index: color for color, index in COLORS.items()}
 
 UNSEEN = TYPES["unseen"]
@@ -20,8 +21,8 @@ BALL = TYPES["ball"]
 BOX = TYPES["box"]
 GOAL = TYPES["goal"]
 LAVA = TYPES["lava"]
-OPEN = STATE_TO_IDX["open"]
-LOCKED = STATE_TO_IDX["locked"]
+OPEN = STATES["open"]
+LOCKED = STATES["locked"]
 NO_AGENT = 4
 
 LEFT = int(Actions.left)

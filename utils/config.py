@@ -75,16 +75,18 @@ class Config(_Strict):
     batch_size: int = Field(ge=2)
     frame_stack: int = Field(ge=1)
     recurrent: bool
+    network: Literal["paper", "egocentric"]
     gamma: Probability
     lam: Probability
     gae: bool
     learning_rate: float = Field(gt=0)
+    anneal: bool
     epochs: int = Field(ge=1)
     clip: float = Field(gt=0)
     value_coef: float = Field(ge=0)
     entropy_coef: float = Field(ge=0)
     max_grad_norm: float = Field(gt=0)
-    schedule: Literal["linear", "adaptive"]
+    schedule: Literal["linear", "adaptive", "matched"]
     kl_start: float = Field(ge=0)
     kl_step: float = Field(ge=0)
     kl_min: float = Field(ge=0)

@@ -74,7 +74,7 @@ def add_common_flags(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("--savedir", metavar="NAME", help="train: default run1, run2, …; eval: default eval")
     add("--loaddir", metavar="RUN", help="the run to evaluate, or to start training from")
-    add("--loadmodel", default="acmodel", help="its model; default acmodel")
+    add("--loadmodel", default="acmodel", help="its model: acmodel, the last (default), or best")
     add("--seed_list", type=int, nargs="+", metavar="SEED", help="one run each; default 0")
     plans = command.add_mutually_exclusive_group()
     add_setting(plans, "--hard", action="store_true", help="draw one plan at each step")
@@ -91,6 +91,12 @@ def add_common_flags(command: argparse.ArgumentParser) -> None:
         "--threads",
         type=int,
         help="CPU threads; default 1, or all cores for large minibatches",
+    )
+    add_setting(
+        command,
+        "--network",
+        choices=["paper", "egocentric"],
+        help="how the student sees: raw maps (default), or from where it stands",
     )
     add_setting(command, "--recurrent", action="store_true", help="an LSTM in the student")
     add_setting(command, "--frame_stack", type=int, help="maps seen at once; default 1")
@@ -110,7 +116,7 @@ def add_train_flags(command: argparse.ArgumentParser) -> None:
     add(
         "--config",
         type=Path,
-        help="settings: a run's config.json, or a YAML file such as configs/large_batch.yaml",
+        help="settings: a run's config.json, or a YAML file such as configs/best.yaml",
     )
     old = command.add_mutually_exclusive_group()
     old.add_argument("--resume", action="store_true", help="continue --savedir, or the newest run")
@@ -143,8 +149,9 @@ def add_train_flags(command: argparse.ArgumentParser) -> None:
     add_setting(
         command,
         "--schedule",
-        choices=["linear", "adaptive"],
-        help="k by the clock (default), or by the student's success",
+        choices=["linear", "adaptive", "matched"],
+        help="k by the clock (default), by the student's success, or by what it still lacks of "
+        "its teacher's",
     )
 
 

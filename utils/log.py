@@ -1,5 +1,8 @@
 """TensorBoard, and what a terminal is told."""
 
+import json
+import math
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,21 +25,64 @@ from rich.table import Table
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 
+from utils.files import write_text, writing
 from utils.video import SIZE, as_gif
 
 GIF_FRAMES = 60
+METRICS = "metrics.jsonl"
+
+
+class LineLog:
+    """A file of JSON lines, one an iteration; what is no number is null. UserError if the disk is
+    full."""
+
+    def __init__(self, path: Path, after: int = 0) -> None:
+        """Lines beyond `after` iterations, and one that was torn, are taken back."""
+        self.path = path
+        kept = [row for row in read_lines(path) if row["iteration"] <= after]
+        write_text(path, "".join(map(_line, kept)))
+        self.file = path.open("a", encoding="utf-8", buffering=1)
+
+    def add(self, values: dict[str, float], iteration: int) -> None:
+        row = {name: value if math.isfinite(value) else None for name, value in values.items()}
+        with writing(self.path):
+            self.file.write(_line({"iteration": iteration, **row}))
+
+    def flush(self) -> None:
+        with writing(self.path):
+            self.file.flush()
+            os.fsync(self.file.fileno())
+
+    def close(self) -> None:
+        self.file.close()
+
+
+def _line(row: dict[str, Any]) -> str:
+    return json.dumps(row, allow_nan=False) + "\n"
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The rows of a file that `LineLog` wrote; none, if there is no file. What is torn is left
+    out."""
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        with suppress(ValueError):
+            rows.append(json.loads(line))
+    return [row for row in rows if isinstance(row, dict) and "iteration" in row]
 
 
 class RunLog:
-    """TensorBoard events of a run; those beyond `after` iterations, of a run that was cut off
-    and is resumed, are taken back."""
+    """TensorBoard events of a run, and its scalars in `metrics.jsonl`, a line an iteration; those
+    beyond `after` iterations, of a run that was cut off and is resumed, are taken back."""
 
     def __init__(self, folder: Path, after: int = 0) -> None:
         self.writer = SummaryWriter(str(folder), purge_step=after + 1)
+        self.metrics = LineLog(folder / METRICS, after)
 
     def scalars(self, values: dict[str, float], iteration: int) -> None:
         for name, value in values.items():
             self.writer.add_scalar(name, value, iteration)
+        self.metrics.add(values, iteration)
 
     def plans(self, plans: dict[str, dict[str, float]], iteration: int) -> None:
         """Scenes with their plans and probabilities, as a table in words."""
@@ -57,9 +103,11 @@ class RunLog:
 
     def flush(self) -> None:
         self.writer.flush()
+        self.metrics.flush()
 
     def close(self) -> None:
         self.writer.close()
+        self.metrics.close()
 
 
 class TrainingDisplay:
@@ -107,6 +155,10 @@ class TrainingDisplay:
             test = f"evaluation success {scalars['Test/Success Rate']:.2f}"
             speed = f"{scalars['Speed/Total']:.0f} steps/s"
             say(f"{self.name} {iteration}/{self.total}: {test}, training {news}, {speed}")
+
+    def tell(self, news: str) -> None:
+        """A line about the run, above the bar."""
+        say(f"{self.name}: {news}")
 
 
 @contextmanager

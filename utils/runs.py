@@ -13,7 +13,8 @@ from utils.config import Config, Task, load_task, make_config, make_task, read_y
 from utils.errors import UserError
 from utils.files import write_json
 
-CONFIG, MODEL, CHECKPOINT = "config.json", "acmodel.pt", "checkpoint.pt"
+CONFIG, MODEL, BEST = "config.json", "acmodel.pt", "best.pt"
+CHECKPOINT, VERDICT = "checkpoint.pt", "verdict.json"
 ANSWERS = "answers.jsonl"
 TEACHER = "teacher"
 # What may change when a run goes on; anything else would make it another run.
@@ -184,15 +185,26 @@ def write_config(folder: Path, config: Config) -> None:
 
 def read_settings(path: Path) -> dict[str, Any]:
     """The settings in a run's config.json, or some in a YAML file; the task, if there is one, is
-    a valid one."""
+    a valid one. Under `tasks` a file may say more for single tasks, by their names."""
     settings = read_yaml(path)
     settings.pop("provenance", None)
-    if unknown := settings.keys() - Config.model_fields.keys():
-        raise UserError(f"{path}: there is no setting {min(map(str, unknown))!r}")
+    sections = settings.pop("tasks", {})
+    _check_names(settings, path)
+    if not isinstance(sections, dict):
+        raise UserError(f"{path}: tasks must hold settings by the names of tasks")
+    for name, section in sections.items():
+        if not isinstance(section, dict):
+            raise UserError(f"{path}: tasks: {name} must hold settings")
+        _check_names(section, f"{path}: tasks: {name}")
     if "task" in settings:
         task = settings["task"]
         settings["task"] = make_task(task, path) if isinstance(task, dict) else load_task(str(task))
-    return settings
+    return settings | ({"tasks": sections} if sections else {})
+
+
+def _check_names(settings: dict[str, Any], source: object) -> None:
+    if unknown := settings.keys() - Config.model_fields.keys():
+        raise UserError(f"{source}: there is no setting {min(map(str, unknown))!r}")
 
 
 def read_config(path: Path, **changes: Any) -> Config:

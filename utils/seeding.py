@@ -7,10 +7,13 @@ stopped goes on exactly as if it had not been.
 import numpy as np
 import torch
 
-WEIGHTS, ROOMS, ACTIONS, TEACHER, MINIBATCHES, EVALUATION, VIDEO = range(7)
+WEIGHTS, ROOMS, ACTIONS, TEACHER, MINIBATCHES, EVALUATION, VIDEO, VERDICT = range(8)
 
 FIRST_TRAINING_SEED = 2**32
 """Rooms of training have seeds from here on; those of evaluation lie below."""
+
+FIRST_VERDICT_SEED = 2**31
+"""Rooms in which a run's models and its teacher are judged in the end: no choice saw them."""
 
 
 def generator(seed: int, *stream: int, device: torch.device | str = "cpu") -> torch.Generator:

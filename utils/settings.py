@@ -22,6 +22,15 @@ def given_settings(args: argparse.Namespace, task: Task | None = None) -> dict[s
     return given
 
 
+def for_task(template: dict[str, Any], task: Task) -> dict[str, Any]:
+    """What a file of settings says for one task: what it says for all, and more under `tasks`."""
+    settings = {name: value for name, value in template.items() if name != "tasks"}
+    for name, section in template.get("tasks", {}).items():
+        if str(name).lower() == task.name.lower():
+            settings |= section
+    return settings
+
+
 def check_llm_is_named(flags: dict[str, Any], settings: dict[str, Any]) -> None:
     """UserError for flags about an LLM if there is none."""
     for flag in flags:

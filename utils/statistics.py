@@ -12,7 +12,11 @@ Interval = tuple[float, float]
 
 def share(successes: Sequence[bool]) -> tuple[float, Interval]:
     """The share of successes with Wilson's interval."""
-    count, total = int(np.sum(successes)), len(successes)
+    return share_of(int(np.sum(successes)), len(successes))
+
+
+def share_of(count: int, total: int) -> tuple[float, Interval]:
+    """The same of so many successes among so many."""
     interval = stats.binomtest(count, total).proportion_ci(LEVEL, method="wilson")
     return count / total, (float(interval.low), float(interval.high))
 

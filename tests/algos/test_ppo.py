@@ -17,6 +17,7 @@ SETTINGS = PPOSettings(
     lam=0.95,
     gae=False,
     learning_rate=1e-3,
+    anneal=False,
     epochs=3,
     clip=0.2,
     value_coef=0.5,

@@ -1,0 +1,94 @@
+"""The numbers of an iteration, by the names that TensorBoard shows."""
+
+from algos.evaluator import Evaluation
+from algos.rollout import Rollout
+from algos.selection import Selection
+from algos.teaching import Labels
+
+
+def episode_sums(rollout: Rollout) -> dict[str, float]:
+    returns = rollout.returns.double()
+    return {
+        "episodes": len(rollout.lengths),
+        "steps": len(rollout),
+        "return": float(returns.sum()),
+        "squared return": float(returns.square().sum()),
+        "successes": float(rollout.success.sum()),
+        "timed out": float((~rollout.terminated).sum()),
+    }
+
+
+def label_sums(rollout: Rollout, labels: Labels | None) -> dict[str, float]:
+    """How often the student's favourite action is the teacher's (or one of them, if several are
+    equally likely), and what had no answer."""
+    if labels is None:
+        return {}
+    answered = labels.answered
+    favourite = labels.distribution.gather(1, rollout.steps["greedy"][:, None])[:, 0]
+    agrees = (favourite == labels.distribution.amax(1)) & answered
+    return {
+        "agreeing": float(agrees.sum()),
+        "answered": float(answered.sum()),
+        "unanswered": float((~answered).sum()),
+        "unanswered scenes": sum(answer is None for answer in labels.answers),
+    }
+
+
+def train_scalars(sums: dict[str, float], losses: dict[str, float], k: float) -> dict[str, float]:
+    episodes = sums["episodes"]
+    mean = sums["return"] / episodes
+    return {
+        "Train/Return Mean": mean,
+        "Train/Return Std": max(sums["squared return"] / episodes - mean**2, 0) ** 0.5,
+        "Train/Eplen": sums["steps"] / episodes,
+        "Train/Success Rate": sums["successes"] / episodes,
+        "Train/Timed Out": sums["timed out"] / episodes,
+        "Train/Ended Without Success": 1 - (sums["timed out"] + sums["successes"]) / episodes,
+        "Train/Loss": losses["loss"],
+        "Train/Mean Entropy": losses["entropy"],
+        "Train/Kickstarting Loss": losses["distillation"],
+        "Train/Policy Loss": losses["policy"],
+        "Train/Value Loss": losses["value"],
+        "Train/Kickstarting Coef": k,
+        "Train/Approx KL": losses["approx_kl"],
+        "Train/Approx KL Largest": losses["largest_kl"],
+        "Train/Clip Fraction": losses["clip_fraction"],
+        "Train/Explained Variance": losses["explained_variance"],
+        "Train/Gradient Norm": losses["gradient_norm"],
+        "Train/Teacher's Share of the Gradient": losses["teacher_share"],
+        "Train/Weight Norm": losses["weight_norm"],
+    }
+
+
+def teacher_scalars(sums: dict[str, float]) -> dict[str, float]:
+    if "answered" not in sums:
+        return {}
+    return {
+        "Train/Agreement": sums["agreeing"] / max(sums["answered"], 1),
+        "Train/Unanswered Steps": sums["unanswered"],
+        "Train/Unanswered Scenes": sums["unanswered scenes"],
+    }
+
+
+def test_scalars(drawn: Evaluation, likeliest: Evaluation) -> dict[str, float]:
+    """Of a student that draws its actions, and of the same one that takes the likeliest."""
+    summary, failures = drawn.summary(), drawn.failures()
+    return {
+        "Test/Return": summary["return"][0],
+        "Test/Eplen": summary["length"][0],
+        "Test/Success Rate": summary["success"][0],
+        "Test/Success Rate Deterministic": likeliest.summary()["success"][0],
+        "Test/Timed Out": failures["timed out"],
+        "Test/Ended Without Success": failures["ended"],
+    }
+
+
+def selection_scalars(selection: Selection) -> dict[str, float]:
+    """How the last evaluations together compare to the best that there were."""
+    if selection.best < 0:
+        return {}
+    return {
+        "Test/Success Rate of Five": selection.mean,
+        "Test/Success Rate of the Best": selection.best,
+        "Test/Fallen Below the Best": float(selection.fallen),
+    }

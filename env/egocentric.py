@@ -1,0 +1,90 @@
+"""The egocentric view: what a remembered map shows, as seen by the agent that stands in it.
+
+The same information as the map, but for where on the grid it lies: the agent stands in the middle
+and looks up, wherever it is and wherever it heads, so that what it learns in one place holds in
+all. Symbols are planes of their own instead of numbers whose size means nothing.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from env.symbols import COLORS, EMPTY, NO_AGENT, STATES, TYPES, UNSEEN, WALL
+
+CHANNELS = 4
+PLANES = len(TYPES) + len(COLORS) + len(STATES) - 1
+# Colours and states of these say nothing: a wall is always grey.
+PLAIN = (UNSEEN, EMPTY, WALL)
+
+
+class EgocentricView(nn.Module):
+    """Maps (N, W, H, 4k) uint8 -> what the agent sees, (N, 19k, side, side) float32 of 0 and 1.
+
+    The side is 2 * max(W, H) - 1, so that all of the map is in view from each of its cells. A cell
+    has a plane for each of 11 types, 6 colours of things, and the states closed and locked; all
+    are 0 beyond the grid. Of k stacked maps each is seen from where the agent stood in it. Nothing
+    is learned here and no value is looked at, so that the view can lie in a CUDA graph.
+
+    ValueError for maps of another number of channels.
+    """
+
+    planes: Tensor
+    offsets: Tensor
+
+    def __init__(self, map_shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.width, self.height, channels = map_shape
+        if channels % CHANNELS:
+            raise ValueError(f"the egocentric view needs maps of 4 channels each, not {channels}")
+        reach = max(self.width, self.height) - 1
+        self.reach = reach
+        self.shape = (PLANES * (channels // CHANNELS), 2 * reach + 1, 2 * reach + 1)
+        # Non-persistent: they follow from the shape and are no weights.
+        self.register_buffer("planes", _planes(), persistent=False)
+        self.register_buffer("offsets", self._offsets(), persistent=False)
+
+    def _offsets(self) -> Tensor:
+        """(4, side²) int64: where the cells of the view lie in a padded map, seen from the cell
+        that is furthest left and up, for each heading: east, south, west, north."""
+        up, right = torch.meshgrid(
+            torch.arange(self.reach, -self.reach - 1, -1),
+            torch.arange(-self.reach, self.reach + 1),
+            indexing="ij",
+        )
+        # So many cells ahead and so many to the right, in x and y.
+        x = torch.stack([up, -right, -up, right]) + self.reach
+        y = torch.stack([right, up, -right, -up]) + self.reach
+        return (x * (self.height + 2 * self.reach) + y).flatten(1)
+
+    def forward(self, obs: Tensor) -> Tensor:
+        frames = obs.unflatten(-1, (-1, CHANNELS)).movedim(-2, 1).flatten(0, 1)
+        kind, color, state, direction = frames.unbind(-1)
+        codes = (kind * len(COLORS) + color) * len(STATES) + state + 1
+        padded = nn.functional.pad(codes, (self.reach,) * 4).flatten(1)
+
+        flat = direction.flatten(1)
+        cell = (flat != NO_AGENT).to(torch.uint8).argmax(1)
+        heading = flat.gather(1, cell[:, None])[:, 0].long()
+        corner = cell // self.height * (self.height + 2 * self.reach) + cell % self.height
+        seen = padded.gather(1, self.offsets[heading] + corner[:, None])
+
+        planes = nn.functional.embedding(seen.int(), self.planes)
+        # (N, side, side, planes) in memory, as convolutions like it.
+        stacked = planes.view(len(obs), -1, *self.shape[1:], PLANES).permute(0, 1, 4, 2, 3)
+        return stacked.flatten(1, 2)
+
+
+def _planes() -> Tensor:
+    """(codes, PLANES) float32: the planes of each code; the first is the code beyond the grid."""
+    kind, color, state = torch.cartesian_prod(
+        *(torch.arange(len(each)) for each in (TYPES, COLORS, STATES))
+    ).unbind(1)
+    thing = ~torch.isin(kind, torch.tensor(PLAIN))
+    planes = torch.cat(
+        [
+            nn.functional.one_hot(kind, len(TYPES)),
+            nn.functional.one_hot(color, len(COLORS)) * thing[:, None],
+            (nn.functional.one_hot(state, len(STATES)) * thing[:, None])[:, 1:],
+        ],
+        1,
+    )
+    return nn.functional.pad(planes, (0, 0, 1, 0)).float()
