@@ -14,13 +14,14 @@ class Selection:
     lucky one counts; of equal ones the later is the better. Before the fifth none is judged.
 
     `recent` holds the successes of each of these evaluations, `episodes` how many episodes each
-    had; `best` and `iteration` belong to the best model so far, and `below` says how many
-    judgements in a row lay below it, their 95% interval included.
+    had; `best`, the `low` end of its 95% interval and `iteration` belong to the best model so far;
+    `below` says how many judgements in a row had an interval that lay below all of the best's.
     """
 
     recent: list[int] = field(default_factory=list)
     episodes: list[int] = field(default_factory=list)
     best: float = -1.0
+    low: float = -1.0
     iteration: int = 0
     below: int = 0
 
@@ -30,11 +31,11 @@ class Selection:
         self.episodes = [*self.episodes, episodes][-WINDOW:]
         if len(self.recent) < WINDOW:
             return False
-        mean, (_, high) = statistics.share_of(sum(self.recent), sum(self.episodes))
-        self.below = self.below + 1 if high < self.best else 0
+        mean, (low, high) = statistics.share_of(sum(self.recent), sum(self.episodes))
+        self.below = self.below + 1 if high < self.low else 0
         if mean < self.best:
             return False
-        self.best, self.iteration = mean, iteration
+        self.best, self.low, self.iteration = mean, low, iteration
         return True
 
     @property

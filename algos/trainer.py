@@ -105,7 +105,7 @@ class Trainer:
         self.device = device
         self.progress = Progress()
         self.selection = Selection()
-        self.teacher_alone: Evaluation | None = None
+        self.teacher_alone = Evaluation()
         self.spent: dict[str, float] = {}
         self._best: dict[str, Tensor] | None = None
 
@@ -255,7 +255,7 @@ class Trainer:
                 "optimizer": self.ppo.optimizer.state_dict(),
                 "schedule": self.schedule.state(),
                 "selection": vars(self.selection),
-                "teacher_alone": self.teacher_alone and vars(self.teacher_alone),
+                "teacher_alone": vars(self.teacher_alone),
             },
         )
         self._save_student(runs.MODEL, self.progress.iteration, weights)
@@ -274,8 +274,7 @@ class Trainer:
             self.ppo.optimizer.load_state_dict(content["optimizer"])
             self.progress = Progress(**content["progress"])
             self.selection = Selection(**content["selection"])
-            if content["teacher_alone"]:
-                self.teacher_alone = Evaluation(**content["teacher_alone"])
+            self.teacher_alone = Evaluation(**content["teacher_alone"])
             self.schedule.restore(content["schedule"])
         except (TypeError, ValueError, KeyError) as error:
             raise UserError(f"{path} does not fit this version of the project") from error

@@ -47,29 +47,30 @@ class Jury:
 
 @dataclass
 class Verdict:
-    """How the last student, the best one, of an iteration, and their teacher did."""
+    """How the last student, the best one, of an `iteration`, and their teacher did; a run of a few
+    evaluations has no best."""
 
     last: Evaluation
     best: Evaluation | None
     iteration: int
-    teacher: Evaluation | None
+    teacher: Evaluation
 
     def lines(self) -> list[str]:
         best = f"best, of iteration {self.iteration}"
-        said = {"last student": self.last, best: self.best, "teacher alone": self.teacher}
-        return [describe(name, outcome) for name, outcome in said.items()]
+        return [
+            describe("last student", self.last),
+            describe(best, self.best) if self.best else "best: kept from the fifth evaluation on",
+            describe("teacher alone", self.teacher),
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """For a JSON file."""
         best = self.best and {"iteration": self.iteration, **self.best.to_dict()}
-        teacher = self.teacher and self.teacher.to_dict()
-        return {"last": self.last.to_dict(), "best": best, "teacher": teacher}
+        return {"last": self.last.to_dict(), "best": best, "teacher": self.teacher.to_dict()}
 
 
-def describe(name: str, outcome: Evaluation | None) -> str:
+def describe(name: str, outcome: Evaluation) -> str:
     """A line with success and return, and their 95% intervals."""
-    if outcome is None:
-        return f"{name}: not known"
     (success, (low, high)), (mean, (worst, most)) = (
         outcome.summary()[what] for what in ("success", "return")
     )

@@ -13,10 +13,10 @@ from torch import Tensor
 import main
 from algos.ppo import PPO
 from algos.rollout import play
-from algos.student import NetworkSpec, Student
 from algos.wave import Wave
 from tests.algos.test_ppo import SETTINGS
 from tests.recordings import TASKS, make_teacher, recording, task
+from tests.students import make_student
 from utils.ranks import Ranks
 from utils.timing import Stopwatch
 
@@ -83,12 +83,12 @@ def test_a_wave_is_what_play_gathers(device: str) -> None:
 
 
 @pytest.mark.parametrize("recurrent", [False, True])
+@pytest.mark.parametrize("network", ["paper", "egocentric"])
 def test_what_a_student_says_in_a_wave_is_what_whole_episodes_give(
-    device: str, recurrent: bool
+    device: str, recurrent: bool, network: str
 ) -> None:
     place = torch.device(device)
-    torch.manual_seed(0)
-    student = Student(NetworkSpec(10, 10, 4, 7, recurrent)).to(place)
+    student = make_student(recurrent=recurrent, network=network).to(place)
     wave = Wave(make("LavaDoorKey", 30, device, max_steps=50), student, place)
     draws = torch.Generator(place).manual_seed(0)
     first, second = (wave.play(torch.arange(30), draws, Stopwatch()) for _ in range(2))
@@ -101,10 +101,10 @@ def test_what_a_student_says_in_a_wave_is_what_whole_episodes_give(
     assert torch.equal(again.obs, first.obs)
 
 
-def test_a_graph_of_gradients_does_what_its_work_does(device: str) -> None:
+@pytest.mark.parametrize("network", ["paper", "egocentric"])
+def test_a_graph_of_gradients_does_what_its_work_does(device: str, network: str) -> None:
     place = torch.device(device)
-    torch.manual_seed(0)
-    student = Student(NetworkSpec(10, 10, 4, 7)).to(place)
+    student = make_student(network=network).to(place)
     rooms = make("SimpleDoorKey", 6, device, max_steps=50)
     learners = [PPO(copy.deepcopy(student), SETTINGS, Ranks()) for _ in range(2)]
     learners[1].gradients = learners[1]._gradients
@@ -122,7 +122,10 @@ def test_a_graph_of_gradients_does_what_its_work_does(device: str) -> None:
         torch.testing.assert_close(weights, expected_weights[name], rtol=0, atol=1e-3)
 
 
-@pytest.mark.parametrize("flags", [[], ["--recurrent", "--gae", "--hard"]])
+@pytest.mark.parametrize(
+    "flags",
+    [["--network", "egocentric", "--schedule", "matched"], ["--recurrent", "--gae", "--hard"]],
+)
 def test_training_resuming_evaluating_and_filming(
     device: str, flags: list[str], tmp_path: Path
 ) -> None:

@@ -17,21 +17,30 @@ from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import main
+from algos.evaluator import Evaluation
+from algos.trainer import Report
 from utils import checkpoint, seeding
-from utils.log import TrainingDisplay
+from utils.log import METRICS, RunLog, TrainingDisplay, read_lines
 from utils.ranks import Ranks
 
 ROOT = Path(__file__).parent.parent
 SMALL = [
     *("--threads", "1", "--device", "cpu", "--traj_per_itr", "2", "--batch_size", "64"),
-    *("--eval_interval", "2", "--save_interval", "4", "--num_eval", "2"),
+    *("--eval_interval", "1", "--save_interval", "4", "--num_eval", "2"),
 ]
 SCALARS = (
     *("Train/Return Mean", "Train/Return Std", "Train/Eplen", "Train/Success Rate", "Train/Loss"),
     *("Train/Mean Entropy", "Train/Kickstarting Loss", "Train/Policy Loss", "Train/Value Loss"),
     *("Train/Kickstarting Coef", "Train/Approx KL", "Train/Clip Fraction"),
     *("Train/Explained Variance", "Train/Agreement", "Train/Unanswered Steps"),
+    *("Train/Approx KL Largest", "Train/Gradient Norm", "Train/Weight Norm"),
+    *("Train/Teacher's Share of the Gradient", "Train/Timed Out", "Train/Ended Without Success"),
     *("Speed/Environment", "Speed/Policy", "Speed/Teacher", "Speed/Update", "Speed/Total"),
+    "Speed/Seconds",
+)
+TESTS = (
+    *("Test/Return", "Test/Eplen", "Test/Success Rate", "Test/Success Rate Deterministic"),
+    *("Test/Timed Out", "Test/Ended Without Success"),
 )
 
 
@@ -55,9 +64,16 @@ def scalars(folder: Path) -> dict[str, list[int]]:
 
 
 def assert_same_run(one: Path, other: Path) -> None:
-    for name, key in (("acmodel.pt", "weights"), ("checkpoint.pt", "optimizer")):
+    kept = ("acmodel.pt", "weights"), ("best.pt", "weights"), ("checkpoint.pt", "optimizer")
+    for name, key in kept:
+        if name == "best.pt" and not (one / name).exists():
+            assert not (other / name).exists()
+            continue
         first, second = (checkpoint.load(folder / name)[key] for folder in (one, other))
         torch.testing.assert_close(first, second, rtol=0, atol=0)
+    for key in ("selection", "schedule", "teacher_alone"):
+        first, second = (checkpoint.load(folder / "checkpoint.pt")[key] for folder in (one, other))
+        assert first == second
     unclocked = {"progress": ("iteration", "steps", "episodes")}
     for key, names in unclocked.items():
         first, second = (checkpoint.load(folder / "checkpoint.pt")[key] for folder in (one, other))
@@ -75,15 +91,90 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_folder_holds_what_is_needed(trained: Path) -> None:
     folder = runs_of(trained) / "whole"
     names = {path.name.split(".")[0] for path in folder.iterdir()}
-    assert names == {"acmodel", "checkpoint", "config", "events"}
+    assert names == {"acmodel", "best", "checkpoint", "config", "events", "metrics", "verdict"}
     shown = scalars(folder)
     assert {name: shown[name] for name in SCALARS} == {name: [*range(1, 9)] for name in SCALARS}
-    for name in ("Test/Return", "Test/Eplen", "Test/Success Rate"):
-        assert shown[name] == [2, 4, 6, 8]
+    for name in TESTS:
+        assert shown[name] == [*range(1, 9)]
+    assert shown["Test/Success Rate of the Best"] == [5, 6, 7, 8]
     config = json.loads((folder / "config.json").read_text())
     assert config["n_itr"] == 8
     assert config["task"]["name"] == "SimpleDoorKey"
     assert {"command", "git_commit", "versions"} <= config["provenance"].keys()
+
+
+def test_metrics_are_what_tensorboard_shows(trained: Path) -> None:
+    folder = runs_of(trained) / "whole"
+    events = EventAccumulator(str(folder), size_guidance={"scalars": 0})
+    events.Reload()
+    shown = {
+        (name, event.step): event.value
+        for name in events.Tags()["scalars"]
+        for event in events.Scalars(name)
+    }
+    written = {
+        (name, row["iteration"]): value
+        for row in read_lines(folder / METRICS)
+        for name, value in row.items()
+        if name != "iteration"
+    }
+    assert written == pytest.approx(shown)
+
+
+def test_a_run_ends_with_a_verdict_in_three_lines(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(tmp_path, "--n_itr", "5", "--savedir", "run") == 0
+    folder = runs_of(tmp_path) / "run"
+    verdict = json.loads((folder / "verdict.json").read_text())
+    lines = capsys.readouterr().out.splitlines()[-4:-1]
+    names = "last student", f"best, of iteration {verdict['best']['iteration']}", "teacher alone"
+    for line, name, who in zip(lines, names, ("last", "best", "teacher"), strict=True):
+        outcome = verdict[who]
+        success, total = outcome["success"], outcome["return"]
+        episodes = outcome["episodes"]
+        assert success["mean"] == sum(e["success"] for e in episodes) / 10
+        assert [e["seed"] for e in episodes] == [*range(2**31, 2**31 + 10)]
+        assert line == (
+            f"{name}: success {success['mean']:.3f} [{success['low']:.3f}, {success['high']:.3f}], "
+            f"return {total['mean']:.3f} [{total['low']:.3f}, {total['high']:.3f}] in 10 rooms"
+        )
+    assert verdict["teacher"]["success"]["mean"] == 1
+
+
+def test_a_run_that_falls_below_its_best_says_so_and_keeps_the_best(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = main.make_config(
+        main.fresh_settings({"device": "cpu", "threads": 1, "traj_per_itr": 1, "batch_size": 8})
+        | {"seed": 0, "n_itr": 15, "eval_interval": 1, "save_interval": 4},
+        "settings",
+    )
+    teacher = main.make_teacher(config, main.make_recorded_planner(config.task), 3)
+    trainer = main.make_trainer(config, tmp_path, teacher, Ranks())
+    news = []
+
+    def outcome(iteration: int) -> tuple[Evaluation, Evaluation]:
+        success = [iteration <= 6] * 20
+        each = Evaluation([*range(20)], success, [not s for s in success], [1.0] * 20, [1] * 20)
+        return each, each
+
+    log = RunLog(tmp_path)
+    report = Report(log, lambda: outcome(0)[0], outcome, lambda *_: None, news.append, print)
+    trainer.train(report, lambda: False)
+    log.close()
+    assert len(news) == 1
+    assert "from 1.00 at iteration 6, which is kept as best.pt" in news[0]
+    assert checkpoint.load(tmp_path / "best.pt")["iteration"] == 6
+    fallen = {r["iteration"]: r["Test/Fallen Below the Best"] for r in tail(tmp_path)}
+    first = min(iteration for iteration, value in fallen.items() if value)
+    assert first > 10
+    assert all(fallen[iteration] == (iteration >= first) for iteration in fallen)
+
+
+def tail(folder: Path) -> list[dict[str, float]]:
+    """The rows of a run from the fifth evaluation on."""
+    return read_lines(folder / METRICS)[4:]
 
 
 def test_films_of_training_are_animated_images(trained: Path) -> None:
@@ -130,7 +221,8 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_happened(
     assert_same_run(runs_of(trained) / "whole", folder)
     shown = scalars(folder)
     assert all(shown[name] == [*range(1, 9)] for name in SCALARS)
-    assert shown["Test/Return"] == [2, 4, 6, 8]
+    assert all(shown[name] == [*range(1, 9)] for name in TESTS)
+    assert [row["iteration"] for row in read_lines(folder / METRICS)] == [*range(1, 9)]
 
 
 def test_a_run_goes_on_when_nobody_reads_its_lines(tmp_path: Path) -> None:
@@ -151,6 +243,7 @@ def test_a_run_goes_on_when_nobody_reads_its_lines(tmp_path: Path) -> None:
         ["--recurrent"],
         ["--schedule", "adaptive", "--gae", "--hard"],
         ["--frame_stack", "2", "--kl_until", "3"],
+        ["--network", "egocentric", "--schedule", "matched", "--recurrent", "--frame_stack", "2"],
     ],
 )
 def test_every_kind_of_run_can_be_split(tmp_path: Path, flags: list[str]) -> None:
@@ -158,7 +251,7 @@ def test_every_kind_of_run_can_be_split(tmp_path: Path, flags: list[str]) -> Non
     assert train(tmp_path, "--savedir", "split", "--n_itr", "1", *flags) == 0
     assert main.main(["train", "--logdir", str(tmp_path), "--resume", "--n_itr", "4"]) == 0
     assert_same_run(runs_of(tmp_path) / "whole", runs_of(tmp_path) / "split")
-    assert evaluate(tmp_path, "--loaddir", "split", *flags[: flags.count("--recurrent")]) == 0
+    assert evaluate(tmp_path, "--loaddir", "split", *(f for f in flags if f == "--recurrent")) == 0
 
 
 def test_several_seeds_train_and_are_evaluated(
@@ -381,7 +474,10 @@ def broken(tmp_path: Path) -> Path:
         (["eval", "--loaddir", "nothing"], "there is no run"),
         (["eval", "--task", "TwoDoor"], "train one first"),
         (["eval", "--loaddir", "damaged"], "damaged"),
-        (["eval", "--loaddir", "whole", "--loadmodel", "best"], "best.pt"),
+        (["eval", "--loaddir", "whole", "--loadmodel", "best"], "from its fifth evaluation on"),
+        (["eval", "--loaddir", "whole", "--loadmodel", "other"], "there is no checkpoint"),
+        (["train", "--loaddir", "whole", "--network", "egocentric"], "another network"),
+        (["eval", "--loaddir", "whole", "--network", "egocentric"], "another network"),
         (["eval", "--loaddir", "whole", "--recurrent"], "another network"),
         (["eval", "--loaddir", "other"], "was trained on TwoDoor, not on SimpleDoorKey"),
         (["eval", "--eval_teacher", "--num_eval", "0"], "num_eval"),
@@ -525,6 +621,28 @@ def test_a_preset_gives_way_to_flags(tmp_path: Path) -> None:
     assert (config["num_envs"], config["gamma"], config["traj_per_itr"]) == (3, 0.7, 10)
 
 
+def test_a_preset_says_more_for_single_tasks(tmp_path: Path) -> None:
+    preset = tmp_path / "preset.yaml"
+    preset.write_text("gamma: 0.5\nlam: 0.5\ntasks: {twodoor: {gamma: 0.6, lam: 0.6}}\n")
+    flags = ["--logdir", str(tmp_path), "--config", str(preset), "--n_itr", "0", "--device", "cpu"]
+    for task, expected in (("TwoDoor", (0.6, 0.7)), ("LavaDoorKey", (0.5, 0.7))):
+        assert main.main(["train", "--task", task, "--lam", "0.7", *flags]) == 0
+        path = tmp_path / "ppo" / task.lower() / "run1" / "config.json"
+        config = json.loads(path.read_text())
+        assert (config["gamma"], config["lam"]) == expected
+
+
+def test_the_papers_setting_is_named_where_no_preset_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["train", "--logdir", str(tmp_path), "--n_itr", "0", "--savedir", "run"]
+    assert main.main(flags) == 0
+    assert "this is the paper's setting; --config configs/best.yaml" in capsys.readouterr().out
+    assert main.main([*flags, "--overwrite", "--config", "configs/best.yaml"]) == 0
+    assert main.main([*flags, "--resume"]) == 0
+    assert "the paper's setting" not in capsys.readouterr().out
+
+
 def test_what_a_preset_gets_wrong_is_told_in_a_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -532,6 +650,9 @@ def test_what_a_preset_gets_wrong_is_told_in_a_line(
     flags = ["--logdir", str(tmp_path / "log"), "--config", str(preset)]
     for content, words in (
         ("gama: 0.5", "there is no setting 'gama'"),
+        ("tasks: {TwoDoor: {gama: 0.5}}", "tasks: TwoDoor: there is no setting 'gama'"),
+        ("tasks: {TwoDoor: 7}", "tasks: TwoDoor must hold settings"),
+        ("tasks: [TwoDoor]", "tasks must hold settings by the names of tasks"),
         ("1: 2\ngama: 3", "there is no setting '1'"),
         ("batch_size: big", "batch_size: Input should be a valid integer"),
         ("batch_size: null", "batch_size: Input should be a valid integer"),
@@ -548,12 +669,17 @@ def test_what_a_preset_gets_wrong_is_told_in_a_line(
     assert not (tmp_path / "log").exists()
 
 
-def test_the_presets_that_come_along_can_be_trained_with(tmp_path: Path) -> None:
-    preset = ROOT / "configs" / "large_batch.yaml"
+def test_the_preset_that_comes_along_can_be_trained_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    preset = ROOT / "configs" / "best.yaml"
     flags = ["--logdir", str(tmp_path), "--device", "cpu", "--num_envs", "2", "--num_eval", "1"]
     assert main.main(["train", "--config", str(preset), *flags, "--n_itr", "1"]) == 0
     config = json.loads((tmp_path / "ppo/simpledoorkey/run1/config.json").read_text())
-    assert config["kl_until"] == 750
+    assert (config["schedule"], config["network"]) == ("matched", "egocentric")
+    capsys.readouterr()
+    assert evaluate(tmp_path, "--num_eval", "1") == 0
+    assert "run1/acmodel.pt, of iteration 1" in capsys.readouterr().out
     # A run goes on with what stands in its folder, whatever the preset says.
     more = ["--config", str(preset), "--logdir", str(tmp_path), "--savedir", "run1", "--resume"]
     assert main.main(["train", *more, "--n_itr", "2"]) == 0

@@ -7,6 +7,7 @@ import torch
 from algos.ppo import PPO, PPOSettings
 from algos.rollout import Rollout, discounted_returns
 from algos.student import NetworkSpec, Student
+from main import make_view
 from tests.recordings import recording
 from tests.replay import Replayed
 from utils.ranks import Ranks
@@ -35,10 +36,11 @@ class Bootstrapped(Student):
         return self.last_values
 
 
-def recorded() -> tuple[dict[str, torch.Tensor], Rollout, PPO]:
+def recorded(network: str = "paper") -> tuple[dict[str, torch.Tensor], Rollout, PPO]:
     rows = {name: torch.tensor(array) for name, array in recording("ppo_mlp").items()}
     torch.manual_seed(0)
-    student = Bootstrapped(NetworkSpec(10, 10, 4, 7))
+    spec = NetworkSpec(10, 10, 4, 7, network=network)
+    student = Bootstrapped(spec, make_view(spec))
     student.last_values = rows["last_values"].float()
     rollout = Rollout(
         obs=rows["obs"],
@@ -79,9 +81,10 @@ def test_the_update_of_the_original() -> None:
     np.testing.assert_allclose(log_probs.detach(), rows["post_logits"], atol=1e-3)
 
 
-def test_an_update_can_be_replayed() -> None:
-    rows, rollout, ppo = recorded()
-    _, _, replayed = recorded()
+@pytest.mark.parametrize("network", ["paper", "egocentric"])
+def test_an_update_can_be_replayed(network: str) -> None:
+    rows, rollout, ppo = recorded(network)
+    _, _, replayed = recorded(network)
     replayed.gradients = Replayed(replayed._gradients)
     ppo.batch_size = replayed.batch_size = 30
     for number, k in enumerate((10.0, 3.0)):
@@ -140,3 +143,36 @@ def test_returns_of_a_terminated_episode_take_nothing_from_beyond_its_end() -> N
     without = discounted_returns(rollout, torch.zeros(2), 0.99)
     assert torch.equal(with_critic[:50], without[:50])
     assert (with_critic[50:] > without[50:]).all()
+
+
+def test_the_learning_rate_falls_to_the_end_of_the_run() -> None:
+    _, rollout, ppo = recorded()
+    labels, draws = torch.zeros(128, 7), torch.Generator().manual_seed(0)
+    for anneal, done, rate in ((False, 0.75, 1e-3), (True, 0.75, 2.5e-4), (True, 0.0, 1e-3)):
+        ppo.settings = dataclasses.replace(SETTINGS, anneal=anneal)
+        ppo.update(rollout, labels, 0.0, draws, done)
+        assert [group["lr"] for group in ppo.optimizer.param_groups] == [pytest.approx(rate)]
+
+
+def test_the_teachers_share_of_the_gradient() -> None:
+    rows, rollout, ppo = recorded()
+    teacher = rows["teacher"].float()
+    ppo.settings = dataclasses.replace(SETTINGS, epochs=1)
+    log_probs = ppo.student(rollout.obs, rollout.lengths)[0].detach()
+    action = rollout.steps["action"][:, None]
+    rollout.steps["log_prob"] = log_probs.gather(1, action)[:, 0]
+    # By hand: cross-entropy pulls a step's logits from what the student says to what is taught;
+    # the reward pulls them towards what was done, by the advantage; the entropy to all the same.
+    said = log_probs.exp()
+    _, advantages = ppo.targets(rollout)
+    advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-5)
+    taken = torch.nn.functional.one_hot(action[:, 0], 7)
+    entropy = -(said * log_probs).sum(1, keepdim=True)
+    reward = advantages[:, None] * (said - taken) + 0.001 * said * (log_probs + entropy)
+    taught = 10.0 * (said - teacher)
+    expected = float(taught.norm() / (taught.norm() + reward.norm()))
+    means = ppo.update(rollout, teacher, 10.0, torch.Generator().manual_seed(0))
+    assert means["teacher_share"] == pytest.approx(expected, rel=1e-3)
+    alone = ppo.update(rollout, teacher, 0.0, torch.Generator().manual_seed(0))
+    assert alone["teacher_share"] == 0
+    assert alone["largest_kl"] == pytest.approx(alone["approx_kl"])

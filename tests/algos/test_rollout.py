@@ -5,12 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from algos.rollout import Rollout, discounted_returns, generalized_advantages, play
-from algos.student import Greedy, NetworkSpec, Student
+from algos.student import Greedy
 from algos.wave import Wave
 from env.tensor_rooms import DoorKeyRooms
 from env.vector import Rooms
 from tests.recordings import task
 from tests.replay import Replayed
+from tests.students import make_student
 from utils.timing import Stopwatch
 
 CPU = torch.device("cpu")
@@ -58,10 +59,10 @@ def test_returns_and_advantages_follow_their_recursions(
 
 
 @pytest.mark.parametrize("recurrent", [False, True])
-def test_episodes_are_whole_and_in_order(recurrent: bool) -> None:
+@pytest.mark.parametrize("network", ["paper", "egocentric"])
+def test_episodes_are_whole_and_in_order(recurrent: bool, network: str) -> None:
     rooms = Rooms(lambda: gym.make(task("LavaDoorKey").env_id, max_steps=40), 6)
-    torch.manual_seed(0)
-    student = Student(NetworkSpec(10, 10, 4, 7, recurrent))
+    student = make_student(recurrent=recurrent, network=network)
     seeds = [11, 12, 13, 14, 15, 16]
     draws = torch.Generator().manual_seed(0)
     rollout = play(rooms, student, CPU, seeds, draws, Stopwatch())
@@ -88,7 +89,7 @@ def test_episodes_are_whole_and_in_order(recurrent: bool) -> None:
 
 def test_a_greedy_actor_takes_its_favourite() -> None:
     rooms = Rooms(lambda: gym.make(task("SimpleDoorKey").env_id, max_steps=9), 2)
-    student = Greedy(Student(NetworkSpec(10, 10, 4, 7)))
+    student = Greedy(make_student())
     rollout = play(rooms, student, CPU, [1, 2], torch.Generator(), Stopwatch())
     assert torch.equal(rollout.steps["action"], rollout.steps["greedy"])
 
@@ -109,9 +110,9 @@ class UncheckedRooms(DoorKeyRooms):
 
 
 @pytest.mark.parametrize("recurrent", [False, True])
-def test_a_wave_can_be_replayed(recurrent: bool) -> None:
-    torch.manual_seed(0)
-    student = Student(NetworkSpec(10, 10, 8, 7, recurrent))
+@pytest.mark.parametrize("network", ["paper", "egocentric"])
+def test_a_wave_can_be_replayed(recurrent: bool, network: str) -> None:
+    student = make_student(8, recurrent=recurrent, network=network)
     waves = [Wave(UncheckedRooms(5, max_steps=20, frame_stack=2), student, CPU) for _ in range(2)]
     waves[1]._advance = Replayed(waves[1]._step)
     draws = [torch.Generator().manual_seed(0) for _ in waves]

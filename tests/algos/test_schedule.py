@@ -1,6 +1,8 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from algos.schedule import AdaptiveSchedule, LinearSchedule
+from algos.schedule import AdaptiveSchedule, LinearSchedule, MatchedSchedule
 from tests.recordings import recording
 
 
@@ -31,3 +33,40 @@ def test_an_adaptive_weight_follows_success_both_ways() -> None:
         again.observe(0.0)
     assert again.weight(2) > 9.9
     assert again.weight(100) == 0
+
+
+@given(
+    teacher=st.floats(0.01, 1),
+    successes=st.lists(st.floats(0, 1), max_size=60),
+)
+def test_a_matched_weight_falls_with_what_the_student_lacks(
+    teacher: float, successes: list[float]
+) -> None:
+    k = MatchedSchedule(start=3, until=1000)
+    k.meet(teacher)
+    smoothed, least = 0.0, 3.0
+    for iteration, success in enumerate([0.0, *successes]):
+        k.observe(success)
+        smoothed = 0.9 * smoothed + 0.1 * success
+        least = min(least, max(3 * (1 - smoothed / teacher), 0))
+        assert k.weight(iteration) == pytest.approx(least, abs=1e-9)
+        assert k.weight(1000) == 0
+    again = MatchedSchedule(3, 1000)
+    again.restore(k.state())
+    assert again == k
+
+
+def test_a_matched_teacher_that_has_nothing_to_teach_is_not_heard() -> None:
+    k = MatchedSchedule(start=3, until=100)
+    k.meet(0.0)
+    assert k.weight(0) == 0
+
+
+def test_a_matched_teacher_is_gone_for_good() -> None:
+    k = MatchedSchedule(start=3, until=100)
+    k.meet(0.5)
+    for _ in range(30):
+        k.observe(0.6)
+    for _ in range(30):
+        k.observe(0.0)
+    assert k.weight(60) == 0

@@ -12,6 +12,7 @@ from utils import checkpoint, statistics
 from utils.config import load_task, make_config, task_names
 from utils.errors import UserError
 from utils.files import write_atomically, write_json
+from utils.log import LineLog, read_lines
 
 
 class Bomb:
@@ -98,3 +99,33 @@ def test_what_is_wrong_with_a_task_file_is_said(tmp_path: Path, text: str, words
 def test_unknown_settings_are_refused() -> None:
     with pytest.raises(UserError, match="task: Field required"):
         make_config({"seed": 0}, "settings")
+
+
+def test_lines_beyond_what_is_resumed_are_taken_back(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    log = LineLog(path)
+    for iteration in range(1, 6):
+        log.add({"Train/Loss": iteration / 2, "Test/Return": math.nan}, iteration)
+    log.close()
+    path.write_text(path.read_text() + '{"iteration": 6, "Tra')
+    assert [row["iteration"] for row in read_lines(path)] == [1, 2, 3, 4, 5]
+    log = LineLog(path, after=3)
+    log.add({"Train/Loss": 9.0}, 4)
+    log.flush()
+    log.close()
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [row["iteration"] for row in rows] == [1, 2, 3, 4]
+    assert rows[0] == {"iteration": 1, "Train/Loss": 0.5, "Test/Return": None}
+    assert rows[-1]["Train/Loss"] == 9
+
+
+def test_lines_that_do_not_fit_on_the_disk_are_named() -> None:
+    with pytest.raises(UserError, match="cannot write /dev/full"):
+        LineLog.add(full_disk(), {"Train/Loss": 1.0}, 1)
+
+
+def full_disk() -> LineLog:
+    log = LineLog.__new__(LineLog)
+    log.path = Path("/dev/full")
+    log.file = log.path.open("a", buffering=1)
+    return log
