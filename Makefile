@@ -12,7 +12,7 @@ BIN = $(VENV)/bin
 .PHONY: train test test-fastchat lint clean
 
 train: $(VENV)/.ready
-	$(BIN)/python main.py train --task $(TASK) $(ARGS)
+	$(BIN)/python main.py train --task $(TASK) --config configs/best.yaml $(ARGS)
 
 test: $(VENV)/.ready-dev
 	$(BIN)/python -m pytest -n 2

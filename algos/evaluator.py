@@ -26,8 +26,9 @@ class Evaluation:
     def failures(self) -> dict[str, float]:
         """How episodes fail, as shares of all: out of time, or ended without success, which in a
         room is lava."""
-        timed_out = sum(self.timed_out) / len(self.seeds)
-        return {"timed out": timed_out, "ended": 1 - timed_out - statistics.share(self.success)[0]}
+        timed_out = sum(self.timed_out)
+        ended = len(self.seeds) - timed_out - sum(self.success)
+        return {"timed out": timed_out / len(self.seeds), "ended": ended / len(self.seeds)}
 
     def summary(self) -> dict[str, tuple[float, statistics.Interval]]:
         """Success, return and length: the mean and its 95% interval."""

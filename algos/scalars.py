@@ -43,7 +43,8 @@ def train_scalars(sums: dict[str, float], losses: dict[str, float], k: float) ->
         "Train/Eplen": sums["steps"] / episodes,
         "Train/Success Rate": sums["successes"] / episodes,
         "Train/Timed Out": sums["timed out"] / episodes,
-        "Train/Ended Without Success": 1 - (sums["timed out"] + sums["successes"]) / episodes,
+        "Train/Ended Without Success": (episodes - sums["timed out"] - sums["successes"])
+        / episodes,
         "Train/Loss": losses["loss"],
         "Train/Mean Entropy": losses["entropy"],
         "Train/Kickstarting Loss": losses["distillation"],
