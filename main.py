@@ -6,14 +6,20 @@ python main.py record --llm vicuna
 python main.py bench
 """
 
+import signal
+
+# Ctrl-C while PyTorch is loaded just ends the program; after that it is a KeyboardInterrupt again.
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import argparse
 import json
 import os
 import shlex
-import signal
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import fields
 from functools import partial
 from math import ceil
@@ -206,8 +212,8 @@ def train(args: argparse.Namespace) -> int:
     ranks = Ranks()
     if not ranks.lead:
         silence()
-    with Interrupts(patient=ranks.count > 1) as interrupts:
-        for name, settings in shared_plan(args, ranks):
+    with Interrupts(patient=ranks.count > 1) as interrupts, ExitStack() as owned:
+        for name, settings in shared_plan(args, ranks, owned):
             folder, config = Path(name), make_config(settings, "settings")
             train_run(config, folder, ranks, interrupts)
             if ranks.any(interrupts()):
@@ -216,13 +222,16 @@ def train(args: argparse.Namespace) -> int:
     return 0
 
 
-def shared_plan(args: argparse.Namespace, ranks: Ranks) -> list[tuple[str, dict[str, Any]]]:
+def shared_plan(
+    args: argparse.Namespace, ranks: Ranks, owned: ExitStack
+) -> list[tuple[str, dict[str, Any]]]:
     """The folders to train in and their settings, which the lead decides on; none for the others
     if it finds an error, which it alone raises."""
     plan: list[tuple[str, dict[str, Any]]] = []
     try:
         if ranks.lead:
-            plan = [(str(folder), dict(config)) for folder, config in planned_runs(args, ranks)]
+            planned = planned_runs(args, ranks, owned)
+            plan = [(str(folder), dict(config)) for folder, config in planned]
     finally:
         plan = json.loads(ranks.from_lead(json.dumps(plan, default=dict)))
     return plan
@@ -236,11 +245,16 @@ def resume_command(args: argparse.Namespace, folder: Path, config: Config) -> st
         words = ["--config", str(args.config)]
     if args.logdir != DEFAULT_LOGDIR:
         words += ["--logdir", str(args.logdir)]
+    if args.plans:
+        words += ["--plans", str(args.plans)]
     return shlex.join(["python", "main.py", "train", *words, "--savedir", name, "--resume"])
 
 
-def planned_runs(args: argparse.Namespace, ranks: Ranks) -> list[tuple[Path, Config]]:
-    """The folders that the flags ask to train in, and their settings; new ones are made."""
+def planned_runs(
+    args: argparse.Namespace, ranks: Ranks, owned: ExitStack
+) -> list[tuple[Path, Config]]:
+    """The folders that the flags ask to train in, and their settings; new ones are made. They are
+    this process's own until `owned` is closed."""
     template = runs.read_settings(args.config) if args.config else {}
     flags = given_settings(args, template.get("task"))
     task = flags.get("task") or template.get("task") or load_task(DEFAULT_TASK)
@@ -248,10 +262,15 @@ def planned_runs(args: argparse.Namespace, ranks: Ranks) -> list[tuple[Path, Con
     settings = fresh_settings({**template, **flags, "task": task})
     parent = runs.task_folder(args.logdir, settings["policy"], settings["task"])
     if args.resume:
+        if args.loaddir:
+            raise UserError("--loaddir: a resumed run goes on from its own checkpoint alone")
         # Of a preset only where the run lies: the rest stands in its folder.
         given = {name: value for name, value in template.items() if name == "task"} | flags
         planned = runs.resumed_runs(parent, args.savedir, args.seed_list, given)
         check_ranks([config for _, config in planned], ranks)
+        for folder, config in planned:
+            check_task(args, folder, config, given.get("task", config.task))
+            owned.enter_context(runs.owned(folder))
         return planned
     check_llm_is_named(flags, settings)
     if args.loaddir:
@@ -267,9 +286,21 @@ def planned_runs(args: argparse.Namespace, ranks: Ranks) -> list[tuple[Path, Con
     if not args.config:
         say(f"this is the paper's setting; --config {BEST_PRESET} learns sooner and ends higher")
     planned = runs.new_runs(parent, args.savedir, configs, args.overwrite)
+    for folder, _ in planned:
+        owned.enter_context(runs.owned(folder))
     for folder, config in planned:
         runs.claim(folder, config)
     return planned
+
+
+def check_task(args: argparse.Namespace, folder: Path, config: Config, task: Task) -> None:
+    """A run goes on with the task that it began with: UserError if --plans gives it other plans,
+    a word if the task's file has come to say something else."""
+    if args.plans and task.plans != config.task.plans:
+        raise UserError(f"--plans: {args.plans} differs from the plans that {folder} began with")
+    for part in Task.model_fields:
+        if getattr(task, part) != getattr(config.task, part):
+            say(f"{folder} keeps the {part} that it began with, not those of {task.name} now")
 
 
 def check_ranks(configs: list[Config], ranks: Ranks) -> None:
@@ -331,7 +362,9 @@ def give_verdict(folder: Path, trainer: Trainer, jury: Jury) -> None:
     """Judge the last and the best student in the rooms that their teacher was judged in."""
     last, best = jury.judge(trainer.student), None
     if (folder / runs.BEST).exists():
-        best = jury.judge(load_student(folder / runs.BEST, trainer.device, make_view)[0])
+        bf16 = trainer.student.bf16
+        student, *_ = load_student(folder / runs.BEST, trainer.device, make_view, bf16)
+        best = jury.judge(student)
     verdict = Verdict(last, best, trainer.selection.iteration, trainer.teacher_alone)
     write_json(folder / runs.VERDICT, verdict.to_dict())
     for line in verdict.lines():
@@ -378,7 +411,8 @@ def evaluate_run(
     if args.seed_list and len(args.seed_list) == 1:
         given = given | {"seed": args.seed_list[0]}
     config = runs.read_config(folder / runs.CONFIG, **given)
-    student, trained_on, after = load_student(path, torch.device(config.device), make_view)
+    bf16 = config.precision == "bf16"
+    student, trained_on, after = load_student(path, torch.device(config.device), make_view, bf16)
     say(f"evaluating {path}" + (f", of iteration {after}" if after is not None else ""))
     if trained_on != config.task.name:
         raise UserError(f"{path} was trained on {trained_on}, not on {config.task.name}")
@@ -570,4 +604,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main())

@@ -1,6 +1,6 @@
 """Films of an episode: what the agent saw, what the teacher said, what the student thought."""
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from PIL import Image
@@ -8,13 +8,13 @@ from torch import Tensor
 
 from algos.rollout import Actor, Environments, play
 from utils.timing import Stopwatch
-from utils.video import Caption, compose
+from utils.video import Caption, Pictures, compose
 
 
 class Studio(Environments, Protocol):
-    """A single room of which pictures can be taken, (height, width, 3) uint8 each."""
+    """A single room of which pictures can be taken, by what they show."""
 
-    def pictures(self) -> list[Any]: ...
+    def pictures(self) -> Pictures: ...
 
 
 class Explained(Protocol):
@@ -39,7 +39,7 @@ class Filmed:
         self.studio = studio
         self.actor = actor
         self.limit = limit
-        self.pictures: list[list[Any]] = []
+        self.pictures: list[Pictures] = []
 
     def initial_state(self, count: int, device: torch.device) -> Tensor:
         return self.actor.initial_state(count, device)

@@ -29,10 +29,16 @@ class Graphed:
         self._device = device
         self._generator = generator
         self._graph: torch.cuda.CUDAGraph | None = None
+        self._kinds: dict[str, str] = {}
         self._inputs: dict[str, Tensor] = {}
         self._outputs: dict[str, Tensor] = {}
 
     def __call__(self, **inputs: Tensor) -> dict[str, Tensor]:
+        """ValueError for a tensor of another shape or type than the first time."""
+        for name, tensor in inputs.items():
+            kind = f"{tensor.dtype} {tuple(tensor.shape)}"
+            if self._kinds.setdefault(name, kind) != kind:
+                raise ValueError(f"{name} is {kind}; the graph is one of {self._kinds[name]}")
         if self._device.type != "cuda":
             return self._work(**inputs)
         if self._graph is None:

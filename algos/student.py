@@ -190,14 +190,14 @@ def save_student(
 
 
 def load_student(
-    path: Path, device: torch.device, make_view: MakeView
+    path: Path, device: torch.device, make_view: MakeView, bf16: bool = False
 ) -> tuple[Student, str, int | None]:
     """Build the student of a file; returns it, the name of the task that it was trained on, and
     after how many iterations, if the file tells."""
     content = checkpoint.load(path, "task", "network", "weights")
     try:
         spec = NetworkSpec(**content["network"])
-        student = Student(spec, make_view(spec)).to(device)
+        student = Student(spec, make_view(spec), bf16).to(device)
     except TypeError as error:
         raise UserError(f"{path} describes no network of this project") from error
     student.load(content["weights"], path)

@@ -48,8 +48,14 @@ class Draws:
         self.bits = iter((self._scramble(states) >> 32 & 2**32 - 1).unbind())
 
     def __call__(self, count: int | Tensor) -> Tensor:
-        """The next draw, (M,) int64, uniform in [0, count) to within 2**-32."""
-        return next(self.bits) * count >> 32
+        """The next draw, (M,) int64, uniform in [0, count) to within 2**-32.
+
+        ValueError after `MOST` of them, which a layout that needs more sets higher.
+        """
+        bits = next(self.bits, None)
+        if bits is None:
+            raise ValueError(f"a layout draws at most {self.MOST} numbers; set Draws.MOST higher")
+        return bits * count >> 32
 
     @staticmethod
     def _scramble(bits: Tensor) -> Tensor:

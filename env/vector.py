@@ -12,6 +12,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
+CHANNELS = 4
+"""Of a map: type, colour, state, direction."""
 DEFAULT_VIEW_SIZE = 3
 
 Seeds = int | Sequence[int | None] | Tensor | None
@@ -84,9 +86,13 @@ class Rooms(MapEnv):
         self.render_mode = self.envs[0].render_mode
         space = self.envs[0].observation_space
         image = space["image"] if isinstance(space, gym.spaces.Dict) else space
-        if not isinstance(image, gym.spaces.Box) or len(image.shape) != 3:
+        if (
+            not isinstance(image, gym.spaces.Box)
+            or image.shape[2:] != (CHANNELS,)
+            or image.dtype != np.uint8
+        ):
             raise TypeError(
-                "an environment must observe a map of shape (width, height, channels), "
+                f"an environment must observe a uint8 map of shape (width, height, {CHANNELS}), "
                 f"alone or as `image` of a dictionary, not {space}"
             )
         actions = self.envs[0].action_space
@@ -135,12 +141,17 @@ class Rooms(MapEnv):
     def render(self) -> tuple[Any, ...]:
         return tuple(env.render() for env in self.envs)
 
-    def pictures(self) -> list[np.ndarray]:
-        """The first room, (height, width, 3) uint8 each: as its agent remembers it, and, if the
-        environment tells, as it is."""
+    def pictures(self) -> dict[str, Any]:
+        """The first room, (height, width, 3) uint8 each, under what they show: as its agent
+        remembers it and as it is, if the environment tells the two apart."""
         env = self.envs[0]
         truth = getattr(env.unwrapped, "render_truth", None)
-        return [env.render(), *([truth()] if truth else [])]
+        if not truth:
+            return {"": env.render()}
+        return {
+            "as the agent remembers it (light grey: not seen yet)": env.render(),
+            "as it is": truth(),
+        }
 
     def close_extras(self, **kwargs: Any) -> None:
         for env in self.envs:

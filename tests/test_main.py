@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import imageio.v3 as iio
@@ -91,7 +92,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_folder_holds_what_is_needed(trained: Path) -> None:
     folder = runs_of(trained) / "whole"
     names = {path.name.split(".")[0] for path in folder.iterdir()}
-    assert names == {"acmodel", "best", "checkpoint", "config", "events", "metrics", "verdict"}
+    kept = {"acmodel", "best", "checkpoint", "config", "events", "metrics", "owner", "verdict"}
+    assert names == kept
     shown = scalars(folder)
     assert {name: shown[name] for name in SCALARS} == {name: [*range(1, 9)] for name in SCALARS}
     for name in TESTS:
@@ -280,9 +282,9 @@ def done(folders: list[Path]) -> list[int]:
 def test_what_was_stopped_before_its_turn_is_resumed_too(tmp_path: Path) -> None:
     flags = ["--seed_list", "4", "5", "--savedir", "two", "--n_itr", "1", "--recurrent"]
     folders = [runs_of(tmp_path) / f"two-{seed}" for seed in (4, 5)]
-    planned = main.planned_runs(
-        main.parse(["train", "--logdir", str(tmp_path), *SMALL, *flags]), Ranks()
-    )
+    args = main.parse(["train", "--logdir", str(tmp_path), *SMALL, *flags])
+    with ExitStack() as owned:
+        planned = main.planned_runs(args, Ranks(), owned)
     assert [folder for folder, _ in planned] == folders
     assert main.main(["train", "--logdir", str(tmp_path), "--savedir", "two", "--resume"]) == 0
     assert done(folders) == [1, 1]
@@ -504,7 +506,6 @@ def test_what_is_wrong_is_said_in_one_line(
         ["train", "--bathc_size", "3"],
         ["train", "--resume", "--overwrite"],
         ["dance"],
-        [],
         ["train", "--n_itr", "x"],
     ],
 )

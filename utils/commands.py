@@ -1,11 +1,15 @@
 """What all commands share: whatever goes wrong is told in one line."""
 
 import argparse
+import re
 import sys
 from collections.abc import Callable
 from typing import NoReturn
 
 from utils.errors import UserError
+
+# PyTorch says so in words alone.
+NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory")
 
 
 class Parser(argparse.ArgumentParser):
@@ -25,6 +29,12 @@ def run(command: Callable[[], int]) -> int:
     except OSError as error:
         place = f" ({error.filename})" if error.filename else ""
         print(f"error: {error.strerror or error}{place}", file=sys.stderr)
+        return 1
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not NO_MEMORY.search(str(error)):
+            raise
+        advice = "fewer --num_envs or a smaller --batch_size need less"
+        print(f"error: there is not enough memory; {advice}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -44,7 +44,9 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-Count = Annotated[int, Field(ge=1, le=2**24)]
+MOST = 2**20
+"""Of rooms, episodes and steps of a minibatch: what an iteration gathers must come to an end."""
+Count = Annotated[int, Field(ge=1, le=MOST)]
 
 
 class Task(_Strict):
@@ -72,7 +74,7 @@ class Config(_Strict):
     num_envs: Count | None
     rooms: Literal["tensor", "gym"]
     precision: Literal["fp32", "bf16"]
-    batch_size: int = Field(ge=2)
+    batch_size: int = Field(ge=2, le=MOST)
     frame_stack: int = Field(ge=1)
     recurrent: bool
     network: Literal["paper", "egocentric"]
@@ -101,7 +103,7 @@ class Config(_Strict):
     llm_strict: bool
     n_ask: int = Field(ge=1, le=1000)
     answers: str | None
-    num_eval: int = Field(ge=1)
+    num_eval: Count
     env_seed_list: list[Seed]
     eval_interval: int = Field(ge=1)
     save_interval: int = Field(ge=1)
@@ -184,6 +186,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise UserError(f"cannot read {path}: {_first_line(error)}") from error
+    except RecursionError as error:
+        raise UserError(f"cannot read {path}: it is nested too deeply") from error
     if not isinstance(content, dict):
         raise UserError(f"cannot read {path}: it must hold names and values")
     return content

@@ -1,6 +1,8 @@
 """What a run computes on."""
 
 import os
+from math import ceil, inf
+from pathlib import Path
 
 import psutil
 import torch
@@ -8,6 +10,7 @@ import torch
 from utils.errors import UserError
 
 MANY_STEPS = 256
+CGROUP_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 
 
 def choose_device(name: str | None) -> str:
@@ -40,6 +43,20 @@ def default_threads(batch_size: int) -> int:
     return max(physical_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1)
 
 
-def physical_cores() -> int:
-    """The cores that this process may use, hyperthreads counted once."""
-    return min(psutil.cpu_count(logical=False) or 1, os.cpu_count() or 1)
+def physical_cores(limit: Path = CGROUP_LIMIT) -> int:
+    """The cores that this process may use, by its affinity and its cgroup's share of time;
+    hyperthreads are counted once, as far as the machine tells."""
+    logical = os.cpu_count() or 1
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else logical
+    threads_a_core = max(logical // (psutil.cpu_count(logical=False) or logical), 1)
+    cores = allowed // threads_a_core
+    return max(ceil(min(cores, _cgroup_share(limit))), 1)
+
+
+def _cgroup_share(limit: Path) -> float:
+    """How many processors' time the control group grants; infinity if it sets no limit."""
+    try:
+        quota, period = limit.read_text().split()
+        return inf if quota == "max" else int(quota) / int(period)
+    except (OSError, ValueError):
+        return inf

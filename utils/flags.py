@@ -2,6 +2,7 @@
 base.yaml decides."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,11 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add_record_flags(record)
     bench = subparsers.add_parser("bench", help="measure speeds", allow_abbrev=False)
     add_bench_flags(bench)
-    return parser.parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    if not given:
+        parser.print_help(sys.stderr)
+        parser.exit(2)
+    return parser.parse_args(given)
 
 
 def add_setting(command: argparse._ActionsContainer, flag: str, **options: Any) -> None:

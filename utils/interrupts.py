@@ -1,6 +1,7 @@
 """Stopping politely."""
 
 import signal
+import threading
 from types import FrameType
 
 from utils.log import say
@@ -40,4 +41,6 @@ class Interrupts:
         # Not what was there before: a program started in the background ignores SIGINT.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        say("stopping after this iteration; once more to stop at once")
+        # Not from within the handler, which may have cut into the very lock that printing takes.
+        words = "stopping after this iteration; once more to stop at once"
+        threading.Thread(target=say, args=(words,), daemon=True).start()

@@ -4,7 +4,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -66,7 +66,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     out."""
     rows = []
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             rows.append(json.loads(line))
     return [row for row in rows if isinstance(row, dict) and "iteration" in row]
 
@@ -76,12 +76,18 @@ class RunLog:
     beyond `after` iterations, of a run that was cut off and is resumed, are taken back."""
 
     def __init__(self, folder: Path, after: int = 0) -> None:
-        self.writer = SummaryWriter(str(folder), purge_step=after + 1)
+        self.folder = folder
+        with self._writing():
+            self.writer = SummaryWriter(str(folder), purge_step=after + 1)
         self.metrics = LineLog(folder / METRICS, after)
 
+    def _writing(self) -> AbstractContextManager[None]:
+        return writing(self.folder / "events.out.tfevents")
+
     def scalars(self, values: dict[str, float], iteration: int) -> None:
-        for name, value in values.items():
-            self.writer.add_scalar(name, value, iteration)
+        with self._writing():
+            for name, value in values.items():
+                self.writer.add_scalar(name, value, iteration)
         self.metrics.add(values, iteration)
 
     def plans(self, plans: dict[str, dict[str, float]], iteration: int) -> None:
@@ -90,7 +96,8 @@ class RunLog:
         for scene, answer in plans.items():
             lines += [f"`{scene}` | `{plan}` | {p:.2f}" for plan, p in answer.items()]
             lines += [] if answer else [f"`{scene}` | no advice |"]
-        self.writer.add_text("LLM/Plans", "\n".join(lines), iteration)
+        with self._writing():
+            self.writer.add_text("LLM/Plans", "\n".join(lines), iteration)
 
     def film(self, name: str, frames: list[Image.Image], iteration: int) -> None:
         """A film as an animated image; keep it short, `GIF_FRAMES` or less."""
@@ -99,23 +106,28 @@ class RunLog:
             height=SIZE[1] // 2, width=SIZE[0] // 2, colorspace=3, encoded_image_string=gif
         )
         events: Any = self.writer.file_writer
-        events.add_summary(Summary(value=[Summary.Value(tag=name, image=image)]), iteration)
+        with self._writing():
+            events.add_summary(Summary(value=[Summary.Value(tag=name, image=image)]), iteration)
 
     def flush(self) -> None:
-        self.writer.flush()
+        with self._writing():
+            self.writer.flush()
         self.metrics.flush()
 
     def close(self) -> None:
-        self.writer.close()
+        with self._writing():
+            self.writer.close()
         self.metrics.close()
 
 
 class TrainingDisplay:
-    """A progress bar in a terminal; elsewhere a plain line at every evaluation."""
+    """A progress bar in a terminal; elsewhere a plain line after the first iteration, and at every
+    evaluation."""
 
     def __init__(self, name: str, done: int, total: int) -> None:
         self.name = name
         self.total = total
+        self.told = False
         self.bar: Progress | None = None
         if rich.get_console().is_terminal:
             self.bar = Progress(
@@ -149,12 +161,15 @@ class TrainingDisplay:
             f"return {scalars['Train/Return Mean']:.2f}, "
             f"k {scalars['Train/Kickstarting Coef']:.2f}"
         )
+        test = ""
+        if "Test/Success Rate" in scalars:
+            test = f"evaluation success {scalars['Test/Success Rate']:.2f}, "
         if self.bar:
             self.bar.update(self.row, completed=iteration, news=news)
-        elif "Test/Success Rate" in scalars:
-            test = f"evaluation success {scalars['Test/Success Rate']:.2f}"
+        elif test or not self.told:
             speed = f"{scalars['Speed/Total']:.0f} steps/s"
-            say(f"{self.name} {iteration}/{self.total}: {test}, training {news}, {speed}")
+            say(f"{self.name} {iteration}/{self.total}: {test}training {news}, {speed}")
+        self.told = True
 
     def tell(self, news: str) -> None:
         """A line about the run, above the bar."""

@@ -1,6 +1,7 @@
 """Ranks: the processes that train one student together, as `torchrun` starts them."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -14,15 +15,18 @@ from utils.errors import UserError
 PATIENCE = timedelta(minutes=30)
 
 
+# By these a failed meeting is told from any other failure in the same call: DDP's backward pass
+# holds both, and gloo raises a bare RuntimeError.
+MEETING = re.compile(r"gloo|NCCL|Connection (?:closed|reset|refused)|Broken pipe|Timed out waiting")
+
+
 @contextmanager
 def together() -> Iterator[None]:
-    """Around what ranks do together: UserError if one of them is gone."""
+    """Around what ranks do together: UserError if one of them is gone; any other error passes."""
     try:
         yield
-    except torch.OutOfMemoryError:
-        raise
     except RuntimeError as error:
-        if not dist.is_initialized():
+        if not isinstance(error, dist.DistError) and not MEETING.search(str(error)):
             raise
         raise UserError(
             "another rank has died, or cannot be reached; the run goes on from its last "
@@ -61,6 +65,8 @@ class Ranks:
 
     def place(self, device: str) -> torch.device:
         """A device as this rank's own: of a machine's GPUs each rank has one."""
+        if self.count > 1 and device.startswith("cuda:"):
+            raise UserError(f"--device {device}: each rank needs a GPU of its own; give cuda")
         if device != "cuda" or self.count == 1:
             return torch.device(device)
         number, there = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()

@@ -1,20 +1,24 @@
 """Run folders: <logdir>/<policy>/<task>/<run>/, with all that is needed to continue or judge it."""
 
+import fcntl
+import os
 import platform
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from utils.config import Config, Task, load_task, make_config, make_task, read_yaml
 from utils.errors import UserError
-from utils.files import write_json
+from utils.files import write_json, writing
 
 CONFIG, MODEL, BEST = "config.json", "acmodel.pt", "best.pt"
-CHECKPOINT, VERDICT = "checkpoint.pt", "verdict.json"
+CHECKPOINT, VERDICT, OWNER = "checkpoint.pt", "verdict.json", "owner.lock"
 ANSWERS = "answers.jsonl"
 TEACHER = "teacher"
 # What may change when a run goes on; anything else would make it another run.
@@ -63,7 +67,7 @@ def is_run(folder: Path) -> bool:
 
 def check_free(folder: Path, overwrite: bool) -> None:
     """UserError if a folder holds something that a new run may not replace."""
-    if not folder.exists() or not any(folder.iterdir()):
+    if not folder.exists() or all(path.name == OWNER for path in folder.iterdir()):
         return
     if not is_run(folder):
         raise UserError(f"{folder} exists and is no run; give another --savedir")
@@ -74,14 +78,39 @@ def check_free(folder: Path, overwrite: bool) -> None:
         )
 
 
-def claim(folder: Path, config: Config) -> None:
-    """A folder for a new run with its config.json, in place of what it held."""
-    try:
-        if folder.exists() and any(folder.iterdir()):
-            shutil.rmtree(folder)
+@contextmanager
+def owned(folder: Path) -> Iterator[None]:
+    """Makes this process the only one that trains in a folder; UserError if another one does.
+
+    The lock is the operating system's and ends with the process, however that ends.
+    """
+    path = folder / OWNER
+    with writing(path):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot make {folder}: {error.strerror}") from error
+        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        with writing(path):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                owner = os.pread(file, 200, 0).decode(errors="replace").strip()
+                raise UserError(f"{folder} is being trained by {owner}; one at a time") from None
+            os.ftruncate(file, 0)
+            os.pwrite(file, f"process {os.getpid()} on {platform.node()}".encode(), 0)
+        yield
+    finally:
+        os.close(file)
+
+
+def claim(folder: Path, config: Config) -> None:
+    """An owned folder for a new run with its config.json, in place of what it held."""
+    with writing(folder):
+        # The checkpoint first: without it nobody takes the rest for a run that can go on.
+        for path in sorted(folder.iterdir(), key=lambda path: path.name != CHECKPOINT):
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != OWNER:
+                path.unlink()
     write_config(folder, config)
 
 
@@ -117,6 +146,11 @@ def resumed_runs(
 
 
 def _resumed_config(folder: Path, given: dict[str, Any]) -> Config:
+    if (folder / MODEL).exists() and not (folder / CHECKPOINT).exists():
+        raise UserError(
+            f"{folder} has lost its {CHECKPOINT} and cannot go on; "
+            "start a new run from its model with --loaddir"
+        )
     config = read_config(folder / CONFIG)
     for name, value in given.items():
         before = getattr(config, name)

@@ -8,17 +8,21 @@ from typing import Any
 
 import imageio.v3 as iio
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from utils.files import write_atomically
 
 SIZE = (1120, 560)
-SIDE, MARGIN, HEADER = 340, 16, 40
-BARS_LEFT, BARS_WIDTH = 2 * SIDE + 4 * MARGIN + 66, 270
-PLANS_SHOWN = 6
-FRAMES_PER_SECOND = 4
+SIDE, OUTCOME_SIDE, MARGIN, HEADER = 350, 480, 16, 40
+BARS_LEFT, BARS_WIDTH, BAR, NAMES_WIDTH = 2 * SIDE + 3 * MARGIN + 90, 230, 14, 82
+PLANS_SHOWN, PERCENT_WIDTH = 6, 40
+FRAMES_PER_SECOND, OUTCOME_SECONDS = 4, 2
+GIF_COLORS = 64
 BACKGROUND, INK, FAINT = (250, 250, 250), (30, 30, 30), (140, 140, 140)
 COLORS = {"teacher": (230, 140, 30), "student": (50, 110, 200)}
+
+Pictures = Mapping[str, np.ndarray]
+"""Up to two pictures of a moment, (height, width, 3) uint8 each, under what they show."""
 
 
 @dataclass
@@ -33,46 +37,51 @@ class Caption:
     bars: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
-def compose(pictures: Sequence[np.ndarray], caption: Caption) -> Image.Image:
-    """One frame: the remembered room, the truth beside it, distributions as bars, text below."""
+def compose(pictures: Pictures, caption: Caption) -> Image.Image:
+    """One frame: the pictures, distributions as bars beside them, text below; pictures alone are
+    as large as the frame allows."""
     frame = Image.new("RGB", SIZE, BACKGROUND)
     draw = ImageDraw.Draw(frame)
     large, small = ImageFont.load_default(18), ImageFont.load_default(15)
+    side = SIDE if caption.actions else OUTCOME_SIDE
     draw.text((MARGIN, 10), caption.title, INK, large)
-    for number, picture in enumerate(pictures[:2]):
-        left = MARGIN + number * (SIDE + MARGIN)
-        image = Image.fromarray(picture)
-        image.thumbnail((SIDE, SIDE))
+    for number, (heading, picture) in enumerate(pictures.items()):
+        left = MARGIN + number * (side + MARGIN)
+        image = ImageOps.contain(Image.fromarray(picture), (side, side))
         frame.paste(image, (left, HEADER))
-        heading = "as the agent remembers it" if number == 0 else "as it is"
-        draw.text((left, HEADER + SIDE + 4), heading, FAINT, small)
+        draw.text((left, HEADER + side + 4), heading, FAINT, small)
     _draw_bars(draw, caption, small)
-    top = HEADER + SIDE + 30
+    top = HEADER + side + 28
     draw.text((MARGIN, top), caption.scene, INK, large)
     for row, (p, plan) in enumerate(sorted(caption.plans, reverse=True)[:PLANS_SHOWN]):
-        draw.text((MARGIN, top + 26 + 18 * row), f"{p:5.0%}   {plan}", INK, small)
+        y = top + 26 + 18 * row
+        draw.text((MARGIN + PERCENT_WIDTH, y), f"{p:.0%}", INK, small, anchor="ra")
+        draw.text((MARGIN + PERCENT_WIDTH + 10, y), plan, INK, small)
     return frame
 
 
 def _draw_bars(draw: ImageDraw.ImageDraw, caption: Caption, font: Any) -> None:
+    """Beside the name of each action a bar for everybody who has something to say of it."""
     row_height = SIDE // max(len(caption.actions), 1)
     for row, name in enumerate(caption.actions):
-        top = HEADER + row * row_height
+        middle = HEADER + row * row_height + row_height // 2
         mark = INK if name == caption.action else FAINT
-        draw.text((BARS_LEFT - 78, top + 8), name, mark, font)
+        draw.text((BARS_LEFT - NAMES_WIDTH, middle), name, mark, font, anchor="lm")
+        top = middle - (BAR + 3) * len(caption.bars) // 2
         for number, (who, shares) in enumerate(caption.bars.items()):
-            y = top + 4 + 17 * number
-            draw.rectangle(
-                (BARS_LEFT, y, BARS_LEFT + BARS_WIDTH * shares[row], y + 13), COLORS[who]
-            )
-            draw.text((BARS_LEFT + BARS_WIDTH + 6, y - 3), f"{shares[row]:.2f}", FAINT, font)
+            y = top + (BAR + 3) * number
+            width = BARS_WIDTH * shares[row]
+            draw.rectangle((BARS_LEFT, y, BARS_LEFT + width, y + BAR), COLORS[who])
+            place = BARS_LEFT + BARS_WIDTH + 6, y + BAR // 2 + 1
+            draw.text(place, f"{shares[row]:.2f}", FAINT, font, anchor="lm")
     for number, who in enumerate(caption.bars):
         draw.text((BARS_LEFT + 90 * number, HEADER + SIDE + 4), who, COLORS[who], font)
 
 
 def write_mp4(path: Path, frames: Sequence[Image.Image]) -> None:
-    """An H.264 film that browsers play."""
-    film = np.stack([np.asarray(frame) for frame in frames])
+    """An H.264 film that browsers play; its last frame stays for a while."""
+    stays = [frames[-1]] * (OUTCOME_SECONDS * FRAMES_PER_SECOND - 1)
+    film = np.stack([np.asarray(frame) for frame in (*frames, *stays)])
     content = iio.imwrite(
         "<bytes>",
         film,
@@ -88,16 +97,19 @@ def write_mp4(path: Path, frames: Sequence[Image.Image]) -> None:
 
 
 def as_gif(frames: Sequence[Image.Image], scale: float = 0.5) -> bytes:
-    """A small animated GIF, as an image summary takes it."""
+    """A small animated GIF, as an image summary takes it; its last frame stays for a while."""
     size = int(SIZE[0] * scale), int(SIZE[1] * scale)
-    small = [frame.resize(size).quantize(32) for frame in frames]
+    # Of the ways to choose colours the one that keeps the few pixels of a small thing.
+    how = Image.Quantize.MAXCOVERAGE
+    small = [frame.resize(size).quantize(GIF_COLORS, how) for frame in frames]
+    durations = [1000 // FRAMES_PER_SECOND] * (len(small) - 1) + [1000 * OUTCOME_SECONDS]
     content = BytesIO()
     small[0].save(
         content,
         "GIF",
         save_all=True,
         append_images=small[1:],
-        duration=1000 // FRAMES_PER_SECOND,
+        duration=durations,
         loop=0,
     )
     return content.getvalue()

@@ -11,6 +11,7 @@ from scipy import stats
 from torch import Tensor
 
 from algos.rollout import play
+from env.layouts import Draws
 from env.symbols import COLORS, DONE, DOOR, EMPTY, KEY, LAVA, LEFT, LOCKED, NO_AGENT, WALL
 from env.tensor_rooms import DoorKeyRooms
 from env.vector import Rooms
@@ -529,3 +530,11 @@ def test_an_even_or_tiny_view_is_refused(view: int) -> None:
 def test_sizes_without_a_room_are_refused(sizes: tuple[int, int, int]) -> None:
     with pytest.raises(ValueError, match="sizes must be"):
         DoorKeyRooms(1, *sizes)
+
+
+def test_a_layout_that_draws_too_often_says_so() -> None:
+    draws = Draws(torch.arange(3))
+    for _ in range(Draws.MOST):
+        draws(10)
+    with pytest.raises(ValueError, match=r"at most 16 numbers; set Draws\.MOST higher"):
+        draws(10)

@@ -56,6 +56,28 @@ def test_frames_stack_oldest_first() -> None:
         frames = [*frames[1:], now]
 
 
+class Pictures(gym.Env):
+    """Observes something that has the shape of a picture."""
+
+    action_space = gym.spaces.Discrete(2)
+
+    def __init__(self, space: gym.spaces.Box) -> None:
+        self.observation_space = space
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        gym.spaces.Box(0, 1, (4, 4, 4), np.float32),
+        gym.spaces.Box(0, 255, (4, 4, 3), np.uint8),
+        gym.spaces.Box(0, 255, (4, 4), np.uint8),
+    ],
+)
+def test_what_no_teacher_can_read_is_refused_when_it_is_made(space: gym.spaces.Box) -> None:
+    with pytest.raises(TypeError, match=r"must observe a uint8 map of shape \(width, height, 4\)"):
+        Rooms(lambda: Pictures(space), 1)
+
+
 def test_an_environment_without_a_map_is_refused() -> None:
-    with pytest.raises(TypeError, match="must observe a map"):
+    with pytest.raises(TypeError, match="must observe a uint8 map"):
         Rooms(lambda: gym.make("CartPole-v1"), 1)
