@@ -35,14 +35,14 @@ import torch
 
 import env  # noqa: F401  (registers the tasks)
 from algos import speeds
-from algos.evaluator import COLUMNS, Evaluation, evaluate
+from algos.evaluator import COLUMNS, VERDICT_SEEDS, Evaluation, Evaluator, evaluate
 from algos.film import film_episode
 from algos.ppo import PPO, PPOSettings
-from algos.rollout import Actor, Environments, Uniform, play
+from algos.rollout import Actor, Answered, Environments, Unanswered, Uniform, play
 from algos.schedule import AdaptiveSchedule, LinearSchedule, MatchedSchedule, Schedule
 from algos.student import Greedy, NetworkSpec, Student, load_student
 from algos.trainer import Play, Report, Trainer
-from algos.verdict import Jury, Verdict, describe
+from algos.verdict import give_verdict
 from algos.wave import Wave
 from env.egocentric import EgocentricView
 from env.symbols import ACTIONS
@@ -62,7 +62,7 @@ from utils.flags import DEFAULT_LOGDIR, DEFAULT_TASK, parse
 from utils.interrupts import Interrupts
 from utils.log import GIF_FRAMES, RunLog, TrainingDisplay, say, silence, table
 from utils.ranks import Ranks
-from utils.settings import check_llm_is_named, for_task, fresh_settings, given_settings
+from utils.settings import check_llm_is_named, fresh_settings, given_settings, read_preset
 from utils.timing import Stopwatch
 from utils.video import write_mp4
 
@@ -86,9 +86,16 @@ def make_rooms(config: Config, count: int, render: bool = False) -> Rooms:
 def make_training_rooms(
     config: Config, ranks: Ranks, device: torch.device, **changes: Any
 ) -> Environments:
-    """This rank's share of the rooms, on its device where the task has tensor rooms, which alone
-    `changes` can make of another size or length."""
+    """This rank's share of the rooms."""
     count = len(ranks.share(config.num_envs or config.traj_per_itr))
+    return make_fast_rooms(config, count, device, **changes)
+
+
+def make_fast_rooms(
+    config: Config, count: int, device: torch.device, **changes: Any
+) -> Environments:
+    """Tensor rooms on a device where the task has them, which alone `changes` can make of another
+    size or length; else at most `MAX_ROOMS` others."""
     spec = gym.registry.get(config.task.env_id.split(":")[-1])
     if config.rooms == "gym" or spec is None or spec.vector_entry_point is None:
         return make_rooms(config, count)
@@ -128,10 +135,10 @@ def network_spec(config: Config, rooms: Rooms) -> NetworkSpec:
 
 
 def make_view(spec: NetworkSpec) -> EgocentricView | None:
-    """How a network sees the maps."""
-    if spec.network == "paper":
-        return None
-    return EgocentricView((spec.width, spec.height, spec.channels))
+    """How a network sees the maps; the paper's sees them as they are."""
+    if spec.network == "egocentric":
+        return EgocentricView((spec.width, spec.height, spec.channels))
+    return None
 
 
 def warm_start(student: Student, config: Config) -> None:
@@ -182,7 +189,7 @@ def make_report(
     config: Config,
     trainer: Trainer,
     teacher: PlanTeacher,
-    jury: Jury,
+    evaluator: Evaluator,
     log: RunLog,
     display: TrainingDisplay,
 ) -> Report:
@@ -191,18 +198,29 @@ def make_report(
 
     def film(iteration: int) -> None:
         draws = seeding.generator(config.seed, seeding.VIDEO, iteration, device=device)
-        room = jury.seeds[0]
+        room = evaluator.seeds[0]
         frames = film_episode(studio, student, teacher, ACTIONS, room, draws, device, GIF_FRAMES)
         log.film("Episode", frames, iteration)
 
     def try_teacher() -> Evaluation:
-        outcome = jury.judge(teacher, torch.device("cpu"))
-        say(describe("teacher alone", outcome))
+        # Of an LLM that is away no steps are asked for: the first would only be the first of many.
+        actor = Answered(teacher) if config.llm else teacher
+        try:
+            outcome = evaluator.judge(actor, draws_on=torch.device("cpu"))
+        except Unanswered:
+            say("the teacher alone was not measured: not all of its scenes have an answer")
+            return Evaluation()
+        _, count, success, total, *_ = outcome.row("")
+        say(f"teacher alone in {count} rooms: success {success}, return {total}")
         return outcome
 
-    return Report(
-        log, try_teacher, partial(jury.evaluate, student), display.show, display.tell, film
-    )
+    evaluate = partial(evaluator.evaluate, student)
+    return Report(log, try_teacher, evaluate, display.show, display.tell, film)
+
+
+def make_evaluator(config: Config, device: torch.device) -> Evaluator:
+    others = make_fast_rooms(config, len(VERDICT_SEEDS), device)
+    return Evaluator(*make_test_rooms(config), others, config.seed, device)
 
 
 # train
@@ -255,21 +273,18 @@ def planned_runs(
 ) -> list[tuple[Path, Config]]:
     """The folders that the flags ask to train in, and their settings; new ones are made. They are
     this process's own until `owned` is closed."""
-    template = runs.read_settings(args.config) if args.config else {}
+    template = read_preset(args.config, args.task) if args.config else {}
     flags = given_settings(args, template.get("task"))
-    task = flags.get("task") or template.get("task") or load_task(DEFAULT_TASK)
-    template = for_task(template, task)
-    settings = fresh_settings({**template, **flags, "task": task})
+    settings = fresh_settings({**template, **flags})
     parent = runs.task_folder(args.logdir, settings["policy"], settings["task"])
     if args.resume:
         if args.loaddir:
             raise UserError("--loaddir: a resumed run goes on from its own checkpoint alone")
-        # Of a preset only where the run lies: the rest stands in its folder.
-        given = {name: value for name, value in template.items() if name == "task"} | flags
-        planned = runs.resumed_runs(parent, args.savedir, args.seed_list, given)
+        # A preset only says where the run lies: the rest stands in its folder.
+        planned = runs.resumed_runs(parent, args.savedir, args.seed_list, flags)
         check_ranks([config for _, config in planned], ranks)
         for folder, config in planned:
-            check_task(args, folder, config, given.get("task", config.task))
+            check_task(args, folder, config, flags.get("task", config.task))
             owned.enter_context(runs.owned(folder))
         return planned
     check_llm_is_named(flags, settings)
@@ -283,11 +298,11 @@ def planned_runs(
     warm_start(make_student(configs[0], rooms), configs[0])
     make_planner(configs[0], Path(os.devnull))
     check_ranks(configs, ranks)
-    if not args.config:
-        say(f"this is the paper's setting; --config {BEST_PRESET} learns sooner and ends higher")
     planned = runs.new_runs(parent, args.savedir, configs, args.overwrite)
     for folder, _ in planned:
         owned.enter_context(runs.owned(folder))
+    if not args.config:
+        say(f"without --config, what no flag says is the paper's setting; see {BEST_PRESET}")
     for folder, config in planned:
         runs.claim(folder, config)
     return planned
@@ -328,6 +343,10 @@ def train_run(config: Config, folder: Path, ranks: Ranks, interrupts: Interrupts
         warm_start(trainer.student, config)
     done = trainer.progress.iteration
     if resumed and done >= config.n_itr:
+        if ranks.lead and done:
+            trainer.export()
+            if not (folder / runs.VERDICT).exists():
+                tell_verdict(folder, trainer, make_evaluator(config, device))
         say(f"{folder} has its {done} iterations; give a larger --n_itr to go on")
         return
     if resumed and ranks.lead:
@@ -340,17 +359,18 @@ def train_run(config: Config, folder: Path, ranks: Ranks, interrupts: Interrupts
         trainer.train(None, interrupts)
         return
 
-    jury = Jury(*make_test_rooms(config), config.seed, device)
+    (folder / runs.VERDICT).unlink(missing_ok=True)
+    evaluator = make_evaluator(config, device)
     log = RunLog(folder, after=done)
     try:
         with TrainingDisplay(folder.name, done, config.n_itr) as display:
-            report = make_report(config, trainer, teacher, jury, log, display)
+            report = make_report(config, trainer, teacher, evaluator, log, display)
             trainer.train(report, interrupts)
     finally:
         log.close()
     did = trainer.progress
-    if did.iteration == config.n_itr:
-        give_verdict(folder, trainer, jury)
+    if done < did.iteration == config.n_itr and not interrupts():
+        tell_verdict(folder, trainer, evaluator)
     missed = f"; {did.unanswered} steps had no answer of the LLM" if config.llm else ""
     say(
         f"{folder}: {did.iteration} iterations, {did.steps} steps, "
@@ -358,17 +378,11 @@ def train_run(config: Config, folder: Path, ranks: Ranks, interrupts: Interrupts
     )
 
 
-def give_verdict(folder: Path, trainer: Trainer, jury: Jury) -> None:
-    """Judge the last and the best student in the rooms that their teacher was judged in."""
-    last, best = jury.judge(trainer.student), None
-    if (folder / runs.BEST).exists():
-        bf16 = trainer.student.bf16
-        student, *_ = load_student(folder / runs.BEST, trainer.device, make_view, bf16)
-        best = jury.judge(student)
-    verdict = Verdict(last, best, trainer.selection.iteration, trainer.teacher_alone)
+def tell_verdict(folder: Path, trainer: Trainer, evaluator: Evaluator) -> None:
+    verdict = give_verdict(trainer, evaluator)
     write_json(folder / runs.VERDICT, verdict.to_dict())
-    for line in verdict.lines():
-        say(line)
+    title = f"{folder.name}: means in {len(VERDICT_SEEDS)} rooms that nothing was chosen in"
+    table(title, COLUMNS, verdict.rows())
 
 
 # eval
@@ -407,7 +421,7 @@ def evaluate_run(
 ) -> tuple[str, list[str]]:
     path = runs.model_file(folder, args.loadmodel)
     if path.name == runs.BEST and not path.exists():
-        raise UserError(f"there is no {path}: a run keeps its best from its fifth evaluation on")
+        raise UserError(f"there is no {path}: a run saves its best from its fifth evaluation on")
     if args.seed_list and len(args.seed_list) == 1:
         given = given | {"seed": args.seed_list[0]}
     config = runs.read_config(folder / runs.CONFIG, **given)
@@ -416,11 +430,16 @@ def evaluate_run(
     say(f"evaluating {path}" + (f", of iteration {after}" if after is not None else ""))
     if trained_on != config.task.name:
         raise UserError(f"{path} was trained on {trained_on}, not on {config.task.name}")
-    return evaluate_actor(args, config, student, target)
+    model = {"model": path.name, "iteration": after}
+    return evaluate_actor(args, config, student, target, model)
 
 
 def evaluate_actor(
-    args: argparse.Namespace, config: Config, student: Student | None, target: Path
+    args: argparse.Namespace,
+    config: Config,
+    student: Student | None,
+    target: Path,
+    model: dict[str, Any] | None = None,
 ) -> tuple[str, list[str]]:
     """Evaluate a student, or else the teacher, and write eval.json and films.
 
@@ -448,6 +467,7 @@ def evaluate_actor(
     content = {
         "task": config.task.name,
         "actor": str(target.parent) if student else "teacher",
+        **(model or {}),
         "deterministic": args.deterministic,
         "hard": config.hard,
         "seed": config.seed,

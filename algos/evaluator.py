@@ -7,8 +7,11 @@ from typing import Any
 import torch
 
 from algos.rollout import Actor, Environments, play
-from utils import statistics
+from algos.student import Greedy
+from utils import seeding, statistics
 from utils.timing import Stopwatch
+
+VERDICT_SEEDS = list(range(seeding.FIRST_VERDICT_SEED, seeding.FIRST_VERDICT_SEED + 100))
 
 
 @dataclass
@@ -24,11 +27,10 @@ class Evaluation:
     unanswered_steps: int = 0
 
     def failures(self) -> dict[str, float]:
-        """How episodes fail, as shares of all: out of time, or ended without success, which in a
-        room is lava."""
+        """How episodes fail, as shares of all: out of time, or early, which in a room is lava."""
         timed_out = sum(self.timed_out)
-        ended = len(self.seeds) - timed_out - sum(self.success)
-        return {"timed out": timed_out / len(self.seeds), "ended": ended / len(self.seeds)}
+        early = len(self.seeds) - timed_out - sum(self.success)
+        return {"timed out": timed_out / len(self.seeds), "failed early": early / len(self.seeds)}
 
     def summary(self) -> dict[str, tuple[float, statistics.Interval]]:
         """Success, return and length: the mean and its 95% interval."""
@@ -63,7 +65,7 @@ class Evaluation:
         return means
 
 
-COLUMNS = ["actor", "n", "success", "return", "length", "timed out", "ended"]
+COLUMNS = ["actor", "n", "success", "return", "length", "timed out", "failed early"]
 """Of an evaluation's row: name, number of episodes, means with intervals, shares of failures."""
 
 
@@ -92,3 +94,46 @@ def evaluate(
             counted = rollout.episode < len(wave)
             evaluation.unanswered_steps += int(rollout.steps["unanswered"][counted].sum())
     return evaluation
+
+
+class Evaluator:
+    """Evaluates actors: while a run goes on in its rooms of evaluation, and for the verdict on it
+    in others, which no choice of a model has seen."""
+
+    def __init__(
+        self,
+        rooms: Environments,
+        seeds: list[int],
+        other_rooms: Environments,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        """`seeds` are those of the rooms of evaluation; `seed` is the run's."""
+        self.rooms = rooms
+        self.seeds = seeds
+        self.other_rooms = other_rooms
+        self.seed = seed
+        self.device = device
+
+    def evaluate(self, actor: Actor, iteration: int) -> tuple[Evaluation, Evaluation]:
+        """An actor that draws on the run's device, after so many iterations: sampled, and
+        deterministic."""
+        sampled, deterministic = (
+            evaluate(
+                self.rooms,
+                each,
+                self.seeds,
+                self._draws(seeding.EVALUATION, iteration),
+                self.device,
+            )
+            for each in (actor, Greedy(actor))
+        )
+        return sampled, deterministic
+
+    def judge(self, actor: Actor, draws_on: torch.device | None = None) -> Evaluation:
+        """For the verdict: an actor that draws on the run's device, or on another."""
+        draws = self._draws(seeding.VERDICT, device=draws_on)
+        return evaluate(self.other_rooms, actor, VERDICT_SEEDS, draws, self.device)
+
+    def _draws(self, *stream: int, device: torch.device | None = None) -> torch.Generator:
+        return seeding.generator(self.seed, *stream, device=device or self.device)

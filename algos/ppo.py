@@ -59,17 +59,17 @@ class PPO:
         rollout: Rollout,
         teacher: Tensor,
         k: float,
+        elapsed: float,
         generator: torch.Generator,
-        done: float = 0.0,
     ) -> dict[str, float]:
         """Some epochs of minibatches over a rollout; `teacher` (S, A) are its labels.
 
-        A row of zeros in `teacher` is no label: the term vanishes there. `generator` lies on the
-        CPU; `done` is the share of the run that lies behind. Returns the means over all
+        A row of zeros in `teacher` is no label: the term vanishes there. `elapsed` is the share of
+        the run that lies behind; `generator` lies on the CPU. Returns the means over all
         minibatches of the losses, and diagnostics.
         """
         for group in self.optimizer.param_groups:
-            group["lr"] = self.settings.learning_rate * (1 - done * self.settings.anneal)
+            group["lr"] = self.settings.learning_rate * (1 - elapsed * self.settings.anneal)
         returns, advantages = self.targets(rollout)
         mean, variance = self._moments(advantages)
         advantages = (advantages - mean) / (variance.sqrt() + 1e-5)

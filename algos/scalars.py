@@ -43,8 +43,7 @@ def train_scalars(sums: dict[str, float], losses: dict[str, float], k: float) ->
         "Train/Eplen": sums["steps"] / episodes,
         "Train/Success Rate": sums["successes"] / episodes,
         "Train/Timed Out": sums["timed out"] / episodes,
-        "Train/Ended Without Success": (episodes - sums["timed out"] - sums["successes"])
-        / episodes,
+        "Train/Failed Early": (episodes - sums["timed out"] - sums["successes"]) / episodes,
         "Train/Loss": losses["loss"],
         "Train/Mean Entropy": losses["entropy"],
         "Train/Kickstarting Loss": losses["distillation"],
@@ -71,16 +70,16 @@ def teacher_scalars(sums: dict[str, float]) -> dict[str, float]:
     }
 
 
-def test_scalars(drawn: Evaluation, likeliest: Evaluation) -> dict[str, float]:
-    """Of a student that draws its actions, and of the same one that takes the likeliest."""
-    summary, failures = drawn.summary(), drawn.failures()
+def test_scalars(sampled: Evaluation, deterministic: Evaluation) -> dict[str, float]:
+    """Of a student that samples its actions, and of the same one that takes the likeliest."""
+    summary, failures = sampled.summary(), sampled.failures()
     return {
         "Test/Return": summary["return"][0],
         "Test/Eplen": summary["length"][0],
         "Test/Success Rate": summary["success"][0],
-        "Test/Success Rate Deterministic": likeliest.summary()["success"][0],
+        "Test/Success Rate Deterministic": deterministic.summary()["success"][0],
         "Test/Timed Out": failures["timed out"],
-        "Test/Ended Without Success": failures["ended"],
+        "Test/Failed Early": failures["failed early"],
     }
 
 
@@ -89,7 +88,7 @@ def selection_scalars(selection: Selection) -> dict[str, float]:
     if selection.best < 0:
         return {}
     return {
-        "Test/Success Rate of Five": selection.mean,
+        "Test/Success Rate Smoothed": selection.mean,
         "Test/Success Rate of the Best": selection.best,
         "Test/Fallen Below the Best": float(selection.fallen),
     }

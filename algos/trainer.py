@@ -54,8 +54,8 @@ class Report:
     what `tell` does with a line of news, and `film`, called when a model was saved and training
     goes on.
 
-    `try_teacher` evaluates the teacher alone, before training; `evaluate` the student after so
-    many iterations, first drawing its actions, then taking the likeliest.
+    `try_teacher` evaluates the teacher alone, before training, in no episode if it could not;
+    `evaluate` the student after so many iterations, sampled and deterministic.
     """
 
     log: Log
@@ -106,14 +106,14 @@ class Trainer:
         self.progress = Progress()
         self.selection = Selection()
         self.teacher_alone = Evaluation()
+        self.best: dict[str, Tensor] = {}
         self.spent: dict[str, float] = {}
-        self._best: dict[str, Tensor] | None = None
 
     def train(self, report: Report | None, stopped: Callable[[], bool]) -> None:
         """Go on until `n_itr` iterations are done, or `stopped` says so after one of them.
 
         Of several ranks the one with a report alone writes. The run folder holds a checkpoint
-        from the start, and one of the end in any case.
+        from before the first iteration, and one of the end in any case.
         """
         if self.progress.iteration == 0:
             self._begin(report)
@@ -137,27 +137,29 @@ class Trainer:
 
     def _begin(self, report: Report | None) -> None:
         """Try the teacher alone, tell the schedule what it surely reaches, save."""
-        sure = 0.0
+        sure = ""
         if report:
             self.teacher_alone = report.try_teacher()
-            sure = self.teacher_alone.summary()["success"][1][0]
-        self.schedule.meet(float(self.ranks.from_lead(str(sure))))
+            if self.teacher_alone.seeds:
+                sure = str(self.teacher_alone.summary()["success"][1][0])
+        if sure := self.ranks.from_lead(sure):
+            self.schedule.meet(float(sure))
         if report:
             self.save(report.log)
 
     def _evaluate(self, report: Report) -> dict[str, float]:
         """Evaluate the student, and keep it if it is the best so far; returns the scalars."""
-        drawn, likeliest = report.evaluate(self.progress.iteration)
+        sampled, deterministic = report.evaluate(self.progress.iteration)
         selection, fallen = self.selection, self.selection.fallen
-        if selection.observe(self.progress.iteration, sum(drawn.success), len(drawn.success)):
+        if selection.observe(self.progress.iteration, sum(sampled.success), len(sampled.success)):
             weights = self.student.state_dict()
-            self._best = {name: weight.cpu().clone() for name, weight in weights.items()}
+            self.best = {name: weight.cpu().clone() for name, weight in weights.items()}
         if selection.fallen and not fallen:
             report.tell(
                 f"success has fallen to {selection.mean:.2f}, from {selection.best:.2f} at "
                 f"iteration {selection.iteration}, which is kept as {runs.BEST}"
             )
-        return test_scalars(drawn, likeliest) | selection_scalars(selection)
+        return test_scalars(sampled, deterministic) | selection_scalars(selection)
 
     def iterate(self) -> dict[str, float]:
         """One iteration; returns its scalars by the names that TensorBoard shows."""
@@ -172,8 +174,8 @@ class Trainer:
         with watch("update"):
             distribution = nothing if labels is None else labels.distribution
             draws = self._draws(seeding.MINIBATCHES)
-            done = iteration / max(self.config.n_itr, 1)
-            losses = self.ppo.update(rollout, distribution, k, draws, done)
+            elapsed = iteration / self.config.n_itr
+            losses = self.ppo.update(rollout, distribution, k, elapsed, draws)
         if not all(torch.isfinite(torch.tensor(value)) for value in losses.values()):
             raise UserError(
                 f"the loss of iteration {iteration + 1} is not finite; "
@@ -240,40 +242,43 @@ class Trainer:
         return dict(zip(values, self.ranks.sum(numbers).tolist(), strict=True))
 
     def save(self, log: Log) -> None:
-        """Write the checkpoint and the student; what is logged up to here, and the best student,
-        which the checkpoint speaks of, are on disk first."""
+        """Write the checkpoint, and the students from it; what is logged up to here is on disk
+        first."""
         log.flush()
-        if self._best is not None:
-            self._save_student(runs.BEST, self.selection.iteration, self._best)
-            self._best = None
-        weights = self.student.state_dict()
         checkpoint.save(
             self.folder / runs.CHECKPOINT,
             {
                 "progress": vars(self.progress),
-                "weights": weights,
+                "weights": self.student.state_dict(),
                 "optimizer": self.ppo.optimizer.state_dict(),
                 "schedule": self.schedule.state(),
                 "selection": vars(self.selection),
+                "best": self.best,
                 "teacher_alone": vars(self.teacher_alone),
             },
         )
-        self._save_student(runs.MODEL, self.progress.iteration, weights)
+        self.export()
 
-    def _save_student(self, name: str, iteration: int, weights: dict[str, Tensor]) -> None:
-        spec = self.student.spec
-        save_student(self.folder / name, self.config.task.name, iteration, spec, weights)
+    def export(self) -> None:
+        """Write the last student and the best one, to be used without this run."""
+        students = {runs.MODEL: (self.progress.iteration, self.student.state_dict())}
+        if self.best:
+            students[runs.BEST] = (self.selection.iteration, self.best)
+        for name, (iteration, weights) in students.items():
+            task, spec = self.config.task.name, self.student.spec
+            save_student(self.folder / name, task, iteration, spec, weights)
 
     def restore(self) -> None:
         """Continue from the run folder's checkpoint."""
         path = self.folder / runs.CHECKPOINT
-        needed = "progress", "weights", "optimizer", "schedule", "selection", "teacher_alone"
-        content = checkpoint.load(path, *needed)
+        needed = "progress", "weights", "optimizer", "schedule", "selection", "best"
+        content = checkpoint.load(path, *needed, "teacher_alone")
         self.student.load(content["weights"], path)
         try:
             self.ppo.optimizer.load_state_dict(content["optimizer"])
             self.progress = Progress(**content["progress"])
             self.selection = Selection(**content["selection"])
+            self.best = content["best"]
             self.teacher_alone = Evaluation(**content["teacher_alone"])
             self.schedule.restore(content["schedule"])
         except (TypeError, ValueError, KeyError) as error:

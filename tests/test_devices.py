@@ -113,7 +113,7 @@ def test_a_graph_of_gradients_does_what_its_work_does(device: str, network: str)
         rollout = play(rooms, student, place, torch.arange(6) + number, draws, Stopwatch())
         labels = torch.rand(len(rollout), 7, device=place).softmax(1)
         means, expected = (
-            learner.update(rollout, labels, k, torch.Generator().manual_seed(number))
+            learner.update(rollout, labels, k, 0.0, torch.Generator().manual_seed(number))
             for learner in learners
         )
         assert means == pytest.approx(expected, rel=1e-3, abs=1e-4)

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import main
-from algos.evaluator import Evaluation
+from algos.evaluator import VERDICT_SEEDS, Evaluation
 from algos.trainer import Report
 from utils import checkpoint, seeding
 from utils.log import METRICS, RunLog, TrainingDisplay, read_lines
@@ -35,13 +36,13 @@ SCALARS = (
     *("Train/Kickstarting Coef", "Train/Approx KL", "Train/Clip Fraction"),
     *("Train/Explained Variance", "Train/Agreement", "Train/Unanswered Steps"),
     *("Train/Approx KL Largest", "Train/Gradient Norm", "Train/Weight Norm"),
-    *("Train/Teacher's Share of the Gradient", "Train/Timed Out", "Train/Ended Without Success"),
+    *("Train/Teacher's Share of the Gradient", "Train/Timed Out", "Train/Failed Early"),
     *("Speed/Environment", "Speed/Policy", "Speed/Teacher", "Speed/Update", "Speed/Total"),
     "Speed/Seconds",
 )
 TESTS = (
     *("Test/Return", "Test/Eplen", "Test/Success Rate", "Test/Success Rate Deterministic"),
-    *("Test/Timed Out", "Test/Ended Without Success"),
+    *("Test/Timed Out", "Test/Failed Early"),
 )
 
 
@@ -65,11 +66,8 @@ def scalars(folder: Path) -> dict[str, list[int]]:
 
 
 def assert_same_run(one: Path, other: Path) -> None:
-    kept = ("acmodel.pt", "weights"), ("best.pt", "weights"), ("checkpoint.pt", "optimizer")
+    kept = ("acmodel.pt", "weights"), ("checkpoint.pt", "optimizer"), ("checkpoint.pt", "best")
     for name, key in kept:
-        if name == "best.pt" and not (one / name).exists():
-            assert not (other / name).exists()
-            continue
         first, second = (checkpoint.load(folder / name)[key] for folder in (one, other))
         torch.testing.assert_close(first, second, rtol=0, atol=0)
     for key in ("selection", "schedule", "teacher_alone"):
@@ -133,15 +131,46 @@ def test_a_run_ends_with_a_verdict_in_three_lines(
     names = "last student", f"best, of iteration {verdict['best']['iteration']}", "teacher alone"
     for line, name, who in zip(lines, names, ("last", "best", "teacher"), strict=True):
         outcome = verdict[who]
-        success, total = outcome["success"], outcome["return"]
-        episodes = outcome["episodes"]
-        assert success["mean"] == sum(e["success"] for e in episodes) / 10
-        assert [e["seed"] for e in episodes] == [*range(2**31, 2**31 + 10)]
-        assert line == (
-            f"{name}: success {success['mean']:.3f} [{success['low']:.3f}, {success['high']:.3f}], "
-            f"return {total['mean']:.3f} [{total['low']:.3f}, {total['high']:.3f}] in 10 rooms"
+        success, total, episodes = outcome["success"], outcome["return"], outcome["episodes"]
+        assert success["mean"] == sum(e["success"] for e in episodes) / 100
+        assert [e["seed"] for e in episodes] == VERDICT_SEEDS
+        assert line.startswith(name)
+        means = " ".join(line.removeprefix(name).split())
+        assert means.startswith(
+            f"100 {success['mean']:.3f} [{success['low']:.3f}, {success['high']:.3f}] "
+            f"{total['mean']:.3f} [{total['low']:.3f}, {total['high']:.3f}]"
         )
     assert verdict["teacher"]["success"]["mean"] == 1
+
+
+def test_a_verdict_that_a_kill_has_cost_is_given_when_the_run_is_resumed(tmp_path: Path) -> None:
+    assert train(tmp_path, "--n_itr", "5", "--savedir", "run") == 0
+    folder = runs_of(tmp_path) / "run"
+    names = "acmodel.pt", "best.pt"
+    before = [checkpoint.load(folder / name) for name in names]
+    verdict = (folder / "verdict.json").read_text()
+    for name in (*names, "verdict.json"):
+        (folder / name).unlink()
+    assert main.main(["train", "--logdir", str(tmp_path), "--savedir", "run", "--resume"]) == 0
+    assert (folder / "verdict.json").read_text() == verdict
+    for name, kept in zip(names, before, strict=True):
+        made = checkpoint.load(folder / name)
+        assert made["iteration"] == kept["iteration"]
+        torch.testing.assert_close(made["weights"], kept["weights"], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("model", ["best", "acmodel"])
+def test_an_evaluation_says_which_model_it_is_of(
+    trained: Path, capsys: pytest.CaptureFixture[str], model: str
+) -> None:
+    folder = runs_of(trained) / "whole"
+    name = ["--savedir", f"of-{model}"]
+    assert evaluate(trained, "--loaddir", "whole", "--loadmodel", model, *name) == 0
+    iteration = checkpoint.load(folder / f"{model}.pt")["iteration"]
+    said = f"evaluating {folder / f'{model}.pt'}, of iteration {iteration}"
+    assert said in capsys.readouterr().out
+    content = json.loads((folder / f"of-{model}" / "eval.json").read_text())
+    assert (content["model"], content["iteration"]) == (f"{model}.pt", iteration)
 
 
 def test_a_run_that_falls_below_its_best_says_so_and_keeps_the_best(
@@ -433,6 +462,19 @@ def test_training_starts_from_another_run(trained: Path, tmp_path: Path) -> None
     torch.testing.assert_close(old, new, rtol=0, atol=0)
 
 
+def test_a_run_of_before_these_settings_is_the_papers(trained: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "ppo" / "simpledoorkey" / "old"
+    shutil.copytree(runs_of(trained) / "whole", folder)
+    config = json.loads((folder / "config.json").read_text())
+    model = checkpoint.load(folder / "acmodel.pt")
+    for setting in ("network", "anneal"):
+        del config[setting]
+    del model["network"]["network"], model["iteration"]
+    (folder / "config.json").write_text(json.dumps(config))
+    checkpoint.save(folder / "acmodel.pt", model)
+    assert evaluate(tmp_path, "--loaddir", "old") == 0
+
+
 @pytest.fixture
 def broken(tmp_path: Path) -> Path:
     """A log tree with a run for each way to be wrong."""
@@ -638,7 +680,7 @@ def test_the_papers_setting_is_named_where_no_preset_is(
 ) -> None:
     flags = ["train", "--logdir", str(tmp_path), "--n_itr", "0", "--savedir", "run"]
     assert main.main(flags) == 0
-    assert "this is the paper's setting; --config configs/best.yaml" in capsys.readouterr().out
+    assert "what no flag says is the paper's setting; see configs/best" in capsys.readouterr().out
     assert main.main([*flags, "--overwrite", "--config", "configs/best.yaml"]) == 0
     assert main.main([*flags, "--resume"]) == 0
     assert "the paper's setting" not in capsys.readouterr().out
@@ -653,6 +695,8 @@ def test_what_a_preset_gets_wrong_is_told_in_a_line(
         ("gama: 0.5", "there is no setting 'gama'"),
         ("tasks: {TwoDoor: {gama: 0.5}}", "tasks: TwoDoor: there is no setting 'gama'"),
         ("tasks: {TwoDoor: 7}", "tasks: TwoDoor must hold settings"),
+        ("tasks: {TwoDoor: {task: LavaDoorKey}}", "tasks: TwoDoor must hold settings of that task"),
+        ("tasks: {TwoDor: {gamma: 0.5}}", "tasks: TwoDor is no task; there are Colored"),
         ("tasks: [TwoDoor]", "tasks must hold settings by the names of tasks"),
         ("1: 2\ngama: 3", "there is no setting '1'"),
         ("batch_size: big", "batch_size: Input should be a valid integer"),

@@ -34,5 +34,8 @@ def load(path: Path, *needed: str) -> dict[str, Any]:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise UserError(f"{path} is no checkpoint of this version of the project")
     if missing := [key for key in needed if key not in content]:
-        raise UserError(f"{path} lacks {', '.join(missing)}: it is another kind of checkpoint")
+        raise UserError(
+            f"{path} lacks {', '.join(missing)}: it is of an earlier version of the project, "
+            "or another kind of checkpoint"
+        )
     return content

@@ -77,12 +77,12 @@ class Config(_Strict):
     batch_size: int = Field(ge=2, le=MOST)
     frame_stack: int = Field(ge=1)
     recurrent: bool
-    network: Literal["paper", "egocentric"]
+    network: Literal["paper", "egocentric"] = "paper"
     gamma: Probability
     lam: Probability
     gae: bool
     learning_rate: float = Field(gt=0)
-    anneal: bool
+    anneal: bool = False
     epochs: int = Field(ge=1)
     clip: float = Field(gt=0)
     value_coef: float = Field(ge=0)
@@ -199,7 +199,8 @@ def _validated(kind: type[Content], content: Mapping[str, Any], source: object) 
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        given = f", not {first['input']!r:.60}" if place else ""
+        missing = first["type"] == "missing"
+        given = f", not {first['input']!r:.60}" if place and not missing else ""
         where = f"{source}: {place}" if place else source
         raise UserError(f"{where}: {first['msg']}{given}") from error
 

@@ -218,27 +218,20 @@ def write_config(folder: Path, config: Config) -> None:
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """The settings in a run's config.json, or some in a YAML file; the task, if there is one, is
-    a valid one. Under `tasks` a file may say more for single tasks, by their names."""
-    settings = read_yaml(path)
-    settings.pop("provenance", None)
-    sections = settings.pop("tasks", {})
-    _check_names(settings, path)
-    if not isinstance(sections, dict):
-        raise UserError(f"{path}: tasks must hold settings by the names of tasks")
-    for name, section in sections.items():
-        if not isinstance(section, dict):
-            raise UserError(f"{path}: tasks: {name} must hold settings")
-        _check_names(section, f"{path}: tasks: {name}")
-    if "task" in settings:
-        task = settings["task"]
-        settings["task"] = make_task(task, path) if isinstance(task, dict) else load_task(str(task))
-    return settings | ({"tasks": sections} if sections else {})
+    """The settings in a run's config.json."""
+    return check_settings(read_yaml(path), path)
 
 
-def _check_names(settings: dict[str, Any], source: object) -> None:
+def check_settings(content: dict[str, Any], source: object) -> dict[str, Any]:
+    """Settings from a file, all of known names; the task, if there is one, is a valid one."""
+    settings = {name: value for name, value in content.items() if name != "provenance"}
     if unknown := settings.keys() - Config.model_fields.keys():
         raise UserError(f"{source}: there is no setting {min(map(str, unknown))!r}")
+    if "task" in settings:
+        task = settings["task"]
+        known = isinstance(task, dict)
+        settings["task"] = make_task(task, source) if known else load_task(str(task))
+    return settings
 
 
 def read_config(path: Path, **changes: Any) -> Config:

@@ -12,8 +12,8 @@ WEIGHTS, ROOMS, ACTIONS, TEACHER, MINIBATCHES, EVALUATION, VIDEO, VERDICT = rang
 FIRST_TRAINING_SEED = 2**32
 """Rooms of training have seeds from here on; those of evaluation lie below."""
 
-FIRST_VERDICT_SEED = 2**31
-"""Rooms in which a run's models and its teacher are judged in the end: no choice saw them."""
+FIRST_VERDICT_SEED = 2**62 + FIRST_TRAINING_SEED
+"""Rooms in which a run's students and its teacher are judged; those of training lie below."""
 
 
 def generator(seed: int, *stream: int, device: torch.device | str = "cpu") -> torch.Generator:

@@ -1,9 +1,20 @@
 """Settings: what was given, over what a preset or a task's file says, over the defaults."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
-from utils.config import Config, Task, defaults, load_plans, load_task, make_config
+from utils import runs
+from utils.config import (
+    Config,
+    Task,
+    defaults,
+    load_plans,
+    load_task,
+    make_config,
+    read_yaml,
+    task_names,
+)
 from utils.devices import choose_device, default_threads
 from utils.errors import UserError
 from utils.flags import DEFAULT_TASK
@@ -22,13 +33,26 @@ def given_settings(args: argparse.Namespace, task: Task | None = None) -> dict[s
     return given
 
 
-def for_task(template: dict[str, Any], task: Task) -> dict[str, Any]:
-    """What a file of settings says for one task: what it says for all, and more under `tasks`."""
-    settings = {name: value for name, value in template.items() if name != "tasks"}
-    for name, section in template.get("tasks", {}).items():
+def read_preset(path: Path, task_name: str | None) -> dict[str, Any]:
+    """What a file of settings says for one task, the named one, or its own, or the default: what
+    it says for all tasks, and more under `tasks`."""
+    content = read_yaml(path)
+    sections = content.pop("tasks", {})
+    settings = runs.check_settings(content, path)
+    task = load_task(task_name) if task_name else settings.get("task") or load_task(DEFAULT_TASK)
+    if not isinstance(sections, dict):
+        raise UserError(f"{path}: tasks must hold settings by the names of tasks")
+    names = [*task_names(), task.name]
+    for name, section in sections.items():
+        source = f"{path}: tasks: {name}"
+        if str(name).lower() not in map(str.lower, names):
+            raise UserError(f"{source} is no task; there are {', '.join(names)}")
+        if not isinstance(section, dict) or "task" in section:
+            raise UserError(f"{source} must hold settings of that task")
+        section = runs.check_settings(section, source)
         if str(name).lower() == task.name.lower():
             settings |= section
-    return settings
+    return settings | {"task": task}
 
 
 def check_llm_is_named(flags: dict[str, Any], settings: dict[str, Any]) -> None:

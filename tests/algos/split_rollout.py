@@ -5,11 +5,13 @@ torchrun --nproc_per_node=2 -m tests.algos.split_rollout OUT
 
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 import main
+from algos.evaluator import Evaluation
 from algos.rollout import Rollout
 from planner.planners import make_recorded_planner
 from utils.config import load_task, make_config
@@ -18,10 +20,21 @@ from utils.settings import fresh_settings
 from utils.timing import Stopwatch
 
 
+class Tried(NamedTuple):
+    """A report of a teacher's trial."""
+
+    outcome: Evaluation
+    log: None = None
+
+    def try_teacher(self) -> Evaluation:
+        return self.outcome
+
+
 def run() -> None:
     out, ranks = Path(sys.argv[1]), Ranks()
     torch.set_num_threads(1)
     small = {"traj_per_itr": 3, "batch_size": 64, "threads": 1, "device": "cpu"}
+    small |= {"schedule": "matched"}
     given = fresh_settings({"task": load_task("SimpleDoorKey")} | small)
     config = make_config(given | {"seed": 5}, "test")
     teacher = main.make_teacher(config, make_recorded_planner(config.task), 3)
@@ -34,10 +47,15 @@ def run() -> None:
         return play(seeds, generator, watch)
 
     trainer.play = noted
+    # A teacher that the lead alone has tried.
+    tried = Evaluation([*range(9)], [True] * 6 + [False] * 3, [False] * 9, [1.0] * 9, [1] * 9)
+    trainer.save = lambda log: None  # type: ignore[method-assign]
+    trainer._begin(Tried(tried) if ranks.lead else None)  # type: ignore[arg-type]
     scalars = [trainer.iterate() for _ in range(2)]
     seen = {"rooms": rooms, "draws": draws, "episodes": trainer.progress.episodes}
     shared = {k: v for k, v in scalars[-1].items() if not k.startswith("Speed/")}
-    torch.save({**seen, "scalars": shared}, out / f"{ranks.number}.pt")
+    state = trainer.schedule.state()
+    torch.save({**seen, "scalars": shared, "schedule": state}, out / f"{ranks.number}.pt")
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def main() -> None:
     rollout, labels = stored(ranks.share(len(steps)), steps, student)
     settings = SETTINGS.__class__(**{**vars(SETTINGS), "batch_size": batch})
     ppo = PPO(student, settings, ranks)
-    means = ppo.update(rollout, labels, 2.0, torch.Generator().manual_seed(ranks.number))
+    means = ppo.update(rollout, labels, 2.0, 0.0, torch.Generator().manual_seed(ranks.number))
     torch.save({"weights": student.state_dict(), "means": means}, out / f"{ranks.number}.pt")
 
 

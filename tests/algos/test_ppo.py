@@ -74,7 +74,9 @@ def test_the_returns_of_the_original() -> None:
 
 def test_the_update_of_the_original() -> None:
     rows, rollout, ppo = recorded()
-    means = ppo.update(rollout, rows["teacher"].float(), 10.0, torch.Generator().manual_seed(0))
+    means = ppo.update(
+        rollout, rows["teacher"].float(), 10.0, 0.0, torch.Generator().manual_seed(0)
+    )
     losses = [means[name] for name in ("loss", "entropy", "distillation", "policy", "value")]
     np.testing.assert_allclose(losses, rows["mean_losses"], atol=1e-4)
     log_probs, _ = ppo.student(rollout.obs[:50], torch.ones(50))
@@ -89,15 +91,15 @@ def test_an_update_can_be_replayed(network: str) -> None:
     ppo.batch_size = replayed.batch_size = 30
     for number, k in enumerate((10.0, 3.0)):
         draws = [torch.Generator().manual_seed(number) for _ in range(2)]
-        expected = ppo.update(rollout, rows["teacher"].float(), k, draws[0])
-        assert replayed.update(rollout, rows["teacher"].float(), k, draws[1]) == expected
+        expected = ppo.update(rollout, rows["teacher"].float(), k, 0.0, draws[0])
+        assert replayed.update(rollout, rows["teacher"].float(), k, 0.0, draws[1]) == expected
     for name, weights in ppo.student.state_dict().items():
         assert torch.equal(replayed.student.state_dict()[name], weights)
 
 
 def test_rows_of_zeros_are_no_labels() -> None:
     _, rollout, ppo = recorded()
-    means = ppo.update(rollout, torch.zeros(128, 7), 10.0, torch.Generator().manual_seed(0))
+    means = ppo.update(rollout, torch.zeros(128, 7), 10.0, 0.0, torch.Generator().manual_seed(0))
     assert means["distillation"] == 0
 
 
@@ -131,9 +133,9 @@ def test_the_teacher_is_imitated(recurrent: bool) -> None:
     rollout = dataclasses.replace(rollout, last_state=state)
     ppo, generator = PPO(student, SETTINGS, Ranks()), torch.Generator().manual_seed(0)
     teacher = rows["teacher"].float()
-    first = ppo.update(rollout, teacher, 10.0, generator)["distillation"]
+    first = ppo.update(rollout, teacher, 10.0, 0.0, generator)["distillation"]
     for _ in range(8):
-        last = ppo.update(rollout, teacher, 10.0, generator)["distillation"]
+        last = ppo.update(rollout, teacher, 10.0, 0.0, generator)["distillation"]
     assert last < 0.9 * first
 
 
@@ -148,9 +150,9 @@ def test_returns_of_a_terminated_episode_take_nothing_from_beyond_its_end() -> N
 def test_the_learning_rate_falls_to_the_end_of_the_run() -> None:
     _, rollout, ppo = recorded()
     labels, draws = torch.zeros(128, 7), torch.Generator().manual_seed(0)
-    for anneal, done, rate in ((False, 0.75, 1e-3), (True, 0.75, 2.5e-4), (True, 0.0, 1e-3)):
+    for anneal, elapsed, rate in ((False, 0.75, 1e-3), (True, 0.75, 2.5e-4), (True, 0.0, 1e-3)):
         ppo.settings = dataclasses.replace(SETTINGS, anneal=anneal)
-        ppo.update(rollout, labels, 0.0, draws, done)
+        ppo.update(rollout, labels, 0.0, elapsed, draws)
         assert [group["lr"] for group in ppo.optimizer.param_groups] == [pytest.approx(rate)]
 
 
@@ -171,8 +173,8 @@ def test_the_teachers_share_of_the_gradient() -> None:
     reward = advantages[:, None] * (said - taken) + 0.001 * said * (log_probs + entropy)
     taught = 10.0 * (said - teacher)
     expected = float(taught.norm() / (taught.norm() + reward.norm()))
-    means = ppo.update(rollout, teacher, 10.0, torch.Generator().manual_seed(0))
+    means = ppo.update(rollout, teacher, 10.0, 0.0, torch.Generator().manual_seed(0))
     assert means["teacher_share"] == pytest.approx(expected, rel=1e-3)
-    alone = ppo.update(rollout, teacher, 0.0, torch.Generator().manual_seed(0))
+    alone = ppo.update(rollout, teacher, 0.0, 0.0, torch.Generator().manual_seed(0))
     assert alone["teacher_share"] == 0
     assert alone["largest_kl"] == pytest.approx(alone["approx_kl"])

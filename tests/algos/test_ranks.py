@@ -56,6 +56,8 @@ def test_ranks_play_in_rooms_of_their_own_and_count_them_together(tmp_path: Path
         assert not torch.equal(one, other)
     assert first["episodes"] == second["episodes"] == alone["episodes"] == 6
     assert first["scalars"] == second["scalars"]
+    assert first["schedule"] == second["schedule"]
+    assert 0.3 < first["schedule"]["teacher"] < 6 / 9
 
 
 def start(logdir: Path, *flags: str) -> subprocess.Popen[str]:
@@ -70,7 +72,8 @@ def start(logdir: Path, *flags: str) -> subprocess.Popen[str]:
 
 
 def test_a_run_of_two_ranks_has_one_log_and_goes_on_alone_when_one_dies(tmp_path: Path) -> None:
-    job = start(tmp_path, "--n_itr", "1000", "--save_interval", "2")
+    flags = ["--eval_interval", "2", "--save_interval", "2", "--network", "egocentric"]
+    job = start(tmp_path, "--n_itr", "1000", *flags, "--schedule", "matched")
     assert job.stdout
     for line in job.stdout:
         if " 4/1000: " in line:

@@ -1,6 +1,8 @@
 import tempfile
 from pathlib import Path
+from typing import Any
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,11 +11,12 @@ import main
 from algos.evaluator import Evaluation
 from algos.trainer import Report, Trainer
 from planner.planners import make_recorded_planner
+from utils import checkpoint
 from utils.config import Config, make_config
 from utils.ranks import Ranks
 from utils.settings import fresh_settings
 
-ITERATIONS = 4
+ITERATIONS = 7
 
 
 class Silence:
@@ -26,7 +29,13 @@ class Silence:
     def flush(self) -> None: ...
 
 
-NOTHING = Evaluation([0], [False], [True], [0.0], [1])
+WINS = 1, 3, 2, 0, 2, 3, 1, 2
+"""Of four episodes, by iteration."""
+
+
+def outcome(iteration: int) -> Evaluation:
+    success = [episode < WINS[iteration] for episode in range(4)]
+    return Evaluation([*range(4)], success, [not won for won in success], [0.0] * 4, [1] * 4)
 
 
 def train(config: Config, folder: Path, stops: set[int]) -> Trainer:
@@ -43,8 +52,8 @@ def train(config: Config, folder: Path, stops: set[int]) -> Trainer:
 
         report = Report(
             log=Silence(),
-            try_teacher=lambda: NOTHING,
-            evaluate=lambda _: (NOTHING, NOTHING),
+            try_teacher=lambda: outcome(1),
+            evaluate=lambda iteration: (outcome(iteration), outcome(0)),
             show=lambda *_: None,
             tell=lambda _: None,
             film=lambda _: None,
@@ -52,6 +61,12 @@ def train(config: Config, folder: Path, stops: set[int]) -> Trainer:
         trainer.train(report, stopped)
         if progress.iteration == ITERATIONS:
             return trainer
+
+
+def states(trainer: Trainer) -> tuple[dict[str, Any], ...]:
+    parts = trainer.student, trainer.ppo.optimizer
+    plain = trainer.schedule.state(), vars(trainer.selection), vars(trainer.teacher_alone)
+    return *(part.state_dict() for part in parts), *plain
 
 
 @settings(max_examples=4)
@@ -65,6 +80,7 @@ def test_a_resumed_run_equals_the_unbroken_one(
     stops: set[int], recurrent: bool, schedule: str, seed: int
 ) -> None:
     chosen = {"recurrent": recurrent, "schedule": schedule, "n_itr": ITERATIONS}
+    chosen |= {"eval_interval": 1, "anneal": True}
     small = {"traj_per_itr": 1, "batch_size": 64, "device": "cpu", "threads": 1}
     given = fresh_settings(chosen | small)
     config = make_config(given | {"seed": seed}, "settings")
@@ -72,8 +88,35 @@ def test_a_resumed_run_equals_the_unbroken_one(
         one = train(config, Path(whole), set())
         other = train(config, Path(parts), stops)
     for first, second in zip(
-        (one.student.state_dict(), one.ppo.optimizer.state_dict(), one.schedule.state()),
-        (other.student.state_dict(), other.ppo.optimizer.state_dict(), other.schedule.state()),
+        (*states(one), one.best),
+        (*states(other), other.best),
         strict=True,
     ):
         torch.testing.assert_close(first, second, rtol=0, atol=0)
+
+
+def test_the_best_of_a_run_that_was_killed_is_the_one_its_checkpoint_speaks_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = {"traj_per_itr": 1, "batch_size": 64, "device": "cpu", "threads": 1}
+    given = fresh_settings(small | {"n_itr": ITERATIONS, "eval_interval": 1, "save_interval": 1})
+    config = make_config(given | {"seed": 0}, "settings")
+
+    def killed(trainer: Trainer) -> None:
+        if trainer.progress.iteration == 6:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "export", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(config, tmp_path, set())
+    assert not (tmp_path / "best.pt").exists()
+    trainer = main.make_trainer(
+        config, tmp_path, main.make_teacher(config, make_recorded_planner(config.task), 3), Ranks()
+    )
+    trainer.restore()
+    trainer.export()
+    saved = checkpoint.load(tmp_path / "best.pt")
+    assert saved["iteration"] == trainer.selection.iteration
+    torch.testing.assert_close(saved["weights"], trainer.best, rtol=0, atol=0)
+    assert checkpoint.load(tmp_path / "acmodel.pt")["iteration"] == 6
