@@ -21,6 +21,8 @@ from utils.errors import UserError
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 MAX_SEED = 2**32 - 1
+KEY_VARIABLE = "LLM_API_KEY"
+"""Of the environment: the one place for a key."""
 
 Content = TypeVar("Content")
 
@@ -99,6 +101,7 @@ class Config(_Strict):
     llm_workers: int = Field(ge=1)
     llm_retries: int = Field(ge=0)
     llm_strict: bool
+    llm_optional: bool = False
     n_ask: int = Field(ge=1, le=1000)
     answers: str | None
     num_eval: int = Field(ge=1)
@@ -117,6 +120,12 @@ class Config(_Strict):
             if parts.username or parts.password:
                 raise ValueError("must hold no password: it would stand in the run's config.json")
         return url
+
+    @model_validator(mode="after")
+    def _is_strict_or_optional(self) -> "Config":
+        if self.llm_strict and self.llm_optional:
+            raise ValueError("llm_strict and llm_optional: give one of them")
+        return self
 
     @model_validator(mode="after")
     def _stay_below_training_seeds(self) -> "Config":

@@ -84,6 +84,9 @@ def add_common_flags(command: argparse.ArgumentParser) -> None:
     add_setting(
         command, "--llm_strict", action="store_true", help="stop when the LLM does not answer"
     )
+    add_setting(
+        command, "--llm_optional", action="store_true", help="go on even if it never answers"
+    )
     add_setting(command, "--policy", choices=["ppo"], help="the algorithm")
     add_setting(command, "--device", help="cpu or cuda; default cuda if there is one")
     add_setting(

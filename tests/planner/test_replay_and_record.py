@@ -12,10 +12,10 @@ import pytest
 import requests
 
 import main
-from planner.llm import ChatClient, Prompt
 from planner.plans import as_plans, parse_reply
 from planner.replay_api import Replayer
 from planner.scene import Scene
+from tests.planner.askers import ask, asker
 from tests.test_main import ROOT, SMALL
 from utils.chat_server import MAX_REQUEST, ChatRequest, Message
 from utils.config import load_plans, load_task
@@ -70,10 +70,9 @@ def test_an_unknown_scene_gets_a_reply_without_a_plan() -> None:
 
 
 def test_the_server_speaks_both_shapes_and_refuses_what_it_must(url: str) -> None:
-    prompt = Prompt("Advise.", HOLDING)
-    assert len(ChatClient(url, "m", 1.0).ask(prompt, 5)) == 5
+    assert len(ask(asker(url), 5, HOLDING)) == 5
     chat = url.replace("/v1/chat/completions", "/chat")
-    assert len(ChatClient(chat, "m", 1.0).ask(prompt, 3)) == 3
+    assert len(ask(asker(chat), 3, HOLDING)) == 3
     assert requests.post(chat, data=b"x" * (MAX_REQUEST + 1)).status_code == 413
     assert requests.post(chat, json={"messages": "?"}).status_code == 422
 
