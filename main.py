@@ -109,6 +109,11 @@ def make_teacher(config: Config, planner: Planner, view_size: int) -> PlanTeache
     return PlanTeacher(planner, SceneReader(config.task.names), view_size, config.hard)
 
 
+def make_narrator(config: Config, answers: Path, rooms: Rooms) -> PlanTeacher:
+    """A teacher for films, which show what is known and ask nobody."""
+    return make_teacher(config, make_planner(config, answers, asks=False), rooms.view_size)
+
+
 def make_student(config: Config, rooms: Rooms) -> Student:
     """A student that has learned nothing; the run's seed fixes its weights."""
     spec = network_spec(config, rooms)
@@ -182,11 +187,12 @@ def make_report(
 ) -> Report:
     studio = make_rooms(config, 1, render=True)
     student, device = trainer.student, trainer.device
+    narrator = make_narrator(config, trainer.folder / runs.ANSWERS, studio)
 
     def film(iteration: int) -> None:
         draws = seeding.generator(config.seed, seeding.VIDEO, iteration, device=device)
         room = jury.seeds[0]
-        frames = film_episode(studio, student, teacher, ACTIONS, room, draws, device, GIF_FRAMES)
+        frames = film_episode(studio, student, narrator, ACTIONS, room, draws, device, GIF_FRAMES)
         log.film("Episode", frames, iteration)
 
     def try_teacher() -> Evaluation:
@@ -396,20 +402,23 @@ def evaluate_actor(
     prepare(device, config.threads)
     rooms, seeds = make_test_rooms(config)
     answers = (target.parent if student else target) / runs.ANSWERS
-    # A student needs no LLM any more: its films show what is known of the teacher.
-    planner = make_planner(config, answers, asks=student is None)
-    teacher = make_teacher(config, planner, rooms.view_size)
-    actor: Actor = teacher
+    narrator = make_narrator(config, answers, rooms)
+    # A student needs no LLM any more.
+    teacher = narrator
     if student:
         spec = network_spec(config, rooms)
         check_network(student, spec, target.parent)
-        actor = student
+    else:
+        teacher = make_teacher(config, make_planner(config, answers), rooms.view_size)
+    actor, filmed = cast(tuple[Actor, Actor], (student or teacher, student or narrator))
     if args.deterministic:
-        actor = Greedy(actor)
+        actor, filmed = Greedy(actor), Greedy(filmed)
     # A teacher draws on the CPU, a student where it is.
     place = device if student else torch.device("cpu")
     draws = seeding.generator(config.seed, seeding.EVALUATION, device=place)
     outcome = evaluate(rooms, actor, seeds, draws, device)
+    if config.llm and outcome.unanswered == 1:
+        raise UserError("the LLM answered in none of the steps: there is nothing to evaluate")
 
     content = {
         "task": config.task.name,
@@ -429,7 +438,7 @@ def evaluate_actor(
         studio = make_rooms(config, 1, render=True)
         for seed in seeds[: args.videos]:
             draws = seeding.generator(config.seed, seeding.VIDEO, seed, device=place)
-            frames = film_episode(studio, actor, teacher, ACTIONS, seed, draws, device)
+            frames = film_episode(studio, filmed, narrator, ACTIONS, seed, draws, device)
             write_mp4(target / f"episode-{seed}.mp4", frames)
             say(f"wrote {target / f'episode-{seed}.mp4'}")
     if outcome.unanswered_steps:

@@ -141,6 +141,9 @@ class Trainer:
         if report:
             self.teacher_alone = report.try_teacher()
             sure = self.teacher_alone.summary()["success"][1][0]
+            if self.config.llm and self.teacher_alone.unanswered_steps:
+                # What it reaches where it did not answer is not known: it may be anything.
+                sure = 1.0
         self.schedule.meet(float(self.ranks.from_lead(str(sure))))
         if report:
             self.save(report.log)

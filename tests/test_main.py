@@ -19,6 +19,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import main
 from algos.evaluator import Evaluation
 from algos.trainer import Report
+from tests.planner.servers import plans, serve
 from utils import checkpoint, seeding
 from utils.log import METRICS, RunLog, TrainingDisplay, read_lines
 from utils.ranks import Ranks
@@ -581,6 +582,16 @@ def test_an_llm_that_cannot_be_asked_costs_no_run(
     assert words in error
     assert error.count("\n") == 1
     assert sorted(path.name for path in (runs_of(tmp_path) / "old").iterdir()) == before
+
+
+def test_a_film_asks_nobody(tmp_path: Path) -> None:
+    """Without a teacher's weight a strict run needs its server for nothing, its films included."""
+    flags = ["--kl_until", "1", "--n_ask", "1", "--llm", "openai", "--savedir", "filmed"]
+    with serve(plans) as server:
+        assert train(tmp_path, *flags, "--llm_url", server.url, "--n_itr", "1") == 0
+    (runs_of(tmp_path) / "filmed" / "answers.jsonl").unlink()
+    again = ["train", "--logdir", str(tmp_path), "--resume", "--n_itr", "2", "--llm_strict"]
+    assert main.main(again) == 0
 
 
 def test_bench_measures_draws_and_records(

@@ -16,6 +16,7 @@ from planner.plans import as_plans, parse_reply
 from planner.replay_api import Replayer
 from planner.scene import Scene
 from tests.planner.askers import ask, asker
+from tests.planner.servers import in_turn, plans, serve, status
 from tests.test_main import ROOT, SMALL
 from utils.chat_server import MAX_REQUEST, ChatRequest, Message
 from utils.config import load_plans, load_task
@@ -128,3 +129,36 @@ def test_plans_in_words_keep_their_probabilities() -> None:
     assert plan
     assert as_plans(((0.25, plan), (0.75, plan))) == {"go to <key>": 1.0}
     assert Scene((), "key").text == HOLDING
+
+
+def evaluate(url: str, folder: Path, *flags: str) -> int:
+    short = ["--threads", "1", "--num_eval", "2", "--n_ask", "1"]
+    llm = ["--llm", "openai", "--llm_url", url, "--llm_workers", "1"]
+    return main.main(["eval", "--eval_teacher", "--logdir", str(folder), *llm, *short, *flags])
+
+
+@pytest.mark.parametrize("flags", [[], ["--llm_optional"], ["--llm_strict"]])
+def test_an_evaluation_of_an_llm_that_did_not_answer_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str]
+) -> None:
+    with serve(status(401)) as server:
+        assert evaluate(server.url, tmp_path, *flags) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: the LLM ")
+    assert error.count("\n") == 1
+    assert not list(tmp_path.rglob("eval.json"))
+
+
+def test_an_evaluation_that_was_answered_in_part_says_so_beside_the_number(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serve(in_turn(plans, plans, status(401))) as server:
+        assert evaluate(server.url, tmp_path) == 0
+    (path,) = tmp_path.rglob("eval.json")
+    result = json.loads(path.read_text())
+    steps = sum(episode["length"] for episode in result["episodes"])
+    share = result["unanswered_steps"] / steps
+    assert 0 < share < 1
+    header, row = capsys.readouterr().out.splitlines()[-2:]
+    assert "unanswered" in header
+    assert row.split()[-1] == f"{share:.3f}"
