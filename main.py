@@ -464,7 +464,8 @@ def record(args: argparse.Namespace) -> int:
         raise UserError(f"{out} is there already; give another --out, or --overwrite")
     # Half a file of plans would help nobody.
     config = config.model_copy(update={"llm_strict": True})
-    planner = NotingPlanner(make_planner(config, out.with_suffix(".answers.jsonl")))
+    stored = Path(config.answers or out.with_suffix(".answers.jsonl"))
+    planner = NotingPlanner(make_planner(config, stored))
     try:
         find_scenes(config, planner, args.episodes)
     except KeyboardInterrupt:
@@ -477,11 +478,17 @@ def record(args: argparse.Namespace) -> int:
     plans = {scene.text: as_plans(answer) for scene, answer in planner.noted.items()}
     show_plans(config.task.name, plans)
     advised = {text: answer for text, answer in plans.items() if answer}
+    if not advised:
+        raise UserError(
+            f"no reply of {config.llm} holds a plan: see {stored}, and delete it to ask anew"
+        )
     write_plans(out, f"What {config.llm} answered about {config.task.name}", advised)
     counts = ", ".join(
         f"{name.lower()} {round(count, 1):g}" for name, count in planner.counts().items()
     )
     say(f"wrote {out}; {counts}")
+    if not planner.counts()["Requests"]:
+        say(f"nothing was asked: all replies were there already; delete {stored} to ask anew")
     return 0
 
 

@@ -172,7 +172,10 @@ def _instructions(goal: object, example: object) -> str:
 
 def load_plans(path: Path) -> Plans:
     """A file of plans: scene text -> plan -> probability."""
-    return _validated(Plans, read_yaml(path), path)
+    plans = _validated(Plans, read_yaml(path), path)
+    if not plans:
+        raise UserError(f"{path} holds no plans; give another file")
+    return plans
 
 
 def defaults(task: Task) -> dict[str, Any]:

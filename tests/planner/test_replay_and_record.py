@@ -131,6 +131,64 @@ def test_plans_in_words_keep_their_probabilities() -> None:
     assert Scene((), "key").text == HOLDING
 
 
+def record(url: str, out: Path, *flags: str) -> int:
+    short = ["--episodes", "2", "--n_ask", "2", "--llm_retries", "0"]
+    llm = ["--llm", "openai", "--llm_url", url]
+    return main.main(["record", *llm, *short, "--out", str(out), *flags])
+
+
+def test_a_recording_that_asked_nothing_says_which_file_to_delete(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "plans.yaml"
+    shared = tmp_path / "shared.jsonl"
+    with serve(plans) as server:
+        for flags, stored in (
+            ([], out.with_suffix(".answers.jsonl")),
+            (["--answers", str(shared)], shared),
+        ):
+            assert record(server.url, out, "--overwrite", *flags) == 0
+            assert "nothing was asked" not in capsys.readouterr().out
+            asked = len(server.requests)
+            assert record(server.url, out, "--overwrite", *flags) == 0
+            said = capsys.readouterr().out
+            assert "nothing was asked" in said
+            assert f"delete {stored}" in said
+            assert len(server.requests) == asked
+            stored.unlink()
+            assert record(server.url, out, "--overwrite", *flags) == 0
+            assert len(server.requests) == 2 * asked
+            stored.unlink()
+            server.requests.clear()
+
+
+def test_a_model_that_never_gives_a_plan_is_an_error_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "plans.yaml"
+    with serve(lambda handler, body: handler.choices(["Hm."] * body.get("n", 1))) as server:
+        assert record(server.url, out) == 1
+    error = capsys.readouterr().err
+    assert "error: no reply of openai holds a plan" in error
+    assert str(out.with_suffix(".answers.jsonl")) in error
+    assert error.count("\n") == 1
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("content", ["", "{}\n", "# nothing\n"])
+def test_plans_from_an_empty_file_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str
+) -> None:
+    path = tmp_path / "plans.yaml"
+    path.write_text(content)
+    flags = ["train", "--logdir", str(tmp_path), *SMALL, "--n_itr", "1", "--plans", str(path)]
+    assert main.main(flags) == 1
+    error = capsys.readouterr().err
+    assert str(path) in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "ppo").exists()
+
+
 def evaluate(url: str, folder: Path, *flags: str) -> int:
     short = ["--threads", "1", "--num_eval", "2", "--n_ask", "1"]
     llm = ["--llm", "openai", "--llm_url", url, "--llm_workers", "1"]
