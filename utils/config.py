@@ -1,9 +1,10 @@
 """Configuration: task files, defaults, and the complete settings of a run."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import yaml
 from pydantic import (
@@ -23,6 +24,7 @@ CONFIGS = Path(__file__).parent.parent / "configs"
 MAX_SEED = 2**32 - 1
 KEY_VARIABLE = "LLM_API_KEY"
 """Of the environment: the one place for a key."""
+SECRET = re.compile("key|token|secret|pass|auth|sig|credential", re.IGNORECASE)
 
 Content = TypeVar("Content")
 
@@ -117,8 +119,12 @@ class Config(_Strict):
             parts = urlsplit(url)
             if parts.scheme not in ("http", "https") or not parts.hostname:
                 raise ValueError("must be like http://localhost:8000/v1/chat/completions")
-            if parts.username or parts.password:
-                raise ValueError("must hold no password: it would stand in the run's config.json")
+            names = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
+            if parts.username or parts.password or any(map(SECRET.search, names)):
+                raise ValueError(
+                    "must hold no password and no key, which would stand in the run's "
+                    f"config.json; {KEY_VARIABLE} in the environment is the place for it"
+                )
         return url
 
     @model_validator(mode="after")
@@ -207,7 +213,9 @@ def _validated(kind: type[Content], content: Mapping[str, Any], source: object) 
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        given = f", not {first['input']!r:.60}" if place else ""
+        # An address may hold what must not be shown.
+        shown = place and "llm_url" not in first["loc"]
+        given = f", not {first['input']!r:.60}" if shown else ""
         where = f"{source}: {place}" if place else source
         raise UserError(f"{where}: {first['msg']}{given}") from error
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.commands import Parser
-from utils.config import LLMS, task_names
+from utils.config import KEY_VARIABLE, LLMS, task_names
 from utils.devices import physical_cores
 
 DEFAULT_TASK = "SimpleDoorKey"
@@ -48,7 +48,13 @@ def add_teacher_flags(command: argparse.ArgumentParser) -> None:
     add("--task", help=f"{tasks} (any case) or a task's YAML file; default {DEFAULT_TASK}")
     add("--logdir", type=Path, default=DEFAULT_LOGDIR, help="root of the log tree; default log")
     source = command.add_mutually_exclusive_group()
-    add_setting(source, "--llm", choices=LLMS, help="teach with an LLM over HTTP")
+    add_setting(
+        source,
+        "--llm",
+        choices=LLMS,
+        help=f"teach with an LLM over HTTP; its key, if it wants one, is {KEY_VARIABLE} in the "
+        "environment",
+    )
     for flag, kind, text in (
         ("--llm_url", str, "its chat completions, if they are elsewhere"),
         ("--llm_model", str, "its model"),
