@@ -23,6 +23,7 @@ from planner.scene import Scene
 from planner.together import Asker, in_thread
 from tests.planner.servers import Frozen, Handler, hang, in_turn, plans, serve, status
 from tests.test_main import ROOT, SMALL, runs_of
+from utils import checkpoint
 from utils.errors import UserError
 from utils.log import waiting
 
@@ -357,6 +358,17 @@ def test_a_wrong_key_ends_a_run_at_once_unless_the_llm_is_optional(
         resume = ["train", "--logdir", str(tmp_path), "--resume", "--n_itr", "2"]
         assert main.main([*resume, "--llm_strict"]) == 1
         assert "the LLM does not answer" in capsys.readouterr().err
+
+
+def test_a_trial_without_answers_does_not_send_the_teacher_away(tmp_path: Path) -> None:
+    """A schedule that compares with the teacher would else find it matched from the start."""
+    flags = ["--schedule", "matched", "--llm", "vicuna", "--llm_optional", "--n_itr", "0"]
+    with serve(status(401)) as server:
+        where = ["--logdir", str(tmp_path), "--savedir", "run", "--llm_url", server.url]
+        assert main.main(["train", *SMALL, *flags, *where]) == 0
+    content = checkpoint.load(runs_of(tmp_path) / "run" / "checkpoint.pt")
+    assert content["teacher_alone"]["unanswered_steps"] > 0
+    assert content["schedule"]["lacking"] == 1
 
 
 def start_training(tmp_path: Path, url: str, *flags: str) -> subprocess.Popen[str]:
