@@ -38,7 +38,7 @@ from algos import speeds
 from algos.evaluator import COLUMNS, VERDICT_SEEDS, Evaluation, Evaluator, evaluate
 from algos.film import film_episode
 from algos.ppo import PPO, PPOSettings
-from algos.rollout import Actor, Answered, Environments, Unanswered, Uniform, play
+from algos.rollout import Actor, Environments, Uniform, play
 from algos.schedule import AdaptiveSchedule, LinearSchedule, MatchedSchedule, Schedule
 from algos.student import Greedy, NetworkSpec, Student, load_student
 from algos.trainer import Play, Report, Trainer
@@ -122,6 +122,11 @@ def make_teacher(config: Config, planner: Planner, view_size: int) -> PlanTeache
     return PlanTeacher(planner, SceneReader(config.task.names), view_size, config.hard)
 
 
+def make_narrator(config: Config, answers: Path, rooms: Rooms) -> PlanTeacher:
+    """A teacher for films, which show what is known and ask nobody."""
+    return make_teacher(config, make_planner(config, answers, asks=False), rooms.view_size)
+
+
 def make_student(config: Config, rooms: Rooms) -> Student:
     """A student that has learned nothing; the run's seed fixes its weights."""
     spec = network_spec(config, rooms)
@@ -195,23 +200,21 @@ def make_report(
 ) -> Report:
     studio = make_rooms(config, 1, render=True)
     student, device = trainer.student, trainer.device
+    narrator = make_narrator(config, trainer.folder / runs.ANSWERS, studio)
 
     def film(iteration: int) -> None:
         draws = seeding.generator(config.seed, seeding.VIDEO, iteration, device=device)
         room = evaluator.seeds[0]
-        frames = film_episode(studio, student, teacher, ACTIONS, room, draws, device, GIF_FRAMES)
+        frames = film_episode(studio, student, narrator, ACTIONS, room, draws, device, GIF_FRAMES)
         log.film("Episode", frames, iteration)
 
     def try_teacher() -> Evaluation:
-        # Of an LLM that is away no steps are asked for: the first would only be the first of many.
-        actor = Answered(teacher) if config.llm else teacher
-        try:
-            outcome = evaluator.judge(actor, draws_on=torch.device("cpu"))
-        except Unanswered:
-            say("the teacher alone was not measured: not all of its scenes have an answer")
-            return Evaluation()
+        outcome = evaluator.judge(teacher, draws_on=torch.device("cpu"))
         _, count, success, total, *_ = outcome.row("")
-        say(f"teacher alone in {count} rooms: success {success}, return {total}")
+        missed = (
+            f"; {outcome.unanswered_steps} steps unanswered" if outcome.unanswered_steps else ""
+        )
+        say(f"teacher alone in {count} rooms: success {success}, return {total}{missed}")
         return outcome
 
     evaluate = partial(evaluator.evaluate, student)
@@ -449,20 +452,23 @@ def evaluate_actor(
     prepare(device, config.threads)
     rooms, seeds = make_test_rooms(config)
     answers = (target.parent if student else target) / runs.ANSWERS
-    # A student needs no LLM any more: its films show what is known of the teacher.
-    planner = make_planner(config, answers, asks=student is None)
-    teacher = make_teacher(config, planner, rooms.view_size)
-    actor: Actor = teacher
+    narrator = make_narrator(config, answers, rooms)
+    # A student needs no LLM any more.
+    teacher = narrator
     if student:
         spec = network_spec(config, rooms)
         check_network(student, spec, target.parent)
-        actor = student
+    else:
+        teacher = make_teacher(config, make_planner(config, answers), rooms.view_size)
+    actor, filmed = cast(tuple[Actor, Actor], (student or teacher, student or narrator))
     if args.deterministic:
-        actor = Greedy(actor)
+        actor, filmed = Greedy(actor), Greedy(filmed)
     # A teacher draws on the CPU, a student where it is.
     place = device if student else torch.device("cpu")
     draws = seeding.generator(config.seed, seeding.EVALUATION, device=place)
     outcome = evaluate(rooms, actor, seeds, draws, device)
+    if config.llm and outcome.unanswered == 1:
+        raise UserError("the LLM answered in none of the steps: there is nothing to evaluate")
 
     content = {
         "task": config.task.name,
@@ -483,7 +489,7 @@ def evaluate_actor(
         studio = make_rooms(config, 1, render=True)
         for seed in seeds[: args.videos]:
             draws = seeding.generator(config.seed, seeding.VIDEO, seed, device=place)
-            frames = film_episode(studio, actor, teacher, ACTIONS, seed, draws, device)
+            frames = film_episode(studio, filmed, narrator, ACTIONS, seed, draws, device)
             write_mp4(target / f"episode-{seed}.mp4", frames)
             say(f"wrote {target / f'episode-{seed}.mp4'}")
     if outcome.unanswered_steps:
@@ -509,7 +515,8 @@ def record(args: argparse.Namespace) -> int:
         raise UserError(f"{out} is there already; give another --out, or --overwrite")
     # Half a file of plans would help nobody.
     config = config.model_copy(update={"llm_strict": True})
-    planner = NotingPlanner(make_planner(config, out.with_suffix(".answers.jsonl")))
+    stored = Path(config.answers or out.with_suffix(".answers.jsonl"))
+    planner = NotingPlanner(make_planner(config, stored))
     try:
         find_scenes(config, planner, args.episodes)
     except KeyboardInterrupt:
@@ -522,11 +529,17 @@ def record(args: argparse.Namespace) -> int:
     plans = {scene.text: as_plans(answer) for scene, answer in planner.noted.items()}
     show_plans(config.task.name, plans)
     advised = {text: answer for text, answer in plans.items() if answer}
+    if not advised:
+        raise UserError(
+            f"no reply of {config.llm} holds a plan: see {stored}, and delete it to ask anew"
+        )
     write_plans(out, f"What {config.llm} answered about {config.task.name}", advised)
     counts = ", ".join(
         f"{name.lower()} {round(count, 1):g}" for name, count in planner.counts().items()
     )
     say(f"wrote {out}; {counts}")
+    if not planner.counts()["Requests"]:
+        say(f"nothing was asked: all replies were there already; delete {stored} to ask anew")
     return 0
 
 

@@ -26,6 +26,11 @@ class Evaluation:
     lengths: list[int] = field(default_factory=list)
     unanswered_steps: int = 0
 
+    @property
+    def unanswered(self) -> float:
+        """The share of steps in which a teacher had no answer."""
+        return self.unanswered_steps / sum(self.lengths)
+
     def failures(self) -> dict[str, float]:
         """How episodes fail, as shares of all: out of time, or early, which in a room is lava."""
         timed_out = sum(self.timed_out)
@@ -48,7 +53,7 @@ class Evaluation:
             low, high = (f"{end:.{digits[what]}f}" if isfinite(end) else "–" for end in interval)
             cells.append(f"{mean:.{digits[what]}f} [{low}, {high}]")
         failures = [f"{share:.3f}" for share in self.failures().values()]
-        return [name, str(len(self.seeds)), *cells, *failures]
+        return [name, str(len(self.seeds)), *cells, *failures, f"{self.unanswered:.3f}"]
 
     def to_dict(self) -> dict[str, Any]:
         """For a JSON file: means, intervals and every episode."""
@@ -65,8 +70,9 @@ class Evaluation:
         return means
 
 
-COLUMNS = ["actor", "n", "success", "return", "length", "timed out", "failed early"]
-"""Of an evaluation's row: name, number of episodes, means with intervals, shares of failures."""
+COLUMNS = ["actor", "n", "success", "return", "length", "timed out", "failed early", "unanswered"]
+"""Of an evaluation's row: name, number of episodes, means with intervals, shares of failures, and
+the share of steps without an answer."""
 
 
 def evaluate(

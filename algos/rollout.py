@@ -51,29 +51,6 @@ class Uniform:
         return {"action": action}, state
 
 
-class Unanswered(Exception):
-    """A teacher was to act where it has no answer."""
-
-
-class Answered:
-    """A teacher that acts only as long as it has an answer to every scene."""
-
-    def __init__(self, teacher: Actor) -> None:
-        self.teacher = teacher
-
-    def initial_state(self, count: int, device: torch.device) -> Tensor:
-        return self.teacher.initial_state(count, device)
-
-    def act(
-        self, obs: Tensor, state: Tensor, generator: torch.Generator
-    ) -> tuple[dict[str, Tensor], Tensor]:
-        """As the teacher acts; `Unanswered` at the first step without an answer."""
-        step, state = self.teacher.act(obs, state, generator)
-        if step["unanswered"].any():
-            raise Unanswered
-        return step, state
-
-
 @dataclass
 class Rollout:
     """E whole episodes of S steps together, one after another.

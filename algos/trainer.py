@@ -54,8 +54,8 @@ class Report:
     what `tell` does with a line of news, and `film`, called when a model was saved and training
     goes on.
 
-    `try_teacher` evaluates the teacher alone, before training, in no episode if it could not;
-    `evaluate` the student after so many iterations, sampled and deterministic.
+    `try_teacher` evaluates the teacher alone, before training; `evaluate` the student after so
+    many iterations, sampled and deterministic.
     """
 
     log: Log
@@ -137,13 +137,14 @@ class Trainer:
 
     def _begin(self, report: Report | None) -> None:
         """Try the teacher alone, tell the schedule what it surely reaches, save."""
-        sure = ""
+        sure = 0.0
         if report:
             self.teacher_alone = report.try_teacher()
-            if self.teacher_alone.seeds:
-                sure = str(self.teacher_alone.summary()["success"][1][0])
-        if sure := self.ranks.from_lead(sure):
-            self.schedule.meet(float(sure))
+            sure = self.teacher_alone.summary()["success"][1][0]
+            if self.config.llm and self.teacher_alone.unanswered_steps:
+                # What it reaches where it did not answer is not known: it may be anything.
+                sure = 1.0
+        self.schedule.meet(float(self.ranks.from_lead(str(sure))))
         if report:
             self.save(report.log)
 

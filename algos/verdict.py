@@ -7,13 +7,13 @@ from typing import Any
 from algos.evaluator import COLUMNS, Evaluation, Evaluator
 from algos.trainer import Trainer
 
-NOT_MEASURED = ["–"] * (len(COLUMNS) - 1)
+NO_BEST = ["best: from the fifth evaluation on", *["–"] * (len(COLUMNS) - 1)]
 
 
 @dataclass
 class Verdict:
     """How the last student did, the best one, of an `iteration`, and their teacher; a run of a few
-    evaluations has no best, and a teacher that did not answer was not measured."""
+    evaluations has no best."""
 
     last: Evaluation
     best: Evaluation | None
@@ -25,19 +25,14 @@ class Verdict:
         best = f"best, of iteration {self.iteration}"
         return [
             self.last.row("last student"),
-            self.best.row(best)
-            if self.best
-            else ["best: from the fifth evaluation", *NOT_MEASURED],
-            self.teacher.row("teacher alone")
-            if self.teacher.seeds
-            else ["teacher: not measured", *NOT_MEASURED],
+            self.best.row(best) if self.best else NO_BEST,
+            self.teacher.row("teacher alone"),
         ]
 
     def to_dict(self) -> dict[str, Any]:
         """For a JSON file."""
         best = self.best and {"iteration": self.iteration, **self.best.to_dict()}
-        teacher = self.teacher.to_dict() if self.teacher.seeds else None
-        return {"last": self.last.to_dict(), "best": best, "teacher": teacher}
+        return {"last": self.last.to_dict(), "best": best, "teacher": self.teacher.to_dict()}
 
 
 def give_verdict(trainer: Trainer, evaluator: Evaluator) -> Verdict:

@@ -49,6 +49,10 @@ class AnswerStore:
         """The replies to a question, oldest first."""
         return list(self._replies.get(question, ()))
 
+    def knows(self, task: str, model: str) -> bool:
+        """Whether a model has ever said anything about a task."""
+        return any((q.task, q.model) == (task, model) for q in self._replies)
+
     def add(self, question: Question, reply: str) -> None:
         """Append a reply; it is on disk when this returns."""
         entry = {**question._asdict(), "reply": reply}

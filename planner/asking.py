@@ -4,15 +4,16 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import as_completed
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 
 from planner.answers import AnswerStore, Question
-from planner.llm import ChatClient, LLMError, Prompt, in_thread
+from planner.faults import LLMError
+from planner.llm import Prompt
 from planner.plans import Answer, Plan, as_plans, is_plain, made_plain, parse_reply
 from planner.scene import Scene
+from planner.together import Asker, Want
 from utils.errors import UserError
 
 Progress = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
@@ -25,13 +26,16 @@ class AskingPlanner:
 
     Scenes are asked about together; a reply without a plan is asked for again, at most `retries`
     times, and then counts as no advice. All replies go through the store, so that what was
-    answered is never asked again. If the server fails, the scenes at stake have no answer for
-    now: that is told once, and from then on one of them is tried before the others are, each in
-    its turn; with `strict` it is a UserError instead. If it is not to ask, it just knows what the
-    store holds.
+    answered is never asked again.
+
+    If the server fails, the scenes at stake have no answer for now: that is told once a reason,
+    and from then on one of them, each in its turn, is tried in the background until a reply
+    comes. It is a UserError instead if no answer ever came, unless the LLM is `optional`, and with
+    `strict` in any case. A scene that alone is refused is tried again from time to time. If it is
+    not to ask, it just knows what the store holds.
     """
 
-    client: ChatClient
+    asker: Asker
     store: AnswerStore
     task: str
     instructions: str
@@ -39,6 +43,7 @@ class AskingPlanner:
     n: int
     retries: int
     strict: bool
+    optional: bool
     tell: Callable[[str], None]
     progress: Progress
     asks: bool = True
@@ -47,13 +52,20 @@ class AskingPlanner:
     _seconds: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _grown: bool = False
-    _away: int = 0
+    _tried: int = 0
+    _told: int | None = None
+    _told_refusals: set[int] = field(default_factory=set)
+    _refused_until: dict[Scene, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # What answered a run before is no mistake.
+        self.asker.patience.heard = self.store.knows(self.task, self.asker.client.model)
 
     def answers(self, scenes: Sequence[Scene]) -> list[Answer | None]:
         unknown = [scene for scene in dict.fromkeys(scenes) if scene not in self._known]
         if unknown:
             self.store.refresh()
-            if self.asks and any(self._missing(scene) for scene in unknown):
+            if self.asks:
                 self._ask_about(unknown)
             for scene in unknown:
                 if not self._missing(scene):
@@ -63,7 +75,7 @@ class AskingPlanner:
 
     def counts(self) -> dict[str, float]:
         """What the asking has cost so far."""
-        usage = self.client.usage
+        usage = self.asker.client.usage
         return {
             "Requests": usage.requests,
             "Failures": usage.failures,
@@ -84,7 +96,7 @@ class AskingPlanner:
         return Prompt(self.instructions, scene.text)
 
     def _question(self, scene: Scene) -> Question:
-        client, prompt = self.client, self.prompt(scene)
+        client, prompt = self.asker.client, self.prompt(scene)
         return Question(self.task, scene.text, prompt.fingerprint, client.model, client.temperature)
 
     def _plans(self, scene: Scene) -> list[Plan | None]:
@@ -104,49 +116,62 @@ class AskingPlanner:
         counts = Counter(plans).most_common()
         return tuple((count / len(plans), plan) for plan, count in counts) or None
 
-    def _ask_about(self, unknown: list[Scene]) -> None:
-        began = time.monotonic()
-        with self.store.locked():
-            scenes = [scene for scene in unknown if self._missing(scene)]
-            failure = self._try_again(scenes) if self._away else None
-            if not failure:
-                failure = self._ask_together([scene for scene in scenes if self._missing(scene)])
-        self._seconds += time.monotonic() - began
-        if failure and self.strict:
-            raise UserError(f"the LLM does not answer: {failure}")
-        if failure and not self._away:
-            self.tell(f"going on without the LLM for now, and asking again later: {failure}")
-        if self._away and not failure:
+    def _ask_about(self, unknown: Sequence[Scene]) -> None:
+        patience = self.asker.patience
+        if self._told is not None and not patience.away:
             self.tell("the LLM answers again")
-        self._away = self._away + 1 if failure else 0
-
-    def _try_again(self, scenes: list[Scene]) -> LLMError | None:
-        """Ask a server that was away about one scene, another one each time: it may be that one
-        alone that it does not answer to."""
-        try:
-            for scene in scenes[self._away % len(scenes) :][:1] if scenes else ():
-                self._ask(scene, lambda: None, attempts=1)
-        except LLMError as error:
-            return error
-        return None
-
-    def _ask_together(self, scenes: list[Scene]) -> LLMError | None:
-        """Ask about scenes until they are known; the first failure, if there is one."""
+            self._told = None
+        scenes = self._to_ask(unknown)
         if not scenes:
-            return None
-        failure: LLMError | None = None
-        replies = sum(self._missing(scene) for scene in scenes)
-        about = f"asking {self.client.url} about {len(scenes)} scene(s)"
-        with self.progress(about, replies) as advance:
-            for job in as_completed([in_thread(partial(self._ask, s, advance)) for s in scenes]):
-                try:
-                    job.result()
-                except LLMError as error:
-                    failure = failure or error
-        return failure
+            return
+        if not patience.away:
+            self._ask_together(scenes)
+        elif patience.due():
+            self._tried += 1
+            scene = scenes[self._tried % len(scenes)]
+            self.asker.try_again(self._want(scene, lambda: None))
+        if patience.away and self._told != patience.away.status:
+            self.tell(f"going on without the LLM for now, and asking again later: {patience.away}")
+            self._told = patience.away.status
 
-    def _ask(self, scene: Scene, advance: Callable[[], None], attempts: int | None = None) -> None:
-        def heard(reply: str) -> None:
+    def _to_ask(self, unknown: Sequence[Scene]) -> list[Scene]:
+        now = time.monotonic()
+        return [
+            scene
+            for scene in unknown
+            if now >= self._refused_until.get(scene, 0.0) and self._missing(scene)
+        ]
+
+    def _ask_together(self, unknown: Sequence[Scene]) -> None:
+        """Ask about scenes until they are known, or cannot be."""
+        began, patience = time.monotonic(), self.asker.patience
+        refused: dict[Scene, LLMError] = {}
+        with self.store.locked():
+            if scenes := self._to_ask(unknown):
+                about = f"asking {self.asker.client.url} about {len(scenes)} scene(s)"
+                if patience.starting:
+                    about += f"; it has {patience.first:g} s to start (a model may be loading)"
+                with self.progress(about, sum(map(self._missing, scenes))) as advance:
+                    wants = {scene: self._want(scene, advance) for scene in scenes}
+                    self.asker.ask(list(wants.values()))
+                refused = {scene: want.failure for scene, want in wants.items() if want.failure}
+        self._seconds += time.monotonic() - began
+        if failure := patience.away or next(iter(refused.values()), None):
+            self._stop_if_needed(failure)
+        for scene, refusal in refused.items():
+            self._refused_until[scene] = time.monotonic() + patience.longest
+            if refusal.status not in self._told_refusals:
+                self.tell(f"going on without an answer about {scene.text!r} for now: {refusal}")
+                self._told_refusals.add(refusal.status)
+
+    def _stop_if_needed(self, failure: LLMError) -> None:
+        if self.strict:
+            raise UserError(f"the LLM does not answer: {failure}")
+        if not (self.asker.patience.heard or self.optional):
+            raise UserError(f"the LLM does not answer: {failure}; --llm_optional goes on without")
+
+    def _want(self, scene: Scene, advance: Callable[[], None]) -> Want:
+        def arrived(reply: str) -> None:
             self.store.add(self._question(scene), reply)
             plan = parse_reply(reply, self.nouns)
             with self._lock:
@@ -156,5 +181,4 @@ class AskingPlanner:
             if plan:
                 advance()
 
-        while missing := self._missing(scene):
-            self.client.ask(self.prompt(scene), missing, heard, attempts)
+        return Want(self.prompt(scene), partial(self._missing, scene), arrived)

@@ -5,10 +5,12 @@ from pathlib import Path
 
 from planner.answers import AnswerStore
 from planner.asking import AskingPlanner
-from planner.llm import KEY_VARIABLE, SERVERS, ChatClient
+from planner.llm import SERVERS, ChatClient
+from planner.patience import Patience
 from planner.plans import AnonymousColors, Planner, RecordedPlanner
 from planner.scene import SceneReader
-from utils.config import LLM, Config, Task
+from planner.together import Asker
+from utils.config import KEY_VARIABLE, LLM, Config, Task
 from utils.errors import UserError
 from utils.log import say, waiting
 
@@ -58,14 +60,15 @@ def make_asking_planner(
         config.llm_workers,
     )
     return AskingPlanner(
-        client=client,
-        store=AnswerStore(answers, say),
+        asker=Asker(client, Patience(config.llm_workers, strict=config.llm_strict)),
+        store=AnswerStore(answers, say if asks else lambda _: None),
         task=config.task.name,
         instructions=config.task.instructions,
         nouns=nouns_of(config.task),
         n=config.n_ask,
         retries=config.llm_retries,
         strict=config.llm_strict,
+        optional=config.llm_optional,
         tell=say,
         progress=waiting,
         asks=asks,

@@ -35,17 +35,18 @@ def read_reply(content: str) -> tuple[list[str], int]:
 
 def read_error(content: str) -> tuple[int, str]:
     """The code, or 0, and the message, to be added to a sentence, in a server's error: FastChat's
-    object, or OpenAI's, which holds it under `error`."""
+    object, OpenAI's, which holds it under `error`, or FastAPI's, which has a `detail`."""
     try:
         error = json.loads(content)
     except (ValueError, RecursionError):
         return 0, ""
-    if isinstance(error, dict) and isinstance(error.get("error"), dict):
-        error = error["error"]
     if not isinstance(error, dict):
         return 0, ""
-    message = error.get("message")
-    words = f": {' '.join(message.split()):.200}" if isinstance(message, str) else ""
+    inner = error.get("error")
+    error = inner if isinstance(inner, dict) else error
+    said = (error.get("message"), inner, _detail(error.get("detail")))
+    message = next((words for words in said if isinstance(words, str)), "")
+    words = f": {' '.join(message.split()):.200}" if message else ""
     return _whole(error.get("code")), words
 
 
@@ -69,6 +70,18 @@ def _choice(choice: Any) -> Any:
         return None
     message = choice.get("message")
     return message.get("content") or "" if isinstance(message, dict) else choice.get("text")
+
+
+def _detail(detail: Any) -> Any:
+    """FastAPI's words: a text, or a list of what is wrong where."""
+    if not isinstance(detail, list):
+        return detail
+    faults = [fault for fault in detail if isinstance(fault, dict) and "msg" in fault]
+    return "; ".join(f"{_place(fault.get('loc'))}{fault['msg']}" for fault in faults)
+
+
+def _place(loc: Any) -> str:
+    return f"{'.'.join(map(str, loc))}: " if isinstance(loc, list) else ""
 
 
 def _whole(number: Any) -> int:

@@ -21,9 +21,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import main
 from algos.evaluator import VERDICT_SEEDS, Evaluation
 from algos.trainer import Report
+from tests.planner.servers import plans, serve
 from utils import checkpoint, seeding
 from utils.log import METRICS, RunLog, TrainingDisplay, read_lines
 from utils.ranks import Ranks
+from utils.runs import read_config
 
 ROOT = Path(__file__).parent.parent
 SMALL = [
@@ -609,6 +611,9 @@ def test_training_rooms_are_never_those_of_evaluation() -> None:
     [
         (["--llm_url", "localhost:8000/v1"], "must be like http://localhost:8000"),
         (["--llm_url", "http://me:hunter2@localhost/v1"], "must hold no password"),
+        (["--llm_url", "http://localhost/v1?api-key=hunter2"], "must hold no password and no key"),
+        (["--llm_url", "http://localhost/v1?a=1&accessToken=hunter2"], "LLM_API_KEY"),
+        (["--llm_url", "localhost/v1?key=hunter2"], "must be like http://localhost:8000"),
         (["--llm_temperature", "inf"], "finite number"),
         (["--answers", "."], "Is a directory"),
     ],
@@ -622,8 +627,35 @@ def test_an_llm_that_cannot_be_asked_costs_no_run(
     assert train(tmp_path, *again, *flags) == 1
     error = capsys.readouterr().err
     assert words in error
+    assert "hunter2" not in error
     assert error.count("\n") == 1
     assert sorted(path.name for path in (runs_of(tmp_path) / "old").iterdir()) == before
+
+
+def test_a_url_may_have_a_query_without_a_key(tmp_path: Path) -> None:
+    url = "http://localhost:9/v1/chat/completions?api-version=2024-10-21"
+    assert train(tmp_path, "--n_itr", "0", "--kl_until", "0", "--savedir", "old") == 0
+    config = read_config(runs_of(tmp_path) / "old" / "config.json", llm_url=url)
+    assert config.llm_url == url
+
+
+@pytest.mark.parametrize("command", ["train", "eval", "record"])
+def test_the_help_names_the_place_of_the_key(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main.main([command, "--help"])
+    assert "LLM_API_KEY" in capsys.readouterr().out
+
+
+def test_a_film_asks_nobody(tmp_path: Path) -> None:
+    """Without a teacher's weight a strict run needs its server for nothing, its films included."""
+    flags = ["--kl_until", "1", "--n_ask", "1", "--llm", "openai", "--savedir", "filmed"]
+    with serve(plans) as server:
+        assert train(tmp_path, *flags, "--llm_url", server.url, "--n_itr", "1") == 0
+    (runs_of(tmp_path) / "filmed" / "answers.jsonl").unlink()
+    again = ["train", "--logdir", str(tmp_path), "--resume", "--n_itr", "2", "--llm_strict"]
+    assert main.main(again) == 0
 
 
 def test_bench_measures_draws_and_records(

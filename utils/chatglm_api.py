@@ -4,11 +4,13 @@ python3 -m utils.chatglm_api [--host HOST] [--port PORT]
 """
 
 import os
+import re
 import sys
 from functools import partial
 
 from zai import ZaiClient, ZhipuAiClient
 from zai.core import APIStatusError, APITimeoutError, ZaiError
+from zai.core._errors import APIConnectionError
 from zai.types.chat.chat_completion import Completion
 
 from utils.chat_server import ChatError, ChatRequest, Replies, add_address_flags, chat_app, serve
@@ -21,14 +23,22 @@ SERVICES: dict[str, type[ZhipuAiClient] | type[ZaiClient]] = {
     "ZHIPUAI_API_KEY": ZhipuAiClient,
     "ZAI_API_KEY": ZaiClient,
 }
+KEY = re.compile(r"[^\s.]+\.[^\s.]+", re.ASCII)
 PORT = 3301
 SECONDS = 120
+# A dependency failed, whatever is asked: it is of no use to ask again.
+BAD_KEY = 424
 
 
 def connect() -> Service:
-    """The service that the environment holds a key of."""
+    """The service that the environment holds a key of. UserError if there is none, or it has not
+    the shape of one."""
     for variable, service in SERVICES.items():
         if key := os.environ.get(variable):
+            if not KEY.fullmatch(key):
+                raise UserError(
+                    f"{variable} in the environment is no key: those are like id.secret"
+                )
             # Those who ask try again by themselves.
             return service(api_key=key, timeout=SECONDS, max_retries=0)
     raise UserError(f"no key: set {' or '.join(SERVICES)} in the environment")
@@ -48,12 +58,19 @@ def ask(client: Service, request: ChatRequest) -> Replies:
     except APIStatusError as error:
         after = error.response.headers.get("Retry-After")
         headers = {"Retry-After": after} if after else None
+        if error.status_code in (401, 403):
+            # Not theirs who ask: their own key is another one.
+            variable = next(name for name in SERVICES if os.environ.get(name))
+            message = f"the service refuses the key in {variable}, {error.status_code}"
+            raise ChatError(BAD_KEY, message) from error
         message = f"the service answers {error.status_code}"
         raise ChatError(error.status_code, message, headers) from error
     except APITimeoutError as error:
         raise ChatError(504, "the service does not answer in time") from error
+    except APIConnectionError as error:
+        raise ChatError(502, "the service cannot be reached") from error
     except (ZaiError, ValueError, RecursionError) as error:
-        raise ChatError(502, "the service cannot be reached, or be understood") from error
+        raise ChatError(502, "the service's answer cannot be understood") from error
     if not isinstance(completion, Completion):
         raise ChatError(502, "the service answers with a stream")
     # The SDK does not check what it hands out, whatever its types say.

@@ -1,9 +1,10 @@
 """Configuration: task files, defaults, and the complete settings of a run."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import yaml
 from pydantic import (
@@ -21,6 +22,9 @@ from utils.errors import UserError
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 MAX_SEED = 2**32 - 1
+KEY_VARIABLE = "LLM_API_KEY"
+"""Of the environment: the one place for a key."""
+SECRET = re.compile("key|token|secret|pass|auth|sig|credential", re.IGNORECASE)
 
 Content = TypeVar("Content")
 
@@ -101,6 +105,7 @@ class Config(_Strict):
     llm_workers: int = Field(ge=1)
     llm_retries: int = Field(ge=0)
     llm_strict: bool
+    llm_optional: bool = False
     n_ask: int = Field(ge=1, le=1000)
     answers: str | None
     num_eval: Count
@@ -116,9 +121,19 @@ class Config(_Strict):
             parts = urlsplit(url)
             if parts.scheme not in ("http", "https") or not parts.hostname:
                 raise ValueError("must be like http://localhost:8000/v1/chat/completions")
-            if parts.username or parts.password:
-                raise ValueError("must hold no password: it would stand in the run's config.json")
+            names = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
+            if parts.username or parts.password or any(map(SECRET.search, names)):
+                raise ValueError(
+                    "must hold no password and no key, which would stand in the run's "
+                    f"config.json; {KEY_VARIABLE} in the environment is the place for it"
+                )
         return url
+
+    @model_validator(mode="after")
+    def _is_strict_or_optional(self) -> "Config":
+        if self.llm_strict and self.llm_optional:
+            raise ValueError("llm_strict and llm_optional: give one of them")
+        return self
 
     @model_validator(mode="after")
     def _stay_below_training_seeds(self) -> "Config":
@@ -165,7 +180,10 @@ def _instructions(goal: object, example: object) -> str:
 
 def load_plans(path: Path) -> Plans:
     """A file of plans: scene text -> plan -> probability."""
-    return _validated(Plans, read_yaml(path), path)
+    plans = _validated(Plans, read_yaml(path), path)
+    if not plans:
+        raise UserError(f"{path} holds no plans; give another file")
+    return plans
 
 
 def defaults(task: Task) -> dict[str, Any]:
@@ -199,8 +217,9 @@ def _validated(kind: type[Content], content: Mapping[str, Any], source: object) 
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        missing = first["type"] == "missing"
-        given = f", not {first['input']!r:.60}" if place and not missing else ""
+        # What is missing was not given; an address may hold what must not be shown.
+        shown = place and first["type"] != "missing" and "llm_url" not in first["loc"]
+        given = f", not {first['input']!r:.60}" if shown else ""
         where = f"{source}: {place}" if place else source
         raise UserError(f"{where}: {first['msg']}{given}") from error
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.commands import Parser
-from utils.config import LLMS, task_names
+from utils.config import KEY_VARIABLE, LLMS, task_names
 from utils.devices import physical_cores
 
 DEFAULT_TASK = "SimpleDoorKey"
@@ -53,7 +53,13 @@ def add_teacher_flags(command: argparse.ArgumentParser) -> None:
     add("--task", help=f"{tasks} (any case) or a task's YAML file; default {DEFAULT_TASK}")
     add("--logdir", type=Path, default=DEFAULT_LOGDIR, help="root of the log tree; default log")
     source = command.add_mutually_exclusive_group()
-    add_setting(source, "--llm", choices=LLMS, help="teach with an LLM over HTTP")
+    add_setting(
+        source,
+        "--llm",
+        choices=LLMS,
+        help=f"teach with an LLM over HTTP; its key, if it wants one, is {KEY_VARIABLE} in the "
+        "environment",
+    )
     for flag, kind, text in (
         ("--llm_url", str, "its chat completions, if they are elsewhere"),
         ("--llm_model", str, "its model"),
@@ -88,6 +94,9 @@ def add_common_flags(command: argparse.ArgumentParser) -> None:
     )
     add_setting(
         command, "--llm_strict", action="store_true", help="stop when the LLM does not answer"
+    )
+    add_setting(
+        command, "--llm_optional", action="store_true", help="go on even if it never answers"
     )
     add_setting(command, "--policy", choices=["ppo"], help="the algorithm")
     add_setting(command, "--device", help="cpu or cuda; default cuda if there is one")

@@ -24,7 +24,7 @@ TEACHER = "teacher"
 # What may change when a run goes on; anything else would make it another run.
 RESUMABLE = (
     *("n_itr", "num_eval", "env_seed_list", "eval_interval", "save_interval"),
-    *("device", "threads", "llm_url", "llm_workers", "llm_strict"),
+    *("device", "threads", "llm_url", "llm_workers", "llm_strict", "llm_optional"),
 )
 PROJECT = Path(__file__).parent.parent
 PACKAGES = ("torch", "numpy", "gymnasium", "minigrid", "tensorboard")

@@ -26,6 +26,9 @@ def given_settings(args: argparse.Namespace, task: Task | None = None) -> dict[s
     name = given.pop("task")
     if name:
         given["task"] = task = load_task(name)
+    for one, other in (("llm_strict", "llm_optional"), ("llm_optional", "llm_strict")):
+        if one in given:
+            given.setdefault(other, False)
     if args.plans:
         task = task or load_task(DEFAULT_TASK)
         given["task"] = task.model_copy(update={"plans": load_plans(args.plans)})

@@ -1,5 +1,6 @@
 """Real servers on loopback, each with a way to behave."""
 
+import itertools
 import json
 import socket
 import threading
@@ -64,3 +65,75 @@ def serve(behaviour: Behaviour, port: int = 0) -> Iterator[ThreadingHTTPServer]:
 def plans(handler: Handler, body: dict[str, Any]) -> None:
     """A good server: as many choices as are asked for."""
     handler.choices(["I think so. Action: {explore}"] * body.get("n", 1))
+
+
+def in_turn(*behaviours: Behaviour) -> Behaviour:
+    """Each request meets the next behaviour; the last one stays."""
+    turns = itertools.chain(behaviours, itertools.repeat(behaviours[-1]))
+    lock = threading.Lock()
+
+    def behave(handler: Handler, body: dict[str, Any]) -> None:
+        with lock:
+            turn = next(turns)
+        turn(handler, body)
+
+    return behave
+
+
+def status(code: int, **headers: str) -> Behaviour:
+    return lambda handler, _: handler.answer(code, b"{}", **headers)
+
+
+def text(content: bytes) -> Behaviour:
+    return lambda handler, _: handler.answer(200, content)
+
+
+def hang(handler: Handler, body: dict[str, Any]) -> None:
+    handler.rfile.read(1)
+
+
+def drip(handler: Handler, body: dict[str, Any]) -> None:
+    """A byte every tenth of a second, for ever."""
+    handler.send_response(200)
+    handler.send_header("Content-Length", "1000000")
+    handler.end_headers()
+    pause = threading.Event()
+    try:
+        while not pause.wait(0.1):
+            handler.wfile.write(b" ")
+            handler.wfile.flush()
+    except OSError:
+        handler.close_connection = True
+
+
+def drip_headers(handler: Handler, body: dict[str, Any]) -> None:
+    """A header every tenth of a second, for ever."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+    pause = threading.Event()
+    try:
+        while not pause.wait(0.1):
+            handler.wfile.write(b"X-More: yes\r\n")
+    except OSError:
+        handler.close_connection = True
+
+
+def break_off(handler: Handler, body: dict[str, Any]) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    handler.wfile.write(b'{"choices"')
+    handler.wfile.flush()
+    handler.reset()
+
+
+class Frozen:
+    """A behaviour that hangs while it is frozen, and then goes on, as a stopped process does."""
+
+    def __init__(self, behaviour: Behaviour = plans) -> None:
+        self.behaviour = behaviour
+        self.awake = threading.Event()
+        self.awake.set()
+
+    def __call__(self, handler: Handler, body: dict[str, Any]) -> None:
+        self.awake.wait()
+        self.behaviour(handler, body)

@@ -1,11 +1,12 @@
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections import Counter
-from collections.abc import Iterator
+import time
+from collections import Counter, defaultdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,14 @@ import pytest
 import main
 from planner.answers import AnswerStore, Question
 from planner.asking import AskingPlanner
-from planner.llm import ChatClient, in_thread
+from planner.llm import ChatClient
+from planner.patience import Patience
 from planner.plans import describe, parse_plan
 from planner.scene import Scene
-from tests.planner.servers import Handler, plans, serve
+from planner.together import Asker, in_thread
+from tests.planner.servers import Frozen, Handler, hang, in_turn, plans, serve, status
 from tests.test_main import ROOT, SMALL, runs_of
+from utils import checkpoint
 from utils.errors import UserError
 from utils.log import waiting
 
@@ -28,11 +32,13 @@ QUESTION = Question("Task", "Agent sees <key>, holds <nothing>.", "0" * 16, "mod
 
 
 def planner(url: str, folder: Path, told: list[str], **options: Any) -> AskingPlanner:
-    client = ChatClient(url, "model", 1.0, timeout=(1.0, 5.0), attempts=1, pause=0.001)
+    """One whose server has a second to start, and is tried again every twentieth of one."""
+    given: dict[str, Any] = {"n": 4, "retries": 1, "strict": False, "optional": False} | options
+    quick = {"first": 1.0, "least": 1.0, "shortest": 0.05, "longest": 0.05}
+    patience = Patience(strict=given["strict"], **(quick | given.pop("patience", {})))
     store = AnswerStore(folder / "answers.jsonl", told.append)
-    given: dict[str, Any] = {"n": 4, "retries": 1, "strict": False} | options
     return AskingPlanner(
-        client,
+        Asker(ChatClient(url, "model", 1.0, connect=1.0), patience, attempts=2, pause=0.001),
         store,
         "Task",
         "Advise.",
@@ -43,15 +49,15 @@ def planner(url: str, folder: Path, told: list[str], **options: Any) -> AskingPl
     )
 
 
-def in_order(*replies: str) -> Iterator[str]:
-    yield from replies
-
-
 def test_equal_plans_are_counted_and_no_scene_is_asked_about_twice(tmp_path: Path) -> None:
-    def mixed(handler: Handler, body: dict[str, Any]) -> None:
-        texts = ["Action: {explore}", "Action: explore", "Action: {go to key}", "Action: {EXPLORE}"]
-        handler.choices(texts[: body["n"]])
+    texts = ["Action: {explore}", "Action: explore", "Action: {go to key}", "Action: {EXPLORE}"]
 
+    def mixed(handler: Handler, body: dict[str, Any]) -> None:
+        with lock:
+            turn = turns[body["messages"][1]["content"]]
+            handler.choices([next(turn) for _ in range(body.get("n", 1))])
+
+    lock, turns = threading.Lock(), defaultdict(partial(itertools.cycle, texts))
     told: list[str] = []
     with serve(mixed) as server:
         asking = planner(server.url, tmp_path, told)
@@ -59,12 +65,12 @@ def test_equal_plans_are_counted_and_no_scene_is_asked_about_twice(tmp_path: Pat
         assert [[(p, describe(plan)) for p, plan in answer or ()] for answer in answers] == [
             [(0.75, "explore"), (0.25, "go to <key>")]
         ] * 4
-        assert len(server.requests) == 3
+        assert len(server.requests) == 1 + 3
         assert asking.answers(SCENES) == answers[:3]
         again = planner(server.url, tmp_path, told)
         assert again.answers(SCENES) == answers[:3]
-        assert len(server.requests) == 3
-        assert asking.counts()["Requests"] == 3
+        assert len(server.requests) == 1 + 3
+        assert asking.counts()["Requests"] == 1 + 3
     entry = json.loads((tmp_path / "answers.jsonl").read_text().splitlines()[0])
     assert entry["reply"].startswith("Action")
     assert entry["model"] == "model"
@@ -102,23 +108,136 @@ def test_empty_replies_count_as_no_advice_among_the_others(tmp_path: Path) -> No
     assert asking.counts()["Replies Without Plan"] == 4
 
 
+def until_it_answers(asking: AskingPlanner, scenes: list[Scene] = SCENES) -> None:
+    """As a run does: ask again and again."""
+    limit = time.monotonic() + 10
+    while None in asking.answers(scenes):
+        assert time.monotonic() < limit
+
+
 def test_without_its_server_it_goes_on_and_says_so_once(tmp_path: Path) -> None:
     told: list[str] = []
+    with serve(in_turn(plans, lambda handler, _: handler.reset())) as server:
+        url, port = server.url, server.server_port
+        asking = planner(url, tmp_path, told, n=1)
+        assert None not in asking.answers(SCENES[:1])
+        assert asking.answers(SCENES[1:]) == [None] * 2
+        requests = asking.counts()["Requests"]
+        for _ in range(50):
+            assert asking.answers(SCENES[1:]) == [None] * 2
+            time.sleep(0.01)
+        # It is tried by the clock, not by the scene, nor each time that it is wanted.
+        assert 2 <= asking.counts()["Requests"] - requests <= 15
+    assert sum("going on without" in line for line in told) == 1
+    with serve(plans, port):
+        until_it_answers(asking)
+    assert told[-1] == "the LLM answers again"
+
+
+def test_a_server_that_never_answered_ends_the_run_unless_it_is_optional(tmp_path: Path) -> None:
     with serve(plans) as server:
         url, port = server.url, server.server_port
-    asking = planner(url, tmp_path, told)
-    assert asking.answers(SCENES) == [None] * 3
-    requests = asking.counts()["Requests"]
-    for _ in range(3):
-        assert asking.answers(SCENES) == [None] * 3
-    # A server that was away is tried once, not once a scene.
-    assert asking.counts()["Requests"] == requests + 3
-    assert sum("going on without" in line for line in told) == 1
-    with serve(plans, port) as server:
-        assert None not in asking.answers(SCENES)
-    assert told[-1] == "the LLM answers again"
+    told: list[str] = []
+    began = time.monotonic()
+    with pytest.raises(UserError, match=r"the LLM does not answer.*no connection.*--llm_optional"):
+        planner(url, tmp_path / "one", told).answers(SCENES)
+    assert 1 <= time.monotonic() - began < 5
+    began = time.monotonic()
     with pytest.raises(UserError, match="the LLM does not answer"):
         planner(url, tmp_path / "other", told, strict=True).answers(SCENES)
+    assert time.monotonic() - began < 1
+    assert not told
+    optional = planner(url, tmp_path / "third", told, optional=True)
+    assert optional.answers(SCENES) == [None] * 3
+    assert "going on without" in told[-1]
+    with serve(plans, port):
+        until_it_answers(optional)
+
+
+@pytest.mark.parametrize("optional", [False, True])
+def test_a_mistake_before_any_answer_ends_the_run_at_once(tmp_path: Path, optional: bool) -> None:
+    """A model that does not know its key, its path, or how long a prompt may be."""
+    overflow = b'{"object": "error", "message": "context overflow", "code": 40303}'
+    for fault in (
+        status(401),
+        status(403),
+        status(404),
+        lambda handler, _: handler.answer(400, overflow),
+    ):
+        with serve(fault) as server:
+            asking = planner(server.url, tmp_path / str(server.server_port), [], optional=optional)
+            began = time.monotonic()
+            if optional:
+                assert asking.answers(SCENES) == [None] * 3
+            else:
+                with pytest.raises(UserError, match=r"answers 40.*--llm_optional goes on without"):
+                    asking.answers(SCENES)
+                assert len(server.requests) == 1
+            assert time.monotonic() - began < 0.9
+
+
+def test_a_mistake_after_answers_does_not_end_the_run(tmp_path: Path) -> None:
+    with serve(in_turn(plans, status(401))) as server:
+        asking = planner(server.url, tmp_path, told := [], n=1)
+        assert None not in asking.answers(SCENES[:1])
+        assert asking.answers(SCENES)[1:] == [None] * 2
+        # Answers of a run before count as well.
+        again = planner(server.url, tmp_path, told, n=1)
+        assert again.answers(SCENES)[1:] == [None] * 2
+    assert "answers 401" in told[0]
+
+
+def test_a_reason_that_changes_is_told(tmp_path: Path) -> None:
+    """A server goes away, comes back, but now wants a key."""
+    told: list[str] = []
+    with serve(in_turn(plans, lambda handler, _: handler.reset())) as server:
+        asking = planner(server.url, tmp_path, told, n=1)
+        asking.answers(SCENES[:1])
+        asking.answers(SCENES)
+        assert "no connection" in told[-1]
+        server.behaviour = status(401)  # type: ignore[attr-defined]
+        limit = time.monotonic() + 10
+        while len(told) < 2:
+            assert None in asking.answers(SCENES)
+            assert time.monotonic() < limit
+        assert "answers 401" in told[1]
+        server.behaviour = plans  # type: ignore[attr-defined]
+        until_it_answers(asking)
+    assert told[2:] == ["the LLM answers again"]
+
+
+def test_a_server_that_hangs_holds_nobody_up_and_is_used_when_it_wakes(tmp_path: Path) -> None:
+    frozen = Frozen()
+    with serve(frozen) as server:
+        quick = {"least": 0.3}
+        asking = planner(server.url, tmp_path, told := [], n=3, patience=quick)
+        assert None not in asking.answers(SCENES[:1])
+        frozen.awake.clear()
+        began = time.monotonic()
+        for _ in range(200):
+            assert asking.answers(SCENES[1:]) == [None] * 2
+        # The patience once, and nothing more.
+        assert 0.3 <= time.monotonic() - began < 2
+        assert [line for line in told if "no answer within" in line]
+        kept = (tmp_path / "answers.jsonl").read_text()
+        frozen.awake.set()
+        until_it_answers(asking)
+        assert told[-1] == "the LLM answers again"
+    assert (tmp_path / "answers.jsonl").read_text().startswith(kept)
+
+
+def test_what_is_known_needs_no_server(tmp_path: Path) -> None:
+    with serve(plans) as server:
+        asking = planner(server.url, tmp_path, [], n=2)
+        answers = asking.answers(SCENES)
+        lines = (tmp_path / "answers.jsonl").read_text()
+    with serve(hang) as server:
+        assert planner(server.url, tmp_path, [], n=2, strict=True).answers(SCENES) == answers
+        # One that asks nobody answers what it can, and leaves out the rest.
+        knowing = planner(server.url, tmp_path, [], n=2, strict=True, asks=False)
+        assert knowing.answers([*SCENES, Scene(("door",), None)]) == [*answers, None]
+        assert not server.requests
+    assert (tmp_path / "answers.jsonl").read_text() == lines
 
 
 def test_a_torn_line_costs_itself_alone(tmp_path: Path) -> None:
@@ -154,25 +273,31 @@ def test_two_runs_that_share_a_store_do_not_ask_the_same(tmp_path: Path) -> None
         both = [planner(server.url, tmp_path, []) for _ in range(2)]
         jobs = [in_thread(partial(one.answers, SCENES)) for one in both]
         assert jobs[0].result() == jobs[1].result()
-        assert len(server.requests) == len(SCENES)
+        assert sum(body.get("n", 1) for body, _ in server.requests) == 4 * len(SCENES)
 
 
 def test_one_scene_that_is_refused_does_not_keep_the_others_from_their_answers(
     tmp_path: Path,
 ) -> None:
     def refuse_one(handler: Handler, body: dict[str, Any]) -> None:
-        if body["messages"][1]["content"] == SCENES[0].text:
-            handler.answer(400, b"")
-        else:
-            plans(handler, body)
+        refused = body["messages"][1]["content"] == SCENES[0].text
+        (status(400) if refused else plans)(handler, body)
 
     with serve(refuse_one) as server:
-        asking = planner(server.url, tmp_path, [])
-        assert asking.answers(SCENES[:1]) == [None]
-        for _ in range(2):
-            answers = asking.answers(SCENES)
+        asking = planner(server.url, tmp_path, told := [], patience={"longest": 0.3})
+        assert None not in asking.answers(SCENES[1:2])
+        answers = asking.answers(SCENES)
         assert answers[0] is None
         assert None not in answers[1:]
+        requests = len(server.requests)
+        for _ in range(20):
+            assert asking.answers(SCENES) == answers
+        assert len(server.requests) == requests
+        limit = time.monotonic() + 10
+        while len(server.requests) == requests:
+            assert asking.answers(SCENES) == answers
+            assert time.monotonic() < limit
+    assert [SCENES[0].text in line for line in told] == [True]
 
 
 def test_who_needs_nothing_does_not_wait_for_who_asks(tmp_path: Path) -> None:
@@ -202,28 +327,48 @@ def test_a_student_is_trained_by_an_llm_over_http(tmp_path: Path) -> None:
         with serve(plans) as server:
             assert main.main([*flags, "--llm", "openai", "--llm_url", server.url]) == 0
             assert server.requests[0][1]["Authorization"] == "Bearer sesame-4711"
-            asked = len(server.requests)
             resume = ["train", "--logdir", str(tmp_path), "--savedir", "taught", "--resume"]
             assert main.main([*resume, "--n_itr", "3"]) == 0
             texts = [body["messages"][1]["content"] for body, _ in server.requests]
-            assert len(texts) == len(set(texts))
-            assert len(texts) >= asked
+            # The first reply of all comes alone, the others about its scene together.
+            assert len(texts) == len(set(texts)) + 1
     finally:
         del os.environ["LLM_API_KEY"]
     assert (runs_of(tmp_path) / "taught" / "answers.jsonl").is_file()
     assert all(b"sesame" not in path.read_bytes() for path in tmp_path.rglob("*.*"))
 
 
-def test_a_run_goes_on_when_its_server_is_away_unless_it_is_strict(
+def test_a_wrong_key_ends_a_run_at_once_unless_the_llm_is_optional(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with serve(lambda handler, _: handler.answer(404, b"")) as server:
+    with serve(status(401)) as server:
         llm = ["--llm", "vicuna", "--llm_url", server.url]
-        flags = ["train", "--logdir", str(tmp_path), *SMALL, "--n_itr", "2", *llm]
-        assert main.main(flags) == 0
+        flags = ["train", "--logdir", str(tmp_path), *SMALL, "--n_itr", "1", *llm]
+        assert main.main(flags) == 1
+        error = capsys.readouterr().err
+        assert "error: the LLM does not answer" in error
+        assert "LLM_API_KEY" in error
+        assert error.count("\n") == 1
+        assert len(server.requests) == 1
+        assert main.main([*flags, "--llm_optional", "--llm_strict"]) == 1
+        assert "give one of them" in capsys.readouterr().err
+        assert main.main([*flags, "--llm_optional"]) == 0
         assert "going on without the LLM" in capsys.readouterr().out
-        assert main.main([*flags, "--llm_strict"]) == 1
-        assert "error: the LLM does not answer" in capsys.readouterr().err
+        # A run that is resumed may become stricter.
+        resume = ["train", "--logdir", str(tmp_path), "--resume", "--n_itr", "2"]
+        assert main.main([*resume, "--llm_strict"]) == 1
+        assert "the LLM does not answer" in capsys.readouterr().err
+
+
+def test_a_trial_without_answers_does_not_send_the_teacher_away(tmp_path: Path) -> None:
+    """A schedule that compares with the teacher would else find it matched from the start."""
+    flags = ["--schedule", "matched", "--llm", "vicuna", "--llm_optional", "--n_itr", "0"]
+    with serve(status(401)) as server:
+        where = ["--logdir", str(tmp_path), "--savedir", "run", "--llm_url", server.url]
+        assert main.main(["train", *SMALL, *flags, *where]) == 0
+    content = checkpoint.load(runs_of(tmp_path) / "run" / "checkpoint.pt")
+    assert content["teacher_alone"]["unanswered_steps"] > 0
+    assert content["schedule"]["lacking"] == 1
 
 
 def start_training(tmp_path: Path, url: str, *flags: str) -> subprocess.Popen[str]:
@@ -255,16 +400,8 @@ def stored(folder: Path) -> list[dict[str, Any]]:
 
 
 def test_a_server_may_go_away_and_come_back_during_training(tmp_path: Path) -> None:
-    first = threading.Event()
-
-    def once(handler: Handler, body: dict[str, Any]) -> None:
-        if first.is_set():
-            handler.reset()
-        else:
-            first.set()
-            plans(handler, body)
-
-    with serve(once) as server:
+    # One reply, the nine others about its scene, and then nothing more.
+    with serve(in_turn(plans, plans, lambda handler, _: handler.reset())) as server:
         port = server.server_port
         training = start_training(tmp_path, server.url, "--n_itr", "1000", "--llm_workers", "1")
         try:
@@ -272,7 +409,7 @@ def test_a_server_may_go_away_and_come_back_during_training(tmp_path: Path) -> N
             server.shutdown()
             server.server_close()
             kept = stored(tmp_path)
-            assert kept
+            assert len(kept) == 10
             with serve(plans, port) as again:
                 until(training, "the LLM answers again")
                 training.send_signal(signal.SIGINT)

@@ -160,10 +160,9 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def test_one_request_gives_several_choices(url: str) -> None:
     scene = Scene(("key",), None)
     client = ChatClient(url, MODEL, temperature=1.0)
-    replies = client.ask(Prompt(TASK.instructions, scene.text), 4)
+    replies = client.request(Prompt(TASK.instructions, scene.text), 4, 120)
     assert len(replies) == 4
     assert client.usage.requests == 1
-    assert client.usage.failures == 0
     assert client.usage.tokens > 4 * len(TASK.instructions.split())
 
 
@@ -171,7 +170,7 @@ def test_at_temperature_0_all_replies_are_the_likeliest(url: str) -> None:
     client = ChatClient(url, MODEL, temperature=0.0)
     for lesson in lessons():
         likely, _ = lesson["replies"]
-        assert client.ask(Prompt(lesson["system"], lesson["user"]), 2) == [likely] * 2
+        assert client.request(Prompt(lesson["system"], lesson["user"]), 2, 120) == [likely] * 2
 
 
 def test_a_student_is_taught_by_what_fastchat_answers(url: str, tmp_path: Path) -> None:

@@ -12,10 +12,11 @@ import pytest
 import requests
 
 import main
-from planner.llm import ChatClient, Prompt
 from planner.plans import as_plans, parse_reply
 from planner.replay_api import Replayer
 from planner.scene import Scene
+from tests.planner.askers import ask, asker
+from tests.planner.servers import in_turn, plans, serve, status
 from tests.test_main import ROOT, SMALL
 from utils.chat_server import MAX_REQUEST, ChatRequest, Message
 from utils.config import load_plans, load_task
@@ -70,10 +71,9 @@ def test_an_unknown_scene_gets_a_reply_without_a_plan() -> None:
 
 
 def test_the_server_speaks_both_shapes_and_refuses_what_it_must(url: str) -> None:
-    prompt = Prompt("Advise.", HOLDING)
-    assert len(ChatClient(url, "m", 1.0).ask(prompt, 5)) == 5
+    assert len(ask(asker(url), 5, HOLDING)) == 5
     chat = url.replace("/v1/chat/completions", "/chat")
-    assert len(ChatClient(chat, "m", 1.0).ask(prompt, 3)) == 3
+    assert len(ask(asker(chat), 3, HOLDING)) == 3
     assert requests.post(chat, data=b"x" * (MAX_REQUEST + 1)).status_code == 413
     assert requests.post(chat, json={"messages": "?"}).status_code == 422
 
@@ -129,3 +129,94 @@ def test_plans_in_words_keep_their_probabilities() -> None:
     assert plan
     assert as_plans(((0.25, plan), (0.75, plan))) == {"go to <key>": 1.0}
     assert Scene((), "key").text == HOLDING
+
+
+def record(url: str, out: Path, *flags: str) -> int:
+    short = ["--episodes", "2", "--n_ask", "2", "--llm_retries", "0"]
+    llm = ["--llm", "openai", "--llm_url", url]
+    return main.main(["record", *llm, *short, "--out", str(out), *flags])
+
+
+def test_a_recording_that_asked_nothing_says_which_file_to_delete(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "plans.yaml"
+    shared = tmp_path / "shared.jsonl"
+    with serve(plans) as server:
+        for flags, stored in (
+            ([], out.with_suffix(".answers.jsonl")),
+            (["--answers", str(shared)], shared),
+        ):
+            assert record(server.url, out, "--overwrite", *flags) == 0
+            assert "nothing was asked" not in capsys.readouterr().out
+            asked = len(server.requests)
+            assert record(server.url, out, "--overwrite", *flags) == 0
+            said = capsys.readouterr().out
+            assert "nothing was asked" in said
+            assert f"delete {stored}" in said
+            assert len(server.requests) == asked
+            stored.unlink()
+            assert record(server.url, out, "--overwrite", *flags) == 0
+            assert len(server.requests) == 2 * asked
+            stored.unlink()
+            server.requests.clear()
+
+
+def test_a_model_that_never_gives_a_plan_is_an_error_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "plans.yaml"
+    with serve(lambda handler, body: handler.choices(["Hm."] * body.get("n", 1))) as server:
+        assert record(server.url, out) == 1
+    error = capsys.readouterr().err
+    assert "error: no reply of openai holds a plan" in error
+    assert str(out.with_suffix(".answers.jsonl")) in error
+    assert error.count("\n") == 1
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("content", ["", "{}\n", "# nothing\n"])
+def test_plans_from_an_empty_file_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str
+) -> None:
+    path = tmp_path / "plans.yaml"
+    path.write_text(content)
+    flags = ["train", "--logdir", str(tmp_path), *SMALL, "--n_itr", "1", "--plans", str(path)]
+    assert main.main(flags) == 1
+    error = capsys.readouterr().err
+    assert str(path) in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "ppo").exists()
+
+
+def evaluate(url: str, folder: Path, *flags: str) -> int:
+    short = ["--threads", "1", "--num_eval", "2", "--n_ask", "1"]
+    llm = ["--llm", "openai", "--llm_url", url, "--llm_workers", "1"]
+    return main.main(["eval", "--eval_teacher", "--logdir", str(folder), *llm, *short, *flags])
+
+
+@pytest.mark.parametrize("flags", [[], ["--llm_optional"], ["--llm_strict"]])
+def test_an_evaluation_of_an_llm_that_did_not_answer_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str]
+) -> None:
+    with serve(status(401)) as server:
+        assert evaluate(server.url, tmp_path, *flags) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: the LLM ")
+    assert error.count("\n") == 1
+    assert not list(tmp_path.rglob("eval.json"))
+
+
+def test_an_evaluation_that_was_answered_in_part_says_so_beside_the_number(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serve(in_turn(plans, plans, status(401))) as server:
+        assert evaluate(server.url, tmp_path) == 0
+    (path,) = tmp_path.rglob("eval.json")
+    result = json.loads(path.read_text())
+    steps = sum(episode["length"] for episode in result["episodes"])
+    share = result["unanswered_steps"] / steps
+    assert 0 < share < 1
+    header, row = capsys.readouterr().out.splitlines()[-2:]
+    assert "unanswered" in header
+    assert row.split()[-1] == f"{share:.3f}"

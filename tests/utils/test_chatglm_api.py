@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from planner.llm import ChatClient, LLMError, Prompt
+from planner.faults import LLMError
+from tests.planner.askers import PROMPT, ask, asker
 from tests.planner.servers import Behaviour, Handler, plans, serve
 from tests.test_main import ROOT
 
-PROMPT = Prompt("Advise.", "Agent sees <key>, holds <nothing>.")
 COMMAND = [sys.executable, "-m", "utils.chatglm_api"]
 
 
@@ -38,33 +38,29 @@ def proxy(behaviour: Behaviour, variable: str = "ZHIPUAI_API_KEY") -> Iterator[t
             server.wait()
 
 
-def client(url: str) -> ChatClient:
-    return ChatClient(url, "glm-x", 0.5, attempts=2, pause=0.001)
-
-
 @pytest.mark.parametrize("variable", ["ZHIPUAI_API_KEY", "ZAI_API_KEY"])
 def test_a_conversation_goes_to_the_service_and_its_reply_comes_back(variable: str) -> None:
     with proxy(plans, variable) as (url, received):
-        asked = client(url)
-        assert asked.ask(PROMPT, 3) == ["I think so. Action: {explore}"] * 3
-        assert asked.usage.tokens == 21
+        asked = asker(url)
+        assert ask(asked, 3) == ["I think so. Action: {explore}"] * 3
+        assert asked.client.usage.tokens == 21
         assert len(received) == 3
         body, headers = received[0]
-        assert (body["model"], body["temperature"]) == ("glm-x", 0.5)
+        assert (body["model"], body["temperature"]) == ("a-model", 0.5)
         assert [m["content"] for m in body["messages"]] == list(PROMPT)
         assert headers["Authorization"].startswith("Bearer ")
-        bare = client(url.replace("/v1/chat/completions", "/chat"))
-        assert bare.ask(PROMPT, 1) == ["I think so. Action: {explore}"]
+        bare = asker(url.replace("/v1/chat/completions", "/chat"))
+        assert ask(bare, 1) == ["I think so. Action: {explore}"]
 
 
-@pytest.mark.parametrize("code", [400, 401, 404, 429, 500, 503])
+@pytest.mark.parametrize("code", [400, 404, 429, 500, 503])
 def test_the_services_errors_become_status_codes_without_its_words(code: int) -> None:
     def fail(handler: Handler, body: dict) -> None:
         handler.answer(code, b'{"error": "secret sesame.4711"}', Retry_After="0")
 
     with proxy(fail) as (url, received):
         with pytest.raises(LLMError, match=f"answers {code}") as caught:
-            client(url).ask(PROMPT, 1)
+            ask(asker(url, attempts=2), 1)
         assert "sesame" not in str(caught.value)
         # What passes is asked again by the client alone, not by the service's library as well.
         assert len(received) == (2 if code in (429, 500, 503) else 1)
@@ -89,7 +85,37 @@ def test_what_the_service_should_not_say_is_a_bad_gateway(reply: bytes) -> None:
         ),
         pytest.raises(LLMError, match="answers 502"),
     ):
-        client(url).ask(PROMPT, 1)
+        ask(asker(url, attempts=2), 1)
+
+
+def test_a_bad_key_an_unreachable_service_and_nonsense_are_told_apart() -> None:
+    with proxy(lambda handler, _: handler.answer(401, b'{"error": "sesame.4711"}')) as (url, _):
+        with pytest.raises(LLMError, match="refuses the key in ZHIPUAI_API_KEY") as caught:
+            ask(asker(url), 5)
+        assert "sesame" not in str(caught.value)
+    with (
+        proxy(lambda handler, _: handler.reset()) as (url, _),
+        pytest.raises(LLMError, match="answers 502: the service cannot be reached"),
+    ):
+        ask(asker(url), 1)
+    with (
+        proxy(lambda handler, _: handler.answer(200, b"{", Content_Type="application/json")) as (
+            url,
+            _,
+        ),
+        pytest.raises(LLMError, match="answers 502: the service's answer cannot be understood"),
+    ):
+        ask(asker(url), 1)
+
+
+@pytest.mark.parametrize("key", ["sesame4711", "sesame.47.11", "sesame.", "ses ame.4711"])
+def test_a_key_of_another_shape_is_refused_at_the_start(key: str) -> None:
+    environment = {**os.environ, "ZHIPUAI_API_KEY": key}
+    done = subprocess.run(COMMAND, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ZHIPUAI_API_KEY in the environment is no key")
+    assert done.stderr.count("\n") == 1
+    assert "4711" not in done.stderr + done.stdout
 
 
 def test_without_a_key_it_says_so_at_once(tmp_path: Path) -> None:
