@@ -11,8 +11,8 @@ PROMPT = Prompt("Advise.", "Agent sees <key>, holds <nothing>.")
 
 
 def asker(url: str, key: str | None = None, attempts: int = 3, **patience: Any) -> Asker:
-    """Waits half a second for a first reply, and gives a server no time to start."""
-    quick: dict[str, Any] = {"first": 0.5, "least": 0.5, "strict": True} | patience
+    """Waits three seconds for a first reply, and gives a server no time to start."""
+    quick: dict[str, Any] = {"first": 3.0, "least": 1.5, "strict": True} | patience
     client = ChatClient(url, "a-model", 0.5, key, connect=1.0)
     return Asker(client, Patience(**quick), attempts, pause=0.001)
 
