@@ -124,17 +124,12 @@ class Evaluator:
     def evaluate(self, actor: Actor, iteration: int) -> tuple[Evaluation, Evaluation]:
         """An actor that draws on the run's device, after so many iterations: sampled, and
         deterministic."""
-        sampled, deterministic = (
-            evaluate(
-                self.rooms,
-                each,
-                self.seeds,
-                self._draws(seeding.EVALUATION, iteration),
-                self.device,
-            )
-            for each in (actor, Greedy(actor))
-        )
-        return sampled, deterministic
+
+        def outcome(each: Actor) -> Evaluation:
+            draws = self._draws(seeding.EVALUATION, iteration)
+            return evaluate(self.rooms, each, self.seeds, draws, self.device)
+
+        return outcome(actor), outcome(Greedy(actor))
 
     def judge(self, actor: Actor, draws_on: torch.device | None = None) -> Evaluation:
         """For the verdict: an actor that draws on the run's device, or on another."""

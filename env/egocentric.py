@@ -22,7 +22,8 @@ class EgocentricView(nn.Module):
     The side is 2 * max(W, H) - 1, so that all of the map is in view from each of its cells. A cell
     has a plane for each of 11 types, 6 colours of things, and the states closed and locked; all
     are 0 beyond the grid. Of k stacked maps each is seen from where the agent stood in it. Nothing
-    is learned here and no value is looked at, so that the view can lie in a CUDA graph.
+    is learned here and no value is looked at, so that the view can lie in a CUDA graph: maps must
+    hold MiniGrid's numbers (types below 11, colours below 6, states below 3) and one agent.
 
     ValueError for maps of another number of channels.
     """

@@ -229,8 +229,8 @@ def check_settings(content: dict[str, Any], source: object) -> dict[str, Any]:
         raise UserError(f"{source}: there is no setting {min(map(str, unknown))!r}")
     if "task" in settings:
         task = settings["task"]
-        known = isinstance(task, dict)
-        settings["task"] = make_task(task, source) if known else load_task(str(task))
+        whole = isinstance(task, dict)
+        settings["task"] = make_task(task, source) if whole else load_task(str(task))
     return settings
 
 
