@@ -24,9 +24,9 @@ from algos.schedule import Schedule
 from algos.selection import Selection
 from algos.student import save_student
 from algos.teaching import Labels, Teacher
-from utils import checkpoint, runs, seeding
-from utils.config import Config
+from utils import checkpoint, seeding
 from utils.errors import UserError
+from utils.run_files import BEST, CHECKPOINT, MODEL
 from utils.timing import Stopwatch
 
 MIN_MINIBATCHES = 2
@@ -48,18 +48,32 @@ class Log(Protocol):
     def flush(self) -> None: ...
 
 
+@dataclass(frozen=True)
+class TrainerSettings:
+    """How much to train, of which task. `environments` are played side by side, by all ranks
+    together; an iteration has `traj_per_itr` episodes at least."""
+
+    task: str
+    seed: int
+    n_itr: int
+    traj_per_itr: int
+    environments: int
+    eval_interval: int
+    save_interval: int
+
+
 @dataclass
 class Report:
     """Where a run tells of itself: its log, what `show` does with the scalars of an iteration,
     what `tell` does with a line of news, and `film`, called when a model was saved and training
     goes on.
 
-    `try_teacher` evaluates the teacher alone, before training; `evaluate` the student after so
-    many iterations, sampled and deterministic.
+    `try_teacher` evaluates the teacher alone, before training, and says what it surely reaches, a
+    share of successes; `evaluate` the student after so many iterations, sampled and deterministic.
     """
 
     log: Log
-    try_teacher: Callable[[], Evaluation]
+    try_teacher: Callable[[], tuple[Evaluation, float]]
     evaluate: Callable[[int], tuple[Evaluation, Evaluation]]
     show: Callable[[int, dict[str, float]], None]
     tell: Callable[[str], None]
@@ -86,7 +100,7 @@ class Trainer:
 
     def __init__(
         self,
-        config: Config,
+        settings: TrainerSettings,
         folder: Path,
         play: Play,
         ppo: PPO,
@@ -94,7 +108,7 @@ class Trainer:
         schedule: Schedule,
         device: torch.device,
     ) -> None:
-        self.config = config
+        self.settings = settings
         self.folder = folder
         self.play = play
         self.ppo = ppo
@@ -118,19 +132,19 @@ class Trainer:
         if self.progress.iteration == 0:
             self._begin(report)
         stop = self.ranks.any(stopped())
-        while self.progress.iteration < self.config.n_itr and not stop:
+        while self.progress.iteration < self.settings.n_itr and not stop:
             scalars = self.iterate()
             done = self.progress.iteration
-            last = done == self.config.n_itr
+            last = done == self.settings.n_itr
             if report:
-                if last or done % self.config.eval_interval == 0:
+                if last or done % self.settings.eval_interval == 0:
                     scalars |= self._evaluate(report)
                 report.log.scalars(scalars, done)
                 if plans := self.teacher.news():
                     report.log.plans(plans, done)
                 report.show(done, scalars)
             stop = self.ranks.any(stopped())
-            if report and (last or stop or done % self.config.save_interval == 0):
+            if report and (last or stop or done % self.settings.save_interval == 0):
                 self.save(report.log)
                 if not stop:
                     report.film(done)
@@ -139,11 +153,7 @@ class Trainer:
         """Try the teacher alone, tell the schedule what it surely reaches, save."""
         sure = 0.0
         if report:
-            self.teacher_alone = report.try_teacher()
-            sure = self.teacher_alone.summary()["success"][1][0]
-            if self.config.llm and self.teacher_alone.unanswered_steps:
-                # What it reaches where it did not answer is not known: it may be anything.
-                sure = 1.0
+            self.teacher_alone, sure = report.try_teacher()
         self.schedule.meet(float(self.ranks.from_lead(str(sure))))
         if report:
             self.save(report.log)
@@ -158,7 +168,7 @@ class Trainer:
         if selection.fallen and not fallen:
             report.tell(
                 f"success has fallen to {selection.mean:.2f}, from {selection.best:.2f} at "
-                f"iteration {selection.iteration}, which is kept as {runs.BEST}"
+                f"iteration {selection.iteration}, which is kept as {BEST}"
             )
         return test_scalars(sampled, deterministic) | selection_scalars(selection)
 
@@ -175,7 +185,7 @@ class Trainer:
         with watch("update"):
             distribution = nothing if labels is None else labels.distribution
             draws = self._draws(seeding.MINIBATCHES)
-            elapsed = iteration / self.config.n_itr
+            elapsed = iteration / self.settings.n_itr
             losses = self.ppo.update(rollout, distribution, k, elapsed, draws)
         if not all(torch.isfinite(torch.tensor(value)) for value in losses.values()):
             raise UserError(
@@ -217,15 +227,15 @@ class Trainer:
 
         All episodes of a wave are kept: keeping those that finish first would favour short ones.
         """
-        config, waves = self.config, list[Rollout]()
-        count = config.num_envs or config.traj_per_itr
+        settings, waves = self.settings, list[Rollout]()
+        count = settings.environments
         own = self.ranks.share(count)
         actions = self._draws(seeding.ACTIONS, self.device)
         while (
             sum(map(len, waves)) < MIN_MINIBATCHES * self.ppo.batch_size
-            or len(waves) * count < config.traj_per_itr
+            or len(waves) * count < settings.traj_per_itr
         ):
-            seeds = seeding.training_rooms(config.seed, iteration, len(waves), count)
+            seeds = seeding.training_rooms(settings.seed, iteration, len(waves), count)
             waves.append(self.play(seeds[own.start : own.stop], actions, watch))
         return Rollout.join(waves)
 
@@ -235,7 +245,7 @@ class Trainer:
     def _draws(self, stream: int, device: torch.device | str = "cpu") -> torch.Generator:
         """This rank's random numbers of one stream in the present iteration."""
         place = self.progress.iteration, self.ranks.number
-        return seeding.generator(self.config.seed, stream, *place, device=device)
+        return seeding.generator(self.settings.seed, stream, *place, device=device)
 
     def _sums(self, values: dict[str, float]) -> dict[str, float]:
         """Each value summed over all ranks."""
@@ -247,7 +257,7 @@ class Trainer:
         first."""
         log.flush()
         checkpoint.save(
-            self.folder / runs.CHECKPOINT,
+            self.folder / CHECKPOINT,
             {
                 "progress": vars(self.progress),
                 "weights": self.student.state_dict(),
@@ -262,16 +272,16 @@ class Trainer:
 
     def export(self) -> None:
         """Write the last student and the best one, to be used without this run."""
-        students = {runs.MODEL: (self.progress.iteration, self.student.state_dict())}
+        students = {MODEL: (self.progress.iteration, self.student.state_dict())}
         if self.best:
-            students[runs.BEST] = (self.selection.iteration, self.best)
+            students[BEST] = (self.selection.iteration, self.best)
         for name, (iteration, weights) in students.items():
-            task, spec = self.config.task.name, self.student.spec
+            task, spec = self.settings.task, self.student.spec
             save_student(self.folder / name, task, iteration, spec, weights)
 
     def restore(self) -> None:
         """Continue from the run folder's checkpoint."""
-        path = self.folder / runs.CHECKPOINT
+        path = self.folder / CHECKPOINT
         needed = "progress", "weights", "optimizer", "schedule", "selection", "best"
         content = checkpoint.load(path, *needed, "teacher_alone")
         self.student.load(content["weights"], path)

@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 from planner.replies import read_error
-from utils.config import KEY_VARIABLE
+from planner.servers import KEY_VARIABLE
 
 COMPLETIONS = "/chat/completions"
 # FastChat answers 400 whatever is wrong; by these codes in its reply it will pass: no worker is

@@ -15,27 +15,9 @@ from requests.auth import AuthBase
 
 from planner.faults import LLMError, PassingError, fault, full_path
 from planner.replies import read_reply, read_retry_after
-from utils.config import LLM
 
 MAX_BYTES = 4_000_000
 LOCALHOST = ("localhost", "127.0.0.1", "::1")
-
-
-class Server(NamedTuple):
-    """Where completions are to be had, of which model, and of how many tokens at most."""
-
-    url: str
-    model: str
-    max_tokens: int | None = None
-
-
-# The servers that have a name. FastChat, if it is not told the most tokens, lets a reply ramble
-# to the end of the context, and drops the prompt's first token.
-SERVERS: dict[LLM, Server] = {
-    "vicuna": Server("http://localhost:3300/v1/chat/completions", "vicuna-33b", 512),
-    "chatglm": Server("http://localhost:3301/v1/chat/completions", "glm-4.5-flash"),
-    "openai": Server("https://api.openai.com/v1/chat/completions", "gpt-4o-mini"),
-}
 
 
 class Prompt(NamedTuple):

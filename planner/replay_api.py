@@ -10,9 +10,9 @@ import threading
 from collections import defaultdict
 from pathlib import Path
 
+from planner.task import load_plans, load_task
 from utils.chat_server import ChatRequest, Replies, add_address_flags, chat_app, serve
 from utils.commands import Parser, run
-from utils.config import load_plans, load_task
 
 # Where `--llm vicuna` looks for its server.
 PORT = 3300

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from planner.planners import make_recorded_planner
+from commands.build import make_recorded_planner
 from planner.plans import AnonymousColors, Answer, Planner, RecordedPlanner
 from planner.scene import SceneReader
+from planner.task import Task, load_task
 from teacher.teacher import PlanTeacher
-from utils.config import Task, load_task
 
 DATA = Path(__file__).parent / "data"
 TASKS = ("SimpleDoorKey", "LavaDoorKey", "ColoredDoorKey", "TwoDoor")
@@ -30,9 +30,9 @@ def make_teacher(name: str, hard: bool = False) -> PlanTeacher:
     """The recorded teacher of a task."""
     spec = task(name)
     planner: Planner = make_recorded_planner(spec)
-    if spec.anonymous_colors:
+    if spec.domain.anonymous_colors:
         planner = AnonymousColors(planner)
-    return PlanTeacher(planner, SceneReader(spec.names), view_size=3, hard=hard)
+    return PlanTeacher(planner, SceneReader(spec.domain.names), view_size=3, hard=hard)
 
 
 def recorded_answers(teacher: PlanTeacher) -> dict[str, Answer]:

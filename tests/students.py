@@ -5,7 +5,7 @@ from typing import Any
 import torch
 
 from algos.student import NetworkSpec, Student
-from main import make_view
+from commands.build import make_view
 
 
 def make_student(channels: int = 4, side: int = 10, **kind: Any) -> Student:

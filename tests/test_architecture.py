@@ -11,6 +11,7 @@ MAY_IMPORT = {
     "planner": {"planner", "utils", "env.symbols"},
     "teacher": {"teacher", "planner.plans", "planner.scene", "utils", "env.symbols"},
     "algos": {"algos", "utils"},
+    "commands": {"commands", "algos", "teacher", "planner", "env", "utils"},
     "utils": {"utils"},
 }
 

@@ -21,11 +21,15 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import main
 from algos.evaluator import VERDICT_SEEDS, Evaluation
 from algos.trainer import Report
+from commands import build, speeds
+from commands.config import make_config
+from commands.runs import read_config
+from commands.settings import fresh_settings
+from commands.train import planned_runs
 from tests.planner.servers import plans, serve
 from utils import checkpoint, seeding
 from utils.log import METRICS, RunLog, TrainingDisplay, read_lines
 from utils.ranks import Ranks
-from utils.runs import read_config
 
 ROOT = Path(__file__).parent.parent
 SMALL = [
@@ -178,13 +182,13 @@ def test_an_evaluation_says_which_model_it_is_of(
 def test_a_run_that_falls_below_its_best_says_so_and_keeps_the_best(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = main.make_config(
-        main.fresh_settings({"device": "cpu", "threads": 1, "traj_per_itr": 1, "batch_size": 8})
+    config = make_config(
+        fresh_settings({"device": "cpu", "threads": 1, "traj_per_itr": 1, "batch_size": 8})
         | {"seed": 0, "n_itr": 15, "eval_interval": 1, "save_interval": 4},
         "settings",
     )
-    teacher = main.make_teacher(config, main.make_recorded_planner(config.task), 3)
-    trainer = main.make_trainer(config, tmp_path, teacher, Ranks())
+    teacher = build.make_teacher(config, build.make_recorded_planner(config.task), 3)
+    trainer = build.make_trainer(config, tmp_path, teacher, Ranks())
     news = []
 
     def outcome(iteration: int) -> tuple[Evaluation, Evaluation]:
@@ -313,9 +317,9 @@ def done(folders: list[Path]) -> list[int]:
 def test_what_was_stopped_before_its_turn_is_resumed_too(tmp_path: Path) -> None:
     flags = ["--seed_list", "4", "5", "--savedir", "two", "--n_itr", "1", "--recurrent"]
     folders = [runs_of(tmp_path) / f"two-{seed}" for seed in (4, 5)]
-    args = main.parse(["train", "--logdir", str(tmp_path), *SMALL, *flags])
+    args = flags.parse(["train", "--logdir", str(tmp_path), *SMALL, *flags])
     with ExitStack() as owned:
-        planned = main.planned_runs(args, Ranks(), owned)
+        planned = planned_runs(args, Ranks(), owned)
     assert [folder for folder, _ in planned] == folders
     assert main.main(["train", "--logdir", str(tmp_path), "--savedir", "two", "--resume"]) == 0
     assert done(folders) == [1, 1]
@@ -661,25 +665,25 @@ def test_a_film_asks_nobody(tmp_path: Path) -> None:
 def test_bench_measures_draws_and_records(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(main.speeds, "REPEATS", 1)
-    monkeypatch.setattr(main.speeds, "SIZES", (10, 12))
+    monkeypatch.setattr(speeds, "REPEATS", 1)
+    monkeypatch.setattr(speeds, "SIZES", (10, 12))
     files = ["--json", str(tmp_path / "speeds.json"), "--plot", str(tmp_path / "speeds.png")]
     flags = ["--task", "simpledoorkey", "--num_envs", "4", "40", "--threads", "1"]
     assert main.main(["bench", *flags, *files]) == 0
     out = capsys.readouterr().out
     for word in ("environment + labels", "Gymnasium's vector", "training, update"):
         assert f"SimpleDoorKey  {word}" in out
-    speeds = json.loads((tmp_path / "speeds.json").read_text())["speeds"]
-    assert all(s["steps_per_second"] * s["seconds"] == pytest.approx(s["steps"]) for s in speeds)
+    measured = json.loads((tmp_path / "speeds.json").read_text())["speeds"]
+    assert all(s["steps_per_second"] * s["seconds"] == pytest.approx(s["steps"]) for s in measured)
     for size, rooms, room_bytes in ((10, 4, 825), (12, 40, 8 * (144 + 1) + 17)):
         alone, labels, both = (
-            next(s for s in speeds if (s["what"], s["size"], s["rooms"]) == (what, size, rooms))
+            next(s for s in measured if (s["what"], s["size"], s["rooms"]) == (what, size, rooms))
             for what in ("environment", "labels", "environment + labels")
         )
         cost = 1 / alone["steps_per_second"] + 1 / labels["steps_per_second"]
         assert 1 / both["steps_per_second"] == pytest.approx(cost)
         assert alone["room_bytes"] == room_bytes
-    assert {(s["rooms"], s["size"]) for s in speeds if s["what"] == "labels"} == {
+    assert {(s["rooms"], s["size"]) for s in measured if s["what"] == "labels"} == {
         (rooms, size) for rooms in (4, 40) for size in (10, 12)
     }
     assert iio.imread(tmp_path / "speeds.png").std() > 0

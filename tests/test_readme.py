@@ -9,7 +9,7 @@ from pathlib import Path
 import imageio.v3 as iio
 import pytest
 
-import main
+from commands import flags
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -35,7 +35,7 @@ def test_there_are_commands_and_an_example() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_is_one_that_the_program_takes(command: str) -> None:
-    main.parse(shlex.split(command.split("main.py", 1)[1]))
+    flags.parse(shlex.split(command.split("main.py", 1)[1]))
 
 
 def test_the_worked_example_is_short_and_works(tmp_path: Path) -> None:
@@ -45,12 +45,12 @@ def test_the_worked_example_is_short_and_works(tmp_path: Path) -> None:
     assert len([line for line in lines if line and not line.startswith("#")]) <= 20
     task = str(tmp_path / "ball_task.yaml")
     small = ["--threads", "1", "--device", "cpu", "--logdir", str(tmp_path)]
-    for flags in (
+    for words in (
         ["eval", "--eval_teacher", "--num_eval", "50"],
         ["train", "--n_itr", "1", "--traj_per_itr", "2", "--num_eval", "2"],
     ):
         done = subprocess.run(
-            [sys.executable, str(ROOT / "main.py"), *flags, "--task", task, *small],
+            [sys.executable, str(ROOT / "main.py"), *words, "--task", task, *small],
             cwd=tmp_path,
             env={"PYTHONPATH": str(tmp_path), "PATH": ""},
             capture_output=True,

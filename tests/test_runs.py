@@ -13,10 +13,16 @@ import pytest
 import yaml
 
 import main
+from algos.evaluator import COLUMNS
+from commands import runs
+from commands.train import planned_runs
+from planner.task import load_task
 from tests.test_main import ROOT, SMALL, evaluate, runs_of, train
-from utils import checkpoint, runs
-from utils.config import load_task
+from utils import checkpoint
+from utils.errors import UserError
 from utils.log import TrainingDisplay
+from utils.ranks import Ranks
+from utils.run_files import OWNER
 
 TRAIN = [sys.executable, "main.py", "train"]
 
@@ -72,7 +78,7 @@ def test_overwriting_leaves_nothing_of_the_old_run(tmp_path: Path) -> None:
     after = set(contents(folder))
     names = {path.name for path in after & before}
     kept = {"acmodel.pt", "checkpoint.pt", "config.json", "metrics.jsonl"}
-    assert names == kept | {runs.OWNER}
+    assert names == kept | {OWNER}
     assert (folder / "metrics.jsonl").read_text() == ""
     assert checkpoint.load(folder / "checkpoint.pt")["progress"]["iteration"] == 0
 
@@ -217,9 +223,9 @@ def test_a_run_in_bf16_is_evaluated_in_bf16(
 
     def note(args: Any, config: Any, student: Any, *rest: object) -> tuple[str, list[str]]:
         evaluated.append(student.bf16)
-        return "", [""] * len(main.COLUMNS)
+        return "", [""] * len(COLUMNS)
 
-    monkeypatch.setattr(main, "evaluate_actor", note)
+    monkeypatch.setattr(evaluate_command, "evaluate_actor", note)
     for precision in ("bf16", "fp32"):
         name = ["--savedir", precision]
         assert train(tmp_path, "--n_itr", "0", "--precision", precision, *name) == 0
@@ -229,10 +235,10 @@ def test_a_run_in_bf16_is_evaluated_in_bf16(
 
 def test_the_lock_lets_go_of_all_folders_if_one_is_taken(tmp_path: Path) -> None:
     flags = ["--logdir", str(tmp_path), *SMALL, "--savedir", "two", "--seed_list", "1", "2"]
-    args = main.parse(["train", *flags])
+    args = command_line.parse(["train", *flags])
     with runs.owned(runs_of(tmp_path) / "two-2"):
-        with pytest.raises(main.UserError, match="two-2 is being trained"), ExitStack() as stack:
-            main.planned_runs(args, main.Ranks(), stack)
+        with pytest.raises(UserError, match="two-2 is being trained"), ExitStack() as stack:
+            planned_runs(args, Ranks(), stack)
         assert not (runs_of(tmp_path) / "two-1" / "config.json").exists()
     with ExitStack() as stack:
-        assert len(main.planned_runs(args, main.Ranks(), stack)) == 2
+        assert len(planned_runs(args, Ranks(), stack)) == 2

@@ -26,10 +26,10 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 
 from utils.files import write_text, writing
+from utils.run_files import METRICS
 from utils.video import SIZE, as_gif
 
 GIF_FRAMES = 60
-METRICS = "metrics.jsonl"
 
 
 class LineLog:

@@ -10,13 +10,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-import main
 from algos.evaluator import Evaluation
 from algos.rollout import Rollout
-from planner.planners import make_recorded_planner
-from utils.config import load_task, make_config
+from commands import build
+from commands.build import make_recorded_planner
+from commands.config import make_config
+from commands.settings import fresh_settings
+from planner.task import load_task
 from utils.ranks import Ranks
-from utils.settings import fresh_settings
 from utils.timing import Stopwatch
 
 
@@ -37,8 +38,8 @@ def run() -> None:
     small |= {"schedule": "matched"}
     given = fresh_settings({"task": load_task("SimpleDoorKey")} | small)
     config = make_config(given | {"seed": 5}, "test")
-    teacher = main.make_teacher(config, make_recorded_planner(config.task), 3)
-    trainer = main.make_trainer(config, out, teacher, ranks)
+    teacher = build.make_teacher(config, make_recorded_planner(config.task), 3)
+    trainer = build.make_trainer(config, out, teacher, ranks)
     play, rooms, draws = trainer.play, list[Tensor](), list[Tensor]()
 
     def noted(seeds: Tensor, generator: torch.Generator, watch: Stopwatch) -> Rollout:

@@ -7,7 +7,7 @@ import torch
 from algos.ppo import PPO, PPOSettings
 from algos.rollout import Rollout, discounted_returns
 from algos.student import NetworkSpec, Student
-from main import make_view
+from commands.build import make_view
 from tests.recordings import recording
 from tests.replay import Replayed
 from utils.ranks import Ranks

@@ -7,14 +7,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import main
 from algos.evaluator import Evaluation
 from algos.trainer import Report, Trainer
-from planner.planners import make_recorded_planner
+from commands import build
+from commands.build import make_recorded_planner
+from commands.config import Config, make_config
+from commands.settings import fresh_settings
 from utils import checkpoint
-from utils.config import Config, make_config
 from utils.ranks import Ranks
-from utils.settings import fresh_settings
 
 ITERATIONS = 7
 
@@ -41,8 +41,8 @@ def outcome(iteration: int) -> Evaluation:
 def train(config: Config, folder: Path, stops: set[int]) -> Trainer:
     """Train to the end, stopped after each iteration in `stops` and resumed by a new trainer."""
     while True:
-        teacher = main.make_teacher(config, make_recorded_planner(config.task), 3)
-        trainer = main.make_trainer(config, folder, teacher, Ranks())
+        teacher = build.make_teacher(config, make_recorded_planner(config.task), 3)
+        trainer = build.make_trainer(config, folder, teacher, Ranks())
         if (folder / "checkpoint.pt").exists():
             trainer.restore()
         progress = trainer.progress
@@ -52,7 +52,7 @@ def train(config: Config, folder: Path, stops: set[int]) -> Trainer:
 
         report = Report(
             log=Silence(),
-            try_teacher=lambda: outcome(1),
+            try_teacher=lambda: (outcome(1), outcome(1).summary()["success"][1][0]),
             evaluate=lambda iteration: (outcome(iteration), outcome(0)),
             show=lambda *_: None,
             tell=lambda _: None,
@@ -111,8 +111,8 @@ def test_the_best_of_a_run_that_was_killed_is_the_one_its_checkpoint_speaks_of(
         with pytest.raises(KeyboardInterrupt):
             train(config, tmp_path, set())
     assert not (tmp_path / "best.pt").exists()
-    trainer = main.make_trainer(
-        config, tmp_path, main.make_teacher(config, make_recorded_planner(config.task), 3), Ranks()
+    trainer = build.make_trainer(
+        config, tmp_path, build.make_teacher(config, make_recorded_planner(config.task), 3), Ranks()
     )
     trainer.restore()
     trainer.export()

@@ -20,13 +20,14 @@ import requests
 from scipy.stats import binom
 
 import main
+from commands import runs
+from commands.build import make_asking_planner
 from planner.llm import ChatClient, Prompt
-from planner.planners import make_asking_planner
 from planner.plans import Plan, describe, made_plain, parse_reply
 from planner.scene import Scene
+from planner.task import load_task
 from tests.test_main import SMALL, runs_of
-from utils import runs
-from utils.config import load_task
+from utils.run_files import CONFIG
 
 pytestmark = pytest.mark.fastchat
 
@@ -194,7 +195,7 @@ def test_a_student_is_taught_by_what_fastchat_answers(url: str, tmp_path: Path) 
     given = [reply for texts in replies.values() for reply in texts]
     assert sum(reply in learned for reply in given) > 0.9 * len(given)
 
-    config = runs.read_config(runs_of(tmp_path) / "first" / runs.CONFIG)
+    config = runs.read_config(runs_of(tmp_path) / "first" / CONFIG)
     planner = make_asking_planner(config, "vicuna", answers)
     likely = {}
     for scene, answer in zip(asked, planner.answers(asked), strict=True):

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner.planners import make_recorded_planner
+from commands.build import make_recorded_planner
 from planner.plans import (
     DROP,
     EXPLORE,

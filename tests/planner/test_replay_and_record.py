@@ -15,11 +15,11 @@ import main
 from planner.plans import as_plans, parse_reply
 from planner.replay_api import Replayer
 from planner.scene import Scene
+from planner.task import load_plans, load_task
 from tests.planner.askers import ask, asker
 from tests.planner.servers import in_turn, plans, serve, status
 from tests.test_main import ROOT, SMALL
 from utils.chat_server import MAX_REQUEST, ChatRequest, Message
-from utils.config import load_plans, load_task
 
 NOUNS = ("door", "key")
 HOLDING = "Agent sees <nothing>, holds <key>."

@@ -18,7 +18,7 @@ def blank(width: int = 6, height: int = 5, agent: tuple[int, int] = (0, 0)) -> n
 @pytest.mark.parametrize("name", TASKS)
 def test_every_recorded_text_is_reproduced(name: str) -> None:
     rows = recording(name)
-    reader = SceneReader(task(name).names)
+    reader = SceneReader(task(name).domain.names)
     scenes = reader.read_episodes(torch.tensor(rows["obs"]), torch.tensor(rows["t"] == 0))
     texts = np.array([scene.text for scene in scenes.distinct])
     np.testing.assert_array_equal(texts[scenes.index], rows["text"][rows["text_index"]])
@@ -27,7 +27,7 @@ def test_every_recorded_text_is_reproduced(name: str) -> None:
 @pytest.mark.parametrize("name", TASKS)
 def test_acting_step_by_step_remembers_the_same_as_reading_whole_episodes(name: str) -> None:
     rows = recording(name)
-    reader, obs = SceneReader(task(name).names), torch.tensor(rows["obs"])
+    reader, obs = SceneReader(task(name).domain.names), torch.tensor(rows["obs"])
     whole = reader.read_episodes(obs, torch.tensor(rows["t"] == 0))
     memory = reader.forget(1, obs.device)
     for i in range(600):

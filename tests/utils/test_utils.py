@@ -8,8 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from commands.config import make_config
+from planner.task import load_task, task_names
 from utils import checkpoint, statistics
-from utils.config import load_task, make_config, task_names
 from utils.errors import UserError
 from utils.files import write_atomically, write_json
 from utils.log import LineLog, read_lines
@@ -82,11 +83,20 @@ def test_every_task_file_is_valid_and_found_in_any_case() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("name: X\nenv_id: X\nnames: {key: key}\nplans: {}\nextra: 1", "extra"),
-        ("name: X\nenv_id: X\nnames: {key: key}\nplans: {a: {explore: 0.5}}", "do not add up to 1"),
+        (
+            TASK + "plans: {}\nextra: 1",
+            "extra",
+        ),
+        (
+            TASK + "plans: {a: {explore: 0.5}}",
+            "do not add up to 1",
+        ),
         ("name: [", "cannot read"),
         ("just words", "names and values"),
-        ("name: X\nenv_id: X\nnames: {key: key}\nplans: nowhere.yaml", "cannot read"),
+        (
+            TASK + "plans: nowhere.yaml",
+            "cannot read",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_task_file_is_said(tmp_path: Path, text: str, words: str) -> None:

@@ -13,13 +13,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from utils.config import Config, Task, load_task, make_config, make_task, read_yaml
+from commands.config import Config, make_config
+from planner.task import Task, load_task, make_task
 from utils.errors import UserError
 from utils.files import write_json, writing
+from utils.run_files import CHECKPOINT, CONFIG, MODEL, OWNER
+from utils.validation import read_yaml
 
-CONFIG, MODEL, BEST = "config.json", "acmodel.pt", "best.pt"
-CHECKPOINT, VERDICT, OWNER = "checkpoint.pt", "verdict.json", "owner.lock"
-ANSWERS = "answers.jsonl"
 TEACHER = "teacher"
 # What may change when a run goes on; anything else would make it another run.
 RESUMABLE = (

@@ -4,20 +4,13 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from utils import runs
-from utils.config import (
-    Config,
-    Task,
-    defaults,
-    load_plans,
-    load_task,
-    make_config,
-    read_yaml,
-    task_names,
-)
+from commands import runs
+from commands.config import Config, defaults, make_config
+from commands.flags import DEFAULT_TASK
+from planner.task import Task, load_plans, load_task, task_names
 from utils.devices import choose_device, default_threads
 from utils.errors import UserError
-from utils.flags import DEFAULT_TASK
+from utils.validation import read_yaml
 
 
 def given_settings(args: argparse.Namespace, task: Task | None = None) -> dict[str, Any]:

@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from planner.servers import KEY_VARIABLE, LLMS
+from planner.task import task_names
 from utils.commands import Parser
-from utils.config import KEY_VARIABLE, LLMS, task_names
 from utils.devices import physical_cores
 
 DEFAULT_TASK = "SimpleDoorKey"

@@ -1,0 +1,85 @@
+"""`main.py bench`: speeds on the machine at hand."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import torch
+
+from algos.rollout import Environments
+from commands import runs, speeds
+from commands.build import (
+    MAX_ROOMS,
+    make_recorded_planner,
+    make_teacher,
+    make_trainer,
+    make_training_rooms,
+)
+from commands.config import make_config
+from commands.flags import DEFAULT_TASK
+from commands.settings import fresh_settings
+from planner.task import Task, load_task, task_names
+from utils.devices import choose_device, prepare
+from utils.errors import UserError
+from utils.files import write_json
+from utils.log import say, table
+from utils.ranks import Ranks
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.threads < 1 or min(args.num_envs or [1]) < 1:
+        raise UserError("--threads and --num_envs: at least 1")
+    if args.plot and args.plot.suffix not in (".png", ".svg"):
+        raise UserError(f"--plot: {args.plot.name} is no name of a PNG or SVG file")
+    device = torch.device(choose_device(args.device))
+    prepare(device, args.threads)
+    counts = args.num_envs or [10, 1024, 16384, *([65536] if device.type == "cuda" else [])]
+    machine = f"{device}, {args.threads} CPU thread(s), {args.precision}"
+    measured, grown = list[speeds.Speed](), list[speeds.Speed]()
+    for task in map(load_task, args.task or task_names()):
+        found = [speed for count in counts for speed in bench_task(args, task, count, device)]
+        show_speeds(f"medians on {machine}", found)
+        measured += found
+    if args.plot:
+        config = make_config(bench_settings(args, load_task(DEFAULT_TASK), 1), "settings")
+        teacher = make_teacher(config, make_recorded_planner(config.task), 3)
+
+        def rooms(count: int, size: int) -> Environments:
+            say(f"measuring {count} rooms of up to {size}x{size}")
+            sized = config.model_copy(update={"num_envs": count})
+            return make_training_rooms(sized, Ranks(), device, grid_size=size, max_size=size)
+
+        grown = speeds.growth(DEFAULT_TASK, rooms, teacher, counts, device)
+        show_speeds(f"{DEFAULT_TASK} as it grows", grown)
+    if args.json:
+        content = {"machine": machine, "speeds": [s.to_dict() for s in measured + grown]}
+        write_json(args.json, content | {"provenance": runs.provenance()})
+    if args.plot:
+        speeds.plot(args.plot, grown, f"{DEFAULT_TASK} on {machine}")
+    return 0
+
+
+def bench_settings(args: argparse.Namespace, task: Task, count: int) -> dict[str, Any]:
+    """The paper's settings, but for what the flags say; minibatches grow with the rooms."""
+    given = {"task": task, "device": args.device, "threads": args.threads, "num_envs": count}
+    settings = fresh_settings(given) | {"seed": 0, "precision": args.precision}
+    trained = speeds.TRAINED_STEPS[torch.device(settings["device"]).type]
+    return settings | {"batch_size": max(128, min(count, trained // 4))}
+
+
+def bench_task(
+    args: argparse.Namespace, task: Task, count: int, device: torch.device
+) -> list[speeds.Speed]:
+    say(f"measuring {task.name}, {count} rooms")
+    config = make_config(bench_settings(args, task, count), "settings")
+    rooms = make_training_rooms(config, Ranks(), device)
+    teacher = make_teacher(config, make_recorded_planner(task), rooms.view_size)
+    plain = gym.make_vec(task.env_id, min(count, MAX_ROOMS), vectorization_mode="sync")
+    length = speeds.trained_length(count, device)
+    trainer = make_trainer(config, Path(), teacher, Ranks(), max_steps=length)
+    return speeds.of_task(task.name, rooms, plain, teacher, trainer)
+
+
+def show_speeds(title: str, measured: list[speeds.Speed]) -> None:
+    table(title, speeds.COLUMNS, [speed.row() for speed in measured], texts=2)

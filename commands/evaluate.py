@@ -1,0 +1,139 @@
+"""`main.py eval`: a student, or the teacher alone, in fixed rooms."""
+
+import argparse
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+
+from algos.evaluator import COLUMNS, evaluate
+from algos.film import film_episode
+from algos.rollout import Actor
+from algos.student import Greedy, Student, load_student
+from commands import runs
+from commands.build import (
+    check_network,
+    make_narrator,
+    make_planner,
+    make_rooms,
+    make_teacher,
+    make_test_rooms,
+    make_view,
+    network_spec,
+)
+from commands.config import Config, make_config
+from commands.settings import check_llm_is_named, fresh_settings, given_settings
+from env.symbols import ACTIONS
+from utils import seeding
+from utils.devices import prepare
+from utils.errors import UserError
+from utils.files import write_json
+from utils.log import say, table
+from utils.run_files import ANSWERS, BEST, CONFIG
+from utils.video import write_mp4
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.videos < 0:
+        raise UserError(f"--videos: {args.videos} films cannot be made")
+    if args.plans and not args.eval_teacher:
+        raise UserError("--plans: a student needs none; evaluate its teacher with --eval_teacher")
+    given = given_settings(args)
+    settings = fresh_settings(given)
+    parent = runs.task_folder(args.logdir, settings["policy"], settings["task"])
+    name = runs.check_name(args.savedir or "eval")
+    if args.eval_teacher:
+        check_llm_is_named(given, settings)
+        config = make_config(settings | {"seed": (args.seed_list or [0])[0]}, "settings")
+        outcomes = [evaluate_actor(args, config, None, parent / runs.TEACHER / name)]
+    else:
+        given["device"] = settings["device"]
+        if not args.task:
+            given.pop("task", None)
+        if args.loaddir:
+            folders = runs.find(parent, args.loaddir, args.seed_list)
+        else:
+            folders = [runs.newest(parent)]
+            say(f"no --loaddir: the newest run of {settings['task'].name} is {folders[0]}")
+        outcomes = [evaluate_run(args, folder, given, folder / name) for folder in folders]
+    title = f"{outcomes[0][0]}: means of n episodes, with 95% intervals"
+    table(title, COLUMNS, [row for _, row in outcomes])
+    return 0
+
+
+def evaluate_run(
+    args: argparse.Namespace, folder: Path, given: dict[str, Any], target: Path
+) -> tuple[str, list[str]]:
+    path = runs.model_file(folder, args.loadmodel)
+    if path.name == BEST and not path.exists():
+        raise UserError(f"there is no {path}: a run saves its best from its fifth evaluation on")
+    if args.seed_list and len(args.seed_list) == 1:
+        given = given | {"seed": args.seed_list[0]}
+    config = runs.read_config(folder / CONFIG, **given)
+    bf16 = config.precision == "bf16"
+    student, trained_on, after = load_student(path, torch.device(config.device), make_view, bf16)
+    say(f"evaluating {path}" + (f", of iteration {after}" if after is not None else ""))
+    if trained_on != config.task.name:
+        raise UserError(f"{path} was trained on {trained_on}, not on {config.task.name}")
+    model = {"model": path.name, "iteration": after}
+    return evaluate_actor(args, config, student, target, model)
+
+
+def evaluate_actor(
+    args: argparse.Namespace,
+    config: Config,
+    student: Student | None,
+    target: Path,
+    model: dict[str, Any] | None = None,
+) -> tuple[str, list[str]]:
+    """Evaluate a student, or else the teacher, and write eval.json and films.
+
+    Returns the task's name and a row for the table.
+    """
+    device = torch.device(config.device)
+    prepare(device, config.threads)
+    rooms, seeds = make_test_rooms(config)
+    answers = (target.parent if student else target) / ANSWERS
+    narrator = make_narrator(config, answers, rooms)
+    # A student needs no LLM any more.
+    teacher = narrator
+    if student:
+        spec = network_spec(config, rooms)
+        check_network(student, spec, target.parent)
+    else:
+        teacher = make_teacher(config, make_planner(config, answers), rooms.view_size)
+    actor, filmed = cast(tuple[Actor, Actor], (student or teacher, student or narrator))
+    if args.deterministic:
+        actor, filmed = Greedy(actor), Greedy(filmed)
+    # A teacher draws on the CPU, a student where it is.
+    place = device if student else torch.device("cpu")
+    draws = seeding.generator(config.seed, seeding.EVALUATION, device=place)
+    outcome = evaluate(rooms, actor, seeds, draws, device)
+    if config.llm and outcome.unanswered == 1:
+        raise UserError("the LLM answered in none of the steps: there is nothing to evaluate")
+
+    content = {
+        "task": config.task.name,
+        "actor": str(target.parent) if student else "teacher",
+        **(model or {}),
+        "deterministic": args.deterministic,
+        "hard": config.hard,
+        "seed": config.seed,
+        "llm": config.llm and {"name": config.llm, "model": config.llm_model, **teacher.counts()},
+        **outcome.to_dict(),
+        "provenance": runs.provenance(),
+    }
+    write_json(target / "eval.json", content)
+    say(f"wrote {target / 'eval.json'}")
+    for old in target.glob("episode-*.mp4"):
+        old.unlink()
+    if args.videos:
+        studio = make_rooms(config, 1, render=True)
+        for seed in seeds[: args.videos]:
+            draws = seeding.generator(config.seed, seeding.VIDEO, seed, device=place)
+            frames = film_episode(studio, filmed, narrator, ACTIONS, seed, draws, device)
+            write_mp4(target / f"episode-{seed}.mp4", frames)
+            say(f"wrote {target / f'episode-{seed}.mp4'}")
+    if outcome.unanswered_steps:
+        say(f"{outcome.unanswered_steps} steps were in scenes without an answer: it waited there")
+    return config.task.name, outcome.row(target.parent.name)

@@ -1,0 +1,82 @@
+"""`main.py record`: the scenes of a task, and what an LLM answers about them."""
+
+import argparse
+from collections.abc import Mapping
+from math import ceil
+from pathlib import Path
+
+import torch
+
+from algos.rollout import Actor, Uniform, play
+from commands.build import MAX_ROOMS, check_instructions, make_planner, make_rooms, make_teacher
+from commands.config import Config, make_config
+from commands.settings import fresh_settings, given_settings
+from planner.plans import Planner, as_plans
+from planner.record import NotingPlanner, rows, write_plans
+from planner.task import load_plans
+from utils import seeding
+from utils.errors import UserError
+from utils.log import say, table
+from utils.timing import Stopwatch
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.show:
+        show_plans(str(args.show), load_plans(args.show))
+        return 0
+    config = make_config(fresh_settings(given_settings(args)) | {"seed": args.seed}, "settings")
+    out = args.out or args.logdir / "plans" / f"{config.task.name.lower()}.yaml"
+    if not config.llm and not args.dry_run:
+        raise UserError("record asks an LLM: say which with --llm, or look first with --dry_run")
+    check_instructions(config.task)
+    if args.dry_run:
+        config = config.model_copy(update={"llm": None})
+    elif out.exists() and not args.overwrite:
+        raise UserError(f"{out} is there already; give another --out, or --overwrite")
+    # Half a file of plans would help nobody.
+    config = config.model_copy(update={"llm_strict": True})
+    stored = Path(config.answers or out.with_suffix(".answers.jsonl"))
+    planner = NotingPlanner(make_planner(config, stored))
+    try:
+        find_scenes(config, planner, args.episodes)
+    except KeyboardInterrupt:
+        say("stopped; what was answered is kept, and the same command goes on from there")
+        raise
+    if args.dry_run:
+        say(f"the system prompt:\n\n{config.task.instructions}")
+        table(f"{len(planner.noted)} scenes", ["user prompt"], [[s.text] for s in planner.noted])
+        return 0
+    plans = {scene.text: as_plans(answer) for scene, answer in planner.noted.items()}
+    show_plans(config.task.name, plans)
+    advised = {text: answer for text, answer in plans.items() if answer}
+    if not advised:
+        raise UserError(
+            f"no reply of {config.llm} holds a plan: see {stored}, and delete it to ask anew"
+        )
+    write_plans(out, f"What {config.llm} answered about {config.task.name}", advised)
+    counts = ", ".join(
+        f"{name.lower()} {round(count, 1):g}" for name, count in planner.counts().items()
+    )
+    say(f"wrote {out}; {counts}")
+    if not planner.counts()["Requests"]:
+        say(f"nothing was asked: all replies were there already; delete {stored} to ask anew")
+    return 0
+
+
+def find_scenes(config: Config, planner: Planner, episodes: int) -> None:
+    """Have a planner answer in the scenes that random actions and the teacher's own lead to."""
+    if episodes < 1:
+        raise UserError(f"--episodes: {episodes} episodes hold no scene")
+    rooms = make_rooms(config, min(episodes, MAX_ROOMS))
+    teacher = make_teacher(config, planner, rooms.view_size)
+    actors: tuple[Actor, ...] = Uniform(rooms.num_actions), teacher
+    for actor in actors:
+        for wave in range(ceil(episodes / rooms.num_envs)):
+            draws = seeding.generator(config.seed, seeding.ACTIONS, wave)
+            seeds = seeding.training_rooms(config.seed, wave, 0, rooms.num_envs)
+            rollout = play(rooms, actor, torch.device("cpu"), seeds, draws, Stopwatch())
+            teacher.label(rollout.obs, rollout.starts, draws)
+
+
+def show_plans(title: str, plans: Mapping[str, Mapping[str, float]]) -> None:
+    table(f"{title}: {len(plans)} scenes", ["scene", "plan", "probability"], rows(plans), 2)

@@ -1,0 +1,197 @@
+"""`main.py train`: students in run folders, new ones or resumed."""
+
+import argparse
+import json
+import os
+import shlex
+import signal
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from algos.evaluator import COLUMNS, VERDICT_SEEDS, Evaluator
+from algos.trainer import Trainer
+from algos.verdict import give_verdict
+from commands import runs
+from commands.build import (
+    make_evaluator,
+    make_planner,
+    make_report,
+    make_rooms,
+    make_student,
+    make_teacher,
+    make_trainer,
+    warm_start,
+)
+from commands.config import Config, make_config
+from commands.flags import DEFAULT_LOGDIR
+from commands.settings import check_llm_is_named, fresh_settings, given_settings, read_preset
+from planner.task import Task
+from utils.devices import choose_device, prepare
+from utils.errors import UserError
+from utils.files import write_json
+from utils.interrupts import Interrupts
+from utils.log import RunLog, TrainingDisplay, say, silence, table
+from utils.ranks import Ranks
+from utils.run_files import ANSWERS, CHECKPOINT, VERDICT
+
+BEST_PRESET = "configs/best.yaml"
+
+
+def run(args: argparse.Namespace) -> int:
+    ranks = Ranks()
+    if not ranks.lead:
+        silence()
+    with Interrupts(patient=ranks.count > 1) as interrupts, ExitStack() as owned:
+        for name, settings in shared_plan(args, ranks, owned):
+            folder, config = Path(name), make_config(settings, "settings")
+            train_run(config, folder, ranks, interrupts)
+            if ranks.any(interrupts()):
+                say(f"stopped; continue with: {resume_command(args, folder, config)}")
+                return 128 + (interrupts.received or signal.SIGTERM)
+    return 0
+
+
+def shared_plan(
+    args: argparse.Namespace, ranks: Ranks, owned: ExitStack
+) -> list[tuple[str, dict[str, Any]]]:
+    """The folders to train in and their settings, which the lead decides on; none for the others
+    if it finds an error, which it alone raises."""
+    plan: list[tuple[str, dict[str, Any]]] = []
+    try:
+        if ranks.lead:
+            planned = planned_runs(args, ranks, owned)
+            plan = [(str(folder), dict(config)) for folder, config in planned]
+    finally:
+        plan = json.loads(ranks.from_lead(json.dumps(plan, default=dict)))
+    return plan
+
+
+def resume_command(args: argparse.Namespace, folder: Path, config: Config) -> str:
+    several = len(args.seed_list or []) > 1
+    name = args.savedir or folder.name.removesuffix(f"-{config.seed}" if several else "")
+    words = ["--task", args.task or config.task.name]
+    if args.config and not args.task:
+        words = ["--config", str(args.config)]
+    if args.logdir != DEFAULT_LOGDIR:
+        words += ["--logdir", str(args.logdir)]
+    if args.plans:
+        words += ["--plans", str(args.plans)]
+    return shlex.join(["python", "main.py", "train", *words, "--savedir", name, "--resume"])
+
+
+def planned_runs(
+    args: argparse.Namespace, ranks: Ranks, owned: ExitStack
+) -> list[tuple[Path, Config]]:
+    """The folders that the flags ask to train in, and their settings; new ones are made. They are
+    this process's own until `owned` is closed."""
+    template = read_preset(args.config, args.task) if args.config else {}
+    flags = given_settings(args, template.get("task"))
+    settings = fresh_settings({**template, **flags})
+    parent = runs.task_folder(args.logdir, settings["policy"], settings["task"])
+    if args.resume:
+        if args.loaddir:
+            raise UserError("--loaddir: a resumed run goes on from its own checkpoint alone")
+        # A preset only says where the run lies: the rest stands in its folder.
+        planned = runs.resumed_runs(parent, args.savedir, args.seed_list, flags)
+        check_ranks([config for _, config in planned], ranks)
+        for folder, config in planned:
+            check_task(args, folder, config, flags.get("task", config.task))
+            owned.enter_context(runs.owned(folder))
+        return planned
+    check_llm_is_named(flags, settings)
+    if args.loaddir:
+        source = runs.find(parent, args.loaddir, None)[0]
+        settings["warm_start"] = str(runs.model_file(source, args.loadmodel))
+    seeds = args.seed_list or [template.get("seed", 0)]
+    configs = [make_config(settings | {"seed": seed}, "settings") for seed in seeds]
+    # What cannot be built must not cost the run that it would replace.
+    rooms = make_rooms(configs[0], 1)
+    warm_start(make_student(configs[0], rooms), configs[0])
+    make_planner(configs[0], Path(os.devnull))
+    check_ranks(configs, ranks)
+    planned = runs.new_runs(parent, args.savedir, configs, args.overwrite)
+    for folder, _ in planned:
+        owned.enter_context(runs.owned(folder))
+    if not args.config:
+        say(f"without --config, what no flag says is the paper's setting; see {BEST_PRESET}")
+    for folder, config in planned:
+        runs.claim(folder, config)
+    return planned
+
+
+def check_task(args: argparse.Namespace, folder: Path, config: Config, task: Task) -> None:
+    """A run goes on with the task that it began with: UserError if --plans gives it other plans,
+    a word if the task's file has come to say something else."""
+    if args.plans and task.plans != config.task.plans:
+        raise UserError(f"--plans: {args.plans} differs from the plans that {folder} began with")
+    for part in Task.model_fields:
+        if getattr(task, part) != getattr(config.task, part):
+            say(f"{folder} keeps the {part} that it began with, not those of {task.name} now")
+
+
+def check_ranks(configs: list[Config], ranks: Ranks) -> None:
+    """UserError if there is not something for every rank to do."""
+    for config in configs:
+        rooms = config.num_envs or config.traj_per_itr
+        if rooms < ranks.count:
+            raise UserError(f"--num_envs: {rooms} rooms are not enough for {ranks.count} ranks")
+        if config.batch_size % ranks.count or config.batch_size < 2 * ranks.count:
+            raise UserError(
+                f"--batch_size {config.batch_size} cannot be split over {ranks.count} ranks"
+            )
+
+
+def train_run(config: Config, folder: Path, ranks: Ranks, interrupts: Interrupts) -> None:
+    prepare(ranks.place(choose_device(config.device)), config.threads)
+    planner = make_planner(config, folder / ANSWERS)
+    teacher = make_teacher(config, planner, make_rooms(config, 1).view_size)
+    trainer = make_trainer(config, folder, teacher, ranks)
+    device = trainer.device
+    resumed = bool(ranks.from_lead("resumed" if (folder / CHECKPOINT).exists() else ""))
+    if resumed:
+        trainer.restore()
+    else:
+        warm_start(trainer.student, config)
+    done = trainer.progress.iteration
+    if resumed and done >= config.n_itr:
+        if ranks.lead and done:
+            trainer.export()
+            if not (folder / VERDICT).exists():
+                tell_verdict(folder, trainer, make_evaluator(config, device))
+        say(f"{folder} has its {done} iterations; give a larger --n_itr to go on")
+        return
+    if resumed and ranks.lead:
+        runs.write_config(folder, config)
+    mode = "one plan drawn a step" if config.hard else "all plans mixed"
+    who = f"{config.llm} over HTTP" if config.llm else "recorded answers"
+    say(f"{'continuing' if resumed else 'training'} {folder} on {device}; teacher: {who}, {mode}")
+
+    if not ranks.lead:
+        trainer.train(None, interrupts)
+        return
+
+    (folder / VERDICT).unlink(missing_ok=True)
+    evaluator = make_evaluator(config, device)
+    log = RunLog(folder, after=done)
+    try:
+        with TrainingDisplay(folder.name, done, config.n_itr) as display:
+            report = make_report(config, trainer, teacher, evaluator, log, display)
+            trainer.train(report, interrupts)
+    finally:
+        log.close()
+    did = trainer.progress
+    if done < did.iteration == config.n_itr and not interrupts():
+        tell_verdict(folder, trainer, evaluator)
+    missed = f"; {did.unanswered} steps had no answer of the LLM" if config.llm else ""
+    say(
+        f"{folder}: {did.iteration} iterations, {did.steps} steps, "
+        f"{did.seconds:.0f} s of training{missed}"
+    )
+
+
+def tell_verdict(folder: Path, trainer: Trainer, evaluator: Evaluator) -> None:
+    verdict = give_verdict(trainer, evaluator)
+    write_json(folder / VERDICT, verdict.to_dict())
+    title = f"{folder.name}: means in {len(VERDICT_SEEDS)} rooms that nothing was chosen in"
+    table(title, COLUMNS, verdict.rows())

@@ -1,0 +1,25 @@
+"""LLM servers that are known by name."""
+
+from typing import Literal, NamedTuple, get_args
+
+LLM = Literal["vicuna", "chatglm", "openai"]
+LLMS: tuple[str, ...] = get_args(LLM)
+KEY_VARIABLE = "LLM_API_KEY"
+"""Of the environment: the one place for a key."""
+
+
+class Server(NamedTuple):
+    """Where completions are to be had, of which model, and of how many tokens at most."""
+
+    url: str
+    model: str
+    max_tokens: int | None = None
+
+
+# FastChat, if it is not told the most tokens, lets a reply ramble to the end of the context, and
+# drops the prompt's first token.
+SERVERS: dict[LLM, Server] = {
+    "vicuna": Server("http://localhost:3300/v1/chat/completions", "vicuna-33b", 512),
+    "chatglm": Server("http://localhost:3301/v1/chat/completions", "glm-4.5-flash"),
+    "openai": Server("https://api.openai.com/v1/chat/completions", "gpt-4o-mini"),
+}

@@ -1,0 +1,10 @@
+"""The files of a run folder."""
+
+CONFIG = "config.json"
+MODEL, BEST = "acmodel.pt", "best.pt"
+"""The last student, and the best one."""
+CHECKPOINT = "checkpoint.pt"
+METRICS = "metrics.jsonl"
+VERDICT = "verdict.json"
+ANSWERS = "answers.jsonl"
+OWNER = "owner.lock"

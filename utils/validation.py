@@ -1,0 +1,47 @@
+"""What users write in files: read as YAML, validated by pydantic, refused in one line."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from utils.errors import UserError
+
+Content = TypeVar("Content")
+
+
+class Strict(BaseModel):
+    """Frozen, with no field beside its own, and finite numbers alone."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML (or JSON) file whose top level is a mapping."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"cannot read {path}: {' '.join(str(error).split())}") from error
+    except RecursionError as error:
+        raise UserError(f"cannot read {path}: it is nested too deeply") from error
+    if not isinstance(content, dict):
+        raise UserError(f"cannot read {path}: it must hold names and values")
+    return content
+
+
+def validated(kind: type[Content], content: Mapping[str, Any], source: object) -> Content:
+    """Content as a valid object of a kind; UserError, naming the source, if it is none."""
+    try:
+        return TypeAdapter(kind).validate_python(dict(content))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        # What is missing was not given; an address may hold what must not be shown.
+        shown = place and first["type"] != "missing" and "llm_url" not in first["loc"]
+        given = f", not {first['input']!r:.60}" if shown else ""
+        where = f"{source}: {place}" if place else source
+        raise UserError(f"{where}: {first['msg']}{given}") from error
