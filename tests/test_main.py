@@ -317,7 +317,7 @@ def done(folders: list[Path]) -> list[int]:
 def test_what_was_stopped_before_its_turn_is_resumed_too(tmp_path: Path) -> None:
     flags = ["--seed_list", "4", "5", "--savedir", "two", "--n_itr", "1", "--recurrent"]
     folders = [runs_of(tmp_path) / f"two-{seed}" for seed in (4, 5)]
-    args = flags.parse(["train", "--logdir", str(tmp_path), *SMALL, *flags])
+    args = parse(["train", "--logdir", str(tmp_path), *SMALL, *flags])
     with ExitStack() as owned:
         planned = planned_runs(args, Ranks(), owned)
     assert [folder for folder, _ in planned] == folders

@@ -14,7 +14,9 @@ import yaml
 
 import main
 from algos.evaluator import COLUMNS
+from commands import evaluate as evaluation
 from commands import runs
+from commands.flags import parse
 from commands.train import planned_runs
 from planner.task import load_task
 from tests.test_main import ROOT, SMALL, evaluate, runs_of, train
@@ -225,7 +227,7 @@ def test_a_run_in_bf16_is_evaluated_in_bf16(
         evaluated.append(student.bf16)
         return "", [""] * len(COLUMNS)
 
-    monkeypatch.setattr(evaluate_command, "evaluate_actor", note)
+    monkeypatch.setattr(evaluation, "evaluate_actor", note)
     for precision in ("bf16", "fp32"):
         name = ["--savedir", precision]
         assert train(tmp_path, "--n_itr", "0", "--precision", precision, *name) == 0
@@ -235,7 +237,7 @@ def test_a_run_in_bf16_is_evaluated_in_bf16(
 
 def test_the_lock_lets_go_of_all_folders_if_one_is_taken(tmp_path: Path) -> None:
     flags = ["--logdir", str(tmp_path), *SMALL, "--savedir", "two", "--seed_list", "1", "2"]
-    args = command_line.parse(["train", *flags])
+    args = parse(["train", *flags])
     with runs.owned(runs_of(tmp_path) / "two-2"):
         with pytest.raises(UserError, match="two-2 is being trained"), ExitStack() as stack:
             planned_runs(args, Ranks(), stack)

@@ -80,6 +80,9 @@ def test_every_task_file_is_valid_and_found_in_any_case() -> None:
         assert load_task(name.upper()) == load_task(name)
 
 
+TASK = "name: X\nenv_id: X\ndomain: {kind: minigrid, names: {key: key}}\n"
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
