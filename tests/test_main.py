@@ -23,6 +23,7 @@ from algos.evaluator import VERDICT_SEEDS, Evaluation
 from algos.trainer import Report
 from commands import build, speeds
 from commands.config import make_config
+from commands.flags import parse
 from commands.runs import read_config
 from commands.settings import fresh_settings
 from commands.train import planned_runs
