@@ -6,8 +6,9 @@ from typing import Any
 
 import torch
 
-from algos.rollout import Actor, Environments, play
-from algos.student import Greedy
+from algos.play import play
+from algos.protocols import Actor, Environments
+from algos.student import Deterministic
 from utils import seeding, statistics
 from utils.timing import Stopwatch
 
@@ -16,8 +17,8 @@ VERDICT_SEEDS = list(range(seeding.FIRST_VERDICT_SEED, seeding.FIRST_VERDICT_SEE
 
 @dataclass
 class Evaluation:
-    """The outcome of each episode: its room's seed, whether it succeeded, whether it was cut off
-    by the step limit, return and length."""
+    """The outcome of each episode: its environment's seed, whether it succeeded, whether it was cut
+    off by the step limit, return and length, and what else its environment measures, by name."""
 
     seeds: list[int] = field(default_factory=list)
     success: list[bool] = field(default_factory=list)
@@ -25,6 +26,7 @@ class Evaluation:
     returns: list[float] = field(default_factory=list)
     lengths: list[int] = field(default_factory=list)
     unanswered_steps: int = 0
+    measures: dict[str, list[float]] = field(default_factory=dict)
 
     @property
     def unanswered(self) -> float:
@@ -38,20 +40,21 @@ class Evaluation:
         return {"timed out": timed_out / len(self.seeds), "failed early": early / len(self.seeds)}
 
     def summary(self) -> dict[str, tuple[float, statistics.Interval]]:
-        """Success, return and length: the mean and its 95% interval."""
+        """Success, return, length and each measure: the mean and its 95% interval."""
         return {
             "success": statistics.share(self.success),
             "return": statistics.mean(self.returns),
             "length": statistics.mean(self.lengths),
+            **{name: statistics.mean(values) for name, values in self.measures.items()},
         }
 
     def row(self, name: str) -> list[str]:
         """For a table, in the order of `COLUMNS`."""
-        digits = {"success": 3, "return": 3, "length": 1}
-        cells = []
-        for what, (mean, interval) in self.summary().items():
-            low, high = (f"{end:.{digits[what]}f}" if isfinite(end) else "–" for end in interval)
-            cells.append(f"{mean:.{digits[what]}f} [{low}, {high}]")
+        summary, cells = self.summary(), []
+        for what, digits in (("success", 3), ("return", 3), ("length", 1)):
+            mean, interval = summary[what]
+            low, high = (f"{end:.{digits}f}" if isfinite(end) else "–" for end in interval)
+            cells.append(f"{mean:.{digits}f} [{low}, {high}]")
         failures = [f"{share:.3f}" for share in self.failures().values()]
         return [name, str(len(self.seeds)), *cells, *failures, f"{self.unanswered:.3f}"]
 
@@ -63,9 +66,9 @@ class Evaluation:
             means[name] = {"mean": mean, "low": low, "high": high}
         means["failures"] = self.failures()
         means["unanswered_steps"] = self.unanswered_steps
-        columns = (self.seeds, self.success, self.timed_out, self.returns, self.lengths)
-        names = "seed", "success", "timed_out", "return", "length"
-        rows = zip(*columns, strict=True)
+        columns = self.seeds, self.success, self.timed_out, self.returns, self.lengths
+        names = "seed", "success", "timed_out", "return", "length", *self.measures
+        rows = zip(*columns, *self.measures.values(), strict=True)
         means["episodes"] = [dict(zip(names, row, strict=True)) for row in rows]
         return means
 
@@ -76,26 +79,28 @@ the share of steps without an answer."""
 
 
 def evaluate(
-    rooms: Environments,
+    environments: Environments,
     actor: Actor,
     seeds: list[int],
     generator: torch.Generator,
     device: torch.device,
 ) -> Evaluation:
-    """An episode in each seed's room, as many at once as there are `rooms`.
+    """An episode from each seed, as many at once as there are environments.
 
     Environments too many for the last wave play again from the front and are not counted.
     """
-    evaluation = Evaluation()
-    for first in range(0, len(seeds), rooms.num_envs):
-        wave = seeds[first : first + rooms.num_envs]
-        padded = [wave[i % len(wave)] for i in range(rooms.num_envs)]
-        rollout = play(rooms, actor, device, padded, generator, Stopwatch())
+    evaluation, count = Evaluation(), environments.num_envs
+    for first in range(0, len(seeds), count):
+        wave = seeds[first : first + count]
+        padded = [wave[i % len(wave)] for i in range(count)]
+        rollout = play(environments, actor, device, padded, generator, Stopwatch())
         evaluation.seeds += wave
         evaluation.success += rollout.success.tolist()[: len(wave)]
         evaluation.timed_out += (~rollout.terminated).tolist()[: len(wave)]
         evaluation.returns += rollout.returns.tolist()[: len(wave)]
         evaluation.lengths += rollout.lengths.tolist()[: len(wave)]
+        for name, values in rollout.measures.items():
+            evaluation.measures.setdefault(name, []).extend(values.tolist()[: len(wave)])
         if "unanswered" in rollout.steps:
             counted = rollout.episode < len(wave)
             evaluation.unanswered_steps += int(rollout.steps["unanswered"][counted].sum())
@@ -103,21 +108,21 @@ def evaluate(
 
 
 class Evaluator:
-    """Evaluates actors: while a run goes on in its rooms of evaluation, and for the verdict on it
-    in others, which no choice of a model has seen."""
+    """Evaluates actors: while a run goes on in its environments of evaluation, and for the verdict
+    on it in others, which no choice of a model has seen."""
 
     def __init__(
         self,
-        rooms: Environments,
+        environments: Environments,
         seeds: list[int],
-        other_rooms: Environments,
+        others: Environments,
         seed: int,
         device: torch.device,
     ) -> None:
-        """`seeds` are those of the rooms of evaluation; `seed` is the run's."""
-        self.rooms = rooms
+        """`seeds` are those of the evaluations; `seed` is the run's."""
+        self.environments = environments
         self.seeds = seeds
-        self.other_rooms = other_rooms
+        self.others = others
         self.seed = seed
         self.device = device
 
@@ -127,14 +132,14 @@ class Evaluator:
 
         def outcome(each: Actor) -> Evaluation:
             draws = self._draws(seeding.EVALUATION, iteration)
-            return evaluate(self.rooms, each, self.seeds, draws, self.device)
+            return evaluate(self.environments, each, self.seeds, draws, self.device)
 
-        return outcome(actor), outcome(Greedy(actor))
+        return outcome(actor), outcome(Deterministic(actor))
 
     def judge(self, actor: Actor, draws_on: torch.device | None = None) -> Evaluation:
         """For the verdict: an actor that draws on the run's device, or on another."""
         draws = self._draws(seeding.VERDICT, device=draws_on)
-        return evaluate(self.other_rooms, actor, VERDICT_SEEDS, draws, self.device)
+        return evaluate(self.others, actor, VERDICT_SEEDS, draws, self.device)
 
     def _draws(self, *stream: int, device: torch.device | None = None) -> torch.Generator:
         return seeding.generator(self.seed, *stream, device=device or self.device)

@@ -1,39 +1,32 @@
-"""Films of an episode: what the agent saw, what the teacher said, what the student thought."""
+"""Films of an episode: what was seen, what the teacher advised, what the student thought."""
 
 from typing import Protocol
 
 import torch
 from PIL import Image
-from torch import Tensor
 
-from algos.rollout import Actor, Environments, play
+from algos.distributions import Distribution
+from algos.play import play
+from algos.protocols import Actor, Advice, Environments
+from utils.tensors import Tensors
 from utils.timing import Stopwatch
 from utils.video import Caption, Pictures, compose
 
 
 class Studio(Environments, Protocol):
-    """A single room of which pictures can be taken, by what they show."""
+    """A single environment of which pictures can be taken, by what they show."""
 
     def pictures(self) -> Pictures: ...
-
-
-class Explained(Protocol):
-    """A teacher's labels that can be put in words: a step's scene, its plans with their shares."""
-
-    @property
-    def distribution(self) -> Tensor: ...
-
-    def explain(self, step: int) -> tuple[str, list[tuple[float, str]]]: ...
 
 
 class Narrator(Protocol):
     """A teacher, asked for what it would have said at each step of an episode."""
 
-    def label(self, obs: Tensor, starts: Tensor, generator: torch.Generator) -> Explained: ...
+    def advise(self, obs: Tensors, starts: torch.Tensor, generator: torch.Generator) -> Advice: ...
 
 
 class Filmed:
-    """An actor whose room is photographed before each of its steps, at most `limit` times."""
+    """An actor that is photographed before each of its steps, at most `limit` times."""
 
     def __init__(self, studio: Studio, actor: Actor, limit: int | None) -> None:
         self.studio = studio
@@ -41,12 +34,12 @@ class Filmed:
         self.limit = limit
         self.pictures: list[Pictures] = []
 
-    def initial_state(self, count: int, device: torch.device) -> Tensor:
+    def initial_state(self, count: int, device: torch.device) -> Tensors:
         return self.actor.initial_state(count, device)
 
     def act(
-        self, obs: Tensor, state: Tensor, generator: torch.Generator
-    ) -> tuple[dict[str, Tensor], Tensor]:
+        self, obs: Tensors, state: Tensors, generator: torch.Generator
+    ) -> tuple[Tensors, Tensors]:
         if len(self.pictures) != self.limit:
             self.pictures.append(self.studio.pictures())
         return self.actor.act(obs, state, generator)
@@ -56,32 +49,40 @@ def film_episode(
     studio: Studio,
     actor: Actor,
     teacher: Narrator,
+    distribution: type[Distribution],
     action_names: tuple[str, ...],
     seed: int,
     generator: torch.Generator,
     device: torch.device,
     limit: int | None = None,
 ) -> list[Image.Image]:
-    """Play one episode in the room of `seed`; returns its frames, the last one after its end.
+    """Play one episode from a seed; returns its frames, the last one after its end.
 
-    With a `limit` only that many frames, from the beginning.
+    `distribution` is the student's, or what a student of this task would have; `action_names` name
+    the actions, or the parts of a continuous one. With a `limit` only that many frames, from the
+    beginning.
     """
     filmed = Filmed(studio, actor, limit)
     rollout = play(studio, filmed, device, [seed], generator, Stopwatch())
-    labels = teacher.label(rollout.obs, rollout.starts, torch.Generator().manual_seed(0))
+    advice = teacher.advise(rollout.obs, rollout.starts, torch.Generator().manual_seed(0))
     # A teacher that acts has said already what it says: a hard one would now draw anew.
-    said = rollout.steps.get("label", labels.distribution)
+    advised = rollout.steps.get("advised")
+    if advised is None:
+        advised = distribution.advised(advice, len(action_names))
     frames = []
     for step, pictures in enumerate(filmed.pictures):
-        scene, plans = labels.explain(step)
-        bars = {"teacher": said[step].tolist()}
-        if "probabilities" in rollout.steps:
-            bars["student"] = rollout.steps["probabilities"][step].tolist()
-        action = action_names[int(rollout.steps["action"][step])]
-        title = f"room {seed}, step {step}: {action}"
+        scene, plans = advice.explain(step)
+        bars = {"teacher": advised[step].tolist()}
+        if "policy" in rollout.steps:
+            bars["student"] = rollout.steps["policy"][step].tolist()
+        action = ""
+        if not rollout.steps["action"].is_floating_point():
+            action = action_names[int(rollout.steps["action"][step])]
+        title = f"room {seed}, step {step}" + (f": {action}" if action else "")
         frames.append(compose(pictures, Caption(title, scene, plans, action_names, action, bars)))
     if len(frames) == limit:
         return frames
     outcome = "success" if rollout.success[0] else "no success"
-    title = f"room {seed}: {outcome} after {len(rollout)} steps, return {rollout.returns[0]:.2f}"
+    length, total = len(rollout), rollout.returns[0]
+    title = f"room {seed}: {outcome} after {length} steps, return {total:.2f}"
     return [*frames, compose(studio.pictures(), Caption(title))]

@@ -4,7 +4,8 @@ import gc
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+
+from utils.tensors import Tensors, copy, each
 
 WARM_UPS = 3
 
@@ -20,7 +21,7 @@ class Graphed:
 
     def __init__(
         self,
-        work: Callable[..., dict[str, Tensor]],
+        work: Callable[[Tensors], Tensors],
         device: torch.device,
         generator: torch.Generator | None = None,
     ) -> None:
@@ -30,29 +31,28 @@ class Graphed:
         self._generator = generator
         self._graph: torch.cuda.CUDAGraph | None = None
         self._kinds: dict[str, str] = {}
-        self._inputs: dict[str, Tensor] = {}
-        self._outputs: dict[str, Tensor] = {}
+        self._inputs: Tensors = {}
+        self._outputs: Tensors = {}
 
-    def __call__(self, **inputs: Tensor) -> dict[str, Tensor]:
+    def __call__(self, inputs: Tensors) -> Tensors:
         """ValueError for a tensor of another shape or type than the first time."""
         for name, tensor in inputs.items():
             kind = f"{tensor.dtype} {tuple(tensor.shape)}"
             if self._kinds.setdefault(name, kind) != kind:
                 raise ValueError(f"{name} is {kind}; the graph is one of {self._kinds[name]}")
         if self._device.type != "cuda":
-            return self._work(**inputs)
+            return self._work(inputs)
         if self._graph is None:
             self._graph = self._record(inputs)
-        for name, tensor in inputs.items():
-            self._inputs[name].copy_(tensor)
+        copy(self._inputs, inputs)
         self._graph.replay()
         return self._outputs
 
-    def _record(self, inputs: dict[str, Tensor]) -> torch.cuda.CUDAGraph:
+    def _record(self, inputs: Tensors) -> torch.cuda.CUDAGraph:
         """What libraries set up when they are first called must not be part of the recording."""
         # A graph that is no longer used lies in a cycle with its work, and keeps its memory.
         gc.collect()
-        self._inputs = {name: tensor.clone() for name, tensor in inputs.items()}
+        self._inputs = each(torch.clone, inputs)
         graph = torch.cuda.CUDAGraph()
         if self._generator:
             graph.register_generator_state(self._generator)
@@ -60,8 +60,8 @@ class Graphed:
         stream.wait_stream(torch.cuda.current_stream(self._device))
         with torch.cuda.stream(stream):
             for _ in range(WARM_UPS):
-                self._work(**self._inputs)
+                self._work(self._inputs)
         with torch.cuda.graph(graph, stream=stream):
-            self._outputs = self._work(**self._inputs)
+            self._outputs = self._work(self._inputs)
         torch.cuda.current_stream(self._device).wait_stream(stream)
         return graph

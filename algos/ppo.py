@@ -1,15 +1,21 @@
 """PPO with a distillation term: min L_RL + k * H(teacher, student) (arXiv 2311.13373, 3)."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from algos.graphs import Graphed
+from algos.protocols import Advice
 from algos.rollout import Rollout, discounted_returns, generalized_advantages
 from algos.student import Student
+from utils.errors import UserError
 from utils.ranks import Ranks, together
+from utils.tensors import Tensors, group, rows, under
+
+LEAST_MINIBATCHES = 2
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,7 @@ class PPOSettings:
 
 
 class PPO:
-    """The student's optimiser: one `update` a rollout.
+    """A learner: the student's optimiser, one `update` a rollout.
 
     Ranks update together, each on its own rollout: gradients are averaged, advantages normalised
     over all of them. On a GPU a minibatch's losses and gradients are one CUDA graph, unless its
@@ -54,40 +60,61 @@ class PPO:
         device = next(student.parameters()).device
         self.gradients = Graphed(self._gradients, device) if steady else self._gradients
 
+    @property
+    def least_steps(self) -> int:
+        return LEAST_MINIBATCHES * self.batch_size
+
+    def agreement(self, rollout: Rollout, advice: Advice) -> Tensor:
+        mode, actions = rollout.steps["mode"], self.student.spec.actions
+        return self.student.distribution.agrees(mode, advice, actions)
+
+    def state(self) -> dict[str, Any]:
+        return {"weights": self.student.state_dict(), "optimizer": self.optimizer.state_dict()}
+
+    def restore(self, state: dict[str, Any], source: object) -> None:
+        self.student.load(state["weights"], source)
+        try:
+            self.optimizer.load_state_dict(state["optimizer"])
+        except (TypeError, ValueError, KeyError) as error:
+            raise UserError(f"the optimizer's state in {source} does not fit") from error
+
     def update(
         self,
         rollout: Rollout,
-        teacher: Tensor,
+        advice: Advice | None,
         k: float,
         elapsed: float,
         generator: torch.Generator,
     ) -> dict[str, float]:
-        """Some epochs of minibatches over a rollout; `teacher` (S, A) are its labels.
+        """Some epochs of minibatches over a rollout and what its teacher advises.
 
-        A row of zeros in `teacher` is no label: the term vanishes there. `elapsed` is the share of
-        the run that lies behind; `generator` lies on the CPU. Returns the means over all
-        minibatches of the losses, and diagnostics.
+        Where there is no advice the term of distillation vanishes. `elapsed` is the share of the
+        run that lies behind; `generator` lies on the CPU. Returns the means over all minibatches of
+        the losses, and diagnostics.
         """
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.settings.learning_rate * (1 - elapsed * self.settings.anneal)
+        for each in self.optimizer.param_groups:
+            each["lr"] = self.settings.learning_rate * (1 - elapsed * self.settings.anneal)
         returns, advantages = self.targets(rollout)
         mean, variance = self._moments(advantages)
         advantages = (advantages - mean) / (variance.sqrt() + 1e-5)
+        device = advantages.device
+        target = self.student.distribution.target(
+            advice, len(rollout), self.student.spec.actions, device
+        )
         steps = {
-            "obs": rollout.obs,
+            **under("obs", rollout.obs),
+            **under("advice", target),
             "action": rollout.steps["action"],
             "old_log_prob": rollout.steps["log_prob"],
             "old_value": rollout.steps["value"],
             "target": returns,
             "advantage": advantages,
-            "teacher": teacher,
         }
-        weight = torch.tensor(k, device=teacher.device)
+        weight = torch.tensor(k, device=device)
         records = []
         for _ in range(self.settings.epochs):
             for index, lengths in self._minibatches(rollout, generator):
-                batch = {name: values[index] for name, values in steps.items()}
-                record = self.gradients(**batch, lengths=lengths, k=weight)
+                record = self.gradients({**rows(steps, index), "lengths": lengths, "k": weight})
                 self.optimizer.step()
                 records.append(torch.stack(list(record.values())))
         minibatches = self.ranks.sum(torch.stack(records)) / self.ranks.count
@@ -156,38 +183,28 @@ class PPO:
                 chosen, count = [], 0
         return batches[: self.ranks.least(len(batches))]
 
-    def _gradients(
-        self,
-        obs: Tensor,
-        lengths: Tensor,
-        action: Tensor,
-        old_log_prob: Tensor,
-        old_value: Tensor,
-        target: Tensor,
-        advantage: Tensor,
-        teacher: Tensor,
-        k: Tensor,
-    ) -> dict[str, Tensor]:
+    def _gradients(self, batch: Tensors) -> Tensors:
         """Leave the clipped gradients of a minibatch of M steps with the weights.
 
         Returns its losses, and diagnostics, scalars: of the gradient its norm before it is clipped,
-        and how hard teacher and reward pull at the policy's logits.
+        and how hard teacher and reward pull at the policy's outputs.
         """
         settings, clip = self.settings, self.settings.clip
-        log_probs, value = self.network(obs, lengths)
-        log_prob = log_probs.gather(1, action[:, None])[:, 0]
-        log_ratio = log_prob - old_log_prob
+        outputs, value = self.network(group("obs", batch), batch["lengths"])
+        distribution = self.student.distribution(outputs)
+        log_ratio = distribution.log_prob(batch["action"]) - batch["old_log_prob"]
         ratio = log_ratio.exp()
 
+        advantage, target, old_value = batch["advantage"], batch["target"], batch["old_value"]
         policy = -torch.min(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage).mean()
         clipped = old_value + (value - old_value).clamp(-clip, clip)
         critic = torch.max((value - target).square(), (clipped - target).square()).mean()
-        entropy = -(log_probs.exp() * log_probs).sum(1).mean()
-        distillation = -(teacher * log_probs).sum(1).mean()
+        entropy = distribution.entropy().mean()
+        distillation = distribution.cross_entropy(group("advice", batch)).mean()
         loss = policy + settings.value_coef * critic - settings.entropy_coef * entropy
-        loss = loss + k * distillation
-        reward_pull = _pull(policy - settings.entropy_coef * entropy, log_probs)
-        teacher_pull = _pull(k * distillation, log_probs)
+        loss = loss + batch["k"] * distillation
+        reward_pull = _pull(policy - settings.entropy_coef * entropy, outputs)
+        teacher_pull = _pull(batch["k"] * distillation, outputs)
         self.optimizer.zero_grad()
         with together():
             loss.backward()
@@ -207,8 +224,7 @@ class PPO:
         return {name: number.detach() for name, number in record.items()}
 
 
-def _pull(loss: Tensor, log_probs: Tensor) -> Tensor:
-    """The squared norm of a loss's gradient where the policy says its logits."""
-    (gradient,) = torch.autograd.grad(loss, [log_probs], retain_graph=True)
-    pull: Tensor = gradient - log_probs.exp() * gradient.sum(1, keepdim=True)
-    return pull.square().sum()
+def _pull(loss: Tensor, outputs: Tensor) -> Tensor:
+    """The squared norm of a loss's gradient at the policy's outputs."""
+    (gradient,) = torch.autograd.grad(loss, [outputs], retain_graph=True)
+    return gradient.square().sum()

@@ -1,73 +1,34 @@
-"""Rollouts: whole episodes, gathered from many environments in step."""
+"""Rollouts: whole episodes, and what they were worth."""
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from utils.timing import Stopwatch
-
-
-class Environments(Protocol):
-    """The part of Gymnasium's vector interface that episodes are played on.
-
-    Observations are (N, W, H, C) uint8 tensors; nothing resets by itself, and a room whose
-    episode has ended rests.
-    """
-
-    num_envs: int
-    map_shape: tuple[int, int, int]
-    view_size: int
-
-    def reset(self, *, seed: Any = None, options: Any = None) -> tuple[Tensor, dict[str, Any]]: ...
-
-    def step(self, actions: Any) -> tuple[Tensor, Tensor, Tensor, Tensor, dict[str, Any]]: ...
-
-
-class Actor(Protocol):
-    """Whoever acts: a student or a teacher. The state of N episodes has N rows."""
-
-    def initial_state(self, count: int, device: torch.device) -> Tensor: ...
-
-    def act(
-        self, obs: Tensor, state: Tensor, generator: torch.Generator
-    ) -> tuple[dict[str, Tensor], Tensor]: ...
-
-
-class Uniform:
-    """Draws every action with the same probability."""
-
-    def __init__(self, actions: int) -> None:
-        self.actions = actions
-
-    def initial_state(self, count: int, device: torch.device) -> Tensor:
-        return torch.zeros(count, 0, device=device)
-
-    def act(
-        self, obs: Tensor, state: Tensor, generator: torch.Generator
-    ) -> tuple[dict[str, Tensor], Tensor]:
-        action = torch.randint(self.actions, obs.shape[:1], generator=generator, device=obs.device)
-        return {"action": action}, state
+from utils.tensors import Tensors, join
 
 
 @dataclass
 class Rollout:
     """E whole episodes of S steps together, one after another.
 
-    `obs` (S, W, H, C) uint8, `reward` (S,) float32, and under `steps` what the actor said at each
-    step: `action` (S,) int64 and, from a student, `log_prob`, `value`, `greedy`. Per episode:
-    `lengths` (E,) int64; `terminated` (E,) bool, false where it was cut off; `last_obs` and
-    `last_state`, with which a cut-off episode would have gone on.
+    `obs`, (S, ...) by name, `reward` (S,) float32, and under `steps` what the actor said at each
+    step: `action` (S, *A) and, from a student, `log_prob`, `value`, `mode`; also `duration` (S,)
+    int64, in primitive steps, where it is not always 1. Per episode: `lengths` (E,) int64;
+    `terminated` (E,) bool, false where it was cut off; `success` (E,) bool; `measures`, (E,)
+    float32 by name; `last_obs` and `last_state`, with which a cut-off episode would have gone on.
     """
 
-    obs: Tensor
+    obs: Tensors
     reward: Tensor
-    steps: dict[str, Tensor]
+    steps: Tensors
     lengths: Tensor
     terminated: Tensor
-    last_obs: Tensor
-    last_state: Tensor
+    success: Tensor
+    last_obs: Tensors
+    last_state: Tensors
+    measures: Tensors = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.reward)
@@ -96,90 +57,25 @@ class Rollout:
         each = torch.arange(len(self.lengths), device=self.lengths.device)
         return each.repeat_interleave(self.lengths, output_size=len(self))
 
-    @property
-    def success(self) -> Tensor:
-        """(E,) bool: the episode was ended, not cut off, and by a reward."""
-        return self.terminated & (self.reward[self.ends - 1] > 0)
-
     @staticmethod
     def join(parts: "list[Rollout]") -> "Rollout":
         if len(parts) == 1:
             return parts[0]
-        return Rollout(
-            steps={k: torch.cat([part.steps[k] for part in parts]) for k in parts[0].steps},
-            **{
-                name: torch.cat([getattr(part, name) for part in parts])
-                for name in ("obs", "reward", "lengths", "terminated", "last_obs", "last_state")
-            },
-        )
-
-
-@dataclass
-class _Recorder:
-    episode: list[Tensor] = field(default_factory=list)
-    obs: list[Tensor] = field(default_factory=list)
-    reward: list[Tensor] = field(default_factory=list)
-    steps: list[dict[str, Tensor]] = field(default_factory=list)
-
-
-def play(
-    rooms: Environments,
-    actor: Actor,
-    device: torch.device,
-    seeds: Tensor | list[int],
-    generator: torch.Generator,
-    watch: Stopwatch,
-) -> Rollout:
-    """One wave: an episode a room, each from its own seed (N,) and run to its own end.
-
-    `watch` is told the seconds of the phases `environment` and `policy`.
-    """
-    count = rooms.num_envs
-    record = _Recorder()
-    with watch("environment"):
-        obs = rooms.reset(seed=seeds)[0].to(device)
-    state = actor.initial_state(count, device)
-    last_state = torch.empty_like(state)
-    last_obs = torch.empty_like(obs)
-    terminated = torch.zeros(count, dtype=torch.bool, device=device)
-    playing = torch.arange(count, device=device)
-    while len(playing):
-        with watch("policy"):
-            step, state = actor.act(obs[playing], state, generator)
-            actions = torch.zeros(count, dtype=torch.int64, device=device)
-            actions[playing] = step["action"]
-        with watch("environment"):
-            next_obs, reward, termination, truncation, _ = rooms.step(actions)
-            next_obs, reward = next_obs.to(device), reward.to(device)
-            terminated = termination.to(device)
-            ended = (terminated | truncation.to(device))[playing]
-        record.episode.append(playing)
-        record.obs.append(obs[playing])
-        record.reward.append(reward[playing])
-        record.steps.append(step)
-        last_obs[playing[ended]] = next_obs[playing[ended]]
-        last_state[playing[ended]] = state[ended]
-        playing, state, obs = playing[~ended], state[~ended], next_obs
-    episode = torch.cat(record.episode)
-    order = episode.argsort(stable=True)
-    return Rollout(
-        obs=torch.cat(record.obs)[order],
-        reward=torch.cat(record.reward)[order],
-        steps={k: torch.cat([s[k] for s in record.steps])[order] for k in record.steps[0]},
-        lengths=torch.bincount(episode, minlength=count),
-        terminated=terminated,
-        last_obs=last_obs,
-        last_state=last_state,
-    )
+        fields: dict[str, Any] = {}
+        for name, value in vars(parts[0]).items():
+            each = [getattr(part, name) for part in parts]
+            fields[name] = join(each) if isinstance(value, dict) else torch.cat(each)
+        return Rollout(**fields)
 
 
 def discounted_returns(rollout: Rollout, last_values: Tensor, gamma: float) -> Tensor:
     """Discounted sums of rewards to the end of each episode, (S,) float32.
 
     `last_values` (E,) float32 stands for what follows the end: the critic's value of the last
-    observation where an episode was cut off, 0 where it terminated.
+    observation where an episode was cut off, 0 where it terminated. A step of several primitive
+    ones discounts what follows as often.
     """
-    return _backwards(rollout, rollout.reward, last_values, gamma)
+    return _backwards(rollout, rollout.reward, last_values, _discounts(rollout, gamma))
 
 
 def generalized_advantages(
@@ -189,19 +85,29 @@ def generalized_advantages(
     value = rollout.steps["value"]
     next_value = value.roll(-1)
     next_value[rollout.ends - 1] = last_values
-    delta = rollout.reward + gamma * next_value - value
-    return _backwards(rollout, delta, torch.zeros_like(last_values), gamma * lam)
+    gammas = _discounts(rollout, gamma)
+    delta = rollout.reward + gammas * next_value - value
+    return _backwards(rollout, delta, torch.zeros_like(last_values), gammas * lam)
 
 
-def _backwards(rollout: Rollout, term: Tensor, last: Tensor, decay: float) -> Tensor:
-    """sums[t] = term[t] + decay * sums[t + 1] within each episode, `last` (E,) beyond its end."""
+def _discounts(rollout: Rollout, gamma: float) -> Tensor | float:
+    """What each step discounts what follows by: (S,) float64, or the same for all."""
+    duration = rollout.steps.get("duration")
+    return gamma if duration is None else gamma ** duration.double()
+
+
+def _backwards(rollout: Rollout, term: Tensor, last: Tensor, decay: Tensor | float) -> Tensor:
+    """sums[t] = term[t] + decay[t] * sums[t + 1] within each episode, `last` (E,) beyond its
+    end."""
     episodes = len(rollout.lengths)
     longest = int(rollout.lengths.max())
     episode = rollout.episode
     to_go = rollout.ends[episode] - 1 - torch.arange(len(rollout), device=term.device)
     padded = torch.zeros(longest, episodes, dtype=torch.float64, device=term.device)
     padded[to_go, episode] = term.double()
+    decays = torch.zeros_like(padded)
+    decays[to_go, episode] = torch.as_tensor(decay, dtype=torch.float64, device=term.device)
     running = last.double()
-    for row in padded:
-        running = row.add_(decay * running)
+    for row, rate in zip(padded, decays, strict=True):
+        running = row.add_(rate * running)
     return padded[to_go, episode].float()

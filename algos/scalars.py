@@ -1,9 +1,9 @@
 """The numbers of an iteration, by the names that TensorBoard shows."""
 
 from algos.evaluator import Evaluation
+from algos.protocols import Advice, Learner
 from algos.rollout import Rollout
 from algos.selection import Selection
-from algos.teaching import Labels
 
 
 def episode_sums(rollout: Rollout) -> dict[str, float]:
@@ -15,22 +15,20 @@ def episode_sums(rollout: Rollout) -> dict[str, float]:
         "squared return": float(returns.square().sum()),
         "successes": float(rollout.success.sum()),
         "timed out": float((~rollout.terminated).sum()),
+        **{f"measure {name}": float(sums.sum()) for name, sums in rollout.measures.items()},
     }
 
 
-def label_sums(rollout: Rollout, labels: Labels | None) -> dict[str, float]:
-    """How often the student's favourite action is the teacher's (or one of them, if several are
-    equally likely), and what had no answer."""
-    if labels is None:
+def advice_sums(learner: Learner, rollout: Rollout, advice: Advice | None) -> dict[str, float]:
+    """How often the student would do what its teacher advises, and what had no answer."""
+    if advice is None:
         return {}
-    answered = labels.answered
-    favourite = labels.distribution.gather(1, rollout.steps["greedy"][:, None])[:, 0]
-    agrees = (favourite == labels.distribution.amax(1)) & answered
+    answered = int(advice.weights.any(1).sum())
     return {
-        "agreeing": float(agrees.sum()),
-        "answered": float(answered.sum()),
-        "unanswered": float((~answered).sum()),
-        "unanswered scenes": sum(answer is None for answer in labels.answers),
+        "agreeing": float(learner.agreement(rollout, advice).sum()),
+        "answered": answered,
+        "unanswered": len(rollout) - answered,
+        "unanswered scenes": advice.unanswered_scenes,
     }
 
 
@@ -57,6 +55,11 @@ def train_scalars(sums: dict[str, float], losses: dict[str, float], k: float) ->
         "Train/Gradient Norm": losses["gradient_norm"],
         "Train/Teacher's Share of the Gradient": losses["teacher_share"],
         "Train/Weight Norm": losses["weight_norm"],
+        **{
+            f"Train/{name.removeprefix('measure ').title()}": total / episodes
+            for name, total in sums.items()
+            if name.startswith("measure ")
+        },
     }
 
 
@@ -80,6 +83,7 @@ def test_scalars(sampled: Evaluation, deterministic: Evaluation) -> dict[str, fl
         "Test/Success Rate Deterministic": deterministic.summary()["success"][0],
         "Test/Timed Out": failures["timed out"],
         "Test/Failed Early": failures["failed early"],
+        **{f"Test/{name.title()}": summary[name][0] for name in sampled.measures},
     }
 
 

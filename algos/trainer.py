@@ -1,20 +1,19 @@
-"""Training: rollout, labels, update, log, save, again."""
+"""Training: rollout, advice, update, log, save, again."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from algos.evaluator import Evaluation
-from algos.ppo import PPO
+from algos.protocols import Advice, Learner, Log, Play, Teacher
 from algos.rollout import Rollout
 from algos.scalars import (
+    advice_sums,
     episode_sums,
-    label_sums,
     selection_scalars,
     teacher_scalars,
     test_scalars,
@@ -22,30 +21,12 @@ from algos.scalars import (
 )
 from algos.schedule import Schedule
 from algos.selection import Selection
-from algos.student import save_student
-from algos.teaching import Labels, Teacher
+from algos.student import Student, save_student
 from utils import checkpoint, seeding
 from utils.errors import UserError
+from utils.ranks import Ranks
 from utils.run_files import BEST, CHECKPOINT, MODEL
 from utils.timing import Stopwatch
-
-MIN_MINIBATCHES = 2
-
-
-class Play(Protocol):
-    """Plays one wave of episodes, each from its own seed (N,), with the student that is trained."""
-
-    def __call__(self, seeds: Tensor, generator: torch.Generator, watch: Stopwatch) -> Rollout: ...
-
-
-class Log(Protocol):
-    """Where the scalars of an iteration go, and what the teacher has learned by asking."""
-
-    def scalars(self, values: dict[str, float], iteration: int) -> None: ...
-
-    def plans(self, plans: dict[str, dict[str, float]], iteration: int) -> None: ...
-
-    def flush(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -93,30 +74,33 @@ class Progress:
 
 
 class Trainer:
-    """Trains a student in a run folder; `train` may be called again after `restore`.
+    """Trains a student in a run folder: rollout, advice, update, log, save; `train` may be called
+    again after `restore`.
 
-    Of several ranks each plays in its own rooms.
+    Of several ranks each plays in its own environments.
     """
 
     def __init__(
         self,
         settings: TrainerSettings,
         folder: Path,
+        student: Student,
         play: Play,
-        ppo: PPO,
+        learner: Learner,
         teacher: Teacher,
         schedule: Schedule,
         device: torch.device,
+        ranks: Ranks,
     ) -> None:
         self.settings = settings
         self.folder = folder
+        self.student = student
         self.play = play
-        self.ppo = ppo
-        self.ranks = ppo.ranks
-        self.student = ppo.student
+        self.learner = learner
         self.teacher = teacher
         self.schedule = schedule
         self.device = device
+        self.ranks = ranks
         self.progress = Progress()
         self.selection = Selection()
         self.teacher_alone = Evaluation()
@@ -180,13 +164,11 @@ class Trainer:
         rollout = self._gather(iteration, watch)
         k = self.schedule.weight(iteration)
         with watch("teacher"):
-            labels = self._label(rollout, iteration) if k else None
-        nothing = torch.zeros(len(rollout), self.student.spec.actions, device=self.device)
+            advice = self._advice(rollout) if k else None
         with watch("update"):
-            distribution = nothing if labels is None else labels.distribution
             draws = self._draws(seeding.MINIBATCHES)
             elapsed = iteration / self.settings.n_itr
-            losses = self.ppo.update(rollout, distribution, k, elapsed, draws)
+            losses = self.learner.update(rollout, advice, k, elapsed, draws)
         if not all(torch.isfinite(torch.tensor(value)) for value in losses.values()):
             raise UserError(
                 f"the loss of iteration {iteration + 1} is not finite; "
@@ -196,7 +178,8 @@ class Trainer:
         counts = self.teacher.counts()
         costs = {name: count - self.spent.get(name, 0) for name, count in counts.items()}
         self.spent = counts
-        sums = self._sums(episode_sums(rollout) | label_sums(rollout, labels) | costs)
+        told = advice_sums(self.learner, rollout, advice)
+        sums = self._sums(episode_sums(rollout) | told | costs)
         seconds = time.perf_counter() - began
         self.schedule.observe(sums["successes"] / sums["episodes"])
         progress.iteration += 1
@@ -223,7 +206,7 @@ class Trainer:
 
     def _gather(self, iteration: int, watch: Stopwatch) -> Rollout:
         """Whole episodes, wave after wave, until there are enough of them, and enough steps for
-        two minibatches.
+        the learner.
 
         All episodes of a wave are kept: keeping those that finish first would favour short ones.
         """
@@ -232,15 +215,15 @@ class Trainer:
         own = self.ranks.share(count)
         actions = self._draws(seeding.ACTIONS, self.device)
         while (
-            sum(map(len, waves)) < MIN_MINIBATCHES * self.ppo.batch_size
+            sum(map(len, waves)) < self.learner.least_steps
             or len(waves) * count < settings.traj_per_itr
         ):
             seeds = seeding.training_rooms(settings.seed, iteration, len(waves), count)
             waves.append(self.play(seeds[own.start : own.stop], actions, watch))
         return Rollout.join(waves)
 
-    def _label(self, rollout: Rollout, iteration: int) -> Labels:
-        return self.teacher.label(rollout.obs, rollout.starts, self._draws(seeding.TEACHER))
+    def _advice(self, rollout: Rollout) -> Advice:
+        return self.teacher.advise(rollout.obs, rollout.starts, self._draws(seeding.TEACHER))
 
     def _draws(self, stream: int, device: torch.device | str = "cpu") -> torch.Generator:
         """This rank's random numbers of one stream in the present iteration."""
@@ -260,8 +243,7 @@ class Trainer:
             self.folder / CHECKPOINT,
             {
                 "progress": vars(self.progress),
-                "weights": self.student.state_dict(),
-                "optimizer": self.ppo.optimizer.state_dict(),
+                "learner": self.learner.state(),
                 "schedule": self.schedule.state(),
                 "selection": vars(self.selection),
                 "best": self.best,
@@ -282,11 +264,10 @@ class Trainer:
     def restore(self) -> None:
         """Continue from the run folder's checkpoint."""
         path = self.folder / CHECKPOINT
-        needed = "progress", "weights", "optimizer", "schedule", "selection", "best"
-        content = checkpoint.load(path, *needed, "teacher_alone")
-        self.student.load(content["weights"], path)
+        needed = "progress", "learner", "schedule", "selection", "best", "teacher_alone"
+        content = checkpoint.load(path, *needed)
         try:
-            self.ppo.optimizer.load_state_dict(content["optimizer"])
+            self.learner.restore(content["learner"], path)
             self.progress = Progress(**content["progress"])
             self.selection = Selection(**content["selection"])
             self.best = content["best"]

@@ -1,21 +1,17 @@
 """`main.py bench`: speeds on the machine at hand."""
 
 import argparse
+import os
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import torch
 
-from algos.rollout import Environments
+from algos.protocols import Environments
 from commands import runs, speeds
-from commands.build import (
-    MAX_ROOMS,
-    make_recorded_planner,
-    make_teacher,
-    make_trainer,
-    make_training_rooms,
-)
+from commands.build import MOST_TESTED, Parts
 from commands.config import make_config
 from commands.flags import DEFAULT_TASK
 from commands.settings import fresh_settings
@@ -42,15 +38,7 @@ def run(args: argparse.Namespace) -> int:
         show_speeds(f"medians on {machine}", found)
         measured += found
     if args.plot:
-        config = make_config(bench_settings(args, load_task(DEFAULT_TASK), 1), "settings")
-        teacher = make_teacher(config, make_recorded_planner(config.task), 3)
-
-        def rooms(count: int, size: int) -> Environments:
-            say(f"measuring {count} rooms of up to {size}x{size}")
-            sized = config.model_copy(update={"num_envs": count})
-            return make_training_rooms(sized, Ranks(), device, grid_size=size, max_size=size)
-
-        grown = speeds.growth(DEFAULT_TASK, rooms, teacher, counts, device)
+        grown = bench_growth(args, counts, device)
         show_speeds(f"{DEFAULT_TASK} as it grows", grown)
     if args.json:
         content = {"machine": machine, "speeds": [s.to_dict() for s in measured + grown]}
@@ -73,12 +61,31 @@ def bench_task(
 ) -> list[speeds.Speed]:
     say(f"measuring {task.name}, {count} rooms")
     config = make_config(bench_settings(args, task, count), "settings")
-    rooms = make_training_rooms(config, Ranks(), device)
-    teacher = make_teacher(config, make_recorded_planner(task), rooms.view_size)
-    plain = gym.make_vec(task.env_id, min(count, MAX_ROOMS), vectorization_mode="sync")
-    length = speeds.trained_length(count, device)
-    trainer = make_trainer(config, Path(), teacher, Ranks(), max_steps=length)
-    return speeds.of_task(task.name, rooms, plain, teacher, trainer)
+    with ExitStack() as owned:
+        parts = Parts(config, owned)
+        rooms, teacher = parts.domain.environments(count, device), parts.teacher(Path(os.devnull))
+        plain = gym.make_vec(task.env_id, min(count, MOST_TESTED), vectorization_mode="sync")
+        owned.callback(plain.close)
+        length = speeds.trained_length(count, device)
+        trainer = parts.trainer(Path(), teacher, Ranks(), max_steps=length)
+        size = parts.network().obs["image"][0]
+        return speeds.of_task(task.name, size, rooms, plain, teacher, trainer)
+
+
+def bench_growth(
+    args: argparse.Namespace, counts: list[int], device: torch.device
+) -> list[speeds.Speed]:
+    """How the cost of a step grows with the size of rooms and their number."""
+    config = make_config(bench_settings(args, load_task(DEFAULT_TASK), 1), "settings")
+    with ExitStack() as owned:
+        parts = Parts(config, owned)
+
+        def rooms(count: int, size: int) -> Environments:
+            say(f"measuring {count} rooms of up to {size}x{size}")
+            return parts.domain.environments(count, device, grid_size=size, max_size=size)
+
+        teacher = parts.teacher(Path(os.devnull))
+        return speeds.growth(DEFAULT_TASK, rooms, teacher, counts, device)
 
 
 def show_speeds(title: str, measured: list[speeds.Speed]) -> None:

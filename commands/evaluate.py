@@ -1,6 +1,7 @@
 """`main.py eval`: a student, or the teacher alone, in fixed rooms."""
 
 import argparse
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, cast
 
@@ -8,22 +9,12 @@ import torch
 
 from algos.evaluator import COLUMNS, evaluate
 from algos.film import film_episode
-from algos.rollout import Actor
-from algos.student import Greedy, Student, load_student
+from algos.protocols import Actor
+from algos.student import Deterministic, Student, distribution_of, load_student
 from commands import runs
-from commands.build import (
-    check_network,
-    make_narrator,
-    make_planner,
-    make_rooms,
-    make_teacher,
-    make_test_rooms,
-    make_view,
-    network_spec,
-)
+from commands.build import Parts, check_network, make_encoder
 from commands.config import Config, make_config
 from commands.settings import check_llm_is_named, fresh_settings, given_settings
-from env.symbols import ACTIONS
 from utils import seeding
 from utils.devices import prepare
 from utils.errors import UserError
@@ -71,7 +62,7 @@ def evaluate_run(
         given = given | {"seed": args.seed_list[0]}
     config = runs.read_config(folder / CONFIG, **given)
     bf16 = config.precision == "bf16"
-    student, trained_on, after = load_student(path, torch.device(config.device), make_view, bf16)
+    student, trained_on, after = load_student(path, torch.device(config.device), make_encoder, bf16)
     say(f"evaluating {path}" + (f", of iteration {after}" if after is not None else ""))
     if trained_on != config.task.name:
         raise UserError(f"{path} was trained on {trained_on}, not on {config.task.name}")
@@ -90,25 +81,34 @@ def evaluate_actor(
 
     Returns the task's name and a row for the table.
     """
-    device = torch.device(config.device)
+    with ExitStack() as owned:
+        return evaluate_with(args, Parts(config, owned), student, target, model)
+
+
+def evaluate_with(
+    args: argparse.Namespace,
+    parts: Parts,
+    student: Student | None,
+    target: Path,
+    model: dict[str, Any] | None,
+) -> tuple[str, list[str]]:
+    config, device = parts.config, torch.device(parts.config.device)
     prepare(device, config.threads)
-    rooms, seeds = make_test_rooms(config)
     answers = (target.parent if student else target) / ANSWERS
-    narrator = make_narrator(config, answers, rooms)
-    # A student needs no LLM any more.
-    teacher = narrator
+    network = parts.network()
     if student:
-        spec = network_spec(config, rooms)
-        check_network(student, spec, target.parent)
-    else:
-        teacher = make_teacher(config, make_planner(config, answers), rooms.view_size)
+        check_network(student, network, target.parent)
+    environments, seeds = parts.test_environments()
+    narrator = parts.teacher(answers, asks=False)
+    # A student needs no LLM any more.
+    teacher = narrator if student else parts.teacher(answers)
     actor, filmed = cast(tuple[Actor, Actor], (student or teacher, student or narrator))
     if args.deterministic:
-        actor, filmed = Greedy(actor), Greedy(filmed)
+        actor, filmed = Deterministic(actor), Deterministic(filmed)
     # A teacher draws on the CPU, a student where it is.
     place = device if student else torch.device("cpu")
     draws = seeding.generator(config.seed, seeding.EVALUATION, device=place)
-    outcome = evaluate(rooms, actor, seeds, draws, device)
+    outcome = evaluate(environments, actor, seeds, draws, device)
     if config.llm and outcome.unanswered == 1:
         raise UserError("the LLM answered in none of the steps: there is nothing to evaluate")
 
@@ -128,10 +128,11 @@ def evaluate_actor(
     for old in target.glob("episode-*.mp4"):
         old.unlink()
     if args.videos:
-        studio = make_rooms(config, 1, render=True)
+        studio = parts.domain.single_environments(1, render=True)
+        kind, names = distribution_of(network), parts.domain.action_names
         for seed in seeds[: args.videos]:
             draws = seeding.generator(config.seed, seeding.VIDEO, seed, device=place)
-            frames = film_episode(studio, filmed, narrator, ACTIONS, seed, draws, device)
+            frames = film_episode(studio, filmed, narrator, kind, names, seed, draws, device)
             write_mp4(target / f"episode-{seed}.mp4", frames)
             say(f"wrote {target / f'episode-{seed}.mp4'}")
     if outcome.unanswered_steps:

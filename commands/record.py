@@ -2,14 +2,17 @@
 
 import argparse
 from collections.abc import Mapping
+from contextlib import ExitStack
 from math import ceil
 from pathlib import Path
 
 import torch
 
-from algos.rollout import Actor, Uniform, play
-from commands.build import MAX_ROOMS, check_instructions, make_planner, make_rooms, make_teacher
-from commands.config import Config, make_config
+from algos.play import Uniform, play
+from algos.protocols import Actor
+from commands.build import MOST_TESTED, Parts
+from commands.config import make_config
+from commands.planners import check_instructions
 from commands.settings import fresh_settings, given_settings
 from planner.plans import Planner, as_plans
 from planner.record import NotingPlanner, rows, write_plans
@@ -36,12 +39,14 @@ def run(args: argparse.Namespace) -> int:
     # Half a file of plans would help nobody.
     config = config.model_copy(update={"llm_strict": True})
     stored = Path(config.answers or out.with_suffix(".answers.jsonl"))
-    planner = NotingPlanner(make_planner(config, stored))
-    try:
-        find_scenes(config, planner, args.episodes)
-    except KeyboardInterrupt:
-        say("stopped; what was answered is kept, and the same command goes on from there")
-        raise
+    with ExitStack() as owned:
+        parts = Parts(config, owned)
+        planner = NotingPlanner(parts.planner(stored))
+        try:
+            find_scenes(parts, planner, args.episodes)
+        except KeyboardInterrupt:
+            say("stopped; what was answered is kept, and the same command goes on from there")
+            raise
     if args.dry_run:
         say(f"the system prompt:\n\n{config.task.instructions}")
         table(f"{len(planner.noted)} scenes", ["user prompt"], [[s.text] for s in planner.noted])
@@ -63,19 +68,19 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def find_scenes(config: Config, planner: Planner, episodes: int) -> None:
+def find_scenes(parts: Parts, planner: Planner, episodes: int) -> None:
     """Have a planner answer in the scenes that random actions and the teacher's own lead to."""
     if episodes < 1:
         raise UserError(f"--episodes: {episodes} episodes hold no scene")
-    rooms = make_rooms(config, min(episodes, MAX_ROOMS))
-    teacher = make_teacher(config, planner, rooms.view_size)
-    actors: tuple[Actor, ...] = Uniform(rooms.num_actions), teacher
+    environments = parts.domain.single_environments(min(episodes, MOST_TESTED))
+    teacher, seed, count = parts.domain.teacher(planner), parts.config.seed, environments.num_envs
+    actors: tuple[Actor, ...] = Uniform(parts.network().actions), teacher
     for actor in actors:
-        for wave in range(ceil(episodes / rooms.num_envs)):
-            draws = seeding.generator(config.seed, seeding.ACTIONS, wave)
-            seeds = seeding.training_rooms(config.seed, wave, 0, rooms.num_envs)
-            rollout = play(rooms, actor, torch.device("cpu"), seeds, draws, Stopwatch())
-            teacher.label(rollout.obs, rollout.starts, draws)
+        for wave in range(ceil(episodes / count)):
+            draws = seeding.generator(seed, seeding.ACTIONS, wave)
+            seeds = seeding.training_rooms(seed, wave, 0, count)
+            rollout = play(environments, actor, torch.device("cpu"), seeds, draws, Stopwatch())
+            teacher.advise(rollout.obs, rollout.starts, draws)
 
 
 def show_plans(title: str, plans: Mapping[str, Mapping[str, float]]) -> None:

@@ -14,8 +14,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from algos.graphs import Graphed
-from algos.rollout import Environments
-from algos.teaching import Teacher
+from algos.protocols import Environments, Teacher
 from algos.trainer import Trainer
 
 REPEATS = 7
@@ -123,28 +122,30 @@ def labels(rooms: Walkable, teacher: Teacher, device: torch.device) -> tuple[int
     length = min(max(LABELLED_STEPS[device.type] // rooms.num_envs, 2), EPISODE)
     seen = [rooms.reset(seed=0)[0]]
     seen += [rooms.step(move)[0] for move in moves(length - 1, rooms.num_envs, device)]
-    obs = torch.stack(seen, 1).flatten(0, 1)
-    starts = torch.arange(len(obs), device=device) % length == 0
-    return len(obs), median_seconds(lambda: teacher.label(obs, starts, torch.Generator()), device)
+    obs = {name: torch.stack([s[name] for s in seen], 1).flatten(0, 1) for name in seen[0]}
+    starts = torch.arange(length * rooms.num_envs, device=device) % length == 0
+    seconds = median_seconds(lambda: teacher.advise(obs, starts, torch.Generator()), device)
+    return len(starts), seconds
 
 
 def with_labels(
-    task: str, rooms: Environments, teacher: Teacher, device: torch.device
+    task: str, size: int, rooms: Environments, teacher: Teacher, device: torch.device
 ) -> list[Speed]:
     """The environment alone, the labels alone, and both."""
     steps = EPISODE * rooms.num_envs
     taken = moves(EPISODE, rooms.num_envs, device)
     # As training steps them: on a GPU a graph, if they live there.
     place = getattr(rooms, "device", torch.device("cpu"))
-    advance = Graphed(lambda move: {"obs": rooms.step(move)[0]}, place)
-    walking = median_seconds(lambda: walk(rooms, lambda move: advance(move=move), taken), device)
+    advance = Graphed(lambda given: rooms.step(given["move"])[0], place)
+    walking = median_seconds(
+        lambda: walk(rooms, lambda move: advance({"move": move}), taken), device
+    )
     labelled, labelling = labels(rooms, teacher, device)
     both = labelling + walking * labelled / steps
 
     def speed(what: str, steps: int, seconds: float) -> Speed:
-        count, size = rooms.num_envs, rooms.map_shape[0]
         memory = getattr(rooms, "room_bytes", None)
-        return Speed(task, what, size, count, steps, seconds, memory)
+        return Speed(task, what, size, rooms.num_envs, steps, seconds, memory)
 
     return [
         speed("environment", steps, walking),
@@ -168,11 +169,15 @@ def iteration(trainer: Trainer) -> tuple[int, dict[str, float]]:
 
 
 def of_task(
-    task: str, rooms: Environments, plain: Walkable, teacher: Teacher, trainer: Trainer
+    task: str,
+    size: int,
+    rooms: Environments,
+    plain: Walkable,
+    teacher: Teacher,
+    trainer: Trainer,
 ) -> list[Speed]:
     """Environment, labels and training, and beside them Gymnasium's own vector, `plain`."""
-    size = rooms.map_shape[0]
-    found = with_labels(task, rooms, teacher, trainer.device)
+    found = with_labels(task, size, rooms, teacher, trainer.device)
     steps, seconds = EPISODE * plain.num_envs, gymnasium(plain, EPISODE)
     found.append(Speed(task, "Gymnasium's vector", size, plain.num_envs, steps, seconds))
     steps, phases = iteration(trainer)
@@ -193,7 +198,7 @@ def growth(
         speed
         for size in SIZES
         for count in counts
-        for speed in with_labels(task, make_rooms(count, size), teacher, device)
+        for speed in with_labels(task, size, make_rooms(count, size), teacher, device)
     ]
 
 

@@ -13,16 +13,7 @@ from algos.evaluator import COLUMNS, VERDICT_SEEDS, Evaluator
 from algos.trainer import Trainer
 from algos.verdict import give_verdict
 from commands import runs
-from commands.build import (
-    make_evaluator,
-    make_planner,
-    make_report,
-    make_rooms,
-    make_student,
-    make_teacher,
-    make_trainer,
-    warm_start,
-)
+from commands.build import Parts
 from commands.config import Config, make_config
 from commands.flags import DEFAULT_LOGDIR
 from commands.settings import check_llm_is_named, fresh_settings, given_settings, read_preset
@@ -106,9 +97,11 @@ def planned_runs(
     seeds = args.seed_list or [template.get("seed", 0)]
     configs = [make_config(settings | {"seed": seed}, "settings") for seed in seeds]
     # What cannot be built must not cost the run that it would replace.
-    rooms = make_rooms(configs[0], 1)
-    warm_start(make_student(configs[0], rooms), configs[0])
-    make_planner(configs[0], Path(os.devnull))
+    with ExitStack() as tried:
+        parts = Parts(configs[0], tried)
+        parts.domain.single_environments(1)
+        parts.warm_start(parts.student())
+        parts.planner(Path(os.devnull))
     check_ranks(configs, ranks)
     planned = runs.new_runs(parent, args.savedir, configs, args.overwrite)
     for folder, _ in planned:
@@ -143,22 +136,27 @@ def check_ranks(configs: list[Config], ranks: Ranks) -> None:
 
 
 def train_run(config: Config, folder: Path, ranks: Ranks, interrupts: Interrupts) -> None:
+    with ExitStack() as owned:
+        train_parts(Parts(config, owned), folder, ranks, interrupts)
+
+
+def train_parts(parts: Parts, folder: Path, ranks: Ranks, interrupts: Interrupts) -> None:
+    config = parts.config
     prepare(ranks.place(choose_device(config.device)), config.threads)
-    planner = make_planner(config, folder / ANSWERS)
-    teacher = make_teacher(config, planner, make_rooms(config, 1).view_size)
-    trainer = make_trainer(config, folder, teacher, ranks)
+    teacher = parts.teacher(folder / ANSWERS)
+    trainer = parts.trainer(folder, teacher, ranks)
     device = trainer.device
     resumed = bool(ranks.from_lead("resumed" if (folder / CHECKPOINT).exists() else ""))
     if resumed:
         trainer.restore()
     else:
-        warm_start(trainer.student, config)
+        parts.warm_start(trainer.student)
     done = trainer.progress.iteration
     if resumed and done >= config.n_itr:
         if ranks.lead and done:
             trainer.export()
             if not (folder / VERDICT).exists():
-                tell_verdict(folder, trainer, make_evaluator(config, device))
+                tell_verdict(folder, trainer, parts.evaluator(device))
         say(f"{folder} has its {done} iterations; give a larger --n_itr to go on")
         return
     if resumed and ranks.lead:
@@ -172,11 +170,11 @@ def train_run(config: Config, folder: Path, ranks: Ranks, interrupts: Interrupts
         return
 
     (folder / VERDICT).unlink(missing_ok=True)
-    evaluator = make_evaluator(config, device)
+    evaluator = parts.evaluator(device)
     log = RunLog(folder, after=done)
     try:
         with TrainingDisplay(folder.name, done, config.n_itr) as display:
-            report = make_report(config, trainer, teacher, evaluator, log, display)
+            report = parts.report(trainer, teacher, evaluator, log, display)
             trainer.train(report, interrupts)
     finally:
         log.close()

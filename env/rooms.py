@@ -107,7 +107,8 @@ class DoorKeyRoom(MiniGridEnv):
         self, action: Any
     ) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
         observation, reward, terminated, truncated, info = super().step(action)
-        if action == TOGGLE and any(self._is_open(door) for door in self.doors):
+        info["success"] = action == TOGGLE and any(self._is_open(door) for door in self.doors)
+        if info["success"]:
             reward, terminated = self._reward(), True
         return observation, float(reward), terminated, truncated, info
 
@@ -174,6 +175,14 @@ class DoorKeyRoom(MiniGridEnv):
         veil = unseen.repeat(tile_size, axis=0).repeat(tile_size, axis=1)
         picture[veil] = UNSEEN_GREY
         return picture
+
+    def pictures(self) -> dict[str, Any]:
+        """The room as its agent remembers it and as it is, (height, width, 3) uint8 each, under
+        what they show."""
+        return {
+            "as the agent remembers it (light grey: not seen yet)": self.render(),
+            "as it is": self.render_truth(),
+        }
 
     def render_truth(self, tile_size: int = TILE_PIXELS, highlight: bool = True) -> np.ndarray:
         """The room as it is, (height, width, 3) uint8, with the view lit up if asked."""

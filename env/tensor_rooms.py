@@ -18,6 +18,7 @@ from torch import Tensor
 
 from env.layouts import COLOR, DARK, DIRECTION, FIRE, FLOOR, STATE, STONE, Layouts, Place, word
 from env.rooms import HEADINGS
+from env.spec import Spec
 from env.symbols import (
     ACTIONS,
     COLORS,
@@ -34,7 +35,8 @@ from env.symbols import (
     TOGGLE,
     WALL,
 )
-from env.vector import MapEnv, Seeds
+from env.vector import RestingEnv, Seeds, Step
+from utils.tensors import Tensors
 
 # No other cell of these rooms has a bit in common with both: doors are locked or open.
 OPAQUE = WALL | LOCKED << STATE
@@ -43,16 +45,26 @@ FITS = word(DOOR, 0, LOCKED) - word(KEY)
 UNLOCK = LOCKED << STATE
 
 
-class DoorKeyRooms(MapEnv):
+class DoorKeyRooms(RestingEnv):
     """N rooms of `env.rooms.DoorKeyRoom`; the tasks below differ from it as theirs do.
 
-    The interface is that of `env.vector.Rooms`: observations are (N, W, H, 4 * frame_stack) uint8
-    on `device`, oldest frame first, and a room whose episode has ended rests until `reset` names
-    it. All returned tensors are new ones. Layouts are not MiniGrid's for the same seed, but are
-    distributed as they are; from the same layout on, every step is the same to the bit.
+    Observations are an `image` (N, W, H, 4) uint8 on `device`. All returned tensors are new ones.
+    Layouts are not MiniGrid's for the same seed, but are distributed as they are; from the same
+    layout on, every step is the same to the bit.
     """
 
     render_mode = None
+    capturable = True
+    """A step can lie in a CUDA graph."""
+
+    @staticmethod
+    def describe(
+        grid_size: int = 10, max_steps: int = 150, agent_view_size: int = 3, **_: Any
+    ) -> Spec:
+        """Of rooms that are made with these numbers."""
+        image = gym.spaces.Box(0, 255, (grid_size, grid_size, 4), np.uint8)
+        actions = gym.spaces.Discrete(len(ACTIONS))
+        return Spec(gym.spaces.Dict({"image": image}), actions, max_steps, agent_view_size)
 
     def __init__(
         self,
@@ -62,7 +74,6 @@ class DoorKeyRooms(MapEnv):
         max_size: int = 10,
         max_steps: int = 150,
         agent_view_size: int = 3,
-        frame_stack: int = 1,
         device: torch.device | str = "cpu",
     ) -> None:
         if agent_view_size < 3 or agent_view_size % 2 == 0:
@@ -74,7 +85,8 @@ class DoorKeyRooms(MapEnv):
             )
         if max_steps < 1:
             raise ValueError(f"max_steps must be at least 1, not {max_steps}")
-        super().__init__(num_envs, (grid_size, grid_size, 4), frame_stack, len(ACTIONS))
+        super().__init__(num_envs, self.describe(grid_size, max_steps, agent_view_size))
+        self.map_shape = grid_size, grid_size, 4
         self.sizes = grid_size, min_size, max_size
         self.max_steps = max_steps
         self.view_size = agent_view_size
@@ -94,13 +106,11 @@ class DoorKeyRooms(MapEnv):
         self._hand = torch.full((num_envs,), FLOOR, dtype=int32, device=self.device)
         self._steps = torch.zeros_like(self._hand)
         self._terminated = torch.ones_like(self._hand, dtype=torch.bool)
-        stacked = (num_envs, cells, frame_stack if frame_stack > 1 else 0)
-        self._frames = torch.full(stacked, DARK, dtype=int32, device=self.device)
 
     @property
     def room_bytes(self) -> int:
         """What is kept of a room between steps, in bytes."""
-        state = (self._truth, self._memory, self._frames, self._pose, self._hand, self._steps)
+        state = (self._truth, self._memory, self._pose, self._hand, self._steps)
         return sum(t[0].nbytes for t in (*state, self._terminated))
 
     def choose_doors(self, room: Layouts) -> list[Place]:
@@ -113,7 +123,7 @@ class DoorKeyRooms(MapEnv):
         room.place_agent()
         room.place_thing(word(KEY) + (color << COLOR))
 
-    def _restart(self, seed: Seeds, mask: Any | None) -> Tensor:
+    def _restart(self, seed: Seeds, mask: Any | None) -> Tensors:
         rooms = torch.arange(self.num_envs, device=self.device)
         if mask is not None:
             rooms = rooms[torch.as_tensor(mask, dtype=torch.bool, device=self.device)]
@@ -129,13 +139,10 @@ class DoorKeyRooms(MapEnv):
         self._hand.index_fill_(0, rooms, FLOOR)
         self._steps.index_fill_(0, rooms, 0)
         self._terminated.index_fill_(0, rooms, False)
-        return self._start(rooms)
+        return self._observation()
 
-    def load(self, envs: Sequence[gym.Env]) -> Tensor:
-        """Go on with N running episodes of `env.rooms`; returns the observations.
-
-        Where frames are stacked, the present one is repeated.
-        """
+    def load(self, envs: Sequence[gym.Env]) -> Tensors:
+        """Go on with N running episodes of `env.rooms`; returns the observations."""
         singles: list[Any] = [env.unwrapped for env in envs]
         truth = np.full((self.num_envs, *self.map_shape[:2], 4), NO_AGENT, np.uint8)
         truth[..., :3] = [single.grid.encode() for single in singles]
@@ -149,14 +156,14 @@ class DoorKeyRooms(MapEnv):
             self._hand[i] = word(*single.carrying.encode()) if single.carrying else FLOOR
             self._steps[i] = single.step_count
         self._terminated.fill_(False)
-        return self._start(torch.arange(self.num_envs, device=self.device))
+        return self._observation()
 
-    def step(self, actions: Any) -> tuple[Tensor, Tensor, Tensor, Tensor, dict[str, Any]]:
+    def step(self, actions: Any) -> Step:
         """One step of every room that does not rest; `actions` is (N,) int, in [0, 7).
 
         ValueError for other actions; on a GPU numbers out of range are not noticed.
-        Returns observations (N, W, H, C) uint8, rewards (N,) float32, terminations and
-        truncations (N,) bool, and an empty dictionary.
+        Returns observations, rewards (N,) float32, terminations and truncations (N,) bool, and
+        which rooms were solved just now, `success` (N,) bool.
         """
         action = self._checked(actions)
         resting = self._terminated | (self._steps >= self.max_steps)
@@ -180,14 +187,9 @@ class DoorKeyRooms(MapEnv):
         self._pose.copy_(torch.where(moves, self._moves[action, self._pose], self._pose))
         self._terminated |= opens | (forward & lava)
 
-        shown = self._look()
-        if self.frame_stack > 1:
-            frames = torch.cat([self._frames[..., 1:], shown[..., None]], 2)
-            shown = torch.where(resting[:, None, None], self._frames, frames)
-            self._frames.copy_(shown)
         rewards = self._rewards.index_select(0, self._steps) * opens
         flags = self._terminated.clone(), self._steps >= self.max_steps
-        return self._as_maps(shown), rewards, *flags, {}
+        return self._observation(), rewards, *flags, {"success": opens}
 
     def _checked(self, actions: Any) -> Tensor:
         action = torch.as_tensor(actions, device=self.device)
@@ -201,16 +203,9 @@ class DoorKeyRooms(MapEnv):
                 raise ValueError(f"actions lie in [0, {len(ACTIONS)}), not in [{low}, {high}]")
         return action.long()
 
-    def _start(self, rooms: Tensor) -> Tensor:
-        """All observations, the first of an episode in `rooms`."""
-        shown = self._look()
-        if self.frame_stack > 1:
-            self._frames[rooms] = shown[rooms, :, None]
-            shown = self._frames.clone()
-        return self._as_maps(shown)
-
-    def _as_maps(self, words: Tensor) -> Tensor:
-        return words.view(torch.uint8).view(self.num_envs, *self.map_shape)
+    def _observation(self) -> Tensors:
+        maps = self._look().view(torch.uint8).view(self.num_envs, *self.map_shape)
+        return {"image": maps}
 
     def _look(self) -> Tensor:
         """Remember what is in view; returns all that is remembered, (N, cells) int32.

@@ -1,4 +1,4 @@
-"""Many rooms in step, behind Gymnasium's vector interface."""
+"""Many environments in step, behind Gymnasium's vector interface."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -8,43 +8,36 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
-CHANNELS = 4
-"""Of a map: type, colour, state, direction."""
-DEFAULT_VIEW_SIZE = 3
+from env.episode import Episode
+from env.spec import Spec
+from utils.tensors import Tensors, copy, each
 
 Seeds = int | Sequence[int | None] | Tensor | None
-"""One seed a room, or a first one that counts up, or none."""
+"""One seed an environment, or a first one that counts up, or none."""
+Step = tuple[Tensors, Tensor, Tensor, Tensor, dict[str, Any]]
 
 
-class MapEnv(VectorEnv, ABC):
-    """N rooms that are observed as maps, (N, W, H, C) uint8 tensors.
+class RestingEnv(VectorEnv, ABC):
+    """N environments whose observations are tensors by name, (N, ...) each.
 
-    Nothing resets by itself: a room whose episode has ended rests (it keeps its last observation,
+    Nothing resets by itself: one whose episode has ended rests (it keeps its last observation,
     reward 0 and its flags) until `reset` names it, so that the last observation of a cut-off
     episode can be bootstrapped and no step is a dummy.
     """
 
     metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.DISABLED}  # noqa: RUF012
 
-    def __init__(
-        self, num_envs: int, shape: tuple[int, int, int], frame_stack: int, num_actions: int
-    ) -> None:
-        """`shape` is that of one map, before `frame_stack` of them are joined."""
-        if num_envs < 1 or frame_stack < 1:
-            raise ValueError(
-                f"num_envs and frame_stack must be at least 1, not {num_envs} and {frame_stack}"
-            )
-        width, height, channels = shape
+    def __init__(self, num_envs: int, described: Spec) -> None:
+        if num_envs < 1:
+            raise ValueError(f"num_envs must be at least 1, not {num_envs}")
         self.num_envs = num_envs
-        self.frame_stack = frame_stack
-        self.map_shape = (width, height, channels * frame_stack)
-        self.num_actions = num_actions
-        self.single_observation_space = gym.spaces.Box(0, 255, self.map_shape, np.uint8)
-        self.single_action_space = gym.spaces.Discrete(num_actions)
+        self.described = described
+        self.single_observation_space = described.observation
+        self.single_action_space = described.action
 
     # Made when somebody asks: bounds for every cell of every room are larger than the rooms.
 
@@ -58,8 +51,8 @@ class MapEnv(VectorEnv, ABC):
 
     def reset(
         self, *, seed: Seeds | np.integer[Any] = None, options: dict[str, Any] | None = None
-    ) -> tuple[Tensor, dict[str, Any]]:
-        """Start new episodes, in all rooms or where `options["reset_mask"]` (N,) bool is set.
+    ) -> tuple[Tensors, dict[str, Any]]:
+        """Start new episodes, everywhere or where `options["reset_mask"]` (N,) bool is set.
 
         Returns all observations.
         """
@@ -69,97 +62,152 @@ class MapEnv(VectorEnv, ABC):
         return self._restart(seed, (options or {}).get("reset_mask")), {}
 
     @abstractmethod
-    def _restart(self, seed: Seeds, mask: Any | None) -> Tensor:
-        """What `reset` does; without a mask, in all rooms."""
+    def _restart(self, seed: Seeds, mask: Any | None) -> Tensors:
+        """What `reset` does; without a mask, everywhere."""
 
-
-class Rooms(MapEnv):
-    """N plain Gymnasium environments stepped side by side; any with a map observation will do.
-
-    An observation is the bare `image`, an (N, W, H, C) uint8 tensor, of the environment's
-    dictionary (or its whole observation, if that is a map already). `frame_stack` = k joins the
-    last k images along the channels, oldest first; at a reset the first is repeated.
-    """
-
-    def __init__(self, make: Callable[[], gym.Env], num_envs: int, frame_stack: int = 1) -> None:
-        self.envs = [make() for _ in range(num_envs)]
-        self.render_mode = self.envs[0].render_mode
-        space = self.envs[0].observation_space
-        image = space["image"] if isinstance(space, gym.spaces.Dict) else space
-        if (
-            not isinstance(image, gym.spaces.Box)
-            or image.shape[2:] != (CHANNELS,)
-            or image.dtype != np.uint8
-        ):
-            raise TypeError(
-                f"an environment must observe a uint8 map of shape (width, height, {CHANNELS}), "
-                f"alone or as `image` of a dictionary, not {space}"
-            )
-        actions = self.envs[0].action_space
-        if not isinstance(actions, gym.spaces.Discrete):
-            raise TypeError(f"an environment must have discrete actions, not {actions}")
-        width, height, self.channels = image.shape
-        shape = (width, height, self.channels)
-        super().__init__(num_envs, shape, frame_stack, int(actions.n))
-        self._images = np.zeros((num_envs, *self.map_shape), np.uint8)
-        self.view_size = int(getattr(self.envs[0].unwrapped, "agent_view_size", DEFAULT_VIEW_SIZE))
-        self._terminated = np.ones(num_envs, bool)
-        self._truncated = np.zeros(num_envs, bool)
-
-    def _restart(self, seed: Seeds, mask: Any | None) -> Tensor:
-        chosen = np.ones(self.num_envs, bool) if mask is None else np.asarray(mask, bool)
+    def _seed_list(self, seed: Seeds) -> list[int | None]:
         if seed is None or isinstance(seed, int):
-            seeds = [seed if seed is None else seed + i for i in range(self.num_envs)]
-        else:
-            seeds = seed.tolist() if isinstance(seed, Tensor) else list(seed)
+            return [seed if seed is None else seed + i for i in range(self.num_envs)]
+        return seed.tolist() if isinstance(seed, Tensor) else list(seed)
+
+
+class SerialEnvs(RestingEnv):
+    """Single environments, stepped one after another in this process."""
+
+    def __init__(self, make: Callable[[], Episode], num_envs: int) -> None:
+        self.envs = [make() for _ in range(max(num_envs, 1))]
+        super().__init__(num_envs, self.envs[0].described)
+        self.render_mode = self.envs[0].render_mode
+        self._seen: list[dict[str, np.ndarray]] = [{}] * num_envs
+
+    def _restart(self, seed: Seeds, mask: Any | None) -> Tensors:
+        chosen = np.ones(self.num_envs, bool) if mask is None else np.asarray(mask, bool)
+        seeds = self._seed_list(seed)
         for i in np.flatnonzero(chosen):
-            observation, _ = self.envs[i].reset(seed=seeds[i])
-            self._images[i] = np.tile(self._image(observation), self.frame_stack)
-        self._terminated[chosen] = self._truncated[chosen] = False
+            self._seen[i], _ = self.envs[i].reset(seed=seeds[i])
         return self._observation()
 
-    def step(self, actions: Any) -> tuple[Tensor, Tensor, Tensor, Tensor, dict[str, Any]]:
-        """One step of every room that does not rest; `actions` is (N,) int.
-
-        Returns observations (N, W, H, C) uint8, rewards (N,) float32, terminations and
-        truncations (N,) bool, and an empty dictionary.
-        """
-        rewards = np.zeros(self.num_envs, np.float32)
-        resting = self._terminated | self._truncated
-        for i, action in enumerate(torch.as_tensor(actions).tolist()):
-            if resting[i]:
-                continue
-            observation, reward, terminated, truncated, _ = self.envs[i].step(action)
-            rewards[i] = reward
-            self._terminated[i], self._truncated[i] = terminated, truncated
-            if self.frame_stack > 1:
-                self._images[i, ..., : -self.channels] = self._images[i, ..., self.channels :]
-            self._images[i, ..., -self.channels :] = self._image(observation)
-        flags = torch.tensor(self._terminated), torch.tensor(self._truncated)
-        return self._observation(), torch.from_numpy(rewards), *flags, {}
+    def step(self, actions: Any) -> Step:
+        """One step of each that does not rest; `actions` is (N, *A)."""
+        chosen = torch.as_tensor(actions).cpu().numpy()
+        told = [env.step(action) for env, action in zip(self.envs, chosen, strict=True)]
+        self._seen, rewards, terminated, truncated, infos = map(list, zip(*told, strict=True))
+        info: dict[str, Any] = {"success": torch.tensor([info["success"] for info in infos])}
+        if "duration" in infos[0]:
+            info["duration"] = torch.tensor([info["duration"] for info in infos])
+        if "measures" in infos[0]:
+            info["measures"] = {
+                name: torch.tensor([float(info["measures"][name]) for info in infos])
+                for name in infos[0]["measures"]
+            }
+        flags = torch.tensor(terminated), torch.tensor(truncated)
+        return self._observation(), torch.tensor(rewards, dtype=torch.float32), *flags, info
 
     def render(self) -> tuple[Any, ...]:
         return tuple(env.render() for env in self.envs)
 
     def pictures(self) -> dict[str, Any]:
-        """The first room, (height, width, 3) uint8 each, under what they show: as its agent
-        remembers it and as it is, if the environment tells the two apart."""
-        env = self.envs[0]
-        truth = getattr(env.unwrapped, "render_truth", None)
-        if not truth:
-            return {"": env.render()}
-        return {
-            "as the agent remembers it (light grey: not seen yet)": env.render(),
-            "as it is": truth(),
-        }
+        """Of the first environment."""
+        return self.envs[0].pictures()
 
     def close_extras(self, **kwargs: Any) -> None:
         for env in self.envs:
             env.close()
 
-    @staticmethod
-    def _image(observation: Any) -> np.ndarray:
-        return np.asarray(observation["image"] if isinstance(observation, dict) else observation)
+    def _observation(self) -> Tensors:
+        names = self.described.observation.spaces
+        return {
+            name: torch.from_numpy(np.stack([seen[name] for seen in self._seen])) for name in names
+        }
 
-    def _observation(self) -> Tensor:
-        return torch.tensor(self._images)
+
+class ProcessEnvs(RestingEnv):
+    """Single environments, each in a process of its own: for simulators, which are slow, or want a
+    process for themselves."""
+
+    def __init__(self, make: Callable[[], Episode], num_envs: int) -> None:
+        """`make` must be importable by the processes: a function of a module, or a partial one."""
+        mode = AutoresetMode.DISABLED
+        self.processes = AsyncVectorEnv([make] * num_envs, context="spawn", autoreset_mode=mode)
+        super().__init__(num_envs, self.processes.call("described")[0])
+        self.render_mode = self.processes.render_mode
+
+    def _restart(self, seed: Seeds, mask: Any | None) -> Tensors:
+        options = {} if mask is None else {"reset_mask": np.asarray(mask, bool)}
+        observation, _ = self.processes.reset(seed=self._seed_list(seed), options=options)
+        return {name: torch.tensor(array) for name, array in observation.items()}
+
+    def step(self, actions: Any) -> Step:
+        """One step of each that does not rest; `actions` is (N, *A)."""
+        chosen = torch.as_tensor(actions).cpu().numpy()
+        observation, rewards, terminated, truncated, info = self.processes.step(chosen)
+        seen = {name: torch.tensor(array) for name, array in observation.items()}
+        told: dict[str, Any] = {"success": torch.tensor(info["success"])}
+        if "duration" in info:
+            told["duration"] = torch.tensor(info["duration"])
+        if "measures" in info:
+            told["measures"] = {
+                name: torch.tensor(array, dtype=torch.float32)
+                for name, array in info["measures"].items()
+                if not name.startswith("_")
+            }
+        flags = torch.tensor(terminated), torch.tensor(truncated)
+        return seen, torch.tensor(rewards, dtype=torch.float32), *flags, told
+
+    def pictures(self) -> dict[str, Any]:
+        """Of the first environment."""
+        pictures: dict[str, Any] = self.processes.call("pictures")[0]
+        return pictures
+
+    def close_extras(self, **kwargs: Any) -> None:
+        self.processes.close()
+
+
+class FrameStack(RestingEnv):
+    """Beside each `image` the k - 1 before it, `before`, joined along the channels, oldest first;
+    at a reset the first is repeated."""
+
+    def __init__(self, inner: RestingEnv, frames: int) -> None:
+        if frames < 2:
+            raise ValueError(f"a stack has at least 2 frames, not {frames}")
+        super().__init__(inner.num_envs, inner.described.stacked(frames))
+        self.inner = inner
+        self.frames = frames
+        self.state: Tensors = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def _restart(self, seed: Seeds, mask: Any | None) -> Tensors:
+        options = {} if mask is None else {"reset_mask": mask}
+        obs, _ = self.inner.reset(seed=seed, options=options)
+        image = obs["image"]
+        fresh = {
+            "image": image,
+            "before": image.repeat(*[1] * (image.dim() - 1), self.frames - 1),
+            "resting": torch.zeros(self.num_envs, dtype=torch.bool, device=image.device),
+        }
+        if self.state:
+            whole = torch.ones_like(fresh["resting"])
+            self._take(whole if mask is None else torch.as_tensor(mask).to(whole), fresh)
+        else:
+            self.state = each(torch.clone, fresh)
+        return {**obs, "before": self.state["before"].clone()}
+
+    def step(self, actions: Any) -> Step:
+        obs, reward, terminated, truncated, info = self.inner.step(actions)
+        frames = torch.cat([self.state["before"], self.state["image"]], -1)
+        new = {
+            "image": obs["image"],
+            "before": frames[..., obs["image"].shape[-1] :],
+            "resting": terminated | truncated,
+        }
+        self._take(~self.state["resting"], new)
+        obs = {**obs, "before": self.state["before"].clone()}
+        return obs, reward, terminated, truncated, info
+
+    def _take(self, where: Tensor, new: Tensors) -> None:
+        def chosen(new: Tensor, old: Tensor) -> Tensor:
+            return torch.where(where.view(-1, *[1] * (new.dim() - 1)), new, old)
+
+        copy(self.state, each(chosen, new, self.state))

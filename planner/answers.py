@@ -39,6 +39,7 @@ class AnswerStore:
         self._replies: dict[Question, list[str]] = defaultdict(list)
         self._read_to = 0
         self._lock = threading.Lock()
+        self._closed = False
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         self.refresh()
@@ -58,6 +59,8 @@ class AnswerStore:
         entry = {**question._asdict(), "reply": reply}
         line = json.dumps(entry, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
         with self._lock:
+            if self._closed:
+                return
             # A line that a crash has torn is ended first, so that it spoils only itself.
             torn = self._size() and os.pread(self._file, 1, self._size() - 1) != b"\n"
             line = b"\n" + line if torn else line
@@ -87,7 +90,10 @@ class AnswerStore:
             fcntl.flock(self._file, fcntl.LOCK_UN)
 
     def close(self) -> None:
-        os.close(self._file)
+        """A reply that comes after this is lost."""
+        with self._lock:
+            os.close(self._file)
+            self._closed = True
 
     def _refresh(self) -> None:
         content = os.pread(self._file, self._size() - self._read_to, self._read_to)

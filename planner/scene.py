@@ -9,6 +9,7 @@ from torch import Tensor
 
 from env.symbols import BALL, BOX, COLOR_OF_INDEX, COLORS, DOOR, KEY, NO_AGENT, TYPES
 from utils.errors import UserError
+from utils.tensors import Tensors
 
 NOWHERE = -1
 
@@ -45,8 +46,7 @@ class SceneReader:
     list such as ["door1", "door2"], which names the things on a map by their (x, y) order (those
     beyond the list have no name and are left out).
 
-    What the agent remembers of an episode is a `memory` (N, V) int64: the cell where each name
-    was last seen.
+    What is remembered of an episode is its `cells` (N, V) int64: where each name was last seen.
     """
 
     def __init__(self, names: Mapping[str, str | list[str]]) -> None:
@@ -71,20 +71,21 @@ class SceneReader:
             for word in (name if isinstance(name, list) else _colored(name, colors))
         )
 
-    def forget(self, count: int, device: torch.device) -> Tensor:
+    def forget(self, count: int, device: torch.device) -> Tensors:
         """The memory of `count` episodes that have not begun."""
-        return torch.full((count, len(self.vocabulary)), NOWHERE, device=device)
+        return {"cells": torch.full((count, len(self.vocabulary)), NOWHERE, device=device)}
 
-    def read(self, obs: Tensor, memory: Tensor) -> tuple[Scenes, Tensor]:
-        """One step of N episodes: maps (N, W, H, 4) uint8 -> scenes, new memory."""
-        scenes = self._now(obs)
-        scenes.cells = torch.where(scenes.cells == NOWHERE, memory, scenes.cells)
-        return scenes, scenes.cells
+    def read(self, obs: Tensors, memory: Tensors) -> tuple[Scenes, Tensors]:
+        """One step of N episodes: their `image` (N, W, H, 4) uint8 -> scenes, new memory."""
+        scenes = self._now(obs["image"])
+        scenes.cells = torch.where(scenes.cells == NOWHERE, memory["cells"], scenes.cells)
+        return scenes, {"cells": scenes.cells}
 
-    def read_episodes(self, obs: Tensor, starts: Tensor) -> Scenes:
-        """Whole episodes, one after another: maps (S, W, H, 4), `starts` (S,) bool -> scenes."""
-        scenes = self._now(obs)
-        step = torch.arange(len(obs), device=obs.device)
+    def read_episodes(self, obs: Tensors, starts: Tensor) -> Scenes:
+        """Whole episodes, one after another: their `image` (S, W, H, 4), `starts` (S,) bool ->
+        scenes."""
+        scenes = self._now(obs["image"])
+        step = torch.arange(len(starts), device=starts.device)
         seen_at = torch.where(scenes.cells == NOWHERE, -1, step[:, None]).cummax(0).values
         begun_at = torch.where(starts, step, 0).cummax(0).values
         last = scenes.cells.gather(0, seen_at.clamp(min=0))

@@ -3,16 +3,68 @@
 Each returns one action a step, (K,) int64, or `FINISHED` where the option has nothing left to do.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from env import symbols
-from env.symbols import FORWARD, LEFT, RIGHT
+from env.symbols import ACTIONS, DONE, DROP, FORWARD, LEFT, PICK_UP, RIGHT, TOGGLE
+from planner import plans
+from planner.plans import Option
+from planner.scene import NOWHERE, Scenes
 from teacher.search import ARRIVED, first_action, pack
+from utils.tensors import Tensors
 
 FINISHED = ARRIVED
+SINGLE_ACTIONS = {
+    plans.PICK_UP: PICK_UP,
+    plans.DROP: DROP,
+    plans.OPEN: TOGGLE,
+}
+
+
+class RoomOptions:
+    """The options of rooms, in which the agent sees `view_size` cells ahead; `number` says at which
+    place of a scene's `cells` a thing's name stands."""
+
+    count = len(ACTIONS)
+    wait = DONE
+
+    def __init__(self, number: Mapping[str, int], view_size: int) -> None:
+        self.number = number
+        self.view_size = view_size
+
+    def actions(
+        self, obs: Tensors, scenes: Scenes, options: list[Option], used: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """What each option would do on each of S maps, (S, O) int64, and where it is finished."""
+        maps = Maps.of(obs["image"])
+        actions = torch.full(used.shape, FINISHED, device=used.device)
+        for number, option in enumerate(options):
+            steps = used[:, number].nonzero()[:, 0]
+            if option.thing is not None:
+                # A thing that was not seen yet in this episode can only be waited for.
+                cell = self._cell(scenes, option.thing)[steps]
+                known = cell != NOWHERE
+                actions[steps[~known], number] = DONE
+                steps, cell = steps[known], cell[known]
+            if option.verb == plans.EXPLORE:
+                actions[steps, number] = explore(maps, steps, self.view_size)
+            elif option.thing is None:
+                actions[steps, number] = DONE
+            elif option.verb == plans.GO_TO:
+                actions[steps, number] = go_to(maps, steps, cell)
+            else:
+                actions[steps, number] = SINGLE_ACTIONS[option.verb]
+        return actions, actions == FINISHED
+
+    def _cell(self, scenes: Scenes, thing: str) -> Tensor:
+        """(S,) int64: where a thing was last seen; nowhere, if the task knows no such thing."""
+        if thing in self.number:
+            return scenes.cells[:, self.number[thing]]
+        return torch.full_like(scenes.index, NOWHERE)
 
 
 @dataclass

@@ -1,0 +1,93 @@
+"""Playing: environments and an actor, in step, until every episode has ended."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from algos.protocols import Actor, Environments
+from algos.rollout import Rollout
+from utils.tensors import Tensors, count, each, join, move, put, rows
+from utils.timing import Stopwatch
+
+
+class Uniform:
+    """Draws every one of A discrete actions with the same probability."""
+
+    def __init__(self, actions: int) -> None:
+        self.actions = actions
+
+    def initial_state(self, count: int, device: torch.device) -> Tensors:
+        return {}
+
+    def act(
+        self, obs: Tensors, state: Tensors, generator: torch.Generator
+    ) -> tuple[Tensors, Tensors]:
+        size, device = (count(obs),), generator.device
+        action = torch.randint(self.actions, size, generator=generator, device=device)
+        return {"action": action}, state
+
+
+@dataclass
+class _Recorder:
+    episode: list[Tensor] = field(default_factory=list)
+    obs: list[Tensors] = field(default_factory=list)
+    reward: list[Tensor] = field(default_factory=list)
+    steps: list[Tensors] = field(default_factory=list)
+
+
+def play(
+    environments: Environments,
+    actor: Actor,
+    device: torch.device,
+    seeds: Tensor | list[int],
+    generator: torch.Generator,
+    watch: Stopwatch,
+) -> Rollout:
+    """One wave: an episode an environment, each from its own seed (N,) and run to its own end.
+
+    `watch` times the phases `environment` and `policy`.
+    """
+    number = environments.num_envs
+    record = _Recorder()
+    with watch("environment"):
+        obs = move(environments.reset(seed=seeds)[0], device)
+    state = actor.initial_state(number, device)
+    last_state, last_obs = each(torch.empty_like, state), each(torch.empty_like, obs)
+    success = torch.zeros(number, dtype=torch.bool, device=device)
+    playing = torch.arange(number, device=device)
+    while len(playing):
+        with watch("policy"):
+            seen = rows(obs, playing)
+            step, state = actor.act(seen, state, generator)
+            chosen = step["action"]
+            actions = chosen.new_zeros(number, *chosen.shape[1:])
+            actions[playing] = chosen
+        with watch("environment"):
+            next_obs, reward, termination, truncation, info = environments.step(actions)
+            next_obs, reward = move(next_obs, device), reward.to(device)
+            terminated = termination.to(device)
+            ended = (terminated | truncation.to(device))[playing]
+            success |= info["success"].to(device)
+        if "duration" in info:
+            step["duration"] = info["duration"].to(device)[playing]
+        record.episode.append(playing)
+        record.obs.append(seen)
+        record.reward.append(reward[playing])
+        record.steps.append(step)
+        put(last_obs, playing[ended], rows(next_obs, playing[ended]))
+        put(last_state, playing[ended], rows(state, ended))
+        playing, state, obs = playing[~ended], rows(state, ~ended), next_obs
+    episode = torch.cat(record.episode)
+    order = episode.argsort(stable=True)
+    return Rollout(
+        obs=rows(join(record.obs), order),
+        reward=torch.cat(record.reward)[order],
+        steps=rows(join(record.steps), order),
+        lengths=torch.bincount(episode, minlength=number),
+        terminated=terminated,
+        success=success,
+        last_obs=last_obs,
+        last_state=last_state,
+        measures=move(info.get("measures", {}), device),
+    )

@@ -1,0 +1,124 @@
+"""The parts of tasks in MiniGrid's rooms."""
+
+from contextlib import ExitStack
+from functools import partial
+from typing import Any, cast
+
+import gymnasium as gym
+import torch
+from gymnasium.envs.registration import EnvSpec, load_env_creator
+
+import env  # noqa: F401  (registers the tasks)
+from algos.encoders import MapEncoder
+from algos.film import Studio
+from algos.student import NetworkSpec
+from commands.config import Config
+from env.egocentric import EgocentricView
+from env.episode import Episode, room
+from env.spec import Spec
+from env.symbols import ACTIONS
+from env.vector import FrameStack, RestingEnv, SerialEnvs
+from planner.plans import AnonymousColors, Planner
+from planner.scene import SceneReader
+from teacher.options import RoomOptions
+from teacher.teacher import PlanTeacher
+from utils.errors import UserError
+
+
+class MiniGridDomain:
+    """Rooms, as tensors or one by one, and a teacher that reads their maps; `owned` closes the
+    environments."""
+
+    action_names: tuple[str, ...] = ACTIONS
+
+    def __init__(self, config: Config, owned: ExitStack) -> None:
+        """UserError if there is no such environment, or it is no room."""
+        self.config = config
+        self.owned = owned
+        self.task = config.task.domain
+        self.reader = SceneReader(self.task.names)
+        self.tensors = self._registered_tensors()
+        self.plain = self._describe()
+        self.spec = self.plain.stacked(config.frame_stack)
+
+    @property
+    def nouns(self) -> tuple[str, ...]:
+        """The things that a planner may name."""
+        aliases = AnonymousColors.ALIASES
+        return self.reader.nouns(aliases) if self.task.anonymous_colors else self.reader.nouns()
+
+    def environments(self, count: int, device: torch.device, **changes: Any) -> RestingEnv:
+        """Tensor rooms on a device where the task has them, which alone `changes` can make of
+        another size or length; else one by one."""
+        if self.config.rooms == "gym" or not self.tensors:
+            return self._single(count)
+        rooms = gym.make_vec(
+            self.tensors.id,
+            count,
+            vectorization_mode="vector_entry_point",
+            device=device,
+            **changes,
+        )
+        return self._kept(cast(RestingEnv, rooms))
+
+    def single_environments(self, count: int, render: bool = False) -> Studio:
+        """Rooms one by one, of which pictures can be taken if asked."""
+        return cast(Studio, self._single(count, render))
+
+    def teacher(self, planner: Planner) -> PlanTeacher:
+        if self.task.anonymous_colors:
+            planner = AnonymousColors(planner)
+        options = RoomOptions(self.reader.number, self.plain.view_size)
+        return PlanTeacher(planner, self.reader, options, self.config.hard)
+
+    def _describe(self) -> Spec:
+        if self.tensors:
+            rooms: Any = load_env_creator(str(self.tensors.vector_entry_point))
+            return cast(Spec, rooms.describe(**self.tensors.kwargs))
+        episode = self._room()
+        episode.close()
+        return episode.described
+
+    def _registered_tensors(self) -> EnvSpec | None:
+        """How to make the task's rooms as tensors, if it has them."""
+        found = gym.registry.get(self.config.task.env_id.split(":")[-1])
+        return found if found and found.vector_entry_point else None
+
+    def _single(self, count: int, render: bool = False) -> RestingEnv:
+        return self._kept(SerialEnvs(partial(self._room, render), count))
+
+    def _room(self, render: bool = False) -> Episode:
+        env_id, mode = self.config.task.env_id, "rgb_array" if render else None
+        make = partial(gym.make, env_id, render_mode=mode, disable_env_checker=True)
+        try:
+            return room(make)
+        except (gym.error.Error, ImportError, TypeError) as error:
+            reason = " ".join(str(error).split())
+            raise UserError(f"cannot make the environment {env_id}: {reason}") from error
+
+    def _kept(self, rooms: RestingEnv) -> RestingEnv:
+        if self.config.frame_stack > 1:
+            rooms = FrameStack(rooms, self.config.frame_stack)
+        self.owned.callback(rooms.close)
+        return rooms
+
+
+def paper_encoder(spec: NetworkSpec) -> MapEncoder:
+    """The paper's: maps as they are, codes as magnitudes."""
+    return MapEncoder(_map_shape(spec))
+
+
+def egocentric_encoder(spec: NetworkSpec) -> MapEncoder:
+    """Maps as the agent sees them from where it stands."""
+    shape = _map_shape(spec)
+    return MapEncoder(shape, EgocentricView(shape))
+
+
+def _map_shape(spec: NetworkSpec) -> tuple[int, int, int]:
+    """(W, H, C), the frames before it included."""
+    width, height, channels = spec.obs["image"]
+    return width, height, channels + spec.obs.get("before", (0,))[-1]
+
+
+NETWORKS = {"paper": paper_encoder, "egocentric": egocentric_encoder}
+"""By name: what they see is a map."""

@@ -1,0 +1,77 @@
+"""The planner that the settings of a run ask for."""
+
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from commands.config import Config
+from planner.answers import AnswerStore
+from planner.asking import AskingPlanner
+from planner.llm import ChatClient
+from planner.patience import Patience
+from planner.plans import Planner, RecordedPlanner
+from planner.servers import KEY_VARIABLE, LLM, SERVERS
+from planner.task import Task
+from planner.together import Asker
+from utils.errors import UserError
+from utils.log import say, waiting
+
+
+def make_planner(
+    config: Config,
+    nouns: Sequence[str],
+    answers: Path,
+    owned: ExitStack,
+    asks: bool = True,
+) -> Planner:
+    """The planner that the settings ask for, of things that are called by these nouns; an LLM's
+    replies are kept in `answers` if they name no other place, in a file that is closed with
+    `owned`. One that does not ask has just those that are there."""
+    recorded = RecordedPlanner(config.task.plans, nouns)
+    if not config.llm:
+        return recorded
+    store = AnswerStore(Path(config.answers or answers), say if asks else lambda _: None)
+    owned.callback(store.close)
+    return make_asking_planner(config, config.llm, nouns, store, asks)
+
+
+def check_instructions(task: Task) -> None:
+    """UserError if a task does not say what an LLM is to be told."""
+    if not task.instructions:
+        raise UserError(
+            f"the task {task.name} has no instructions for an LLM in its file; "
+            "give it a goal (and an example), or instructions"
+        )
+
+
+def make_asking_planner(
+    config: Config, llm: LLM, nouns: Sequence[str], store: AnswerStore, asks: bool = True
+) -> AskingPlanner:
+    check_instructions(config.task)
+    server = SERVERS[llm]
+    key = os.environ.get(KEY_VARIABLE)
+    if key and not (key.isascii() and key.isprintable()):
+        raise UserError(f"{KEY_VARIABLE} in the environment holds characters that no key has")
+    client = ChatClient(
+        config.llm_url or server.url,
+        config.llm_model or server.model,
+        config.llm_temperature,
+        key,
+        server.max_tokens,
+        config.llm_workers,
+    )
+    return AskingPlanner(
+        asker=Asker(client, Patience(config.llm_workers, strict=config.llm_strict)),
+        store=store,
+        task=config.task.name,
+        instructions=config.task.instructions,
+        nouns=nouns,
+        n=config.n_ask,
+        retries=config.llm_retries,
+        strict=config.llm_strict,
+        optional=config.llm_optional,
+        tell=say,
+        progress=waiting,
+        asks=asks,
+    )
