@@ -75,14 +75,15 @@ def film_episode(
         bars = {"teacher": advised[step].tolist()}
         if "policy" in rollout.steps:
             bars["student"] = rollout.steps["policy"][step].tolist()
-        action = ""
-        if not rollout.steps["action"].is_floating_point():
-            action = action_names[int(rollout.steps["action"][step])]
-        title = f"room {seed}, step {step}" + (f": {action}" if action else "")
-        frames.append(compose(pictures, Caption(title, scene, plans, action_names, action, bars)))
+        done, title = rollout.steps["action"][step], f"episode {seed}, step {step}"
+        signed = done.is_floating_point()
+        action = "" if signed else action_names[int(done)]
+        title = title if signed else f"{title}: {action}"
+        caption = Caption(title, scene, plans, action_names, action, bars, signed)
+        frames.append(compose(pictures, caption))
     if len(frames) == limit:
         return frames
     outcome = "success" if rollout.success[0] else "no success"
     length, total = len(rollout), rollout.returns[0]
-    title = f"room {seed}: {outcome} after {length} steps, return {total:.2f}"
+    title = f"episode {seed}: {outcome} after {length} steps, return {total:.2f}"
     return [*frames, compose(studio.pictures(), Caption(title))]

@@ -18,7 +18,8 @@ from utils.timing import Stopwatch
 class Environments(Protocol):
     """The part of Gymnasium's vector interface that episodes are played on.
 
-    Observations are tensors by name, (N, ...) each. Nothing resets by itself; an environment whose
+    Observations are tensors by name, (N, ...) each; what is returned is the caller's, and changes
+    no more. Nothing resets by itself; an environment whose
     episode has ended rests: it keeps its observation and its flags, with reward 0. A step's `info`
     says under `success` (N,) bool whether an episode has succeeded with it; under `measures`, if
     there are any, numbers of the episodes so far by name, (N,) float32, which rest, too; under

@@ -27,7 +27,8 @@ Pictures = Mapping[str, np.ndarray]
 
 @dataclass
 class Caption:
-    """What is said beside the pictures of one moment."""
+    """What is said beside the pictures of one moment: the bars say of each of the `actions` how
+    likely it is, or, if they are `signed`, its value from -1 to 1."""
 
     title: str
     scene: str = ""
@@ -35,6 +36,7 @@ class Caption:
     actions: Sequence[str] = ()
     action: str = ""
     bars: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    signed: bool = False
 
 
 def compose(pictures: Pictures, caption: Caption) -> Image.Image:
@@ -70,12 +72,21 @@ def _draw_bars(draw: ImageDraw.ImageDraw, caption: Caption, font: Any) -> None:
         top = middle - (BAR + 3) * len(caption.bars) // 2
         for number, (who, shares) in enumerate(caption.bars.items()):
             y = top + (BAR + 3) * number
-            width = BARS_WIDTH * shares[row]
-            draw.rectangle((BARS_LEFT, y, BARS_LEFT + width, y + BAR), COLORS[who])
+            ends = _ends(shares[row], caption.signed)
+            draw.rectangle((ends[0], y, ends[1], y + BAR), COLORS[who])
             place = BARS_LEFT + BARS_WIDTH + 6, y + BAR // 2 + 1
             draw.text(place, f"{shares[row]:.2f}", FAINT, font, anchor="lm")
     for number, who in enumerate(caption.bars):
         draw.text((BARS_LEFT + 90 * number, HEADER + SIDE + 4), who, COLORS[who], font)
+
+
+def _ends(value: float, signed: bool) -> tuple[float, float]:
+    """Where a bar begins and ends: from the left, or, if it is signed, from the middle."""
+    if not signed:
+        return BARS_LEFT, BARS_LEFT + BARS_WIDTH * value
+    middle = BARS_LEFT + BARS_WIDTH / 2
+    low, high = sorted((middle, middle + BARS_WIDTH / 2 * min(max(value, -1.0), 1.0)))
+    return low, high
 
 
 def write_mp4(path: Path, frames: Sequence[Image.Image]) -> None:

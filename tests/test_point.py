@@ -1,0 +1,172 @@
+"""A task of another kind through the same trainer, evaluation, checkpoints and films."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from algos.evaluator import Evaluation, Evaluator, evaluate
+from algos.film import film_episode
+from algos.play import play
+from algos.ppo import PPO
+from algos.schedule import LinearSchedule
+from algos.student import NetworkSpec, Student, load_student
+from algos.trainer import Report, Trainer, TrainerSettings
+from env.episode import Episode
+from env.vector import ProcessEnvs, RestingEnv, SerialEnvs
+from tests.algos.test_ppo import SETTINGS
+from tests.algos.test_trainer import Silence
+from tests.point import PointEncoder, PointEnv, Points, PointTeacher
+from utils import checkpoint
+from utils.ranks import Ranks
+from utils.run_files import CHECKPOINT, MODEL
+from utils.timing import Stopwatch
+
+CPU = torch.device("cpu")
+COUNT, ITERATIONS = 3, 4
+NETWORK = NetworkSpec({"at": (2,), "goal": (2,)}, 2, continuous=True, network="point")
+
+
+def one() -> Episode:
+    return Episode(PointEnv())
+
+
+def serial(count: int) -> RestingEnv:
+    return SerialEnvs(one, count)
+
+
+KINDS: list[Callable[[int], RestingEnv]] = [Points, serial, partial(ProcessEnvs, one)]
+
+
+@pytest.fixture(scope="module", params=KINDS, ids=["tensors", "serial", "processes"])
+def points(request: pytest.FixtureRequest) -> Iterator[RestingEnv]:
+    environments = request.param(COUNT)
+    yield environments
+    environments.close()
+
+
+def make_trainer(
+    environments: RestingEnv, folder: Path, iterations: int, recurrent: bool = False
+) -> Trainer:
+    torch.manual_seed(0)
+    spec = NetworkSpec(NETWORK.obs, 2, True, recurrent, "point")
+    student = Student(spec, PointEncoder(spec))
+    settings = SETTINGS.__class__(**{**vars(SETTINGS), "batch_size": 32})
+    return Trainer(
+        TrainerSettings("Point", 0, iterations, 4 * COUNT, COUNT, 2, 100),
+        folder,
+        student,
+        partial(play, environments, student, CPU),
+        PPO(student, settings, Ranks()),
+        PointTeacher(),
+        LinearSchedule(2.0, 0.1, 0.1, 100),
+        CPU,
+        Ranks(),
+    )
+
+
+def report(trainer: Trainer, environments: RestingEnv) -> Report:
+    evaluator = Evaluator(environments, [1, 2, 3], environments, 0, CPU)
+    return Report(
+        log=Silence(),
+        try_teacher=lambda: (Evaluation(), 1.0),
+        evaluate=partial(evaluator.evaluate, trainer.student),
+        show=lambda *_: None,
+        tell=lambda _: None,
+        film=lambda _: None,
+    )
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
+    """The weights that training on tensors ends with."""
+    environments, folder = Points(COUNT), tmp_path_factory.mktemp("expected")
+    trainer = make_trainer(environments, folder, ITERATIONS)
+    trainer.train(report(trainer, environments), lambda: False)
+    return trainer.student.state_dict()
+
+
+def test_it_trains_and_resumes_alike_on_all_environments(
+    points: RestingEnv, expected: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
+    first = make_trainer(points, tmp_path, ITERATIONS)
+    first.train(report(first, points), lambda: first.progress.iteration == 2)
+    assert checkpoint.load(tmp_path / CHECKPOINT)["progress"]["iteration"] == 2
+    second = make_trainer(points, tmp_path, ITERATIONS)
+    second.restore()
+    second.train(report(second, points), lambda: False)
+    for name, weights in second.student.state_dict().items():
+        assert torch.equal(weights, expected[name]), name
+    student, task, iteration = load_student(tmp_path / MODEL, CPU, PointEncoder)
+    assert (task, iteration, student.spec) == ("Point", ITERATIONS, NETWORK)
+
+
+def test_it_is_evaluated_with_its_measures(points: RestingEnv) -> None:
+    outcome = evaluate(points, PointTeacher(), [*range(10)], torch.Generator().manual_seed(0), CPU)
+    assert len(outcome.success) == len(outcome.measures["way"]) == 10
+    assert sum(outcome.success) > 5
+    told = outcome.to_dict()
+    assert told["way"]["mean"] == pytest.approx(sum(outcome.measures["way"]) / 10)
+    assert told["episodes"][3]["way"] == outcome.measures["way"][3] > 0
+
+
+@pytest.mark.parametrize("make", [Points, serial])
+def test_it_is_filmed(make: Callable[[int], RestingEnv]) -> None:
+    student, names = Student(NETWORK, PointEncoder(NETWORK)), ("right", "down")
+    kind, draws = student.distribution, torch.Generator()
+    studio: Any = make(1)
+    frames = film_episode(studio, student, PointTeacher(), kind, names, 3, draws, CPU)
+    assert len(frames) > 1
+    # The teacher's bars and the student's.
+    for color in ((230, 140, 30), (50, 110, 200)):
+        assert color in {color for _, color in frames[0].getcolors(1 << 20) or ()}
+
+
+@pytest.mark.parametrize("recurrent", [False, True])
+def test_the_student_learns_from_advice_with_a_spread(recurrent: bool, tmp_path: Path) -> None:
+    count = 5 if recurrent else 30
+    trainer = make_trainer(Points(COUNT), tmp_path, count, recurrent)
+    scalars = [trainer.iterate() for _ in range(count)]
+    first, last = scalars[0], scalars[-1]
+    assert last["Train/Kickstarting Loss"] < first["Train/Kickstarting Loss"]
+    assert first["Train/Way"] > 0
+    if not recurrent:
+        assert last["Train/Agreement"] > first["Train/Agreement"]
+        assert last["Train/Return Mean"] > first["Train/Return Mean"] + 0.5
+
+
+def test_a_finished_point_rests(points: RestingEnv) -> None:
+    draws = torch.Generator().manual_seed(0)
+    points.reset(seed=[*range(COUNT)])
+    teacher = PointTeacher()
+    obs, *_ = points.reset(seed=[*range(COUNT)])
+    over = torch.zeros(COUNT, dtype=torch.bool)
+    way = torch.zeros(COUNT)
+    for _ in range(25):
+        step, _ = teacher.act(obs, {}, draws)
+        new, reward, terminated, truncated, info = points.step(step["action"])
+        assert torch.equal(new["at"][over], obs["at"][over])
+        assert torch.equal(info["measures"]["way"][over], way[over])
+        assert not reward[over].any()
+        assert not info["success"][over].any()
+        obs, over, way = new, terminated | truncated, info["measures"]["way"].clone()
+    assert over.all()
+
+
+def test_processes_play_what_tensors_do_and_end_with_their_environments() -> None:
+    environments, student = ProcessEnvs(one, 2), Student(NETWORK, PointEncoder(NETWORK))
+    ours, theirs = (
+        play(each, student, CPU, [3, 4], torch.Generator().manual_seed(1), Stopwatch())
+        for each in (environments, Points(2))
+    )
+    assert environments.pictures().keys() == {"from above"}
+    children = environments.processes.processes
+    environments.close()
+    assert not any(child.is_alive() for child in children)
+    assert torch.equal(ours.reward, theirs.reward)
+    assert torch.equal(ours.obs["at"], theirs.obs["at"])
+    assert torch.equal(ours.success, theirs.success)
+    assert torch.equal(ours.measures["way"], theirs.measures["way"])
