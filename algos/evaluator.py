@@ -1,4 +1,4 @@
-"""Evaluation: how well an actor does on fixed rooms, with intervals."""
+"""Evaluation: how well an actor does from fixed seeds, with intervals."""
 
 from dataclasses import dataclass, field
 from math import isfinite

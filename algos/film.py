@@ -13,7 +13,7 @@ from utils.timing import Stopwatch
 from utils.video import Caption, Pictures, compose
 
 
-class Studio(Environments, Protocol):
+class Filmable(Environments, Protocol):
     """A single environment of which pictures can be taken, by what they show."""
 
     def pictures(self) -> Pictures: ...
@@ -25,11 +25,11 @@ class Narrator(Protocol):
     def advise(self, obs: Tensors, starts: torch.Tensor, generator: torch.Generator) -> Advice: ...
 
 
-class Filmed:
-    """An actor that is photographed before each of its steps, at most `limit` times."""
+class Recorder:
+    """An actor with a camera: takes pictures before each of its steps, at most `limit` times."""
 
-    def __init__(self, studio: Studio, actor: Actor, limit: int | None) -> None:
-        self.studio = studio
+    def __init__(self, environment: Filmable, actor: Actor, limit: int | None) -> None:
+        self.environment = environment
         self.actor = actor
         self.limit = limit
         self.pictures: list[Pictures] = []
@@ -41,12 +41,12 @@ class Filmed:
         self, obs: Tensors, state: Tensors, generator: torch.Generator
     ) -> tuple[Tensors, Tensors]:
         if len(self.pictures) != self.limit:
-            self.pictures.append(self.studio.pictures())
+            self.pictures.append(self.environment.pictures())
         return self.actor.act(obs, state, generator)
 
 
 def film_episode(
-    studio: Studio,
+    environment: Filmable,
     actor: Actor,
     teacher: Narrator,
     distribution: type[Distribution],
@@ -62,15 +62,15 @@ def film_episode(
     the actions, or the parts of a continuous one. With a `limit` only that many frames, from the
     beginning.
     """
-    filmed = Filmed(studio, actor, limit)
-    rollout = play(studio, filmed, device, [seed], generator, Stopwatch())
+    recorder = Recorder(environment, actor, limit)
+    rollout = play(environment, recorder, device, [seed], generator, Stopwatch())
     advice = teacher.advise(rollout.obs, rollout.starts, torch.Generator().manual_seed(0))
     # A teacher that acts has said already what it says: a hard one would now draw anew.
     advised = rollout.steps.get("advised")
     if advised is None:
         advised = distribution.advised(advice, len(action_names))
     frames = []
-    for step, pictures in enumerate(filmed.pictures):
+    for step, pictures in enumerate(recorder.pictures):
         scene, plans = advice.explain(step)
         bars = {"teacher": advised[step].tolist()}
         if "policy" in rollout.steps:
@@ -86,4 +86,4 @@ def film_episode(
     outcome = "success" if rollout.success[0] else "no success"
     length, total = len(rollout), rollout.returns[0]
     title = f"episode {seed}: {outcome} after {length} steps, return {total:.2f}"
-    return [*frames, compose(studio.pictures(), Caption(title))]
+    return [*frames, compose(environment.pictures(), Caption(title))]

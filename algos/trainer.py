@@ -218,7 +218,7 @@ class Trainer:
             sum(map(len, waves)) < self.learner.least_steps
             or len(waves) * count < settings.traj_per_itr
         ):
-            seeds = seeding.training_rooms(settings.seed, iteration, len(waves), count)
+            seeds = seeding.training_seeds(settings.seed, iteration, len(waves), count)
             waves.append(self.play(seeds[own.start : own.stop], actions, watch))
         return Rollout.join(waves)
 

@@ -1,4 +1,4 @@
-"""The verdict on a run: its last and its best student, and its teacher, in the same rooms."""
+"""The verdict on a run: its last and its best student, and its teacher, from the same seeds."""
 
 import copy
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Verdict:
 
 
 def give_verdict(trainer: Trainer, evaluator: Evaluator) -> Verdict:
-    """Judge a run's students in the rooms that their teacher was tried in."""
+    """Judge a run's students from the seeds that their teacher was tried from."""
     best = None
     if trainer.best:
         student = copy.deepcopy(trainer.student)

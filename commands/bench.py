@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def bench_settings(args: argparse.Namespace, task: Task, count: int) -> dict[str, Any]:
-    """The paper's settings, but for what the flags say; minibatches grow with the rooms."""
+    """The paper's settings, but for what the flags say; minibatches grow with the environments."""
     given = {"task": task, "device": args.device, "threads": args.threads, "num_envs": count}
     settings = fresh_settings(given) | {"seed": 0, "precision": args.precision}
     trained = speeds.TRAINED_STEPS[torch.device(settings["device"]).type]
@@ -59,17 +59,18 @@ def bench_settings(args: argparse.Namespace, task: Task, count: int) -> dict[str
 def bench_task(
     args: argparse.Namespace, task: Task, count: int, device: torch.device
 ) -> list[speeds.Speed]:
-    say(f"measuring {task.name}, {count} rooms")
+    say(f"measuring {task.name}, {count} environments")
     config = make_config(bench_settings(args, task, count), "settings")
     with ExitStack() as owned:
         parts = Parts(config, owned)
-        rooms, teacher = parts.domain.environments(count, device), parts.teacher(Path(os.devnull))
+        environments = parts.domain.environments(count, device)
+        teacher = parts.teacher(Path(os.devnull))
         plain = gym.make_vec(task.env_id, min(count, MOST_TESTED), vectorization_mode="sync")
         owned.callback(plain.close)
         length = speeds.trained_length(count, device)
         trainer = parts.trainer(Path(), teacher, Ranks(), max_steps=length)
         size = parts.network().obs["image"][0]
-        return speeds.of_task(task.name, size, rooms, plain, teacher, trainer)
+        return speeds.of_task(task.name, size, environments, plain, teacher, trainer)
 
 
 def bench_growth(

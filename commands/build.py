@@ -11,7 +11,7 @@ import torch
 
 from algos.encoders import Encoder
 from algos.evaluator import VERDICT_SEEDS, Evaluation, Evaluator
-from algos.film import Studio, film_episode
+from algos.film import Filmable, film_episode
 from algos.play import play
 from algos.ppo import PPO, PPOSettings
 from algos.protocols import Environments, Play
@@ -46,7 +46,7 @@ class Domain(Protocol):
     def environments(self, count: int, device: torch.device, **changes: Any) -> RestingEnv:
         """So many to train in, or as many at once as is sensible, the fastest there are."""
 
-    def single_environments(self, count: int, render: bool = False) -> Studio:
+    def single_environments(self, count: int, render: bool = False) -> Filmable:
         """Gymnasium's own, one by one, of which pictures can be taken if asked."""
 
     def teacher(self, planner: Planner) -> PlanTeacher: ...
@@ -79,10 +79,10 @@ class Parts:
         films want it, has just those that are there."""
         return self.domain.teacher(self.planner(answers, asks))
 
-    def test_environments(self) -> tuple[Studio, list[int]]:
+    def test_environments(self) -> tuple[Filmable, list[int]]:
         """Environments to evaluate in, as many at once as is sensible, and the seeds of all
         episodes."""
-        seeds = seeding.evaluation_rooms(self.config.env_seed_list, self.config.num_eval)
+        seeds = seeding.evaluation_seeds(self.config.env_seed_list, self.config.num_eval)
         return self.domain.single_environments(min(len(seeds), MOST_TESTED)), seeds
 
     def network(self) -> NetworkSpec:
@@ -158,7 +158,7 @@ class Parts:
         log: RunLog,
         display: TrainingDisplay,
     ) -> Report:
-        studio = self.domain.single_environments(1, render=True)
+        environment = self.domain.single_environments(1, render=True)
         narrator = self.teacher(trainer.folder / ANSWERS, asks=False)
         seed, names = self.config.seed, self.domain.action_names
         student, device = trainer.student, trainer.device
@@ -168,7 +168,7 @@ class Parts:
             where = evaluator.seeds[0]
             kind = student.distribution
             frames = film_episode(
-                studio, student, narrator, kind, names, where, draws, device, GIF_FRAMES
+                environment, student, narrator, kind, names, where, draws, device, GIF_FRAMES
             )
             log.film("Episode", frames, iteration)
 

@@ -128,11 +128,11 @@ def evaluate_with(
     for old in target.glob("episode-*.mp4"):
         old.unlink()
     if args.videos:
-        studio = parts.domain.single_environments(1, render=True)
+        environment = parts.domain.single_environments(1, render=True)
         kind, names = distribution_of(network), parts.domain.action_names
         for seed in seeds[: args.videos]:
             draws = seeding.generator(config.seed, seeding.VIDEO, seed, device=place)
-            frames = film_episode(studio, filmed, narrator, kind, names, seed, draws, device)
+            frames = film_episode(environment, filmed, narrator, kind, names, seed, draws, device)
             write_mp4(target / f"episode-{seed}.mp4", frames)
             say(f"wrote {target / f'episode-{seed}.mp4'}")
     if outcome.unanswered_steps:

@@ -10,7 +10,7 @@ from gymnasium.envs.registration import EnvSpec, load_env_creator
 
 import env  # noqa: F401  (registers the tasks)
 from algos.encoders import MapEncoder
-from algos.film import Studio
+from algos.film import Filmable
 from algos.student import NetworkSpec
 from commands.config import Config
 from env.egocentric import EgocentricView
@@ -61,9 +61,9 @@ class MiniGridDomain:
         )
         return self._kept(cast(RestingEnv, rooms))
 
-    def single_environments(self, count: int, render: bool = False) -> Studio:
+    def single_environments(self, count: int, render: bool = False) -> Filmable:
         """Rooms one by one, of which pictures can be taken if asked."""
-        return cast(Studio, self._single(count, render))
+        return cast(Filmable, self._single(count, render))
 
     def teacher(self, planner: Planner) -> PlanTeacher:
         if self.task.anonymous_colors:

@@ -78,7 +78,7 @@ def find_scenes(parts: Parts, planner: Planner, episodes: int) -> None:
     for actor in actors:
         for wave in range(ceil(episodes / count)):
             draws = seeding.generator(seed, seeding.ACTIONS, wave)
-            seeds = seeding.training_rooms(seed, wave, 0, count)
+            seeds = seeding.training_seeds(seed, wave, 0, count)
             rollout = play(environments, actor, torch.device("cpu"), seeds, draws, Stopwatch())
             teacher.advise(rollout.obs, rollout.starts, draws)
 

@@ -23,18 +23,19 @@ EPISODE = 150
 SIZES = (10, 20, 40)
 LABELLED_STEPS = {"cpu": 50_000, "cuda": 2**20}
 TRAINED_STEPS = {"cpu": 4096, "cuda": 2**21}
-"""About so many, with many rooms in shorter episodes, whose resets then weigh more."""
+"""About so many, with many environments in shorter episodes, whose resets then weigh more."""
 
 
 @dataclass(frozen=True)
 class Speed:
-    """What was measured: the median `seconds` of `steps` environment steps of so many `rooms` of a
-    `size`, and what one of them keeps in memory, in bytes, where that is known."""
+    """What was measured: the median `seconds` of `steps` environment steps of so many
+    `environments` of a `size`, and what one of them keeps in memory, in bytes, where that is
+    known."""
 
     task: str
     what: str
     size: int
-    rooms: int
+    environments: int
     steps: int
     seconds: float
     room_bytes: int | None = None
@@ -47,7 +48,7 @@ class Speed:
     def row(self) -> list[str]:
         """For a table."""
         numbers = [
-            f"{self.rooms:,}",
+            f"{self.environments:,}",
             f"{self.seconds / self.steps * 1e6:,.2f}",
             f"{self.rate:,.0f}",
         ]
@@ -59,7 +60,7 @@ class Speed:
         return asdict(self) | {"steps_per_second": self.rate}
 
 
-COLUMNS = ["task", "what", "size", "rooms", "µs a step", "steps/s", "bytes a room"]
+COLUMNS = ["task", "what", "size", "environments", "µs a step", "steps/s", "bytes each"]
 
 
 class Walkable(Protocol):
@@ -93,59 +94,61 @@ def median_seconds(work: Callable[[], object], device: torch.device) -> float:
     return statistics.median(seconds[1:])
 
 
-def walk(rooms: Walkable, step: Callable[[Any], object], moves: Sequence[Any]) -> None:
-    """An episode of these moves in all rooms, their reset included."""
-    rooms.reset(seed=0)
+def walk(environments: Walkable, step: Callable[[Any], object], moves: Sequence[Any]) -> None:
+    """An episode of these moves in all environments, their reset included."""
+    environments.reset(seed=0)
     for move in moves:
         step(move)
 
 
 def trained_length(count: int, device: torch.device) -> int:
-    """The length of episodes in so many rooms when training is measured."""
+    """The length of episodes in so many environments when training is measured."""
     return min(max(TRAINED_STEPS[device.type] // count, 1), EPISODE)
 
 
-def moves(count: int, rooms: int, device: torch.device) -> list[Tensor]:
-    """Random actions, (rooms,) int64 each."""
+def moves(count: int, environments: int, device: torch.device) -> list[Tensor]:
+    """Random actions, (environments,) int64 each."""
     draws = torch.Generator().manual_seed(0)
-    return list(torch.randint(7, (count, rooms), generator=draws).to(device).unbind())
+    return list(torch.randint(7, (count, environments), generator=draws).to(device).unbind())
 
 
-def gymnasium(rooms: Walkable, steps: int) -> float:
+def gymnasium(environments: Walkable, steps: int) -> float:
     """The same with a vector environment of Gymnasium's own, which resets by itself."""
-    taken = [move.numpy() for move in moves(steps, rooms.num_envs, torch.device("cpu"))]
-    return median_seconds(lambda: walk(rooms, rooms.step, taken), torch.device("cpu"))
+    taken = [move.numpy() for move in moves(steps, environments.num_envs, torch.device("cpu"))]
+    return median_seconds(lambda: walk(environments, environments.step, taken), torch.device("cpu"))
 
 
-def labels(rooms: Walkable, teacher: Teacher, device: torch.device) -> tuple[int, float]:
+def labels(environments: Walkable, teacher: Teacher, device: torch.device) -> tuple[int, float]:
     """How many steps of random walks are labelled, and the seconds that it takes."""
-    length = min(max(LABELLED_STEPS[device.type] // rooms.num_envs, 2), EPISODE)
-    seen = [rooms.reset(seed=0)[0]]
-    seen += [rooms.step(move)[0] for move in moves(length - 1, rooms.num_envs, device)]
+    length = min(max(LABELLED_STEPS[device.type] // environments.num_envs, 2), EPISODE)
+    seen = [environments.reset(seed=0)[0]]
+    seen += [
+        environments.step(move)[0] for move in moves(length - 1, environments.num_envs, device)
+    ]
     obs = {name: torch.stack([s[name] for s in seen], 1).flatten(0, 1) for name in seen[0]}
-    starts = torch.arange(length * rooms.num_envs, device=device) % length == 0
+    starts = torch.arange(length * count, device=device) % length == 0
     seconds = median_seconds(lambda: teacher.advise(obs, starts, torch.Generator()), device)
     return len(starts), seconds
 
 
 def with_labels(
-    task: str, size: int, rooms: Environments, teacher: Teacher, device: torch.device
+    task: str, size: int, environments: Environments, teacher: Teacher, device: torch.device
 ) -> list[Speed]:
     """The environment alone, the labels alone, and both."""
-    steps = EPISODE * rooms.num_envs
-    taken = moves(EPISODE, rooms.num_envs, device)
+    steps = EPISODE * environments.num_envs
+    taken = moves(EPISODE, environments.num_envs, device)
     # As training steps them: on a GPU a graph, if they live there.
-    place = getattr(rooms, "device", torch.device("cpu"))
-    advance = Graphed(lambda given: rooms.step(given["move"])[0], place)
+    place = getattr(environments, "device", torch.device("cpu"))
+    advance = Graphed(lambda given: environments.step(given["move"])[0], place)
     walking = median_seconds(
-        lambda: walk(rooms, lambda move: advance({"move": move}), taken), device
+        lambda: walk(environments, lambda move: advance({"move": move}), taken), device
     )
-    labelled, labelling = labels(rooms, teacher, device)
+    labelled, labelling = labels(environments, teacher, device)
     both = labelling + walking * labelled / steps
 
     def speed(what: str, steps: int, seconds: float) -> Speed:
-        memory = getattr(rooms, "room_bytes", None)
-        return Speed(task, what, size, rooms.num_envs, steps, seconds, memory)
+        memory = getattr(environments, "room_bytes", None)
+        return Speed(task, what, size, environments.num_envs, steps, seconds, memory)
 
     return [
         speed("environment", steps, walking),
@@ -171,40 +174,40 @@ def iteration(trainer: Trainer) -> tuple[int, dict[str, float]]:
 def of_task(
     task: str,
     size: int,
-    rooms: Environments,
+    environments: Environments,
     plain: Walkable,
     teacher: Teacher,
     trainer: Trainer,
 ) -> list[Speed]:
     """Environment, labels and training, and beside them Gymnasium's own vector, `plain`."""
-    found = with_labels(task, size, rooms, teacher, trainer.device)
+    found = with_labels(task, size, environments, teacher, trainer.device)
     steps, seconds = EPISODE * plain.num_envs, gymnasium(plain, EPISODE)
     found.append(Speed(task, "Gymnasium's vector", size, plain.num_envs, steps, seconds))
     steps, phases = iteration(trainer)
     for name, seconds in phases.items():
-        found.append(Speed(task, f"training, {name}", size, rooms.num_envs, steps, seconds))
+        found.append(Speed(task, f"training, {name}", size, environments.num_envs, steps, seconds))
     return found
 
 
 def growth(
     task: str,
-    make_rooms: Callable[[int, int], Environments],
+    make: Callable[[int, int], Environments],
     teacher: Teacher,
     counts: list[int],
     device: torch.device,
 ) -> list[Speed]:
-    """Environment and labels with so many rooms of each size; `make_rooms` is told both."""
+    """Environment and labels with so many environments of each size; `make` is told both."""
     return [
         speed
         for size in SIZES
         for count in counts
-        for speed in with_labels(task, size, make_rooms(count, size), teacher, device)
+        for speed in with_labels(task, size, make(count, size), teacher, device)
     ]
 
 
 def plot(path: Path, speeds: list[Speed], title: str) -> None:
-    """Draw how the cost of a step changes with the number of rooms, a colour for each size, as PNG
-    or SVG."""
+    """Draw how the cost of a step changes with the number of environments, a colour for each size,
+    as PNG or SVG."""
     path.parent.mkdir(parents=True, exist_ok=True)
     matplotlib.use("Agg")
     figure = Figure(figsize=(7.5, 4), layout="constrained")
@@ -214,8 +217,10 @@ def plot(path: Path, speeds: list[Speed], title: str) -> None:
             line = [s for s in speeds if (s.what, s.size) == (what, size)]
             costs = [1e6 / speed.rate for speed in line]
             name = f"{what}, {size}×{size}"
-            axes.loglog([s.rooms for s in line], costs, style, color=f"C{number}", label=name)
-    axes.set(xlabel="rooms side by side", ylabel="µs a step of one room", title=title)
+            axes.loglog(
+                [s.environments for s in line], costs, style, color=f"C{number}", label=name
+            )
+    axes.set(xlabel="environments side by side", ylabel="µs a step of one room", title=title)
     axes.grid(alpha=0.3)
     figure.legend(loc="outside right upper")
     figure.savefig(path, dpi=110)

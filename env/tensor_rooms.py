@@ -8,7 +8,6 @@ next pose) is looked up in tables.
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 import gymnasium as gym
@@ -17,7 +16,7 @@ import torch
 from torch import Tensor
 
 from env.layouts import COLOR, DARK, DIRECTION, FIRE, FLOOR, STATE, STONE, Layouts, Place, word
-from env.rooms import HEADINGS
+from env.sight import pose_tables, spread_light
 from env.spec import Spec
 from env.symbols import (
     ACTIONS,
@@ -27,11 +26,9 @@ from env.symbols import (
     DROP,
     FORWARD,
     KEY,
-    LEFT,
     LOCKED,
     NO_AGENT,
     PICK_UP,
-    RIGHT,
     TOGGLE,
     WALL,
 )
@@ -92,7 +89,7 @@ class DoorKeyRooms(RestingEnv):
         self.view_size = agent_view_size
         self.device = torch.device(device)
 
-        view, moves = _tables(grid_size, agent_view_size)
+        view, moves = pose_tables(grid_size, agent_view_size)
         self._view, self._moves = view.to(self.device), moves.to(self.device)
         self._front = self._view[:, agent_view_size + agent_view_size // 2].contiguous()
         # Rounded from float64, as Python computes it.
@@ -236,52 +233,6 @@ class DoorKeyRooms(RestingEnv):
             given = [new if own is None else own for own, new in zip(seed, words, strict=True)]
             words = np.array(given, np.uint64)
         return torch.from_numpy(words.view(np.int64)).to(self.device)
-
-
-def spread_light(clear: Tensor) -> Tensor:
-    """Which of the cells in view are seen: light spreads line by line away from the agent.
-
-    `clear` (lines, places, N) bool says what can be seen through. Along each line once forth and
-    once back, a lit cell that is clear lights its neighbour and the two cells ahead of both.
-    """
-    lit = torch.zeros_like(clear[0])
-    lit[len(lit) // 2].fill_(True)
-    lines = [lit]
-    for line in clear.unbind():
-        bright = lines[-1] & line
-        places = list(zip(bright.unbind(), line.unbind(), strict=True))
-        for path in (places, places[::-1]):
-            for (lamp, _), (cell, cell_clear) in pairwise(path):
-                cell |= lamp & cell_clear
-        ahead = bright.clone()
-        ahead[1:] |= bright[:-1]
-        ahead[:-1] |= bright[1:]
-        lines.append(ahead)
-    # A line is lit from the line before and by what is lit ahead of it: both hold its bright cells
-    # and their neighbours.
-    spread = torch.stack(lines)
-    return spread[:-1] | spread[1:]
-
-
-def _tables(grid_size: int, view_size: int) -> tuple[Tensor, Tensor]:
-    """The cells in view from each pose, (poses, view_size**2) int64, line by line away from the
-    agent; and the pose after each action from each pose, (7, poses) int64, if the way is free."""
-    cells = torch.arange(grid_size**2)[:, None, None, None]
-    dx, dy = torch.tensor(HEADINGS)[:, :, None, None].unbind(1)
-    line = torch.arange(view_size)[:, None]
-    place = torch.arange(view_size) - view_size // 2
-    x = cells // grid_size + line * dx + place * dy.abs()
-    y = cells % grid_size + line * dy + place * dx.abs()
-    inside = (x >= 0) & (x < grid_size) & (y >= 0) & (y < grid_size)
-    view = ((x * grid_size + y + 1) * inside).view(-1, view_size**2)
-    view = torch.cat([view.new_zeros(4, view_size**2), view])
-
-    pose = torch.arange(len(view))
-    moves = pose.repeat(len(ACTIONS), 1)
-    moves[LEFT] = pose - pose % 4 + (pose + 3) % 4
-    moves[RIGHT] = pose - pose % 4 + (pose + 1) % 4
-    moves[FORWARD] = 4 * view[:, view_size + view_size // 2] + pose % 4
-    return view, moves
 
 
 class ColoredDoorKeyRooms(DoorKeyRooms):

@@ -602,13 +602,13 @@ def test_training_rooms_are_never_those_of_evaluation() -> None:
         seed
         for run in range(3)
         for iteration in range(50)
-        for seed in seeding.training_rooms(run, iteration, 0, 10)
+        for seed in seeding.training_seeds(run, iteration, 0, 10)
     }
     assert len(rooms) == 1500
     assert min(rooms) >= seeding.FIRST_TRAINING_SEED
-    assert seeding.evaluation_rooms([0], 3) == [0, 1, 2]
-    assert seeding.evaluation_rooms([5, 3], 3) == [5, 3]
-    assert max(seeding.evaluation_rooms([], 50)) < seeding.FIRST_TRAINING_SEED
+    assert seeding.evaluation_seeds([0], 3) == [0, 1, 2]
+    assert seeding.evaluation_seeds([5, 3], 3) == [5, 3]
+    assert max(seeding.evaluation_seeds([], 50)) < seeding.FIRST_TRAINING_SEED
 
 
 @pytest.mark.parametrize(

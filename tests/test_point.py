@@ -117,8 +117,8 @@ def test_it_is_evaluated_with_its_measures(points: RestingEnv) -> None:
 def test_it_is_filmed(make: Callable[[int], RestingEnv]) -> None:
     student, names = Student(NETWORK, PointEncoder(NETWORK)), ("right", "down")
     kind, draws = student.distribution, torch.Generator()
-    studio: Any = make(1)
-    frames = film_episode(studio, student, PointTeacher(), kind, names, 3, draws, CPU)
+    environment: Any = make(1)
+    frames = film_episode(environment, student, PointTeacher(), kind, names, 3, draws, CPU)
     assert len(frames) > 1
     # The teacher's bars and the student's.
     for color in ((230, 140, 30), (50, 110, 200)):

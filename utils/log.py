@@ -1,4 +1,4 @@
-"""TensorBoard, and what a terminal is told."""
+"""TensorBoard, and what is said in a terminal."""
 
 import json
 import math

@@ -7,13 +7,13 @@ stopped goes on exactly as if it had not been.
 import numpy as np
 import torch
 
-WEIGHTS, ROOMS, ACTIONS, TEACHER, MINIBATCHES, EVALUATION, VIDEO, VERDICT = range(8)
+WEIGHTS, ENVIRONMENTS, ACTIONS, TEACHER, MINIBATCHES, EVALUATION, VIDEO, VERDICT = range(8)
 
 FIRST_TRAINING_SEED = 2**32
-"""Rooms of training have seeds from here on; those of evaluation lie below."""
+"""Environments of training have seeds from here on; those of evaluation lie below."""
 
 FIRST_VERDICT_SEED = 2**62 + FIRST_TRAINING_SEED
-"""Rooms in which a run's students and its teacher are judged; those of training lie below."""
+"""Those in which a run's students and its teacher are judged; those of training lie below."""
 
 
 def generator(seed: int, *stream: int, device: torch.device | str = "cpu") -> torch.Generator:
@@ -21,12 +21,14 @@ def generator(seed: int, *stream: int, device: torch.device | str = "cpu") -> to
     return torch.Generator(device).manual_seed(int(_draw(seed, stream, 1)[0]))
 
 
-def training_rooms(seed: int, iteration: int, wave: int, count: int) -> torch.Tensor:
-    """The seeds of the rooms of one wave of episodes, (count,) int64."""
-    return FIRST_TRAINING_SEED + torch.from_numpy(_draw(seed, (ROOMS, iteration, wave), count))
+def training_seeds(seed: int, iteration: int, wave: int, count: int) -> torch.Tensor:
+    """The seeds of one wave of episodes, (count,) int64."""
+    return FIRST_TRAINING_SEED + torch.from_numpy(
+        _draw(seed, (ENVIRONMENTS, iteration, wave), count)
+    )
 
 
-def evaluation_rooms(first: list[int], count: int) -> list[int]:
+def evaluation_seeds(first: list[int], count: int) -> list[int]:
     """One seed s means `count` of them, s, s + 1, …; several are taken as they are, however many
     they are; none means random ones."""
     if not first:
