@@ -126,7 +126,7 @@ def labels(environments: Walkable, teacher: Teacher, device: torch.device) -> tu
         environments.step(move)[0] for move in moves(length - 1, environments.num_envs, device)
     ]
     obs = {name: torch.stack([s[name] for s in seen], 1).flatten(0, 1) for name in seen[0]}
-    starts = torch.arange(length * count, device=device) % length == 0
+    starts = torch.arange(length * environments.num_envs, device=device) % length == 0
     seconds = median_seconds(lambda: teacher.advise(obs, starts, torch.Generator()), device)
     return len(starts), seconds
 
