@@ -153,7 +153,10 @@ class AskingPlanner:
                     about += f"; it has {patience.first:g} s to start (a model may be loading)"
                 with self.progress(about, sum(map(self._missing, scenes))) as advance:
                     wants = {scene: self._want(scene, advance) for scene in scenes}
-                    self.asker.ask(list(wants.values()))
+                    self.asker.ask(
+                        list(wants.values()),
+                        lambda reason: self.tell(f"no answer yet, asking again: {reason}"),
+                    )
                 refused = {scene: want.failure for scene, want in wants.items() if want.failure}
         self._seconds += time.monotonic() - began
         if failure := patience.away or next(iter(refused.values()), None):

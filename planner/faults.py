@@ -9,6 +9,8 @@ COMPLETIONS = "/chat/completions"
 # FastChat answers 400 whatever is wrong; by these codes in its reply it will pass: no worker is
 # there yet, and, from the second on, what went wrong within one.
 FASTCHAT_NO_WORKER, FASTCHAT_INTERNAL = 40301, 50000
+# So many characters of a key in a row are too many to show.
+PIECE = 4
 
 
 class LLMError(Exception):
@@ -41,22 +43,30 @@ def first_reason(known: LLMError | None, later: LLMError) -> LLMError:
     return later if known is None or (later.status and not known.status) else known
 
 
-def fault(url: str, status: int, content: str, after: float, n: int, has_key: bool) -> LLMError:
-    """What a status other than 200 means, in answer to a request for n choices."""
+def fault(url: str, status: int, content: str, after: float, n: int, key: str | None) -> LLMError:
+    """What a status other than 200 means, in answer to a request for n choices with a key, if any.
+    The server's words are told unless they hold a piece of the key."""
     code, message = read_error(content)
+    if key and _repeats(message, key):
+        message = ""
     said = f"{url} answers {status}{message}{full_path(url)}"
     if status == 429 or status >= 500 or code == FASTCHAT_NO_WORKER or code >= FASTCHAT_INTERNAL:
         return PassingError(said, status, after)
     if status in (400, 422) and n > 1:
         return NoChoicesError(said, status)
     if status in (401, 403):
-        # Without the server's words, which may repeat the key.
-        key = "refuses the key that is set" if has_key else "wants a key, and none is set"
-        said = f"{url} answers {status}: it {key} as {KEY_VARIABLE} in the environment"
+        does = "refuses the key that is set" if key else "wants a key, and none is set"
+        said = f"{url} answers {status}{message}; it {does} as {KEY_VARIABLE} in the environment"
         return LLMError(f"{said} (OPENAI_API_KEY is not read)", status)
     if status in (400, 413, 422):
         return RefusedError(said, status)
     return LLMError(said, status)
+
+
+def _repeats(words: str, key: str) -> bool:
+    """Whether words hold a piece of a key: some servers show its ends, with stars in between."""
+    starts = range(max(len(key) - PIECE, 0) + 1)
+    return any(key[start : start + PIECE] in words for start in starts)
 
 
 def full_path(url: str) -> str:

@@ -127,7 +127,7 @@ class ChatClient:
         except requests.RequestException as error:
             raise PassingError(f"{self.url}: {type(error).__name__}") from None
         if status != 200:
-            raise fault(self.url, status, content, after, n, bool(self._bearer.key))
+            raise fault(self.url, status, content, after, n, self._bearer.key)
         texts, tokens = read_reply(content)
         self.usage.add(tokens=tokens)
         if not texts:

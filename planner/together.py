@@ -64,11 +64,14 @@ class Asker:
     pause: float = 1.0
     one_at_a_time: bool = False
 
-    def ask(self, wants: Sequence[Want]) -> None:
+    def ask(
+        self, wants: Sequence[Want], waits: Callable[[LLMError], None] = lambda _: None
+    ) -> None:
         """Returns when nothing is missing any more, or each want that misses something has failed,
-        or the server is away, which the patience then knows."""
+        or the server is away, which the patience then knows. `waits` is told, once a reason, why a
+        server that may be starting is asked again."""
         self.patience.begin()
-        _Round(self, wants).run()
+        _Round(self, wants, waits).run()
 
     def try_again(self, want: Want) -> None:
         """Ask a server that is away for one reply, without waiting for it."""
@@ -101,11 +104,15 @@ class _Round:
     `since` is the last sign of life, or the moment when the first request was sent.
     """
 
-    def __init__(self, asker: Asker, wants: Sequence[Want]) -> None:
+    def __init__(
+        self, asker: Asker, wants: Sequence[Want], waits: Callable[[LLMError], None]
+    ) -> None:
         self.asker = asker
         self.client = asker.client
         self.patience = asker.patience
         self.wants = wants
+        self.waits = waits
+        self.waited_for: set[int] = set()
         self.jobs: dict[Future[float], tuple[Want, int]] = {}
         self.since = 0.0
         self.resume = 0.0
@@ -190,6 +197,9 @@ class _Round:
         pause = self.asker.pause * growth * random.uniform(1, 1.5)
         self.resume = max(self.resume, now + max(pause, error.after))
         if self.patience.starting:
+            if error.status not in self.waited_for:
+                self.waited_for.add(error.status)
+                self.waits(error)
             return
         if self.failures >= self.asker.attempts:
             self.failure = self.failure or self.reason

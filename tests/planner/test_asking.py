@@ -142,16 +142,32 @@ def test_a_server_that_never_answered_ends_the_run_unless_it_is_optional(tmp_pat
     with pytest.raises(UserError, match=r"the LLM does not answer.*no connection.*--llm_optional"):
         planner(url, tmp_path / "one", told).answers(SCENES)
     assert 1 <= time.monotonic() - began < 5
+    assert len(told) == 1
+    assert "no answer yet" in told[0]
     began = time.monotonic()
     with pytest.raises(UserError, match="the LLM does not answer"):
         planner(url, tmp_path / "other", told, strict=True).answers(SCENES)
     assert time.monotonic() - began < 1
-    assert not told
+    assert len(told) == 1
     optional = planner(url, tmp_path / "third", told, optional=True)
     assert optional.answers(SCENES) == [None] * 3
     assert "going on without" in told[-1]
     with serve(plans, port):
         until_it_answers(optional)
+
+
+def test_while_a_server_starts_each_reason_to_wait_is_told_once(tmp_path: Path) -> None:
+    """A model's name that the server does not know may come as a 500, as well as one that loads:
+    who waits can tell them apart by the words."""
+    unknown = b'{"error": {"message": "no such model: model"}}'
+    wrong = (lambda handler, _: handler.answer(500, unknown),) * 3
+    with serve(in_turn(*[status(503)] * 3, *wrong, plans)) as server:
+        asking = planner(server.url, tmp_path, told := [], patience={"first": 30.0})
+        assert None not in asking.answers(SCENES)
+    assert told == [
+        f"no answer yet, asking again: {server.url} answers {words}"  # type: ignore[attr-defined]
+        for words in ("503", "500: no such model: model")
+    ]
 
 
 @pytest.mark.parametrize("optional", [False, True])

@@ -94,19 +94,30 @@ def test_what_does_not_pass_is_not_tried_again(fault: Behaviour, words: str) -> 
 
 @pytest.mark.parametrize("code", [401, 403])
 def test_a_key_that_is_wanted_or_refused_is_named_by_its_variable(code: int) -> None:
-    with serve(said({"error": {"message": "no: sesame-4711"}}, code)) as server:
+    with serve(said({"error": {"message": "a key of another service"}}, code)) as server:
         with pytest.raises(LLMError) as unset:
             ask(asker(server.url), 10)
         with pytest.raises(LLMError) as refused:
             ask(asker(server.url, key="sesame-4711"), 10)
         assert len(server.requests) == 2
     for error in (unset, refused):
-        assert f"answers {code}" in str(error.value)
+        # A proxy that is itself refused says so in its words alone.
+        assert f"answers {code}: a key of another service; it" in str(error.value)
         assert "LLM_API_KEY" in str(error.value)
         assert "OPENAI_API_KEY is not read" in str(error.value)
-        assert "sesame" not in str(error.value)
     assert "wants a key, and none is set" in str(unset.value)
     assert "refuses the key that is set" in str(refused.value)
+
+
+@pytest.mark.parametrize("code", [400, 401, 403, 404, 500])
+@pytest.mark.parametrize("shown", ["sesame-4711", "sesa***711", "sk-...4711"])
+def test_words_that_repeat_a_key_are_not_told(code: int, shown: str) -> None:
+    with (
+        serve(said({"error": {"message": f"no: {shown}"}}, code)) as server,
+        pytest.raises(LLMError, match=f"answers {code}") as error,
+    ):
+        ask(asker(server.url, key="sesame-4711"), 10)
+    assert shown not in str(error.value)
 
 
 @pytest.mark.parametrize("path", ["", "/", "/v1", "/v1/", "/v1/chat/completions/"])
