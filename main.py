@@ -8,16 +8,18 @@ python main.py bench
 
 import signal
 
-# Ctrl-C while PyTorch is loaded just ends the program; after that it is a KeyboardInterrupt again.
+# Ctrl-C while modules load just ends the program; after that it is a KeyboardInterrupt again.
 if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
+import argparse
 import os
 import sys
 import threading
 from functools import partial
 from importlib import import_module
 
+from commands import settings
 from commands.flags import parse
 from utils import commands
 
@@ -36,13 +38,18 @@ def report_thread_error(error: threading.ExceptHookArgs) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     threading.excepthook = report_thread_error
-    args = parse(arguments)
-    # What a command needs takes seconds to load: only then when there is one to run.
+    return commands.run(partial(execute, parse(arguments)))
+
+
+def execute(args: argparse.Namespace) -> int:
+    settings.check(args)
+    # PyTorch and all that a command needs take seconds to load: only when there is one to run.
     command = import_module(f"commands.{COMMANDS[args.command]}")
-    return commands.run(partial(command.run, args))
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    code: int = command.run(args)
+    return code
 
 
 if __name__ == "__main__":
-    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main())

@@ -1,12 +1,15 @@
-"""The complete settings of a run."""
+"""The complete settings of a run, each with its type, its bounds and what it means."""
 
 import re
 from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from commands.methods import Method
 from planner.servers import KEY_VARIABLE, LLM
 from planner.task import CONFIGS, Share, Task
 from utils.validation import Strict, read_yaml, validated
@@ -21,53 +24,82 @@ Count = Annotated[int, Field(ge=1, le=MOST)]
 
 
 class Config(Strict):
-    """Everything that a run depends on; `configs/base.yaml` says what each setting means."""
+    """Everything that a run depends on. The descriptions are the flags' help, in which a title
+    stands for the value; the defaults are in `configs/base.yaml`."""
 
     task: Task
+    policy: Method
     seed: int = Field(ge=0, lt=2**63)
-    device: str
-    threads: int = Field(ge=1)
-    policy: Literal["ppo"]
-    n_itr: int = Field(ge=0)
-    traj_per_itr: Count
-    num_envs: Count | None
-    rooms: Literal["tensor", "gym"]
-    precision: Literal["fp32", "bf16"]
-    batch_size: int = Field(ge=2, le=MOST)
-    frame_stack: int = Field(ge=1)
-    recurrent: bool
-    network: Literal["paper", "egocentric"] = "paper"
-    gamma: Share
-    lam: Share
-    gae: bool
-    learning_rate: float = Field(gt=0)
-    anneal: bool = False
-    epochs: int = Field(ge=1)
-    clip: float = Field(gt=0)
-    value_coef: float = Field(ge=0)
-    entropy_coef: float = Field(ge=0)
-    max_grad_norm: float = Field(gt=0)
-    schedule: Literal["linear", "adaptive", "matched"]
-    kl_start: float = Field(ge=0)
-    kl_step: float = Field(ge=0)
-    kl_min: float = Field(ge=0)
-    kl_until: int = Field(ge=0)
-    hard: bool
-    llm: LLM | None
-    llm_url: str | None
-    llm_model: str | None
-    llm_temperature: float = Field(ge=0)
-    llm_workers: int = Field(ge=1)
-    llm_retries: int = Field(ge=0)
-    llm_strict: bool
-    llm_optional: bool = False
-    n_ask: int = Field(ge=1, le=1000)
-    answers: str | None
-    num_eval: Count
-    env_seed_list: list[Seed]
-    eval_interval: int = Field(ge=1)
-    save_interval: int = Field(ge=1)
-    warm_start: str | None = None
+    device: str = Field(title="DEVICE", description="cpu or cuda; default cuda if there is one")
+    threads: int = Field(
+        ge=1, description="CPU threads; default 1, or all cores for large minibatches"
+    )
+
+    n_itr: int = Field(ge=0, description="iterations")
+    traj_per_itr: Count = Field(description="episodes an iteration, at least")
+    num_envs: Count | None = Field(
+        description="rooms side by side, an episode each; default traj_per_itr"
+    )
+    rooms: Literal["tensor", "gym"] = Field(
+        description="all in one batch where the task has it, or one by one"
+    )
+    precision: Literal["fp32", "bf16"] = Field(
+        description="of the student; bf16 rounds the inputs of products"
+    )
+    batch_size: int = Field(ge=2, le=MOST, description="steps a minibatch")
+    frame_stack: int = Field(ge=1, description="maps that the student sees at once")
+    network: Literal["paper", "egocentric"] = Field(
+        description="how the student sees: raw maps, or from where it stands"
+    )
+    recurrent: bool = Field(description="an LSTM in the student")
+
+    gamma: Share = Field(description="discount")
+    lam: Share = Field(description="lambda of --gae")
+    gae: bool = Field(description="generalised advantage estimation instead of plain returns")
+    learning_rate: float = Field(gt=0, description="of Adam")
+    anneal: bool = Field(description="let the learning rate fall linearly, to 0 at the run's end")
+    epochs: int = Field(ge=1, description="passes over a rollout")
+    clip: float = Field(gt=0, description="of the probability ratio, and of the value's change")
+    value_coef: float = Field(ge=0, description="weight of the value's loss")
+    entropy_coef: float = Field(ge=0, description="weight of the entropy bonus")
+    max_grad_norm: float = Field(gt=0, description="longer gradients are cut to it")
+
+    schedule: Literal["linear", "adaptive", "matched"] = Field(
+        description="the teacher's weight k by the clock, by the student's success, or by what it "
+        "still lacks of its teacher's"
+    )
+    kl_start: float = Field(ge=0, description="k at first")
+    kl_step: float = Field(ge=0, description="its fall an iteration (linear)")
+    kl_min: float = Field(ge=0, description="its least (linear, adaptive)")
+    kl_until: int = Field(ge=0, description="iteration from which on it is 0")
+    hard: bool = Field(description="draw one plan at each step")
+
+    llm: LLM | None = Field(
+        description="teach with an LLM over HTTP; its key, if it wants one, is "
+        f"{KEY_VARIABLE} in the environment"
+    )
+    llm_url: str | None = Field(
+        title="URL", description="its chat completions, if they are elsewhere"
+    )
+    llm_model: str | None = Field(title="NAME", description="its model")
+    llm_temperature: float = Field(ge=0, description="of its replies")
+    llm_workers: int = Field(ge=1, description="requests under way at a time")
+    llm_retries: int = Field(ge=0, description="of a reply without a plan")
+    llm_strict: bool = Field(description="stop when the LLM does not answer")
+    llm_optional: bool = Field(description="go on even if it never answers")
+    n_ask: int = Field(ge=1, le=1000, description="replies a scene")
+    answers: str | None = Field(
+        title="FILE", description="replies to share; default answers.jsonl in the run"
+    )
+
+    num_eval: Count = Field(description="evaluation episodes")
+    env_seed_list: list[Seed] = Field(
+        title="SEED",
+        description="rooms of evaluation: s means s, s + 1, …; several as they are; none random",
+    )
+    eval_interval: int = Field(ge=1, description="iterations from one evaluation to the next")
+    save_interval: int = Field(ge=1, description="iterations from one save to the next")
+    warm_start: str | None
 
     @field_validator("llm_url")
     @classmethod
@@ -97,11 +129,15 @@ class Config(Strict):
         return self
 
 
-def defaults(task: Task) -> dict[str, Any]:
-    """The settings of a task before any flag is given."""
-    return read_yaml(CONFIGS / "base.yaml") | task.settings
+@cache
+def base_settings() -> Mapping[str, Any]:
+    """The defaults of every run."""
+    return MappingProxyType(read_yaml(CONFIGS / "base.yaml"))
 
 
-def make_config(settings: Mapping[str, Any], source: object) -> Config:
-    """Settings -> a valid configuration; `source` says where they come from, for the error."""
-    return validated(Config, settings, source)
+def make_config(
+    settings: Mapping[str, Any], source: object, places: Mapping[str, str] | None = None
+) -> Config:
+    """Settings -> a valid configuration; UserError that says where a wrong one comes from: from
+    `source`, or, for single ones, from what `places` calls them."""
+    return validated(Config, settings, source, places)

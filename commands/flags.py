@@ -1,51 +1,139 @@
-"""The command line: commands and their flags. What a flag leaves open, a run, the task's file or
-base.yaml decides."""
+"""The command line: commands and their flags. Those of settings are made from `Config`; what they
+leave open, a run, a method, a preset, the task's file or base.yaml decides."""
 
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from planner.servers import KEY_VARIABLE, LLMS
+from commands.config import Config, base_settings
+from commands.methods import method_names
 from planner.task import task_names
 from utils.commands import Parser
-from utils.devices import physical_cores
+from utils.cores import physical_cores
 
 DEFAULT_TASK = "SimpleDoorKey"
 DEFAULT_LOGDIR = Path("log")
 
+# A model to start from, a seed, a task and a method are given in words of their own: --loaddir,
+# --seed_list, --task, --policy.
+OWN_FLAGS = ("warm_start", "seed", "task", "policy")
+ASKING = (
+    *("llm", "llm_url", "llm_model", "llm_temperature", "llm_workers", "llm_retries"),
+    *("n_ask", "answers"),
+)
+SETTINGS: dict[str, tuple[str, ...]] = {
+    "train": tuple(name for name in Config.model_fields if name not in OWN_FLAGS),
+    "eval": (
+        *("device", "threads", "frame_stack", "network", "recurrent", "hard"),
+        *(*ASKING, "llm_strict", "llm_optional", "num_eval", "env_seed_list"),
+    ),
+    "record": ASKING,
+}
+"""Command -> the settings that have a flag there."""
+
+OTHER_WORDS: dict[str, tuple[str, object, str]] = {
+    "llm": ("--offline_planner", None, "teach with recorded answers (default)"),
+    "hard": ("--soft_planner", False, "mix plans (default)"),
+}
+"""Setting -> a second flag, the value that it stands for, and its help."""
+
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """The flags of a command; of a setting only those that were given. Ends the program with a
+    line about what is wrong, or with help."""
     parser = Parser(prog="main.py", description="Train small students with an LLM as teacher.")
-    subparsers = parser.add_subparsers(dest="command", required=True)
-    train = subparsers.add_parser("train", help="train a student", allow_abbrev=False)
-    evaluation = subparsers.add_parser(
-        "eval", help="evaluate a run, or the teacher alone", allow_abbrev=False
-    )
-    record = subparsers.add_parser(
-        "record",
-        help="ask an LLM about all scenes of a task, and keep its plans",
-        allow_abbrev=False,
-    )
-    for command in (train, evaluation, record):
-        add_teacher_flags(command)
-    for command in (train, evaluation):
-        add_common_flags(command)
-    add_train_flags(train)
-    add_eval_flags(evaluation)
-    add_record_flags(record)
-    bench = subparsers.add_parser("bench", help="measure speeds", allow_abbrev=False)
-    add_bench_flags(bench)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, add_own_flags, text in (
+        ("train", add_train_flags, "train a student"),
+        ("eval", add_eval_flags, "evaluate a run, or the teacher alone"),
+        ("record", add_record_flags, "ask an LLM about all scenes of a task, and keep its plans"),
+        ("bench", add_bench_flags, "measure speeds"),
+    ):
+        command = commands.add_parser(name, help=text, allow_abbrev=False)
+        add_own_flags(command)
+        if name in SETTINGS:
+            add_settings(command, SETTINGS[name])
     given = sys.argv[1:] if arguments is None else arguments
     if not given:
         parser.print_help(sys.stderr)
         parser.exit(2)
-    return parser.parse_args(given)
+    args, unknown = parser.parse_known_args(given)
+    if unknown:
+        commands.choices[args.command].error(f"unrecognized arguments: {' '.join(unknown)}")
+    return args
 
 
-def add_setting(command: argparse._ActionsContainer, flag: str, **options: Any) -> None:
-    """A flag that, if not given, leaves the word to the run, the task's file or base.yaml."""
-    command.add_argument(flag, default=argparse.SUPPRESS, **options)
+def add_settings(command: argparse.ArgumentParser, names: tuple[str, ...]) -> None:
+    """A flag, or two, for each of some settings."""
+    group = command.add_argument_group(
+        "settings",
+        "over those of a method, a preset (--config), the task's file and base.yaml; "
+        "--no_NAME takes back a NAME without a value",
+    )
+    for name in names:
+        either = group.add_mutually_exclusive_group()
+        either.add_argument(f"--{name}", **options(name))
+        if spelled := other_word(name):
+            flag, value, text = spelled
+            either.add_argument(
+                flag,
+                dest=name,
+                action="store_const",
+                const=value,
+                default=argparse.SUPPRESS,
+                help=text,
+            )
+        if name == "llm":
+            either.add_argument(
+                "--plans", type=Path, metavar="FILE", help="teach with a file of plans"
+            )
+
+
+def options(name: str) -> dict[str, Any]:
+    """What argparse is told of a setting; one that is not given leaves no trace."""
+    field = Config.model_fields[name]
+    text, default = field.description or "", base_settings().get(name)
+    if isinstance(default, list):
+        text += f"; default {' '.join(map(str, default))}"
+    elif default not in (None, False):
+        text += f"; default {'on' if default is True else default}"
+    told = {"default": argparse.SUPPRESS, "help": text, **value_options(field.annotation)}
+    return told | ({"metavar": field.title} if field.title else {})
+
+
+def value_options(kind: Any) -> dict[str, Any]:
+    """How argparse reads a value of a type; its bounds are checked with all else."""
+    if get_origin(kind) is Annotated:
+        return value_options(get_args(kind)[0])
+    if get_origin(kind) in (Union, UnionType):
+        (kind,) = (part for part in get_args(kind) if part is not NoneType)
+        return value_options(kind)
+    if get_origin(kind) is list:
+        return value_options(get_args(kind)[0]) | {"nargs": "*"}
+    if get_origin(kind) is Literal:
+        return {"choices": get_args(kind)}
+    if kind is bool:
+        return {"action": "store_true"}
+    return {"type": kind, "metavar": {int: "N", float: "X"}.get(kind, "TEXT")}
+
+
+def other_word(name: str) -> tuple[str, object, str] | None:
+    """A setting's second flag, what it stands for, and its help; each that is on or off has one."""
+    if Config.model_fields[name].annotation is bool:
+        return OTHER_WORDS.get(name, (f"--no_{name}", False, argparse.SUPPRESS))
+    return OTHER_WORDS.get(name)
+
+
+def as_typed(name: str, value: object) -> str:
+    """A setting as it is written on the command line."""
+    spelled = other_word(name)
+    if spelled and value == spelled[1]:
+        return spelled[0]
+    if value is True:
+        return f"--{name}"
+    return " ".join([f"--{name}", *map(str, value if isinstance(value, list) else [value])])
 
 
 def add_teacher_flags(command: argparse.ArgumentParser) -> None:
@@ -53,124 +141,41 @@ def add_teacher_flags(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("--task", help=f"{tasks} (any case) or a task's YAML file; default {DEFAULT_TASK}")
     add("--logdir", type=Path, default=DEFAULT_LOGDIR, help="root of the log tree; default log")
-    source = command.add_mutually_exclusive_group()
-    add_setting(
-        source,
-        "--llm",
-        choices=LLMS,
-        help=f"teach with an LLM over HTTP; its key, if it wants one, is {KEY_VARIABLE} in the "
-        "environment",
-    )
-    for flag, kind, text in (
-        ("--llm_url", str, "its chat completions, if they are elsewhere"),
-        ("--llm_model", str, "its model"),
-        ("--llm_temperature", float, "default 1"),
-        ("--llm_workers", int, "requests under way at a time; default 8"),
-        ("--llm_retries", int, "of a reply without a plan; default 3"),
-        ("--n_ask", int, "replies a scene; default 10"),
-        ("--answers", str, "file of replies, to share; default answers.jsonl in the run"),
-    ):
-        add_setting(command, flag, type=kind, help=text)
-    add_setting(
-        source,
-        "--offline_planner",
-        dest="llm",
-        action="store_const",
-        const=None,
-        help="teach with recorded answers (default)",
-    )
-    source.add_argument("--plans", type=Path, metavar="FILE", help="teach with a file of plans")
 
 
-def add_common_flags(command: argparse.ArgumentParser) -> None:
+def add_run_flags(command: argparse.ArgumentParser) -> None:
+    add_teacher_flags(command)
+    methods = ", ".join(method_names())
     add = command.add_argument
+    add(
+        "--policy",
+        metavar="METHOD",
+        default=argparse.SUPPRESS,
+        help=f"{methods} or a method's YAML file; default {base_settings()['policy']}",
+    )
     add("--savedir", metavar="NAME", help="train: default run1, run2, …; eval: default eval")
     add("--loaddir", metavar="RUN", help="the run to evaluate, or to start training from")
     add("--loadmodel", default="acmodel", help="its model: acmodel, the last (default), or best")
     add("--seed_list", type=int, nargs="+", metavar="SEED", help="one run each; default 0")
-    plans = command.add_mutually_exclusive_group()
-    add_setting(plans, "--hard", action="store_true", help="draw one plan at each step")
-    add_setting(
-        plans, "--soft_planner", dest="hard", action="store_false", help="mix plans (default)"
-    )
-    add_setting(
-        command, "--llm_strict", action="store_true", help="stop when the LLM does not answer"
-    )
-    add_setting(
-        command, "--llm_optional", action="store_true", help="go on even if it never answers"
-    )
-    add_setting(command, "--policy", choices=["ppo"], help="the algorithm")
-    add_setting(command, "--device", help="cpu or cuda; default cuda if there is one")
-    add_setting(
-        command,
-        "--threads",
-        type=int,
-        help="CPU threads; default 1, or all cores for large minibatches",
-    )
-    add_setting(
-        command,
-        "--network",
-        choices=["paper", "egocentric"],
-        help="how the student sees: raw maps (default), or from where it stands",
-    )
-    add_setting(command, "--recurrent", action="store_true", help="an LSTM in the student")
-    add_setting(command, "--frame_stack", type=int, help="maps seen at once; default 1")
-    add_setting(command, "--num_eval", type=int, help="evaluation episodes; default 10")
-    add_setting(
-        command,
-        "--env_seed_list",
-        type=int,
-        nargs="*",
-        metavar="SEED",
-        help="rooms of evaluation: s means s, s + 1, …; several as they are; none random",
-    )
 
 
 def add_train_flags(command: argparse.ArgumentParser) -> None:
+    add_run_flags(command)
     add = command.add_argument
     add(
         "--config",
         type=Path,
+        metavar="FILE",
         help="settings: a run's config.json, or a YAML file such as configs/best.yaml",
     )
+    add("--wandb", metavar="PROJECT", help="log to Weights & Biases as well")
     old = command.add_mutually_exclusive_group()
     old.add_argument("--resume", action="store_true", help="continue --savedir, or the newest run")
     old.add_argument("--overwrite", action="store_true", help="replace the run of that name")
-    for flag, kind, text in (
-        ("--n_itr", int, "iterations; default 20000"),
-        ("--traj_per_itr", int, "episodes an iteration, at least; default 10"),
-        ("--num_envs", int, "rooms side by side, an episode each; default traj_per_itr"),
-        ("--batch_size", int, "steps a minibatch; default 128"),
-        ("--gamma", float, "discount; default 0.99"),
-        ("--lam", float, "lambda of --gae; default 0.95"),
-        ("--kl_start", float, "the teacher's weight k at first; default 10"),
-        ("--kl_step", float, "its fall an iteration; default 0.005"),
-        ("--kl_min", float, "its least; default 0.1"),
-        ("--kl_until", int, "iteration from which on it is 0; default 3000"),
-        ("--eval_interval", int, "iterations; default 10"),
-        ("--save_interval", int, "iterations; default 100"),
-    ):
-        add_setting(command, flag, type=kind, help=text)
-    add_setting(
-        command,
-        "--rooms",
-        choices=["tensor", "gym"],
-        help="all in one batch where the task has it (default), or one by one",
-    )
-    add_setting(
-        command, "--precision", choices=["fp32", "bf16"], help="of the student; default fp32"
-    )
-    add_setting(command, "--gae", action="store_true", help="generalised advantage estimation")
-    add_setting(
-        command,
-        "--schedule",
-        choices=["linear", "adaptive", "matched"],
-        help="k by the clock (default), by the student's success, or by what it still lacks of "
-        "its teacher's",
-    )
 
 
 def add_eval_flags(command: argparse.ArgumentParser) -> None:
+    add_run_flags(command)
     add = command.add_argument
     add("--eval_teacher", action="store_true", help="let the teacher act; needs no run")
     add("--deterministic", action="store_true", help="take the likeliest action")
@@ -178,6 +183,7 @@ def add_eval_flags(command: argparse.ArgumentParser) -> None:
 
 
 def add_record_flags(command: argparse.ArgumentParser) -> None:
+    add_teacher_flags(command)
     add = command.add_argument
     add("--episodes", type=int, default=100, help="to find scenes in, of each actor; default 100")
     add("--seed", type=int, default=0, help="of those episodes; default 0")

@@ -1,4 +1,4 @@
-"""Run folders: <logdir>/<policy>/<task>/<run>/, with all that is needed to continue or judge it."""
+"""Run folders: <logdir>/<method>/<task>/<run>/, with all that is needed to continue or judge it."""
 
 import fcntl
 import os
@@ -7,20 +7,23 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from commands.config import Config, make_config
+from commands.methods import Method, load_method, make_method
 from planner.task import Task, load_task, make_task
 from utils.errors import UserError
 from utils.files import write_json, writing
-from utils.run_files import CHECKPOINT, CONFIG, MODEL, OWNER
+from utils.run_files import CHECKPOINT, CONFIG, FORMAT, MODEL, OWNER, check_format
 from utils.validation import read_yaml
 
 TEACHER = "teacher"
+BESIDE_SETTINGS = ("format", "provenance")
+"""What a run's config.json holds beside its settings."""
 # What may change when a run goes on; anything else would make it another run.
 RESUMABLE = (
     *("n_itr", "num_eval", "env_seed_list", "eval_interval", "save_interval"),
@@ -30,8 +33,8 @@ PROJECT = Path(__file__).parent.parent
 PACKAGES = ("torch", "numpy", "gymnasium", "minigrid", "tensorboard")
 
 
-def task_folder(logdir: Path, policy: str, task: Task) -> Path:
-    return logdir / policy / task.name.lower()
+def task_folder(logdir: Path, method: Method, task: Task) -> Path:
+    return logdir / method.name / task.name.lower()
 
 
 def check_name(name: str) -> str:
@@ -154,7 +157,7 @@ def _resumed_config(folder: Path, given: dict[str, Any]) -> Config:
     config = read_config(folder / CONFIG)
     for name, value in given.items():
         before = getattr(config, name)
-        if name == "task":
+        if name in ("task", "policy"):
             value, before = value.name, before.name
         if name not in RESUMABLE and value != before:
             raise UserError(
@@ -214,29 +217,32 @@ def write_config(folder: Path, config: Config) -> None:
         origin["resumed"] = [*origin.get("resumed", []), provenance()]
     else:
         origin = provenance()
-    write_json(path, config.model_dump() | {"provenance": origin})
+    write_json(path, {"format": FORMAT} | config.model_dump() | {"provenance": origin})
 
 
-def read_settings(path: Path) -> dict[str, Any]:
-    """The settings in a run's config.json."""
-    return check_settings(read_yaml(path), path)
-
-
-def check_settings(content: dict[str, Any], source: object) -> dict[str, Any]:
-    """Settings from a file, all of known names; the task, if there is one, is a valid one."""
-    settings = {name: value for name, value in content.items() if name != "provenance"}
+def check_settings(content: Mapping[str, Any], source: object) -> dict[str, Any]:
+    """Settings from a file, all of known names; task and method, where there are any, are valid
+    ones, by name or as a run keeps them."""
+    settings = {name: value for name, value in content.items() if name not in BESIDE_SETTINGS}
     if unknown := settings.keys() - Config.model_fields.keys():
         raise UserError(f"{source}: there is no setting {min(map(str, unknown))!r}")
     if "task" in settings:
         task = settings["task"]
         whole = isinstance(task, dict)
         settings["task"] = make_task(task, source) if whole else load_task(str(task))
+    if "policy" in settings:
+        method = settings["policy"]
+        whole = isinstance(method, dict)
+        settings["policy"] = make_method(method, source) if whole else load_method(str(method))
     return settings
 
 
 def read_config(path: Path, **changes: Any) -> Config:
-    """The settings of a run's config.json, with some of them replaced."""
-    return make_config(read_settings(path) | changes, path)
+    """The settings of a run's config.json, with some of them replaced; UserError if the run is of
+    another format."""
+    content = read_yaml(path)
+    check_format(path, content)
+    return make_config(check_settings(content, path) | changes, path)
 
 
 def provenance() -> dict[str, Any]:

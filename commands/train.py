@@ -25,6 +25,7 @@ from utils.interrupts import Interrupts
 from utils.log import RunLog, TrainingDisplay, say, silence, table
 from utils.ranks import Ranks
 from utils.run_files import ANSWERS, CHECKPOINT, VERDICT
+from utils.wandb_log import WandbLog
 
 BEST_PRESET = "configs/best.yaml"
 
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     with Interrupts(patient=ranks.count > 1) as interrupts, ExitStack() as owned:
         for name, settings in shared_plan(args, ranks, owned):
             folder, config = Path(name), make_config(settings, "settings")
-            train_run(config, folder, ranks, interrupts)
+            train_run(config, folder, ranks, interrupts, args.wandb)
             if ranks.any(interrupts()):
                 say(f"stopped; continue with: {resume_command(args, folder, config)}")
                 return 128 + (interrupts.received or signal.SIGTERM)
@@ -61,13 +62,17 @@ def shared_plan(
 def resume_command(args: argparse.Namespace, folder: Path, config: Config) -> str:
     several = len(args.seed_list or []) > 1
     name = args.savedir or folder.name.removesuffix(f"-{config.seed}" if several else "")
-    words = ["--task", args.task or config.task.name]
-    if args.config and not args.task:
-        words = ["--config", str(args.config)]
+    words = ["--config", str(args.config)] if args.config else []
+    if args.task or not args.config:
+        words += ["--task", args.task or config.task.name]
+    if "policy" in args:
+        words += ["--policy", args.policy]
     if args.logdir != DEFAULT_LOGDIR:
         words += ["--logdir", str(args.logdir)]
     if args.plans:
         words += ["--plans", str(args.plans)]
+    if args.wandb:
+        words += ["--wandb", args.wandb]
     return shlex.join(["python", "main.py", "train", *words, "--savedir", name, "--resume"])
 
 
@@ -78,7 +83,7 @@ def planned_runs(
     this process's own until `owned` is closed."""
     template = read_preset(args.config, args.task) if args.config else {}
     flags = given_settings(args, template.get("task"))
-    settings = fresh_settings({**template, **flags})
+    settings = fresh_settings(flags, template)
     parent = runs.task_folder(args.logdir, settings["policy"], settings["task"])
     if args.resume:
         if args.loaddir:
@@ -135,12 +140,16 @@ def check_ranks(configs: list[Config], ranks: Ranks) -> None:
             )
 
 
-def train_run(config: Config, folder: Path, ranks: Ranks, interrupts: Interrupts) -> None:
+def train_run(
+    config: Config, folder: Path, ranks: Ranks, interrupts: Interrupts, project: str | None
+) -> None:
     with ExitStack() as owned:
-        train_parts(Parts(config, owned), folder, ranks, interrupts)
+        train_parts(Parts(config, owned), folder, ranks, interrupts, project)
 
 
-def train_parts(parts: Parts, folder: Path, ranks: Ranks, interrupts: Interrupts) -> None:
+def train_parts(
+    parts: Parts, folder: Path, ranks: Ranks, interrupts: Interrupts, project: str | None
+) -> None:
     config = parts.config
     prepare(ranks.place(choose_device(config.device)), config.threads)
     teacher = parts.teacher(folder / ANSWERS)
@@ -171,7 +180,7 @@ def train_parts(parts: Parts, folder: Path, ranks: Ranks, interrupts: Interrupts
 
     (folder / VERDICT).unlink(missing_ok=True)
     evaluator = parts.evaluator(device)
-    log = RunLog(folder, after=done)
+    log = RunLog(folder, done, [make_wandb_log(project, folder, config, done)] if project else [])
     try:
         with TrainingDisplay(folder.name, done, config.n_itr) as display:
             report = parts.report(trainer, teacher, evaluator, log, display)
@@ -186,6 +195,11 @@ def train_parts(parts: Parts, folder: Path, ranks: Ranks, interrupts: Interrupts
         f"{folder}: {did.iteration} iterations, {did.steps} steps, "
         f"{did.seconds:.0f} s of training{missed}"
     )
+
+
+def make_wandb_log(project: str, folder: Path, config: Config, done: int) -> WandbLog:
+    names = {"task": config.task.name, "policy": config.policy.name}
+    return WandbLog(project, folder, config.model_dump() | names, done)
 
 
 def tell_verdict(folder: Path, trainer: Trainer, evaluator: Evaluator) -> None:

@@ -47,11 +47,8 @@ class Task(Strict):
 
 def task_names() -> list[str]:
     """The tasks that come with the project."""
-    return sorted(read_yaml(path)["name"] for path in CONFIGS.glob("*.yaml") if _is_task(path))
-
-
-def _is_task(path: Path) -> bool:
-    return "env_id" in read_yaml(path)
+    files = map(read_yaml, CONFIGS.glob("*.yaml"))
+    return sorted(content["name"] for content in files if "env_id" in content)
 
 
 def load_task(name: str) -> Task:
@@ -59,7 +56,7 @@ def load_task(name: str) -> Task:
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
         path = CONFIGS / f"{name.lower()}.yaml"
-        if Path(name).name != name or not path.is_file() or not _is_task(path):
+        if Path(name).name != name or not path.is_file() or "env_id" not in read_yaml(path):
             known = ", ".join(task_names())
             raise UserError(f"unknown task {name!r}; give one of {known}, or a task's YAML file")
     content = read_yaml(path)

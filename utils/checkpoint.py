@@ -8,8 +8,7 @@ import torch
 
 from utils.errors import UserError
 from utils.files import write_atomically
-
-FORMAT = 1
+from utils.run_files import FORMAT, check_format
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
@@ -21,7 +20,8 @@ def save(path: Path, content: dict[str, Any]) -> None:
 
 
 def load(path: Path, *needed: str) -> dict[str, Any]:
-    """Read a checkpoint onto the CPU; UserError if it is missing, damaged or lacks a key.
+    """Read a checkpoint onto the CPU; UserError if it is missing, damaged, of another version of
+    the format, or lacks a key.
 
     Only tensors and plain values are accepted: nothing that is read can run code.
     """
@@ -31,11 +31,9 @@ def load(path: Path, *needed: str) -> dict[str, Any]:
         raise UserError(f"there is no checkpoint {path}") from error
     except Exception as error:  # A damaged file can fail in any way.
         raise UserError(f"{path} is damaged or no checkpoint of this project") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise UserError(f"{path} is no checkpoint of this version of the project")
+    if not isinstance(content, dict) or "format" not in content:
+        raise UserError(f"{path} is no checkpoint of this project")
+    check_format(path, content)
     if missing := [key for key in needed if key not in content]:
-        raise UserError(
-            f"{path} lacks {', '.join(missing)}: it is of an earlier version of the project, "
-            "or another kind of checkpoint"
-        )
+        raise UserError(f"{path} lacks {', '.join(missing)}: it is another kind of checkpoint")
     return content

@@ -1,9 +1,9 @@
-"""TensorBoard, and what is said in a terminal."""
+"""What a run folder keeps of a run, and what is said in a terminal."""
 
 import json
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -32,9 +32,98 @@ from utils.video import SIZE, as_gif
 GIF_FRAMES = 60
 
 
-class LineLog:
-    """A file of JSON lines, one an iteration; what is no number is null. UserError if the disk is
-    full."""
+class Log:
+    """Where a run tells of itself; each kind takes of it what it can show. Any of these raises
+    UserError if what is told cannot be kept."""
+
+    def scalars(self, values: dict[str, float], iteration: int) -> None:
+        """The numbers of an iteration."""
+
+    def plans(self, plans: dict[str, dict[str, float]], iteration: int) -> None:
+        """Scenes that were asked about, with their plans and probabilities."""
+
+    def film(self, name: str, frames: list[Image.Image], iteration: int) -> None:
+        """A film of `GIF_FRAMES` or less."""
+
+    def flush(self) -> None:
+        """All that came so far is to last: a checkpoint is about to be written."""
+
+    def close(self) -> None:
+        """Nothing comes any more."""
+
+
+class RunLog(Log):
+    """What a run folder keeps, and other logs beside it, as one; what lies beyond `after`
+    iterations, of a run that was cut off and is resumed, is taken back."""
+
+    def __init__(self, folder: Path, after: int = 0, also: Sequence[Log] = ()) -> None:
+        self.logs = [TensorBoard(folder, after), LineLog(folder / METRICS, after), *also]
+
+    def scalars(self, values: dict[str, float], iteration: int) -> None:
+        for log in self.logs:
+            log.scalars(values, iteration)
+
+    def plans(self, plans: dict[str, dict[str, float]], iteration: int) -> None:
+        for log in self.logs:
+            log.plans(plans, iteration)
+
+    def film(self, name: str, frames: list[Image.Image], iteration: int) -> None:
+        for log in self.logs:
+            log.film(name, frames, iteration)
+
+    def flush(self) -> None:
+        for log in self.logs:
+            log.flush()
+
+    def close(self) -> None:
+        for log in self.logs:
+            log.close()
+
+
+class TensorBoard(Log):
+    """TensorBoard's events of a run."""
+
+    def __init__(self, folder: Path, after: int = 0) -> None:
+        self.folder = folder
+        with self._writing():
+            self.writer = SummaryWriter(str(folder), purge_step=after + 1)
+
+    def _writing(self) -> AbstractContextManager[None]:
+        return writing(self.folder / "events.out.tfevents")
+
+    def scalars(self, values: dict[str, float], iteration: int) -> None:
+        with self._writing():
+            for name, value in values.items():
+                self.writer.add_scalar(name, value, iteration)
+
+    def plans(self, plans: dict[str, dict[str, float]], iteration: int) -> None:
+        lines = ["scene | plan | probability", "--- | --- | ---"]
+        for scene, answer in plans.items():
+            lines += [f"`{scene}` | `{plan}` | {p:.2f}" for plan, p in answer.items()]
+            lines += [] if answer else [f"`{scene}` | no advice |"]
+        with self._writing():
+            self.writer.add_text("LLM/Plans", "\n".join(lines), iteration)
+
+    def film(self, name: str, frames: list[Image.Image], iteration: int) -> None:
+        gif = as_gif(frames)
+        image = Summary.Image(
+            height=SIZE[1] // 2, width=SIZE[0] // 2, colorspace=3, encoded_image_string=gif
+        )
+        events: Any = self.writer.file_writer
+        with self._writing():
+            events.add_summary(Summary(value=[Summary.Value(tag=name, image=image)]), iteration)
+
+    def flush(self) -> None:
+        with self._writing():
+            self.writer.flush()
+
+    def close(self) -> None:
+        with self._writing():
+            self.writer.close()
+
+
+class LineLog(Log):
+    """A file of JSON lines, the scalars of an iteration in each; what is no number is null."""
 
     def __init__(self, path: Path, after: int = 0) -> None:
         """Lines beyond `after` iterations, and one that was torn, are taken back."""
@@ -43,7 +132,7 @@ class LineLog:
         write_text(path, "".join(map(_line, kept)))
         self.file = path.open("a", encoding="utf-8", buffering=1)
 
-    def add(self, values: dict[str, float], iteration: int) -> None:
+    def scalars(self, values: dict[str, float], iteration: int) -> None:
         row = {name: value if math.isfinite(value) else None for name, value in values.items()}
         with writing(self.path):
             self.file.write(_line({"iteration": iteration, **row}))
@@ -69,55 +158,6 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
         with suppress(ValueError, RecursionError):
             rows.append(json.loads(line))
     return [row for row in rows if isinstance(row, dict) and "iteration" in row]
-
-
-class RunLog:
-    """TensorBoard events of a run, and its scalars in `metrics.jsonl`, a line an iteration; those
-    beyond `after` iterations, of a run that was cut off and is resumed, are taken back."""
-
-    def __init__(self, folder: Path, after: int = 0) -> None:
-        self.folder = folder
-        with self._writing():
-            self.writer = SummaryWriter(str(folder), purge_step=after + 1)
-        self.metrics = LineLog(folder / METRICS, after)
-
-    def _writing(self) -> AbstractContextManager[None]:
-        return writing(self.folder / "events.out.tfevents")
-
-    def scalars(self, values: dict[str, float], iteration: int) -> None:
-        with self._writing():
-            for name, value in values.items():
-                self.writer.add_scalar(name, value, iteration)
-        self.metrics.add(values, iteration)
-
-    def plans(self, plans: dict[str, dict[str, float]], iteration: int) -> None:
-        """Scenes with their plans and probabilities, as a table in words."""
-        lines = ["scene | plan | probability", "--- | --- | ---"]
-        for scene, answer in plans.items():
-            lines += [f"`{scene}` | `{plan}` | {p:.2f}" for plan, p in answer.items()]
-            lines += [] if answer else [f"`{scene}` | no advice |"]
-        with self._writing():
-            self.writer.add_text("LLM/Plans", "\n".join(lines), iteration)
-
-    def film(self, name: str, frames: list[Image.Image], iteration: int) -> None:
-        """A film as an animated image; keep it short, `GIF_FRAMES` or less."""
-        gif = as_gif(frames)
-        image = Summary.Image(
-            height=SIZE[1] // 2, width=SIZE[0] // 2, colorspace=3, encoded_image_string=gif
-        )
-        events: Any = self.writer.file_writer
-        with self._writing():
-            events.add_summary(Summary(value=[Summary.Value(tag=name, image=image)]), iteration)
-
-    def flush(self) -> None:
-        with self._writing():
-            self.writer.flush()
-        self.metrics.flush()
-
-    def close(self) -> None:
-        with self._writing():
-            self.writer.close()
-        self.metrics.close()
 
 
 class TrainingDisplay:

@@ -1,4 +1,12 @@
-"""The files of a run folder."""
+"""The files of a run folder, and the version of what stands in them."""
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from utils.errors import UserError
 
 CONFIG = "config.json"
 MODEL, BEST = "acmodel.pt", "best.pt"
@@ -7,4 +15,27 @@ CHECKPOINT = "checkpoint.pt"
 METRICS = "metrics.jsonl"
 VERDICT = "verdict.json"
 ANSWERS = "answers.jsonl"
+WANDB = "wandb.json"
 OWNER = "owner.lock"
+
+FORMAT = 2
+"""Of config.json, models and checkpoints; raised when those of before cannot be read any more."""
+
+
+def check_format(path: Path, content: Mapping[str, Any]) -> None:
+    """UserError if a file of a run folder is of another version of the format; it names the git
+    commit that the run was made with, if its config.json does."""
+    # The first version did not say so in config.json.
+    found = content.get("format", 1)
+    if found == FORMAT:
+        return
+    origin = content.get("provenance") or _provenance(path.parent / CONFIG)
+    commit = origin.get("git_commit") if isinstance(origin, dict) else None
+    advice = f"; git commit {commit}, which made the run, can read it" if commit else ""
+    raise UserError(f"{path} is of version {found!r:.20} of runs' format, not {FORMAT}{advice}")
+
+
+def _provenance(config: Path) -> Any:
+    with suppress(OSError, ValueError, RecursionError, LookupError, TypeError):
+        return json.loads(config.read_text(encoding="utf-8"))["provenance"]
+    return None

@@ -33,8 +33,14 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
-def validated(kind: type[Content], content: Mapping[str, Any], source: object) -> Content:
-    """Content as a valid object of a kind; UserError, naming the source, if it is none."""
+def validated(
+    kind: type[Content],
+    content: Mapping[str, Any],
+    source: object,
+    places: Mapping[str, str] | None = None,
+) -> Content:
+    """Content as a valid object of a kind; UserError if it is none, naming the source, or, for the
+    names in `places`, what these are called there."""
     try:
         return TypeAdapter(kind).validate_python(dict(content))
     except ValidationError as error:
@@ -44,4 +50,6 @@ def validated(kind: type[Content], content: Mapping[str, Any], source: object) -
         shown = place and first["type"] != "missing" and "llm_url" not in first["loc"]
         given = f", not {first['input']!r:.60}" if shown else ""
         where = f"{source}: {place}" if place else source
+        if first["loc"] and places:
+            where = places.get(str(first["loc"][0]), where)
         raise UserError(f"{where}: {first['msg']}{given}") from error

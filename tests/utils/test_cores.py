@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from utils.devices import physical_cores
+from utils.cores import physical_cores
 
 
 def test_cores_are_those_that_the_process_may_use() -> None:
     one = {min(os.sched_getaffinity(0))}
     done = subprocess.run(
-        [sys.executable, "-c", "from utils.devices import physical_cores; print(physical_cores())"],
+        [sys.executable, "-c", "from utils.cores import physical_cores; print(physical_cores())"],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,

@@ -39,7 +39,7 @@ def test_a_checkpoint_of_another_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="lacks task, network"):
         checkpoint.load(tmp_path / "a.pt", "task", "network", "weights")
     torch.save([1, 2], tmp_path / "b.pt")
-    with pytest.raises(UserError, match="no checkpoint of this version"):
+    with pytest.raises(UserError, match="no checkpoint of this project"):
         checkpoint.load(tmp_path / "b.pt")
 
 
@@ -118,12 +118,12 @@ def test_lines_beyond_what_is_resumed_are_taken_back(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     log = LineLog(path)
     for iteration in range(1, 6):
-        log.add({"Train/Loss": iteration / 2, "Test/Return": math.nan}, iteration)
+        log.scalars({"Train/Loss": iteration / 2, "Test/Return": math.nan}, iteration)
     log.close()
     path.write_text(path.read_text() + '{"iteration": 6, "Tra')
     assert [row["iteration"] for row in read_lines(path)] == [1, 2, 3, 4, 5]
     log = LineLog(path, after=3)
-    log.add({"Train/Loss": 9.0}, 4)
+    log.scalars({"Train/Loss": 9.0}, 4)
     log.flush()
     log.close()
     rows = [json.loads(line) for line in path.read_text().splitlines()]
@@ -134,7 +134,7 @@ def test_lines_beyond_what_is_resumed_are_taken_back(tmp_path: Path) -> None:
 
 def test_lines_that_do_not_fit_on_the_disk_are_named() -> None:
     with pytest.raises(UserError, match="cannot write /dev/full"):
-        LineLog.add(full_disk(), {"Train/Loss": 1.0}, 1)
+        LineLog.scalars(full_disk(), {"Train/Loss": 1.0}, 1)
 
 
 def full_disk() -> LineLog:

@@ -1,0 +1,159 @@
+"""Methods: what defines one stands, and of all else that is said the weightier word counts."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import main
+from commands.methods import load_method, method_names
+from commands.settings import resolve
+from planner.task import load_task
+
+LITTLE = ["--n_itr", "0", "--device", "cpu", "--num_eval", "1"]
+
+
+def train(logdir: Path, *flags: str) -> int:
+    return main.main(["train", "--logdir", str(logdir), *LITTLE, *flags])
+
+
+def config(folder: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / "config.json").read_text())
+    return content
+
+
+def test_the_methods_that_come_along() -> None:
+    assert method_names() == ["ppo", "ppo-adaptive", "ppo-alone", "ppo-hard"]
+    fixed = {name: load_method(name).fixed for name in method_names()}
+    assert fixed == {
+        "ppo": {},
+        "ppo-adaptive": {"schedule": "adaptive"},
+        "ppo-alone": {"kl_start": 0, "llm": None},
+        "ppo-hard": {"hard": True},
+    }
+    for name in method_names():
+        settings = resolve({"policy": load_method(name.upper())}, {})
+        assert settings["policy"].name == name
+        assert settings.items() >= fixed[name].items()
+
+
+def test_whose_word_counts(tmp_path: Path) -> None:
+    """Base < task < preset < method's settings < flags < what is fixed."""
+    said = {"gamma": 0.1, "lam": 0.1, "clip": 0.1, "epochs": 1, "n_itr": 1}
+    task = load_task("TwoDoor").model_copy(update={"settings": said})
+    preset = {"lam": 0.2, "clip": 0.2, "epochs": 2, "n_itr": 2}
+    file = tmp_path / "way.yaml"
+    file.write_text(
+        "description: a way\nsettings: {clip: 0.3, epochs: 3, n_itr: 3}\nfixed: {n_itr: 5}"
+    )
+    flags = {"task": task, "policy": load_method(str(file)), "epochs": 4}
+    settings = resolve(flags, preset)
+    names = ("batch_size", "gamma", "lam", "clip", "epochs", "n_itr")
+    assert [settings[name] for name in names] == [128, 0.1, 0.2, 0.3, 4, 5]
+
+
+def test_a_run_of_a_method_lies_under_its_name_and_is_found_there(tmp_path: Path) -> None:
+    preset = tmp_path / "preset.yaml"
+    preset.write_text("hard: false\ngamma: 0.5")
+    assert train(tmp_path, "--policy", "PPO-Hard", "--config", str(preset)) == 0
+    folder = tmp_path / "ppo-hard" / "simpledoorkey" / "run1"
+    content = config(folder)
+    assert (content["hard"], content["gamma"]) == (True, 0.5)
+    assert content["policy"]["name"] == "ppo-hard"
+    where = ["--logdir", str(tmp_path), "--policy", "ppo-hard"]
+    assert main.main(["eval", *where, "--num_eval", "1"]) == 0
+    assert (folder / "eval" / "eval.json").is_file()
+    assert main.main(["eval", *where, "--eval_teacher", "--num_eval", "1"]) == 0
+    teacher = json.loads((folder.parent / "teacher" / "eval" / "eval.json").read_text())
+    assert teacher["hard"] is True
+    assert main.main(["train", *where, "--resume", "--n_itr", "0"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (
+            ["--policy", "ppo-hard", "--soft_planner"],
+            "--soft_planner: the method ppo-hard is defined by --hard;",
+        ),
+        (
+            ["--policy", "ppo-alone", "--kl_start", "3"],
+            "--kl_start 3.0: the method ppo-alone is defined by --kl_start 0.0;",
+        ),
+        (
+            ["--policy", "ppo-alone", "--llm", "vicuna"],
+            "--llm vicuna: the method ppo-alone is defined by --offline_planner;",
+        ),
+        (
+            ["--policy", "ppo-adaptive", "--schedule", "linear"],
+            "--schedule linear: the method ppo-adaptive is defined by --schedule adaptive;",
+        ),
+        (["--policy", "sarsa"], "unknown method 'sarsa'; give one of ppo, ppo-adaptive, ppo-alone"),
+        (["--policy", "../base"], "unknown method '../base'; give one of"),
+        (["--policy", "none.yaml"], "cannot read none.yaml"),
+    ],
+)
+def test_a_flag_against_its_method_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str], words: str
+) -> None:
+    assert train(tmp_path, *flags) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {words}")
+    assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_flag_that_says_what_its_method_says_is_fine() -> None:
+    for name, flags in (("ppo-hard", {"hard": True}), ("ppo-alone", {"kl_start": 0.0})):
+        resolve({"policy": load_method(name), **flags}, {})
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("fixed: {hard: true}", "description: Field required"),
+        ("description: x\nfixed: {hrad: true}", "method way: fixed: hrad: Extra inputs"),
+        ("description: x\nfixed: {hard: 7}", "method way: fixed: hard: Input should be"),
+        ("description: x\nsettings: {task: TwoDoor}", "a method does not say the task"),
+        ("description: x\nsettigns: {}", "settigns: Extra inputs"),
+        ("- a list", "it must hold names and values"),
+    ],
+)
+def test_what_is_wrong_with_a_methods_file_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str, words: str
+) -> None:
+    file = tmp_path / "way.yaml"
+    file.write_text(content)
+    assert train(tmp_path, "--policy", str(file)) == 1
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.count("\n") == 1
+
+
+def test_a_run_is_started_again_with_the_method_and_the_settings_that_it_had(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "way.yaml"
+    file.write_text("description: a way\nsettings: {gamma: 0.3, lam: 0.3}\nfixed: {hard: true}")
+    assert train(tmp_path, "--policy", str(file), "--gamma", "0.4") == 0
+    first = tmp_path / "way" / "simpledoorkey" / "run1"
+    file.unlink()
+    again = ["--config", str(first / "config.json")]
+    assert train(tmp_path, *again) == 0
+    second = config(first.with_name("run2"))
+    del second["provenance"]
+    assert second.items() <= config(first).items()
+    assert (second["gamma"], second["lam"], second["hard"]) == (0.4, 0.3, True)
+    assert train(tmp_path, *again, "--soft_planner") == 1
+    assert train(tmp_path, *again, "--policy", "ppo", "--soft_planner") == 0
+    other = config(tmp_path / "ppo" / "simpledoorkey" / "run1")
+    assert (other["policy"]["name"], other["hard"], other["gamma"]) == ("ppo", False, 0.4)
+
+
+def test_without_a_teacher_its_weight_is_never_above_0(tmp_path: Path) -> None:
+    small = ["--traj_per_itr", "2", "--batch_size", "64", "--threads", "1", "--n_itr", "2"]
+    assert train(tmp_path, "--policy", "ppo-alone", "--config", "configs/best.yaml", *small) == 0
+    lines = tmp_path / "ppo-alone" / "simpledoorkey" / "run1" / "metrics.jsonl"
+    rows = [json.loads(line) for line in lines.read_text().splitlines()]
+    assert [row["Train/Kickstarting Coef"] for row in rows] == [0, 0]

@@ -1,0 +1,56 @@
+"""Runs of another version of the format are refused, with the program that can read them."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+import main
+from utils import checkpoint
+from utils.errors import UserError
+from utils.run_files import FORMAT
+
+CONFIG = Path(__file__).parent / "data" / "config_of_version_1.json"
+COMMIT = "7ebf896f"
+
+
+@pytest.fixture
+def logdir(tmp_path: Path) -> Path:
+    """A log tree with a run as version 1 wrote it."""
+    folder = tmp_path / "ppo" / "simpledoorkey" / "old"
+    folder.mkdir(parents=True)
+    shutil.copy(CONFIG, folder / "config.json")
+    for name in ("acmodel.pt", "checkpoint.pt"):
+        torch.save({"format": 1, "task": "SimpleDoorKey", "weights": {}}, folder / name)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("flags", "file"),
+    [
+        (["eval", "--loaddir", "old"], "config.json"),
+        (["eval"], "config.json"),
+        (["train", "--resume", "--savedir", "old"], "config.json"),
+        (["train", "--config", "{folder}/config.json"], "config.json"),
+        (["train", "--loaddir", "old"], "acmodel.pt"),
+    ],
+)
+def test_a_run_of_the_version_before_is_refused(
+    logdir: Path, capsys: pytest.CaptureFixture[str], flags: list[str], file: str
+) -> None:
+    folder = logdir / "ppo" / "simpledoorkey" / "old"
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    typed = [flag.format(folder=folder) for flag in flags]
+    assert main.main([typed[0], "--logdir", str(logdir), "--device", "cpu", *typed[1:]]) == 1
+    error = capsys.readouterr().err
+    words = f"error: {folder / file} is of version 1 of runs' format, not {FORMAT}; git commit "
+    assert error.startswith(words + COMMIT)
+    assert error.endswith(", which made the run, can read it\n")
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_model_alone_is_refused_without_a_commit(tmp_path: Path) -> None:
+    torch.save({"format": 7, "weights": {}}, tmp_path / "model.pt")
+    with pytest.raises(UserError, match=rf"is of version 7 of runs' format, not {FORMAT}$"):
+        checkpoint.load(tmp_path / "model.pt")
