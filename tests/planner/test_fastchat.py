@@ -22,6 +22,7 @@ from scipy.stats import binom
 import main
 from commands import runs
 from commands.planners import make_asking_planner
+from planner.answers import AnswerStore
 from planner.llm import ChatClient, Prompt
 from planner.plans import Plan, describe, made_plain, parse_reply
 from planner.scene import Scene, SceneReader

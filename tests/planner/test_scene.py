@@ -19,7 +19,9 @@ def blank(width: int = 6, height: int = 5, agent: tuple[int, int] = (0, 0)) -> n
 def test_every_recorded_text_is_reproduced(name: str) -> None:
     rows = recording(name)
     reader = SceneReader(task(name).domain.names)
-    scenes = reader.read_episodes({"image": torch.tensor(rows["obs"])}, torch.tensor(rows["t"] == 0))
+    scenes = reader.read_episodes(
+        {"image": torch.tensor(rows["obs"])}, torch.tensor(rows["t"] == 0)
+    )
     texts = np.array([scene.text for scene in scenes.distinct])
     np.testing.assert_array_equal(texts[scenes.index], rows["text"][rows["text_index"]])
 
