@@ -7,12 +7,11 @@ import torch
 from gymnasium.vector import AutoresetMode
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
 
 from env.episode import Episode, room
 from env.symbols import DONE, LEFT
 from env.tensor_rooms import DoorKeyRooms
-from env.vector import FrameStack, RestingEnv, SerialEnvs
+from env.vector import FrameStack, SerialEnvs
 from tests.recordings import task
 
 
