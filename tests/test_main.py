@@ -198,7 +198,7 @@ def test_a_run_that_falls_below_its_best_says_so_and_keeps_the_best(
         return each, each
 
     log = RunLog(tmp_path)
-    report = Report(log, lambda: outcome(0)[0], outcome, lambda *_: None, news.append, print)
+    report = Report(log, lambda: (outcome(0)[0], 1.0), outcome, lambda *_: None, news.append, print)
     trainer.train(report, lambda: False)
     log.close()
     assert len(news) == 1

@@ -27,8 +27,8 @@ class Tried(NamedTuple):
     outcome: Evaluation
     log: None = None
 
-    def try_teacher(self) -> Evaluation:
-        return self.outcome
+    def try_teacher(self) -> tuple[Evaluation, float]:
+        return self.outcome, self.outcome.summary()["success"][1][0]
 
 
 def run() -> None:
