@@ -172,11 +172,18 @@ class FrameStack(RestingEnv):
             raise ValueError(f"a stack has at least 2 frames, not {frames}")
         super().__init__(inner.num_envs, inner.described.stacked(frames))
         self.inner = inner
+        self.render_mode = inner.render_mode
         self.frames = frames
         self.state: Tensors = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
+
+    def render(self) -> tuple[Any, ...] | None:
+        return self.inner.render()
+
+    def close_extras(self, **kwargs: Any) -> None:
+        self.inner.close(**kwargs)
 
     def _restart(self, seed: Seeds, mask: Any | None) -> Tensors:
         options = {} if mask is None else {"reset_mask": mask}

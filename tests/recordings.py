@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from commands.build import make_recorded_planner
 from planner.plans import AnonymousColors, Answer, Planner, RecordedPlanner
 from planner.scene import SceneReader
 from planner.task import Task, load_task
+from teacher.options import RoomOptions
 from teacher.teacher import PlanTeacher
 
 DATA = Path(__file__).parent / "data"
@@ -26,13 +26,22 @@ def task(name: str) -> Task:
     return load_task(name)
 
 
+def recorded_planner(name: str) -> RecordedPlanner:
+    """The recorded planner of a task, without its colours where they have no names."""
+    spec = task(name)
+    reader, aliases = SceneReader(spec.domain.names), AnonymousColors.ALIASES
+    nouns = reader.nouns(aliases) if spec.domain.anonymous_colors else reader.nouns()
+    return RecordedPlanner(spec.plans, nouns)
+
+
 def make_teacher(name: str, hard: bool = False) -> PlanTeacher:
     """The recorded teacher of a task."""
     spec = task(name)
-    planner: Planner = make_recorded_planner(spec)
+    planner: Planner = recorded_planner(name)
     if spec.domain.anonymous_colors:
         planner = AnonymousColors(planner)
-    return PlanTeacher(planner, SceneReader(spec.domain.names), view_size=3, hard=hard)
+    reader = SceneReader(spec.domain.names)
+    return PlanTeacher(planner, reader, RoomOptions(reader.number, view_size=3), hard)
 
 
 def recorded_answers(teacher: PlanTeacher) -> dict[str, Answer]:

@@ -44,11 +44,11 @@ class Replayed:
         self.inputs: dict[str, Tensor] = {}
         self.outputs: dict[str, Tensor] | None = None
 
-    def __call__(self, **inputs: Tensor) -> dict[str, Tensor]:
+    def __call__(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         if self.outputs is None:
             self.inputs = {name: tensor.clone() for name, tensor in inputs.items()}
             with self.recording:
-                self.outputs = self.work(**self.inputs)
+                self.outputs = self.work(self.inputs)
             return self.outputs
         for name, tensor in inputs.items():
             self.inputs[name].copy_(tensor)

@@ -8,16 +8,17 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 import main
+from algos.play import play
 from algos.ppo import PPO
-from algos.rollout import play
 from algos.wave import Wave
+from env.vector import FrameStack
 from tests.algos.test_ppo import SETTINGS
 from tests.recordings import TASKS, make_teacher, recording, task
-from tests.students import make_student
+from tests.students import advice_of, make_student
 from utils.ranks import Ranks
+from utils.tensors import Tensors
 from utils.timing import Stopwatch
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
@@ -25,47 +26,60 @@ pytestmark = pytest.mark.parametrize("device", DEVICES)
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_labels_of_the_recordings(device: str, name: str) -> None:
+def test_advice_on_the_recordings(device: str, name: str) -> None:
     rows, teacher = recording(name), make_teacher(name)
     obs, starts = torch.tensor(rows["obs"]), torch.tensor(rows["t"] == 0)
-    here = teacher.label(obs.to(device), starts.to(device), torch.Generator())
-    assert here.distribution.device.type == device
-    expected = teacher.label(obs, starts, torch.Generator()).distribution
-    np.testing.assert_allclose(here.distribution.cpu(), expected, atol=1e-6)
+    moved = {"image": obs.to(device)}
+    here = teacher.advise(moved, starts.to(device), torch.Generator()).by_action(7)
+    assert here.device.type == device
+    expected = teacher.advise({"image": obs}, starts, torch.Generator()).by_action(7)
+    np.testing.assert_allclose(here.cpu(), expected, atol=1e-6)
 
 
-def make(name: str, count: int, device: str, **settings: int) -> Any:
+def make(name: str, count: int, device: str, frames: int = 1, **settings: int) -> Any:
     env_id, mode = task(name).env_id, "vector_entry_point"
-    return gym.make_vec(env_id, count, vectorization_mode=mode, device=device, **settings)
+    rooms: Any = gym.make_vec(env_id, count, vectorization_mode=mode, device=device, **settings)
+    return FrameStack(rooms, frames) if frames > 1 else rooms
+
+
+def assert_same(ours: Any, expected: Any, device: str) -> None:
+    """Tensors, by name or not, of which ours lie on the device."""
+    if isinstance(expected, dict):
+        assert ours.keys() == expected.keys()
+        for name, value in expected.items():
+            assert_same(ours[name], value, device)
+    else:
+        assert ours.device.type == device
+        assert torch.equal(ours.cpu(), expected)
 
 
 @pytest.mark.parametrize("name", TASKS)
 def test_steps_of_tensor_rooms(device: str, name: str) -> None:
-    here, there = make(name, 50, device, frame_stack=2), make(name, 50, "cpu", frame_stack=2)
-    assert torch.equal(here.reset(seed=0)[0].cpu(), there.reset(seed=0)[0])
+    here, there = make(name, 50, device, frames=2), make(name, 50, "cpu", frames=2)
+    assert_same(here.reset(seed=0)[0], there.reset(seed=0)[0], device)
     for actions in torch.randint(7, (60, 50), generator=torch.Generator().manual_seed(0)):
-        for ours, expected in zip(here.step(actions)[:4], there.step(actions)[:4], strict=True):
-            assert ours.device.type == device
-            assert torch.equal(ours.cpu(), expected)
+        for ours, expected in zip(here.step(actions), there.step(actions), strict=True):
+            assert_same(ours, expected, device)
 
 
 class Wanderer:
     """Walks as if at random, by what it sees and by how often it has acted."""
 
-    def initial_state(self, count: int, device: torch.device) -> Tensor:
-        return torch.zeros(count, 1, device=device)
+    def initial_state(self, count: int, device: torch.device) -> Tensors:
+        return {"acted": torch.zeros(count, dtype=torch.int64, device=device)}
 
     def act(
-        self, obs: Tensor, state: Tensor, generator: torch.Generator
-    ) -> tuple[dict[str, Tensor], Tensor]:
-        number = torch.arange(obs[0].numel(), device=obs.device)
-        seen = (obs.flatten(1) * number).sum(1) + 31 * state[:, 0].long()
-        return {"action": (seen * 7919 >> 3) % 7, "seen": seen}, state + 1
+        self, obs: Tensors, state: Tensors, generator: torch.Generator
+    ) -> tuple[Tensors, Tensors]:
+        maps = torch.cat([obs["before"], obs["image"]], -1).flatten(1)
+        seen = (maps * torch.arange(maps.shape[1], device=maps.device)).sum(1)
+        seen = seen + 31 * state["acted"]
+        return {"action": (seen * 7919 >> 3) % 7, "seen": seen}, {"acted": state["acted"] + 1}
 
 
 def test_a_wave_is_what_play_gathers(device: str) -> None:
     place = torch.device(device)
-    here, there = (make("LavaDoorKey", 40, d, max_steps=60, frame_stack=2) for d in (device, "cpu"))
+    here, there = (make("LavaDoorKey", 40, d, max_steps=60, frames=2) for d in (device, "cpu"))
     wave = Wave(here, Wanderer(), place)
     cpu = torch.device("cpu")
     for wave_number in range(2):
@@ -75,11 +89,7 @@ def test_a_wave_is_what_play_gathers(device: str) -> None:
         assert 0 < expected.terminated.sum() < 40
         assert vars(ours).keys() == vars(expected).keys()
         for field, value in vars(expected).items():
-            found = getattr(ours, field)
-            pairs = [(found[k], value[k]) for k in value] if field == "steps" else [(found, value)]
-            for one, other in pairs:
-                assert one.device.type == device
-                assert torch.equal(one.cpu(), other), field
+            assert_same(getattr(ours, field), value, device)
 
 
 @pytest.mark.parametrize("recurrent", [False, True])
@@ -93,12 +103,12 @@ def test_what_a_student_says_in_a_wave_is_what_whole_episodes_give(
     draws = torch.Generator(place).manual_seed(0)
     first, second = (wave.play(torch.arange(30), draws, Stopwatch()) for _ in range(2))
     assert not torch.equal(first.lengths, second.lengths)
-    log_probs, values = student(first.obs, first.lengths)
-    chosen = log_probs.gather(1, first.steps["action"][:, None])[:, 0]
+    outputs, values = student(first.obs, first.lengths)
+    chosen = student.distribution(outputs).log_prob(first.steps["action"])
     torch.testing.assert_close(first.steps["log_prob"], chosen, atol=2e-3, rtol=2e-3)
     torch.testing.assert_close(first.steps["value"], values, atol=2e-3, rtol=2e-3)
     again = wave.play(torch.arange(30), torch.Generator(place).manual_seed(0), Stopwatch())
-    assert torch.equal(again.obs, first.obs)
+    assert torch.equal(again.obs["image"], first.obs["image"])
 
 
 @pytest.mark.parametrize("network", ["paper", "egocentric"])
@@ -111,9 +121,9 @@ def test_a_graph_of_gradients_does_what_its_work_does(device: str, network: str)
     for number, k in enumerate((2.0, 0.5)):
         draws = torch.Generator(place).manual_seed(number)
         rollout = play(rooms, student, place, torch.arange(6) + number, draws, Stopwatch())
-        labels = torch.rand(len(rollout), 7, device=place).softmax(1)
+        advice = advice_of(torch.rand(len(rollout), 7, device=place).softmax(1))
         means, expected = (
-            learner.update(rollout, labels, k, 0.0, torch.Generator().manual_seed(number))
+            learner.update(rollout, advice, k, 0.0, torch.Generator().manual_seed(number))
             for learner in learners
         )
         assert means == pytest.approx(expected, rel=1e-3, abs=1e-4)

@@ -72,7 +72,7 @@ def scalars(folder: Path) -> dict[str, list[int]]:
 
 
 def assert_same_run(one: Path, other: Path) -> None:
-    kept = ("acmodel.pt", "weights"), ("checkpoint.pt", "optimizer"), ("checkpoint.pt", "best")
+    kept = ("acmodel.pt", "weights"), ("checkpoint.pt", "learner"), ("checkpoint.pt", "best")
     for name, key in kept:
         first, second = (checkpoint.load(folder / name)[key] for folder in (one, other))
         torch.testing.assert_close(first, second, rtol=0, atol=0)
@@ -187,8 +187,8 @@ def test_a_run_that_falls_below_its_best_says_so_and_keeps_the_best(
         | {"seed": 0, "n_itr": 15, "eval_interval": 1, "save_interval": 4},
         "settings",
     )
-    teacher = build.make_teacher(config, build.make_recorded_planner(config.task), 3)
-    trainer = build.make_trainer(config, tmp_path, teacher, Ranks())
+    parts = build.Parts(config, ExitStack())
+    trainer = parts.trainer(tmp_path, parts.teacher(tmp_path), Ranks())
     news = []
 
     def outcome(iteration: int) -> tuple[Evaluation, Evaluation]:
@@ -197,7 +197,7 @@ def test_a_run_that_falls_below_its_best_says_so_and_keeps_the_best(
         return each, each
 
     log = RunLog(tmp_path)
-    report = Report(log, lambda: outcome(0)[0], outcome, lambda *_: None, news.append, print)
+    report = Report(log, lambda: (outcome(0)[0], 1.0), outcome, lambda *_: None, news.append, print)
     trainer.train(report, lambda: False)
     log.close()
     assert len(news) == 1

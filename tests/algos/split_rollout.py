@@ -4,6 +4,7 @@ torchrun --nproc_per_node=2 -m tests.algos.split_rollout OUT
 """
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,8 +13,7 @@ from torch import Tensor
 
 from algos.evaluator import Evaluation
 from algos.rollout import Rollout
-from commands import build
-from commands.build import make_recorded_planner
+from commands.build import Parts
 from commands.config import make_config
 from commands.settings import fresh_settings
 from planner.task import load_task
@@ -27,8 +27,8 @@ class Tried(NamedTuple):
     outcome: Evaluation
     log: None = None
 
-    def try_teacher(self) -> Evaluation:
-        return self.outcome
+    def try_teacher(self) -> tuple[Evaluation, float]:
+        return self.outcome, self.outcome.summary()["success"][1][0]
 
 
 def run() -> None:
@@ -38,8 +38,8 @@ def run() -> None:
     small |= {"schedule": "matched"}
     given = fresh_settings({"task": load_task("SimpleDoorKey")} | small)
     config = make_config(given | {"seed": 5}, "test")
-    teacher = build.make_teacher(config, make_recorded_planner(config.task), 3)
-    trainer = build.make_trainer(config, out, teacher, ranks)
+    parts = Parts(config, ExitStack())
+    trainer = parts.trainer(out, parts.teacher(out), ranks)
     play, rooms, draws = trainer.play, list[Tensor](), list[Tensor]()
 
     def noted(seeds: Tensor, generator: torch.Generator, watch: Stopwatch) -> Rollout:

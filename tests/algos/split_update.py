@@ -10,8 +10,9 @@ import torch
 
 from algos.ppo import PPO
 from algos.rollout import Rollout
-from algos.student import NetworkSpec, Student
+from algos.student import Student
 from tests.algos.test_ppo import SETTINGS
+from tests.students import advice_of, make_student
 from utils.ranks import Ranks
 
 
@@ -21,17 +22,19 @@ def stored(episodes: range, steps: list[int], student: Student) -> tuple[Rollout
     for episode in episodes:
         draws = torch.Generator().manual_seed(episode)
         count = steps[episode]
-        obs = torch.randint(0, 11, (count, 10, 10, 4), dtype=torch.uint8, generator=draws)
-        said, _ = student.act(obs, student.initial_state(count, obs.device), draws)
+        image = torch.randint(0, 11, (count, 10, 10, 4), dtype=torch.uint8, generator=draws)
+        obs, cpu = {"image": image}, image.device
+        said, _ = student.act(obs, student.initial_state(count, cpu), draws)
         parts.append(
             Rollout(
                 obs=obs,
                 reward=torch.rand(count, generator=draws),
-                steps={name: said[name] for name in ("action", "log_prob", "value", "greedy")},
+                steps={name: said[name] for name in ("action", "log_prob", "value", "mode")},
                 lengths=torch.tensor([count]),
                 terminated=torch.tensor([episode % 2 == 0]),
-                last_obs=obs[:1],
-                last_state=student.initial_state(1, obs.device),
+                success=torch.tensor([episode % 2 == 0]),
+                last_obs={"image": image[:1]},
+                last_state=student.initial_state(1, cpu),
             )
         )
         labels.append(torch.rand(count, 7, generator=draws).softmax(1))
@@ -42,13 +45,14 @@ def main() -> None:
     out, batch = Path(sys.argv[1]), int(sys.argv[2])
     steps = [int(count) for count in sys.argv[3:]]
     torch.set_num_threads(1)
-    torch.manual_seed(0)
-    student = Student(NetworkSpec(10, 10, 4, 7))
+    student = make_student()
     ranks = Ranks()
     rollout, labels = stored(ranks.share(len(steps)), steps, student)
     settings = SETTINGS.__class__(**{**vars(SETTINGS), "batch_size": batch})
     ppo = PPO(student, settings, ranks)
-    means = ppo.update(rollout, labels, 2.0, 0.0, torch.Generator().manual_seed(ranks.number))
+    means = ppo.update(
+        rollout, advice_of(labels), 2.0, 0.0, torch.Generator().manual_seed(ranks.number)
+    )
     torch.save({"weights": student.state_dict(), "means": means}, out / f"{ranks.number}.pt")
 
 

@@ -6,11 +6,13 @@ import torch
 
 from algos.ppo import PPO, PPOSettings
 from algos.rollout import Rollout, discounted_returns
-from algos.student import NetworkSpec, Student
-from commands.build import make_view
+from algos.student import Student
+from commands.build import make_encoder
 from tests.recordings import recording
 from tests.replay import Replayed
+from tests.students import advice_of, make_spec, make_student
 from utils.ranks import Ranks
+from utils.tensors import Tensors
 
 SETTINGS = PPOSettings(
     batch_size=128,
@@ -32,18 +34,18 @@ class Bootstrapped(Student):
 
     last_values = torch.zeros(0)
 
-    def value(self, obs: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
+    def value(self, obs: Tensors, state: Tensors) -> torch.Tensor:
         return self.last_values
 
 
 def recorded(network: str = "paper") -> tuple[dict[str, torch.Tensor], Rollout, PPO]:
     rows = {name: torch.tensor(array) for name, array in recording("ppo_mlp").items()}
     torch.manual_seed(0)
-    spec = NetworkSpec(10, 10, 4, 7, network=network)
-    student = Bootstrapped(spec, make_view(spec))
+    spec = make_spec(network=network)
+    student = Bootstrapped(spec, make_encoder(spec))
     student.last_values = rows["last_values"].float()
     rollout = Rollout(
-        obs=rows["obs"],
+        obs={"image": rows["obs"]},
         reward=rows["reward"].float(),
         steps={
             "action": rows["action"],
@@ -52,16 +54,18 @@ def recorded(network: str = "paper") -> tuple[dict[str, torch.Tensor], Rollout, 
         },
         lengths=rows["episode_lengths"],
         terminated=torch.tensor([True, False]),
-        last_obs=rows["obs"][:2],
-        last_state=torch.zeros(2, 0),
+        success=torch.tensor([True, False]),
+        last_obs={"image": rows["obs"][:2]},
+        last_state={},
     )
     return rows, rollout, PPO(student, SETTINGS, Ranks())
 
 
 def test_the_forward_pass_of_the_original() -> None:
     rows, rollout, ppo = recorded()
-    log_probs, values = ppo.student(rollout.obs, rollout.lengths)
-    np.testing.assert_allclose(log_probs.detach(), rows["initial_logits"], atol=1e-5)
+    outputs, values = ppo.student(rollout.obs, rollout.lengths)
+    log_probs = ppo.student.distribution(outputs.detach()).log_probs
+    np.testing.assert_allclose(log_probs, rows["initial_logits"], atol=1e-5)
     np.testing.assert_allclose(values.detach(), rows["initial_values"], atol=1e-5)
 
 
@@ -74,13 +78,13 @@ def test_the_returns_of_the_original() -> None:
 
 def test_the_update_of_the_original() -> None:
     rows, rollout, ppo = recorded()
-    means = ppo.update(
-        rollout, rows["teacher"].float(), 10.0, 0.0, torch.Generator().manual_seed(0)
-    )
+    advice, draws = advice_of(rows["teacher"].float()), torch.Generator().manual_seed(0)
+    means = ppo.update(rollout, advice, 10.0, 0.0, draws)
     losses = [means[name] for name in ("loss", "entropy", "distillation", "policy", "value")]
     np.testing.assert_allclose(losses, rows["mean_losses"], atol=1e-4)
-    log_probs, _ = ppo.student(rollout.obs[:50], torch.ones(50))
-    np.testing.assert_allclose(log_probs.detach(), rows["post_logits"], atol=1e-3)
+    outputs, _ = ppo.student({"image": rows["obs"][:50]}, torch.ones(50))
+    log_probs = ppo.student.distribution(outputs.detach()).log_probs
+    np.testing.assert_allclose(log_probs, rows["post_logits"], atol=1e-3)
 
 
 @pytest.mark.parametrize("network", ["paper", "egocentric"])
@@ -91,16 +95,19 @@ def test_an_update_can_be_replayed(network: str) -> None:
     ppo.batch_size = replayed.batch_size = 30
     for number, k in enumerate((10.0, 3.0)):
         draws = [torch.Generator().manual_seed(number) for _ in range(2)]
-        expected = ppo.update(rollout, rows["teacher"].float(), k, 0.0, draws[0])
-        assert replayed.update(rollout, rows["teacher"].float(), k, 0.0, draws[1]) == expected
+        advice = advice_of(rows["teacher"].float())
+        expected = ppo.update(rollout, advice, k, 0.0, draws[0])
+        assert replayed.update(rollout, advice, k, 0.0, draws[1]) == expected
     for name, weights in ppo.student.state_dict().items():
         assert torch.equal(replayed.student.state_dict()[name], weights)
 
 
-def test_rows_of_zeros_are_no_labels() -> None:
-    _, rollout, ppo = recorded()
-    means = ppo.update(rollout, torch.zeros(128, 7), 10.0, 0.0, torch.Generator().manual_seed(0))
-    assert means["distillation"] == 0
+def test_rows_of_zeros_are_no_advice() -> None:
+    for advice in (advice_of(torch.zeros(128, 7)), None):
+        _, rollout, ppo = recorded()
+        means = ppo.update(rollout, advice, 10.0, 0.0, torch.Generator().manual_seed(0))
+        assert means["distillation"] == 0
+        assert means["teacher_share"] == 0
 
 
 def test_an_incomplete_minibatch_is_dropped() -> None:
@@ -112,7 +119,7 @@ def test_an_incomplete_minibatch_is_dropped() -> None:
 
 def test_recurrent_minibatches_are_whole_episodes_and_all_are_kept() -> None:
     _, rollout, _ = recorded()
-    ppo = PPO(Student(NetworkSpec(10, 10, 4, 7, recurrent=True)), SETTINGS, Ranks())
+    ppo = PPO(make_student(recurrent=True), SETTINGS, Ranks())
     batches = ppo._minibatches(rollout, torch.Generator().manual_seed(1))
     assert [lengths.sum().item() for _, lengths in batches] == [128]
     ppo.batch_size = 20
@@ -127,12 +134,11 @@ def test_recurrent_minibatches_are_whole_episodes_and_all_are_kept() -> None:
 @pytest.mark.parametrize("recurrent", [False, True])
 def test_the_teacher_is_imitated(recurrent: bool) -> None:
     rows, rollout, _ = recorded()
-    torch.manual_seed(1)
-    student = Student(NetworkSpec(10, 10, 4, 7, recurrent))
+    student = make_student(recurrent=recurrent)
     state = student.initial_state(2, torch.device("cpu"))
     rollout = dataclasses.replace(rollout, last_state=state)
     ppo, generator = PPO(student, SETTINGS, Ranks()), torch.Generator().manual_seed(0)
-    teacher = rows["teacher"].float()
+    teacher = advice_of(rows["teacher"].float())
     first = ppo.update(rollout, teacher, 10.0, 0.0, generator)["distillation"]
     for _ in range(8):
         last = ppo.update(rollout, teacher, 10.0, 0.0, generator)["distillation"]
@@ -149,10 +155,10 @@ def test_returns_of_a_terminated_episode_take_nothing_from_beyond_its_end() -> N
 
 def test_the_learning_rate_falls_to_the_end_of_the_run() -> None:
     _, rollout, ppo = recorded()
-    labels, draws = torch.zeros(128, 7), torch.Generator().manual_seed(0)
+    draws = torch.Generator().manual_seed(0)
     for anneal, elapsed, rate in ((False, 0.75, 1e-3), (True, 0.75, 2.5e-4), (True, 0.0, 1e-3)):
         ppo.settings = dataclasses.replace(SETTINGS, anneal=anneal)
-        ppo.update(rollout, labels, 0.0, elapsed, draws)
+        ppo.update(rollout, None, 0.0, elapsed, draws)
         assert [group["lr"] for group in ppo.optimizer.param_groups] == [pytest.approx(rate)]
 
 
@@ -160,7 +166,8 @@ def test_the_teachers_share_of_the_gradient() -> None:
     rows, rollout, ppo = recorded()
     teacher = rows["teacher"].float()
     ppo.settings = dataclasses.replace(SETTINGS, epochs=1)
-    log_probs = ppo.student(rollout.obs, rollout.lengths)[0].detach()
+    outputs, _ = ppo.student(rollout.obs, rollout.lengths)
+    log_probs = ppo.student.distribution(outputs.detach()).log_probs
     action = rollout.steps["action"][:, None]
     rollout.steps["log_prob"] = log_probs.gather(1, action)[:, 0]
     # By hand: cross-entropy pulls a step's logits from what the student says to what is taught;
@@ -173,8 +180,9 @@ def test_the_teachers_share_of_the_gradient() -> None:
     reward = advantages[:, None] * (said - taken) + 0.001 * said * (log_probs + entropy)
     taught = 10.0 * (said - teacher)
     expected = float(taught.norm() / (taught.norm() + reward.norm()))
-    means = ppo.update(rollout, teacher, 10.0, 0.0, torch.Generator().manual_seed(0))
+    advice = advice_of(teacher)
+    means = ppo.update(rollout, advice, 10.0, 0.0, torch.Generator().manual_seed(0))
     assert means["teacher_share"] == pytest.approx(expected, rel=1e-3)
-    alone = ppo.update(rollout, teacher, 0.0, 0.0, torch.Generator().manual_seed(0))
+    alone = ppo.update(rollout, advice, 0.0, 0.0, torch.Generator().manual_seed(0))
     assert alone["teacher_share"] == 0
     assert alone["largest_kl"] == pytest.approx(alone["approx_kl"])

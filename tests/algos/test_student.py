@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from algos.student import load_student, save_student
-from commands.build import make_view
+from commands.build import make_encoder
 from tests.env.test_egocentric import random_maps
 from tests.students import make_student
 
@@ -18,10 +18,9 @@ def test_an_egocentric_student_of_any_map_has_a_small_network(side: int, left: i
     head = student.actor[0]
     assert isinstance(head, nn.Linear)
     assert head.in_features == 64 * left**2
-    step, _ = student.act(
-        random_maps(2, side, side, 0), student.initial_state(2, CPU), torch.Generator()
-    )
-    assert step["probabilities"].shape == (2, 7)
+    obs = {"image": random_maps(2, side, side, 0)}
+    step, _ = student.act(obs, student.initial_state(2, CPU), torch.Generator())
+    assert step["policy"].shape == (2, 7)
 
 
 def test_what_an_egocentric_student_says_does_not_depend_on_the_corner_of_the_compass() -> None:
@@ -31,14 +30,14 @@ def test_what_an_egocentric_student_says_does_not_depend_on_the_corner_of_the_co
     heading = turned[..., 3]
     turned[..., 3] = torch.where(heading == 4, heading, (heading + 1) % 4)
     ones = torch.ones(5)
-    assert torch.equal(student(maps, ones)[0], student(turned, ones)[0])
+    assert torch.equal(student({"image": maps}, ones)[0], student({"image": turned}, ones)[0])
 
 
 @pytest.mark.parametrize("network", ["paper", "egocentric"])
 def test_a_student_that_was_saved_is_the_same(network: str, tmp_path: Path) -> None:
     student = make_student(network=network)
     save_student(tmp_path / "a.pt", "SimpleDoorKey", 7, student.spec, student.state_dict())
-    again, task, iteration = load_student(tmp_path / "a.pt", CPU, make_view)
+    again, task, iteration = load_student(tmp_path / "a.pt", CPU, make_encoder)
     assert (task, iteration, again.spec) == ("SimpleDoorKey", 7, student.spec)
-    maps = random_maps(5, 10, 10, 0)
-    assert torch.equal(again(maps, torch.ones(5))[0], student(maps, torch.ones(5))[0])
+    obs = {"image": random_maps(5, 10, 10, 0)}
+    assert torch.equal(again(obs, torch.ones(5))[0], student(obs, torch.ones(5))[0])

@@ -1,4 +1,5 @@
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,7 @@ from hypothesis import strategies as st
 
 from algos.evaluator import Evaluation
 from algos.trainer import Report, Trainer
-from commands import build
-from commands.build import make_recorded_planner
+from commands.build import Parts
 from commands.config import Config, make_config
 from commands.settings import fresh_settings
 from utils import checkpoint
@@ -41,8 +41,8 @@ def outcome(iteration: int) -> Evaluation:
 def train(config: Config, folder: Path, stops: set[int]) -> Trainer:
     """Train to the end, stopped after each iteration in `stops` and resumed by a new trainer."""
     while True:
-        teacher = build.make_teacher(config, make_recorded_planner(config.task), 3)
-        trainer = build.make_trainer(config, folder, teacher, Ranks())
+        parts = Parts(config, ExitStack())
+        trainer = parts.trainer(folder, parts.teacher(folder), Ranks())
         if (folder / "checkpoint.pt").exists():
             trainer.restore()
         progress = trainer.progress
@@ -64,9 +64,8 @@ def train(config: Config, folder: Path, stops: set[int]) -> Trainer:
 
 
 def states(trainer: Trainer) -> tuple[dict[str, Any], ...]:
-    parts = trainer.student, trainer.ppo.optimizer
     plain = trainer.schedule.state(), vars(trainer.selection), vars(trainer.teacher_alone)
-    return *(part.state_dict() for part in parts), *plain
+    return trainer.learner.state(), *plain
 
 
 @settings(max_examples=4)
@@ -111,9 +110,8 @@ def test_the_best_of_a_run_that_was_killed_is_the_one_its_checkpoint_speaks_of(
         with pytest.raises(KeyboardInterrupt):
             train(config, tmp_path, set())
     assert not (tmp_path / "best.pt").exists()
-    trainer = build.make_trainer(
-        config, tmp_path, build.make_teacher(config, make_recorded_planner(config.task), 3), Ranks()
-    )
+    parts = Parts(config, ExitStack())
+    trainer = parts.trainer(tmp_path, parts.teacher(tmp_path), Ranks())
     trainer.restore()
     trainer.export()
     saved = checkpoint.load(tmp_path / "best.pt")

@@ -9,13 +9,16 @@ import torch
 from gymnasium.vector import AutoresetMode
 from scipy import stats
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
-from algos.rollout import play
+from algos.play import play
+from env.episode import room
 from env.layouts import Draws
 from env.symbols import COLORS, DONE, DOOR, EMPTY, KEY, LAVA, LEFT, LOCKED, NO_AGENT, WALL
 from env.tensor_rooms import DoorKeyRooms
-from env.vector import Rooms
+from env.vector import FrameStack, RestingEnv, SerialEnvs, Step
 from tests.recordings import TASKS, make_teacher, recording, task
+from utils.tensors import Tensors, rows
 from utils.timing import Stopwatch
 
 CPU = torch.device("cpu")
@@ -30,11 +33,24 @@ def make(name: str, count: int, **options: Any) -> DoorKeyRooms:
     return rooms
 
 
-def make_minigrid(name: str, count: int, frame_stack: int = 1, **options: Any) -> Rooms:
+def make_minigrid(name: str, count: int, **options: Any) -> SerialEnvs:
     def one() -> gym.Env:
         return gym.make(task(name).env_id, disable_env_checker=True, **options).unwrapped
 
-    return Rooms(one, count, frame_stack)
+    return SerialEnvs(lambda: room(one), count)
+
+
+def stacked(rooms: RestingEnv, frames: int) -> RestingEnv:
+    return FrameStack(rooms, frames) if frames > 1 else rooms
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether observations, or what steps return, are the same tensors."""
+    if isinstance(one, Tensor):
+        return one.dtype == other.dtype and torch.equal(one, other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[name], other[name]) for name in one)
+    return len(one) == len(other) and all(map(same, one, other))
 
 
 class Twins:
@@ -45,16 +61,14 @@ class Twins:
         self.minigrid = make_minigrid(name, count, **options)
         self.tensors = make(name, count, **options)
 
-    def reset(self, *, seed: Any = None, options: Any = None) -> tuple[Tensor, dict[str, Any]]:
+    def reset(self, *, seed: Any = None, options: Any = None) -> tuple[Tensors, dict[str, Any]]:
         obs, info = self.minigrid.reset(seed=seed)
-        assert torch.equal(self.tensors.load(self.minigrid.envs), obs)
+        assert same(self.tensors.load(self.minigrid.envs), obs)
         return obs, info
 
-    def step(self, actions: Any) -> tuple[Tensor, Tensor, Tensor, Tensor, dict[str, Any]]:
+    def step(self, actions: Any) -> Step:
         expected, found = self.minigrid.step(actions), self.tensors.step(actions)
-        for one, other in zip(expected[:4], found[:4], strict=True):
-            assert one.dtype == other.dtype
-            assert torch.equal(one, other)
+        assert same(expected, found)
         return found
 
 
@@ -64,16 +78,16 @@ class Chance:
     def __init__(self, within: Any = None, share: float = 1.0) -> None:
         self.within, self.share = within, share
 
-    def initial_state(self, count: int, device: torch.device) -> Tensor:
-        return self.within.initial_state(count, device) if self.within else torch.zeros(count, 0)
+    def initial_state(self, count: int, device: torch.device) -> Tensors:
+        return self.within.initial_state(count, device) if self.within else {}
 
     def act(
-        self, obs: Tensor, state: Tensor, generator: torch.Generator
-    ) -> tuple[dict[str, Tensor], Tensor]:
-        action = torch.randint(7, (len(obs),), generator=generator)
+        self, obs: Tensors, state: Tensors, generator: torch.Generator
+    ) -> tuple[Tensors, Tensors]:
+        action = torch.randint(7, (len(obs["image"]),), generator=generator)
         if self.within:
             step, state = self.within.act(obs, state, generator)
-            at_random = torch.rand(len(obs), generator=generator) < self.share
+            at_random = torch.rand(len(action), generator=generator) < self.share
             action = torch.where(at_random, action, step["action"])
         return {"action": action}, state
 
@@ -95,7 +109,7 @@ def test_every_recorded_step_is_reproduced(name: str) -> None:
     starts = np.flatnonzero(rows["t"] == 0)
     minigrid, rooms = make_minigrid(name, len(starts)), make(name, len(starts))
     minigrid.reset(seed=rows["seed"][starts].tolist())
-    obs = rooms.load(minigrid.envs)
+    obs = rooms.load(minigrid.envs)["image"]
     lengths = np.diff([*starts, len(rows["t"])])
     for t in range(lengths.max()):
         now = np.flatnonzero(t < lengths)
@@ -103,9 +117,11 @@ def test_every_recorded_step_is_reproduced(name: str) -> None:
         np.testing.assert_array_equal(obs[now], rows["obs"][row])
         actions = np.full(len(starts), DONE)
         actions[now] = rows["action"][row]
-        obs, reward, terminated, _, _ = rooms.step(actions)
+        seen, reward, terminated, _, info = rooms.step(actions)
+        obs = seen["image"]
         np.testing.assert_array_equal(reward[now], rows["reward"][row].astype(np.float32))
         np.testing.assert_array_equal(terminated[now], rows["terminated"][row])
+        np.testing.assert_array_equal(info["success"][now], rows["reward"][row] > 0)
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -122,16 +138,13 @@ def test_many_steps_are_those_of_minigrid(name: str) -> None:
         {"agent_view_size": 5},
         {"agent_view_size": 7},
         {"agent_view_size": 15, "max_steps": 30},
-        {"frame_stack": 3},
-        {"grid_size": 12, "max_size": 12, "agent_view_size": 5, "frame_stack": 2},
+        {"grid_size": 12, "max_size": 12, "agent_view_size": 5},
         {"grid_size": 9, "min_size": 4, "max_size": 4},
     ],
     ids=str,
 )
 @pytest.mark.parametrize("name", TASKS)
-def test_other_views_stacks_and_sizes_are_those_of_minigrid(
-    name: str, options: dict[str, Any]
-) -> None:
+def test_other_views_and_sizes_are_those_of_minigrid(name: str, options: dict[str, Any]) -> None:
     if name == "TwoDoor" and "max_size" in options:
         options = {"min_size": options["max_size"], **options}
     twins = Twins(name, 40, **{"max_steps": 40, **options})
@@ -365,16 +378,17 @@ def test_the_teacher_opens_doors_of_new_layouts(name: str) -> None:
 # The vector interface.
 
 
+def in_space(obs: Tensors, rooms: RestingEnv) -> bool:
+    return {name: tensor.numpy() for name, tensor in obs.items()} in rooms.observation_space
+
+
 @pytest.mark.parametrize("name", TASKS)
 def test_gymnasium_makes_them(name: str) -> None:
-    rooms, model = make(name, 3, frame_stack=2), make_minigrid(name, 3, frame_stack=2)
+    rooms, model = make(name, 3), make_minigrid(name, 3)
     assert rooms.metadata["autoreset_mode"] == AutoresetMode.DISABLED
     for field in (
         "num_envs",
-        "map_shape",
-        "num_actions",
-        "view_size",
-        "frame_stack",
+        "described",
         "render_mode",
         "single_observation_space",
         "single_action_space",
@@ -382,30 +396,31 @@ def test_gymnasium_makes_them(name: str) -> None:
         "action_space",
     ):
         assert getattr(rooms, field) == getattr(model, field), field
+    assert rooms.describe(**gym.spec(task(name).env_id).kwargs) == rooms.described
     obs, info = rooms.reset(seed=3)
     assert info == {}
-    assert obs.numpy() in rooms.observation_space
+    assert in_space(obs, rooms)
     rooms.action_space.seed(0)
     for _ in range(5):
         step = rooms.step(rooms.action_space.sample())
-        assert step[0].numpy() in rooms.observation_space
+        assert in_space(step[0], rooms)
         assert [one.dtype for one in step[1:4]] == [torch.float32, torch.bool, torch.bool]
         assert [one.shape for one in step[1:4]] == [(3,)] * 3
 
 
 @pytest.mark.parametrize("name", TASKS)
 def test_a_layout_depends_on_its_seed_alone(name: str) -> None:
-    obs, _ = make(name, 64).reset(seed=100)
+    obs = make(name, 64).reset(seed=100)[0]["image"]
     few = make(name, 3)
-    assert torch.equal(few.reset(seed=[163, 100, 107])[0], obs[[63, 0, 7]])
-    assert torch.equal(few.reset(seed=torch.tensor([107, 163, 107]))[0], obs[[7, 63, 7]])
+    assert torch.equal(few.reset(seed=[163, 100, 107])[0]["image"], obs[[63, 0, 7]])
+    assert torch.equal(few.reset(seed=torch.tensor([107, 163, 107]))[0]["image"], obs[[7, 63, 7]])
     assert len(obs.flatten(1).unique(dim=0)) > 32
 
 
 def test_large_seeds_are_welcome_and_negative_ones_are_not() -> None:
     rooms = make("SimpleDoorKey", 2)
     last, _ = rooms.reset(seed=2**64 - 2)
-    assert torch.equal(rooms.reset(seed=[2**64 - 2, 2**64 - 1])[0], last)
+    assert same(rooms.reset(seed=[2**64 - 2, 2**64 - 1])[0], last)
     with pytest.raises(gym.error.Error):
         rooms.reset(seed=-1)
     with pytest.raises(OverflowError):
@@ -415,35 +430,36 @@ def test_large_seeds_are_welcome_and_negative_ones_are_not() -> None:
 def test_without_seeds_new_rooms_follow_from_the_last_one_given() -> None:
     rooms = make("SimpleDoorKey", 50)
     first, second = rooms.reset(seed=1)[0], rooms.reset()[0]
-    assert not torch.equal(first, second)
-    assert torch.equal(rooms.reset(seed=1)[0], first)
-    assert torch.equal(rooms.reset()[0], second)
+    assert not same(first, second)
+    assert same(rooms.reset(seed=1)[0], first)
+    assert same(rooms.reset()[0], second)
     mixed, _ = rooms.reset(seed=[None] * 49 + [50])
-    assert torch.equal(mixed[49], first[49])
-    assert not torch.equal(mixed, make("SimpleDoorKey", 50).reset()[0])
+    assert torch.equal(mixed["image"][49], first["image"][49])
+    assert not same(mixed, make("SimpleDoorKey", 50).reset()[0])
 
 
 @pytest.mark.parametrize("frame_stack", [1, 2])
 def test_a_finished_room_rests_until_it_is_reset(frame_stack: int) -> None:
-    rooms = make("SimpleDoorKey", 2, max_steps=3, frame_stack=frame_stack)
+    rooms = stacked(make("SimpleDoorKey", 2, max_steps=3), frame_stack)
     rooms.reset(seed=[0, 1])
     for _ in range(3):
         last, _, _, truncated, _ = rooms.step([LEFT, LEFT])
     assert truncated.tolist() == [True, True]
+    first, second = torch.tensor([0]), torch.tensor([1])
     resting, reward, terminated, truncated, _ = rooms.step([LEFT, LEFT])
-    assert torch.equal(resting, last)
+    assert same(resting, last)
     assert (truncated & ~terminated).all()
     assert not reward.any()
-    same, _ = rooms.reset(options={"reset_mask": np.array([False, False])})
-    assert torch.equal(same, last)
+    unchanged, _ = rooms.reset(options={"reset_mask": np.array([False, False])})
+    assert same(unchanged, last)
     fresh, _ = rooms.reset(seed=[9, 9], options={"reset_mask": np.array([True, False])})
-    assert torch.equal(fresh[1], last[1])
-    alone = make("SimpleDoorKey", 1, frame_stack=frame_stack)
-    assert torch.equal(fresh[0], alone.reset(seed=[9])[0][0])
+    assert same(rows(fresh, second), rows(last, second))
+    alone = stacked(make("SimpleDoorKey", 1), frame_stack)
+    assert same(rows(fresh, first), alone.reset(seed=[9])[0])
     obs, _, _, truncated, _ = rooms.step([LEFT, LEFT])
     assert truncated.tolist() == [False, True]
-    assert torch.equal(obs[1], last[1])
-    assert torch.equal(obs[0], alone.step([LEFT])[0][0])
+    assert same(rows(obs, second), rows(last, second))
+    assert same(rows(obs, first), alone.step([LEFT])[0])
 
 
 def test_a_terminated_room_rests_too() -> None:
@@ -451,9 +467,10 @@ def test_a_terminated_room_rests_too() -> None:
     obs, _ = rooms.reset(seed=0)
     generator = torch.Generator().manual_seed(0)
     for _ in range(60):
-        new, reward, terminated, _, _ = rooms.step(torch.randint(7, (200,), generator=generator))
-        assert torch.equal(new[flags], obs[flags])
+        new, reward, terminated, _, info = rooms.step(torch.randint(7, (200,), generator=generator))
+        assert same(rows(new, flags), rows(obs, flags))
         assert not reward[flags].any()
+        assert not info["success"][flags].any()
         assert (terminated | ~flags).all()
         obs, flags = new, terminated
     assert flags.any()
@@ -463,32 +480,34 @@ def test_a_terminated_room_rests_too() -> None:
 @pytest.mark.parametrize("frame_stack", [1, 3])
 def test_the_same_actions_give_the_same_steps(frame_stack: int) -> None:
     actions = torch.randint(7, (40, 16), generator=torch.Generator().manual_seed(0))
-    ours, theirs = (make("LavaDoorKey", 16, frame_stack=frame_stack) for _ in range(2))
-    assert torch.equal(ours.reset(seed=5)[0], theirs.reset(seed=5)[0])
+    ours, theirs = (stacked(make("LavaDoorKey", 16), frame_stack) for _ in range(2))
+    assert same(ours.reset(seed=5)[0], theirs.reset(seed=5)[0])
     for action in actions:
-        one, other = ours.step(action)[:4], theirs.step(action.numpy())[:4]
-        assert all(map(torch.equal, one, other))
+        assert same(ours.step(action), theirs.step(action.numpy()))
 
 
 @pytest.mark.parametrize("count", [1, 4])
 @pytest.mark.parametrize("frame_stack", [1, 3])
 def test_what_was_returned_is_the_callers(count: int, frame_stack: int) -> None:
-    spoilt, plain = (make("SimpleDoorKey", count, frame_stack=frame_stack) for _ in range(2))
-    spoilt.reset(seed=5)[0].fill_(77)
+    spoilt, plain = (stacked(make("SimpleDoorKey", count), frame_stack) for _ in range(2))
+    for tensor in spoilt.reset(seed=5)[0].values():
+        tensor.fill_(77)
     plain.reset(seed=5)
     for action in (LEFT, 2, 1, 2, 5):
-        returned = spoilt.step([action] * count)[:4]
-        assert all(map(torch.equal, returned, plain.step([action] * count)[:4]))
-        for tensor in returned:
+        returned = spoilt.step([action] * count)
+        assert same(returned, plain.step([action] * count))
+        for tensor in tree_leaves(returned):
             tensor.fill_(1)
 
 
 def test_a_step_looks_at_no_value() -> None:
     # Tensors on the device `meta` have none, so that whatever would wait for one fails.
     for name in TASKS:
-        rooms = make(name, 5, frame_stack=2, device="meta")
+        rooms = stacked(make(name, 5, device="meta"), 2)
         obs, _ = rooms.reset(seed=torch.zeros(5, dtype=torch.int64))
-        assert rooms.step(torch.zeros(5, dtype=torch.int64))[0].shape == obs.shape
+        seen = rooms.step(torch.zeros(5, dtype=torch.int64))[0]
+        assert seen.keys() == obs.keys() == {"image", "before"}
+        assert all(seen[name].shape == obs[name].shape for name in seen)
 
 
 @pytest.mark.parametrize("actions", [[0, -5], [0, 7], [1.0, 2.0], [2], 2, [[1, 2]]])
@@ -499,8 +518,7 @@ def test_actions_that_are_none_are_refused_before_anything_moves(actions: Any) -
         rooms.step(actions)
     untouched = DoorKeyRooms(2)
     untouched.reset(seed=0)
-    for here, there in zip(rooms.step([1, 1])[:4], untouched.step([1, 1])[:4], strict=True):
-        assert torch.equal(here, there)
+    assert same(rooms.step([1, 1]), untouched.step([1, 1]))
 
 
 @pytest.mark.parametrize("seed", [torch.zeros(3, dtype=torch.int64), torch.zeros(2)])
@@ -511,10 +529,10 @@ def test_seeds_that_are_none_are_refused(seed: Tensor) -> None:
 
 def test_a_seed_of_numpy_is_a_seed() -> None:
     first, second = (DoorKeyRooms(2).reset(seed=seed)[0] for seed in (np.int64(3), 3))
-    assert torch.equal(first, second)
+    assert same(first, second)
 
 
-@pytest.mark.parametrize("wrong", ["num_envs", "max_steps", "frame_stack"])
+@pytest.mark.parametrize("wrong", ["num_envs", "max_steps"])
 def test_numbers_of_nothing_are_refused(wrong: str) -> None:
     with pytest.raises(ValueError, match=wrong):
         DoorKeyRooms(**{"num_envs": 2, wrong: 0})

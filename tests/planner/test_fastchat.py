@@ -21,10 +21,11 @@ from scipy.stats import binom
 
 import main
 from commands import runs
-from commands.build import make_asking_planner
+from commands.planners import make_asking_planner
+from planner.answers import AnswerStore
 from planner.llm import ChatClient, Prompt
 from planner.plans import Plan, describe, made_plain, parse_reply
-from planner.scene import Scene
+from planner.scene import Scene, SceneReader
 from planner.task import load_task
 from tests.test_main import SMALL, runs_of
 from utils.run_files import CONFIG
@@ -196,7 +197,8 @@ def test_a_student_is_taught_by_what_fastchat_answers(url: str, tmp_path: Path) 
     assert sum(reply in learned for reply in given) > 0.9 * len(given)
 
     config = runs.read_config(runs_of(tmp_path) / "first" / CONFIG)
-    planner = make_asking_planner(config, "vicuna", answers)
+    nouns = SceneReader(TASK.domain.names).nouns()
+    planner = make_asking_planner(config, "vicuna", nouns, AnswerStore(answers, print))
     likely = {}
     for scene, answer in zip(asked, planner.answers(asked), strict=True):
         plans = plans_of(replies[scene.text], planner.nouns)

@@ -2,7 +2,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from commands.build import make_recorded_planner
 from planner.plans import (
     DROP,
     EXPLORE,
@@ -19,7 +18,7 @@ from planner.plans import (
     parse_reply,
 )
 from planner.scene import Scene
-from tests.recordings import TASKS, task
+from tests.recordings import TASKS, recorded_planner
 from utils.errors import UserError
 
 NOUNS = ("blue door", "door2", "door", "red key", "key")
@@ -77,14 +76,12 @@ def test_the_first_known_verb_in_the_fixed_order_counts(words: str, option: Opti
 
 @pytest.mark.parametrize("name", TASKS)
 def test_every_recorded_answer_is_found_and_adds_up(name: str) -> None:
-    spec = task(name)
-    planner = make_recorded_planner(spec)
-    for answer in planner.recorded.values():
+    for answer in recorded_planner(name).recorded.values():
         assert sum(p for p, _ in answer) == pytest.approx(1)
 
 
 def test_an_answer_holds_for_every_colouring() -> None:
-    planner = AnonymousColors(make_recorded_planner(task("ColoredDoorKey")))
+    planner = AnonymousColors(recorded_planner("ColoredDoorKey"))
     scenes = [
         Scene((f"{a} key", f"{b} door"), f"{b} key")
         for a, b in (("red", "blue"), ("blue", "red"), ("grey", "green"))

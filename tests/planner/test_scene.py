@@ -19,7 +19,9 @@ def blank(width: int = 6, height: int = 5, agent: tuple[int, int] = (0, 0)) -> n
 def test_every_recorded_text_is_reproduced(name: str) -> None:
     rows = recording(name)
     reader = SceneReader(task(name).domain.names)
-    scenes = reader.read_episodes(torch.tensor(rows["obs"]), torch.tensor(rows["t"] == 0))
+    scenes = reader.read_episodes(
+        {"image": torch.tensor(rows["obs"])}, torch.tensor(rows["t"] == 0)
+    )
     texts = np.array([scene.text for scene in scenes.distinct])
     np.testing.assert_array_equal(texts[scenes.index], rows["text"][rows["text_index"]])
 
@@ -28,14 +30,14 @@ def test_every_recorded_text_is_reproduced(name: str) -> None:
 def test_acting_step_by_step_remembers_the_same_as_reading_whole_episodes(name: str) -> None:
     rows = recording(name)
     reader, obs = SceneReader(task(name).domain.names), torch.tensor(rows["obs"])
-    whole = reader.read_episodes(obs, torch.tensor(rows["t"] == 0))
+    whole = reader.read_episodes({"image": obs}, torch.tensor(rows["t"] == 0))
     memory = reader.forget(1, obs.device)
     for i in range(600):
         if rows["t"][i] == 0:
             memory = reader.forget(1, obs.device)
-        scenes, memory = reader.read(obs[i : i + 1], memory)
+        scenes, memory = reader.read({"image": obs[i : i + 1]}, memory)
         assert scenes.distinct == [whole.distinct[whole.index[i]]]
-        assert torch.equal(memory[0], whole.cells[i])
+        assert torch.equal(memory["cells"][0], whole.cells[i])
 
 
 def test_a_thing_that_was_picked_up_is_remembered_where_it_lay() -> None:
@@ -44,7 +46,7 @@ def test_a_thing_that_was_picked_up_is_remembered_where_it_lay() -> None:
     held[0, 0, :3] = KEY, 0, 0
     reader = SceneReader({"key": "key"})
     obs = torch.tensor(np.stack([blank(), lying, held, held]))
-    scenes = reader.read_episodes(obs, torch.tensor([True, False, False, True]))
+    scenes = reader.read_episodes({"image": obs}, torch.tensor([True, False, False, True]))
     texts = [scenes.distinct[i].text for i in scenes.index]
     assert texts[1] == "Agent sees <key>, holds <nothing>."
     assert texts[2] == texts[3] == "Agent sees <nothing>, holds <key>."
@@ -56,7 +58,7 @@ def test_numbered_names_go_by_place_and_the_rest_stays_unnamed() -> None:
     for x, y in ((4, 1), (2, 3), (2, 1)):
         obs[x, y, :3] = DOOR, 0, 2
     reader = SceneReader({"door": ["door1", "door2"]})
-    scenes = reader.read_episodes(torch.tensor(obs)[None], torch.tensor([True]))
+    scenes = reader.read_episodes({"image": torch.tensor(obs)[None]}, torch.tensor([True]))
     assert scenes.distinct[0].text == "Agent sees <door1>, <door2>, holds <nothing>."
     assert scenes.cells.tolist() == [[2 * 5 + 1, 2 * 5 + 3]]
 
@@ -67,7 +69,7 @@ def test_colours_and_order_are_told() -> None:
     obs[0, 0, :3] = DOOR, COLORS["green"], 2
     obs[5, 4, :3] = KEY, COLORS["yellow"], 0
     reader = SceneReader({"key": "{color} key", "door": "{color} door"})
-    scenes = reader.read_episodes(torch.tensor(obs)[None], torch.tensor([True]))
+    scenes = reader.read_episodes({"image": torch.tensor(obs)[None]}, torch.tensor([True]))
     text = scenes.distinct[0].text
     assert text == "Agent sees <yellow key>, <green door>, holds <red key>."
 
@@ -77,7 +79,7 @@ def test_of_two_things_with_one_name_the_first_by_place_is_remembered() -> None:
     for x, y in ((4, 1), (2, 3)):
         obs[x, y, :3] = KEY, 0, 0
     reader = SceneReader({"key": "key"})
-    scenes = reader.read_episodes(torch.tensor(obs)[None], torch.tensor([True]))
+    scenes = reader.read_episodes({"image": torch.tensor(obs)[None]}, torch.tensor([True]))
     assert scenes.distinct[0].sees == ("key", "key")
     assert scenes.cells.tolist() == [[2 * 5 + 3]]
 

@@ -11,11 +11,13 @@ from planner.scene import NOWHERE
 from tests.recordings import TASKS, make_teacher, recorded_answers, recording
 from tests.teacher.reference import plan_actions
 from tests.teacher.test_options import maps
+from utils.tensors import Tensors
+from utils.tensors import rows as rows_at
 
 
-def rows_of(name: str) -> tuple[torch.Tensor, torch.Tensor]:
+def rows_of(name: str) -> tuple[Tensors, torch.Tensor]:
     rows = recording(name)
-    return torch.tensor(rows["obs"]), torch.tensor(rows["t"] == 0)
+    return {"image": torch.tensor(rows["obs"])}, torch.tensor(rows["t"] == 0)
 
 
 def draws() -> torch.Generator:
@@ -27,16 +29,16 @@ def test_recorded_distributions_are_met_up_to_ties(name: str) -> None:
     """Exactly where one shortest path is best; else the recording and the port both begin one."""
     rows, teacher = recording(name), make_teacher(name)
     obs, starts = rows_of(name)
-    labels = teacher.label(obs, starts, draws())
+    advice = teacher.advise(obs, starts, draws())
     scenes = teacher.reader.read_episodes(obs, starts)
-    ties = 0
+    shares, ties = advice.by_action(7), 0
     for i, recorded in enumerate(rows["teacher_soft"]):
         where = {
-            word: divmod(cell, obs.shape[2])
+            word: divmod(cell, rows["obs"].shape[2])
             for word, cell in zip(teacher.reader.vocabulary, scenes.cells[i].tolist(), strict=True)
             if cell != NOWHERE
         }
-        answer = labels.answers[labels.index[i]]
+        answer = advice.answers[advice.index[i]]
         allowed = [plan_actions(rows["obs"][i], plan, where) for _, plan in answer]
         mixtures = []
         for actions in itertools.product(*allowed):
@@ -44,37 +46,41 @@ def test_recorded_distributions_are_met_up_to_ties(name: str) -> None:
             np.add.at(mixture, list(actions), [p for p, _ in answer])
             mixtures.append(mixture)
         ties += len(mixtures) > 1
-        for one in (recorded, labels.distribution[i].numpy()):
+        for one in (recorded, shares[i].numpy()):
             assert min(np.abs(mixture - one).max() for mixture in mixtures) < 1e-6
-    assert ties < len(obs) / 3
+    assert ties < len(starts) / 3
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_acting_gives_the_labels_of_whole_episodes(name: str) -> None:
+def test_acting_gives_the_advice_of_whole_episodes(name: str) -> None:
     teacher = make_teacher(name)
     obs, starts = rows_of(name)
-    labels = teacher.label(obs, starts, draws())
+    advice = teacher.advise(obs, starts, draws())
+    shares = advice.by_action(7)
     first = [int(i) for i in starts.nonzero()[:, 0]]
-    length = min(b - a for a, b in itertools.pairwise([*first, len(obs)]))
-    memory, generator = teacher.initial_state(len(first), obs.device), draws()
+    length = min(b - a for a, b in itertools.pairwise([*first, len(starts)]))
+    memory, generator = teacher.initial_state(len(first), starts.device), draws()
     for t in range(length):
         steps = torch.tensor(first) + t
-        step, memory = teacher.act(obs[steps], memory, generator)
-        assert torch.equal(step["greedy"], labels.distribution[steps].argmax(1))
-        assert (labels.distribution[steps].gather(1, step["action"][:, None]) > 0).all()
+        step, memory = teacher.act(rows_at(obs, steps), memory, generator)
+        assert torch.equal(step["advised"], shares[steps])
+        assert torch.equal(step["mode"], shares[steps].argmax(1))
+        assert (shares[steps].gather(1, step["action"][:, None]) > 0).all()
 
 
-def test_a_scene_without_an_answer_has_no_label_and_the_teacher_waits() -> None:
+def test_a_scene_without_an_answer_has_no_advice_and_the_teacher_waits() -> None:
     teacher = make_teacher("SimpleDoorKey")
     del recorded_answers(teacher)["Agent sees <nothing>, holds <nothing>."]
     obs, starts = rows_of("SimpleDoorKey")
-    labels = teacher.label(obs, starts, draws())
-    sums = labels.distribution.sum(1)
-    assert torch.equal(sums > 0, labels.answered)
-    torch.testing.assert_close(sums, labels.answered.float())
-    assert 0 < (~labels.answered).sum() < len(obs)
-    assert labels.answers.count(None) == 1
-    step, _ = teacher.act(obs[:1], teacher.initial_state(1, obs.device), draws())
+    advice = teacher.advise(obs, starts, draws())
+    sums = advice.by_action(7).sum(1)
+    assert torch.equal(sums > 0, advice.answered)
+    torch.testing.assert_close(sums, advice.answered.float())
+    assert 0 < (~advice.answered).sum() < len(starts)
+    assert advice.answers.count(None) == advice.unanswered_scenes == 1
+    first = rows_at(obs, torch.tensor([0]))
+    step, _ = teacher.act(first, teacher.initial_state(1, starts.device), draws())
+    assert not step["advised"].any()
     assert (step["action"].item(), step["unanswered"].item()) == (6, True)
 
 
@@ -82,14 +88,14 @@ def test_no_answer_at_all_is_no_crash() -> None:
     teacher = make_teacher("SimpleDoorKey", hard=True)
     recorded_answers(teacher).clear()
     obs, starts = rows_of("SimpleDoorKey")
-    assert not teacher.label(obs, starts, draws()).distribution.any()
+    assert not teacher.advise(obs, starts, draws()).weights.any()
 
 
 def test_a_hard_teacher_draws_one_plan_with_the_soft_probabilities() -> None:
     obs, starts = rows_of("ColoredDoorKey")
-    soft = make_teacher("ColoredDoorKey").label(obs, starts, draws()).distribution
+    soft = make_teacher("ColoredDoorKey").advise(obs, starts, draws()).by_action(7)
     teacher, generator = make_teacher("ColoredDoorKey", hard=True), draws()
-    drawn = torch.stack([teacher.label(obs, starts, generator).distribution for _ in range(100)])
+    drawn = torch.stack([teacher.advise(obs, starts, generator).by_action(7) for _ in range(100)])
     assert set(drawn.unique().tolist()) == {0, 1}
     assert (drawn.sum(2) == 1).all()
     assert (drawn.mean(0) - soft).abs().max() < 0.3
@@ -99,9 +105,9 @@ def test_a_hard_teacher_draws_one_plan_with_the_soft_probabilities() -> None:
 def test_only_the_newest_frame_of_a_stack_is_looked_at() -> None:
     teacher = make_teacher("SimpleDoorKey")
     obs, starts = rows_of("SimpleDoorKey")
-    stacked = torch.cat([torch.zeros_like(obs), obs], -1)
-    plain = teacher.label(obs, starts, draws()).distribution
-    assert torch.equal(teacher.label(stacked, starts, draws()).distribution, plain)
+    stacked = {**obs, "before": torch.zeros_like(obs["image"])}
+    plain = teacher.advise(obs, starts, draws()).by_action(7)
+    assert torch.equal(teacher.advise(stacked, starts, draws()).by_action(7), plain)
 
 
 def test_what_cannot_be_done_is_a_wait_and_ends_the_plan() -> None:
@@ -116,14 +122,14 @@ def test_what_cannot_be_done_is_a_wait_and_ends_the_plan() -> None:
         plan = ((1.0, parse_plan(words, teacher.reader.nouns())),)
         answers = recorded_answers(teacher)
         answers.update(dict.fromkeys(answers, plan))
-        labels = teacher.label(obs[:1], starts[:1], draws())
-        assert labels.distribution.tolist() == [[0, 0, 0, 0, 0, 0, 1]]
+        advice = teacher.advise(rows_at(obs, torch.tensor([0])), starts[:1], draws())
+        assert advice.by_action(7).tolist() == [[0, 0, 0, 0, 0, 0, 1]]
 
 
-def test_labels_explain_themselves() -> None:
+def test_advice_explains_itself() -> None:
     obs, starts = rows_of("SimpleDoorKey")
-    labels = make_teacher("SimpleDoorKey").label(obs, starts, draws())
-    text, plans = labels.explain(0)
+    advice = make_teacher("SimpleDoorKey").advise(obs, starts, draws())
+    text, plans = advice.explain(0)
     assert text.startswith("Agent sees")
     assert sum(p for p, _ in plans) == pytest.approx(1)
 
@@ -135,7 +141,7 @@ def test_labels_explain_themselves() -> None:
     obs=maps(),
     data=st.data(),
 )
-def test_every_distribution_sums_to_1_or_0(
+def test_the_weights_of_every_step_sum_to_1_or_0(
     name: str, hard: bool, obs: np.ndarray, data: st.DataObject
 ) -> None:
     teacher = make_teacher(name, hard)
@@ -143,9 +149,10 @@ def test_every_distribution_sums_to_1_or_0(
     for text in list(answers):
         if data.draw(st.booleans()):
             del answers[text]
-    episodes = torch.tensor(np.stack([obs] * 3))
-    labels = teacher.label(episodes, torch.tensor([True, False, True]), draws())
-    assert (labels.distribution >= 0).all()
-    torch.testing.assert_close(labels.distribution.sum(1), labels.answered.float())
-    for scene, distribution in zip(labels.index.tolist(), labels.distribution, strict=True):
-        assert (labels.answers[scene] is None) == (not distribution.any())
+    episodes = {"image": torch.tensor(np.stack([obs] * 3))}
+    advice = teacher.advise(episodes, torch.tensor([True, False, True]), draws())
+    assert ((advice.actions >= 0) & (advice.actions < 7)).all()
+    assert (advice.weights >= 0).all()
+    torch.testing.assert_close(advice.weights.sum(1), advice.answered.float())
+    for scene, weights in zip(advice.index.tolist(), advice.weights, strict=True):
+        assert (advice.answers[scene] is None) == (not weights.any())

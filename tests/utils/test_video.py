@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from env.vector import Rooms
+from env.episode import room as single
+from env.vector import SerialEnvs
 from tests.recordings import task
 from utils.video import (
     COLORS,
@@ -29,7 +30,7 @@ AGENT = (255, 0, 0)
 @pytest.fixture(scope="module")
 def room() -> dict[str, np.ndarray]:
     make = lambda: gym.make(task("SimpleDoorKey").env_id, render_mode="rgb_array")  # noqa: E731
-    rooms = Rooms(make, 1)
+    rooms = SerialEnvs(lambda: single(make), 1)
     rooms.reset(seed=[3])
     return rooms.pictures()
 
