@@ -11,12 +11,14 @@ import main
 from algos.evaluator import Evaluation
 from algos.trainer import Report, Trainer
 from planner.planners import make_recorded_planner
+from tests import small_rooms
 from utils import checkpoint
-from utils.config import Config, make_config
+from utils.config import Config, load_task, make_config
 from utils.ranks import Ranks
 from utils.settings import fresh_settings
 
 ITERATIONS = 7
+SMALL = {"traj_per_itr": 1, "batch_size": 8, "device": "cpu", "threads": 1}
 
 
 class Silence:
@@ -81,8 +83,7 @@ def test_a_resumed_run_equals_the_unbroken_one(
 ) -> None:
     chosen = {"recurrent": recurrent, "schedule": schedule, "n_itr": ITERATIONS}
     chosen |= {"eval_interval": 1, "anneal": True}
-    small = {"traj_per_itr": 1, "batch_size": 64, "device": "cpu", "threads": 1}
-    given = fresh_settings(chosen | small)
+    given = fresh_settings({"task": load_task(small_rooms.TASK)} | chosen | SMALL)
     config = make_config(given | {"seed": seed}, "settings")
     with tempfile.TemporaryDirectory() as whole, tempfile.TemporaryDirectory() as parts:
         one = train(config, Path(whole), set())
@@ -98,8 +99,8 @@ def test_a_resumed_run_equals_the_unbroken_one(
 def test_the_best_of_a_run_that_was_killed_is_the_one_its_checkpoint_speaks_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small = {"traj_per_itr": 1, "batch_size": 64, "device": "cpu", "threads": 1}
-    given = fresh_settings(small | {"n_itr": ITERATIONS, "eval_interval": 1, "save_interval": 1})
+    chosen = {"n_itr": ITERATIONS, "eval_interval": 1, "save_interval": 1}
+    given = fresh_settings({"task": load_task(small_rooms.TASK)} | chosen | SMALL)
     config = make_config(given | {"seed": 0}, "settings")
 
     def killed(trainer: Trainer) -> None:
