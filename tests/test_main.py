@@ -671,6 +671,7 @@ def test_bench_measures_draws_and_records(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(main.speeds, "REPEATS", 1)
+    monkeypatch.setattr(main.speeds, "EPISODE", 30)
     monkeypatch.setattr(main.speeds, "SIZES", (10, 12))
     files = ["--json", str(tmp_path / "speeds.json"), "--plot", str(tmp_path / "speeds.png")]
     flags = ["--task", "simpledoorkey", "--num_envs", "4", "40", "--threads", "1"]
