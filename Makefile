@@ -1,5 +1,6 @@
 # make train TASK=SimpleDoorKey   sets up on a fresh machine and trains
 # make test                       sets up and runs the tests
+# make test-slow                  the same as some of those, of very much more
 # make test-fastchat              sets up FastChat beside it and asks a tiny Vicuna there
 
 PYTHON ?= python3
@@ -9,13 +10,16 @@ TASK ?= SimpleDoorKey
 ARGS ?=
 BIN = $(VENV)/bin
 
-.PHONY: train test test-fastchat lint clean
+.PHONY: train test test-slow test-fastchat lint clean
 
 train: $(VENV)/.ready
 	$(BIN)/python main.py train --task $(TASK) --config configs/best.yaml $(ARGS)
 
 test: $(VENV)/.ready-dev
 	$(BIN)/python -m pytest -n 2
+
+test-slow: $(VENV)/.ready-dev
+	$(BIN)/python -m pytest -n 2 -m slow
 
 test-fastchat: $(VENV)/.ready-dev $(FASTCHAT_VENV)/.ready
 	FASTCHAT_PYTHON=$(abspath $(FASTCHAT_VENV)/bin/python) $(BIN)/python -m pytest -m fastchat

@@ -14,6 +14,7 @@ from algos.play import play
 from algos.ppo import PPO
 from algos.wave import Wave
 from env.vector import FrameStack
+from tests import small_rooms
 from tests.algos.test_ppo import SETTINGS
 from tests.recordings import TASKS, make_teacher, recording, task
 from tests.students import advice_of, make_student
@@ -140,8 +141,9 @@ def test_training_resuming_evaluating_and_filming(
     device: str, flags: list[str], tmp_path: Path
 ) -> None:
     where = ["--logdir", str(tmp_path), "--device", device, "--threads", "1"]
-    small = ["--traj_per_itr", "2", "--batch_size", "64", "--num_eval", "2", "--savedir", "run"]
-    assert main.main(["train", *where, *small, *flags, "--n_itr", "1"]) == 0
+    small = ["--traj_per_itr", "2", "--batch_size", "8", "--num_eval", "2", "--savedir", "run"]
+    new = ["--task", small_rooms.TASK, *small, *flags, "--n_itr", "1"]
+    assert main.main(["train", *where, *new]) == 0
     assert main.main(["train", *where, "--savedir", "run", "--resume", "--n_itr", "2"]) == 0
     assert main.main(["eval", *where, "--videos", "1", "--num_eval", "1"]) == 0
     assert main.main(["eval", *where, "--eval_teacher", "--num_eval", "3"]) == 0

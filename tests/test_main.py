@@ -4,6 +4,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,6 +27,8 @@ from commands.flags import parse
 from commands.runs import read_config
 from commands.settings import fresh_settings
 from commands.train import planned_runs
+from planner.task import load_task
+from tests import small_rooms
 from tests.planner.servers import plans, serve
 from utils import checkpoint, seeding
 from utils.log import METRICS, RunLog, TrainingDisplay, read_lines
@@ -33,8 +36,8 @@ from utils.ranks import Ranks
 
 ROOT = Path(__file__).parent.parent
 SMALL = [
-    *("--threads", "1", "--device", "cpu", "--traj_per_itr", "2", "--batch_size", "64"),
-    *("--eval_interval", "1", "--save_interval", "4", "--num_eval", "2"),
+    *("--task", small_rooms.TASK, "--threads", "1", "--device", "cpu", "--traj_per_itr", "2"),
+    *("--batch_size", "8", "--eval_interval", "1", "--save_interval", "4", "--num_eval", "2"),
 ]
 SCALARS = (
     *("Train/Return Mean", "Train/Return Std", "Train/Eplen", "Train/Success Rate", "Train/Loss"),
@@ -182,8 +185,9 @@ def test_an_evaluation_says_which_model_it_is_of(
 def test_a_run_that_falls_below_its_best_says_so_and_keeps_the_best(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    small = {"device": "cpu", "threads": 1, "traj_per_itr": 1, "batch_size": 8}
     config = make_config(
-        fresh_settings({"device": "cpu", "threads": 1, "traj_per_itr": 1, "batch_size": 8})
+        fresh_settings(small | {"task": load_task(small_rooms.TASK)})
         | {"seed": 0, "n_itr": 15, "eval_interval": 1, "save_interval": 4},
         "settings",
     )
@@ -265,13 +269,13 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_happened(
 def test_a_run_goes_on_when_nobody_reads_its_lines(tmp_path: Path) -> None:
     command = [sys.executable, "main.py", "train", "--logdir", str(tmp_path), *SMALL]
     process = subprocess.Popen(
-        [*command, "--n_itr", "4", "--savedir", "piped"], cwd=ROOT, stdout=subprocess.PIPE
+        [*command, "--n_itr", "2", "--savedir", "piped"], cwd=ROOT, stdout=subprocess.PIPE
     )
     assert process.stdout
     process.stdout.readline()
     process.stdout.close()
     assert process.wait() == 0
-    assert done([runs_of(tmp_path) / "piped"]) == [4]
+    assert done([runs_of(tmp_path) / "piped"]) == [2]
 
 
 @pytest.mark.parametrize(
@@ -451,7 +455,7 @@ def test_the_teacher_is_evaluated_without_a_run(tmp_path: Path) -> None:
 
 def test_the_original_commands(trained: Path, tmp_path: Path) -> None:
     flags = ["--task", "SimpleDoorKey", "--savedir", "train", "--offline_planner"]
-    assert train(tmp_path, "--n_itr", "1", "--soft_planner", *flags) == 0
+    assert train(tmp_path, "--n_itr", "1", "--batch_size", "128", "--soft_planner", *flags) == 0
     flags = ["--task", "SimpleDoorKey", "--loaddir", "train", "--savedir", "eval"]
     assert evaluate(tmp_path, *flags) == 0
     assert evaluate(tmp_path, *flags, "--eval_teacher") == 0
@@ -468,18 +472,25 @@ def test_training_starts_from_another_run(trained: Path, tmp_path: Path) -> None
     torch.testing.assert_close(old, new, rtol=0, atol=0)
 
 
-@pytest.fixture
-def broken(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def breakable(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A log tree with a run for each way to be wrong."""
+    logdir = tmp_path_factory.mktemp("broken")
     for name in ("whole", "damaged", "other"):
-        assert train(tmp_path, "--n_itr", "0", "--savedir", name) == 0
+        assert train(logdir, "--n_itr", "0", "--savedir", name) == 0
     for name in ("acmodel.pt", "checkpoint.pt"):
-        path = runs_of(tmp_path) / "damaged" / name
+        path = runs_of(logdir) / "damaged" / name
         path.write_bytes(path.read_bytes()[:1000])
-    path = runs_of(tmp_path) / "other" / "acmodel.pt"
+    path = runs_of(logdir) / "other" / "acmodel.pt"
     content = checkpoint.load(path)
     checkpoint.save(path, {**content, "task": "TwoDoor"})
-    return tmp_path
+    return logdir
+
+
+@pytest.fixture
+def broken(breakable: Path, tmp_path: Path) -> Path:
+    """The same, for one test alone."""
+    return shutil.copytree(breakable, tmp_path, dirs_exist_ok=True)
 
 
 @pytest.mark.parametrize(
@@ -554,7 +565,7 @@ def test_a_wrong_flag_is_said_in_one_line(
 
 
 def test_a_full_disk_stops_the_run_with_one_line_and_keeps_the_last_checkpoint(
-    trained: Path, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
     assert train(tmp_path, "--n_itr", "1", "--savedir", "run") == 0
     folder = runs_of(tmp_path) / "run"
@@ -653,6 +664,7 @@ def test_bench_measures_draws_and_records(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(speeds, "REPEATS", 1)
+    monkeypatch.setattr(speeds, "EPISODE", 30)
     monkeypatch.setattr(speeds, "SIZES", (10, 12))
     files = ["--json", str(tmp_path / "speeds.json"), "--plot", str(tmp_path / "speeds.png")]
     flags = ["--task", "simpledoorkey", "--num_envs", "4", "40", "--threads", "1"]
@@ -742,7 +754,8 @@ def test_the_preset_that_comes_along_can_be_trained_with(
 ) -> None:
     preset = ROOT / "configs" / "best.yaml"
     flags = ["--logdir", str(tmp_path), "--device", "cpu", "--num_envs", "2", "--num_eval", "1"]
-    assert main.main(["train", "--config", str(preset), *flags, "--n_itr", "1"]) == 0
+    new = ["--config", str(preset), "--task", small_rooms.TASK, *flags, "--n_itr", "1"]
+    assert main.main(["train", *new]) == 0
     config = json.loads((tmp_path / "ppo/simpledoorkey/run1/config.json").read_text())
     assert (config["schedule"], config["network"]) == ("matched", "egocentric")
     capsys.readouterr()
@@ -759,7 +772,7 @@ def test_more_rooms_at_once_and_fewer_than_episodes(tmp_path: Path) -> None:
     for count, episodes in ((4, 4), (1, 2)):
         name = f"rooms{count}"
         flags = ["--n_itr", "1", "--num_envs", str(count), "--savedir", name]
-        assert train(tmp_path, *flags) == 0
+        assert train(tmp_path, *flags, "--batch_size", "2") == 0
         saved = checkpoint.load(runs_of(tmp_path) / name / "checkpoint.pt")
         assert saved["progress"]["episodes"] == episodes
 

@@ -1,15 +1,10 @@
-"""One rank of two iterations of training, and in which rooms it played; run by torchrun, or alone.
+"""One rank of two iterations of training, and in which rooms it played."""
 
-torchrun --nproc_per_node=2 -m tests.algos.split_rollout OUT
-"""
-
-import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from algos.evaluator import Evaluation
 from algos.rollout import Rollout
@@ -17,6 +12,7 @@ from commands.build import Parts
 from commands.config import make_config
 from commands.settings import fresh_settings
 from planner.task import load_task
+from tests import small_rooms
 from utils.ranks import Ranks
 from utils.timing import Stopwatch
 
@@ -31,18 +27,17 @@ class Tried(NamedTuple):
         return self.outcome, self.outcome.summary()["success"][1][0]
 
 
-def run() -> None:
-    out, ranks = Path(sys.argv[1]), Ranks()
-    torch.set_num_threads(1)
-    small = {"traj_per_itr": 3, "batch_size": 64, "threads": 1, "device": "cpu"}
+def iterate(ranks: Ranks) -> dict[str, Any]:
+    """What a rank has seen and reckoned."""
+    small = {"traj_per_itr": 3, "batch_size": 8, "threads": 1, "device": "cpu"}
     small |= {"schedule": "matched"}
-    given = fresh_settings({"task": load_task("SimpleDoorKey")} | small)
+    given = fresh_settings({"task": load_task(small_rooms.TASK)} | small)
     config = make_config(given | {"seed": 5}, "test")
     parts = Parts(config, ExitStack())
-    trainer = parts.trainer(out, parts.teacher(out), ranks)
+    trainer = parts.trainer(Path(), parts.teacher(Path()), ranks)
     play, rooms, draws = trainer.play, list[Tensor](), list[Tensor]()
 
-    def noted(seeds: Tensor, generator: torch.Generator, watch: Stopwatch) -> Rollout:
+    def noted(seeds: Tensor, generator: Generator, watch: Stopwatch) -> Rollout:
         rooms.append(seeds)
         draws.append(generator.get_state())
         return play(seeds, generator, watch)
@@ -56,8 +51,4 @@ def run() -> None:
     seen = {"rooms": rooms, "draws": draws, "episodes": trainer.progress.episodes}
     shared = {k: v for k, v in scalars[-1].items() if not k.startswith("Speed/")}
     state = trainer.schedule.state()
-    torch.save({**seen, "scalars": shared, "schedule": state}, out / f"{ranks.number}.pt")
-
-
-if __name__ == "__main__":
-    run()
+    return {**seen, "scalars": shared, "schedule": state}

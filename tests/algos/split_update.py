@@ -1,10 +1,6 @@
-"""One rank of an update on a stored rollout; run by torchrun, or alone.
+"""One rank of an update on a stored rollout."""
 
-torchrun --nproc_per_node=2 -m tests.algos.split_update OUT EPISODES STEPS BATCH
-"""
-
-import sys
-from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -41,20 +37,11 @@ def stored(episodes: range, steps: list[int], student: Student) -> tuple[Rollout
     return Rollout.join(parts), torch.cat(labels)
 
 
-def main() -> None:
-    out, batch = Path(sys.argv[1]), int(sys.argv[2])
-    steps = [int(count) for count in sys.argv[3:]]
-    torch.set_num_threads(1)
+def update(ranks: Ranks, batch: int, *steps: int) -> dict[str, Any]:
+    """What a rank has after an update on episodes of so many steps."""
     student = make_student()
-    ranks = Ranks()
-    rollout, labels = stored(ranks.share(len(steps)), steps, student)
+    rollout, labels = stored(ranks.share(len(steps)), [*steps], student)
     settings = SETTINGS.__class__(**{**vars(SETTINGS), "batch_size": batch})
-    ppo = PPO(student, settings, ranks)
-    means = ppo.update(
-        rollout, advice_of(labels), 2.0, 0.0, torch.Generator().manual_seed(ranks.number)
-    )
-    torch.save({"weights": student.state_dict(), "means": means}, out / f"{ranks.number}.pt")
-
-
-if __name__ == "__main__":
-    main()
+    ppo, draws = PPO(student, settings, ranks), torch.Generator().manual_seed(ranks.number)
+    means = ppo.update(rollout, advice_of(labels), 2.0, 0.0, draws)
+    return {"weights": student.state_dict(), "means": means}

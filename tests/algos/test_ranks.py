@@ -11,50 +11,58 @@ import psutil
 import pytest
 import torch
 
+import main
+from tests.algos.split import parts
 from tests.test_main import ROOT, SMALL, runs_of, scalars
 from utils import checkpoint
+from utils.ranks import Ranks
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
 
 
-def results(out: Path, launcher: list[str], module: str, *words: object) -> list[dict[str, Any]]:
-    """What each rank has written."""
-    out.mkdir()
-    command = [*launcher, "-m", f"tests.algos.{module}", str(out), *map(str, words)]
-    subprocess.run(command, cwd=ROOT, check=True)
-    return [torch.load(path) for path in sorted(out.iterdir())]
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """What each of two ranks has in the end, by the parts of `tests.algos.split`."""
+    out = tmp_path_factory.mktemp("both")
+    subprocess.run([*TORCHRUN, "-m", "tests.algos.split", str(out)], cwd=ROOT, check=True)
+    return [torch.load(out / f"{number}.pt") for number in range(2)]
 
 
-def update(out: Path, launcher: list[str], batch: int, *steps: int) -> list[dict[str, Any]]:
-    """What each rank has after an update on episodes of so many steps."""
-    return results(out, launcher, "split_update", batch, *steps)
+@pytest.fixture(scope="module")
+def alone() -> dict[str, Any]:
+    """The same of this process on the whole."""
+    return parts(Ranks())
 
 
-def test_two_ranks_update_as_one_process_does_on_the_whole(tmp_path: Path) -> None:
-    (alone,) = update(tmp_path / "alone", [sys.executable], 128, 40, 24, 30, 34)
-    first, second = update(tmp_path / "both", TORCHRUN, 128, 40, 24, 30, 34)
-    for name, weights in alone["weights"].items():
+def test_two_ranks_update_as_one_process_does_on_the_whole(
+    alone: dict[str, Any], both: list[dict[str, Any]]
+) -> None:
+    whole, first, second = (rank["update"] for rank in (alone, *both))
+    for name, weights in whole["weights"].items():
         assert torch.equal(first["weights"][name], second["weights"][name])
         torch.testing.assert_close(first["weights"][name], weights, rtol=0, atol=2e-5)
     assert first["means"] == second["means"]
-    assert first["means"] == pytest.approx(alone["means"], rel=1e-3, abs=1e-4)
+    assert first["means"] == pytest.approx(whole["means"], rel=1e-3, abs=1e-4)
 
 
-def test_ranks_with_rollouts_of_different_length_finish_together(tmp_path: Path) -> None:
-    first, second = update(tmp_path / "both", TORCHRUN, 20, 90, 33)
+def test_ranks_with_rollouts_of_different_length_finish_together(
+    both: list[dict[str, Any]],
+) -> None:
+    first, second = (rank["uneven"] for rank in both)
     for name, weights in first["weights"].items():
         assert torch.equal(weights, second["weights"][name])
 
 
-def test_ranks_play_in_rooms_of_their_own_and_count_them_together(tmp_path: Path) -> None:
-    (alone,) = results(tmp_path / "alone", [sys.executable], "split_rollout")
-    first, second = results(tmp_path / "both", TORCHRUN, "split_rollout")
-    for whole, one, other in zip(alone["rooms"], first["rooms"], second["rooms"], strict=True):
+def test_ranks_play_in_rooms_of_their_own_and_count_them_together(
+    alone: dict[str, Any], both: list[dict[str, Any]]
+) -> None:
+    everything, first, second = (rank["rollout"] for rank in (alone, *both))
+    for whole, one, other in zip(everything["rooms"], first["rooms"], second["rooms"], strict=True):
         assert len(one) == 1
         assert torch.equal(torch.cat([one, other]), whole)
     for one, other in zip(first["draws"], second["draws"], strict=True):
         assert not torch.equal(one, other)
-    assert first["episodes"] == second["episodes"] == alone["episodes"] == 6
+    assert first["episodes"] == second["episodes"] == everything["episodes"] == 6
     assert first["scalars"] == second["scalars"]
     assert first["schedule"] == second["schedule"]
     assert 0.3 < first["schedule"]["teacher"] < 6 / 9
@@ -88,8 +96,7 @@ def test_a_run_of_two_ranks_has_one_log_and_goes_on_alone_when_one_dies(tmp_path
     done = checkpoint.load(folder / "checkpoint.pt")["progress"]["iteration"]
     assert done >= 2
     resume = ["--savedir", "two", "--resume", "--n_itr", str(done + 2)]
-    alone = [sys.executable, "main.py", "train", "--logdir", str(tmp_path), *resume]
-    subprocess.run(alone, cwd=ROOT, check=True)
+    assert main.main(["train", "--logdir", str(tmp_path), *resume]) == 0
     shown = scalars(folder)
     assert shown["Train/Loss"] == [*range(1, done + 3)]
     assert shown["Test/Return"] == [*range(2, done + 3, 2)]
@@ -117,13 +124,18 @@ def test_ctrl_c_stops_two_ranks_after_an_iteration(tmp_path: Path) -> None:
     assert job.wait() != 0
 
 
-def test_what_cannot_be_split_is_said_in_one_line(tmp_path: Path) -> None:
-    for flags, words in (
-        (["--batch_size", "127"], "--batch_size 127 cannot be split over 2 ranks"),
-        (["--num_envs", "1"], "--num_envs: 1 rooms are not enough for 2 ranks"),
-    ):
-        job = start(tmp_path / flags[0], *flags)
-        out = job.communicate()[0]
-        assert job.returncode != 0
-        assert f"error: {words}" in out
-        assert "Error:" not in out.replace("ChildFailedError:", "")
+def test_what_cannot_be_split_is_said_in_one_line(
+    both: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    words = {
+        "batch_size": "--batch_size 127 cannot be split over 2 ranks",
+        "num_envs": "--num_envs: 1 rooms are not enough for 2 ranks",
+    }
+    lead, other = (rank["refusals"] for rank in both)
+    assert lead == {flag: (1, f"error: {said}\n") for flag, said in words.items()}
+    assert all(error == "" for _, error in other.values())
+    job = start(tmp_path, "--batch_size", "127")
+    out = job.communicate()[0]
+    assert job.returncode != 0
+    assert f"error: {words['batch_size']}" in out
+    assert "Error:" not in out.replace("ChildFailedError:", "")

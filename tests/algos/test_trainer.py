@@ -13,10 +13,13 @@ from algos.trainer import Report, Trainer
 from commands.build import Parts
 from commands.config import Config, make_config
 from commands.settings import fresh_settings
+from planner.task import load_task
+from tests import small_rooms
 from utils import checkpoint
 from utils.ranks import Ranks
 
 ITERATIONS = 7
+SMALL = {"traj_per_itr": 1, "batch_size": 8, "device": "cpu", "threads": 1}
 
 
 class Silence:
@@ -80,8 +83,7 @@ def test_a_resumed_run_equals_the_unbroken_one(
 ) -> None:
     chosen = {"recurrent": recurrent, "schedule": schedule, "n_itr": ITERATIONS}
     chosen |= {"eval_interval": 1, "anneal": True}
-    small = {"traj_per_itr": 1, "batch_size": 64, "device": "cpu", "threads": 1}
-    given = fresh_settings(chosen | small)
+    given = fresh_settings({"task": load_task(small_rooms.TASK)} | chosen | SMALL)
     config = make_config(given | {"seed": seed}, "settings")
     with tempfile.TemporaryDirectory() as whole, tempfile.TemporaryDirectory() as parts:
         one = train(config, Path(whole), set())
@@ -97,8 +99,8 @@ def test_a_resumed_run_equals_the_unbroken_one(
 def test_the_best_of_a_run_that_was_killed_is_the_one_its_checkpoint_speaks_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small = {"traj_per_itr": 1, "batch_size": 64, "device": "cpu", "threads": 1}
-    given = fresh_settings(small | {"n_itr": ITERATIONS, "eval_interval": 1, "save_interval": 1})
+    chosen = {"n_itr": ITERATIONS, "eval_interval": 1, "save_interval": 1}
+    given = fresh_settings({"task": load_task(small_rooms.TASK)} | chosen | SMALL)
     config = make_config(given | {"seed": 0}, "settings")
 
     def killed(trainer: Trainer) -> None:

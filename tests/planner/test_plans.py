@@ -38,6 +38,7 @@ PIECES = [
     "use ",
     "door",
 ]
+texts = st.lists(st.sampled_from(PIECES) | st.text(max_size=5), max_size=30).map("".join)
 things = st.sampled_from(NOUNS)
 options = st.one_of(
     st.builds(Option, st.sampled_from([GO_TO, PICK_UP, DROP, OPEN]), things),
@@ -149,11 +150,22 @@ def test_a_reply_without_a_plan_is_none(reply: str) -> None:
     assert parse_reply(reply, NOUNS) is None
 
 
-@settings(max_examples=10_000)
-@given(st.lists(st.sampled_from(PIECES) | st.text(max_size=5), max_size=30).map("".join))
-def test_any_text_is_taken(reply: str) -> None:
+def assert_taken(reply: str) -> None:
     plan = parse_reply(reply, NOUNS)
     assert plan is None or 1 <= len(plan) <= 32
+
+
+@settings(max_examples=1000)
+@given(texts)
+def test_any_text_is_taken(reply: str) -> None:
+    assert_taken(reply)
+
+
+@pytest.mark.slow
+@settings(max_examples=10_000)
+@given(texts)
+def test_any_of_very_many_texts_is_taken(reply: str) -> None:
+    assert_taken(reply)
 
 
 @pytest.mark.parametrize("piece", [*PIECES, "a", " ", "<" * 9, "use " * 3, "1. "])

@@ -1,0 +1,44 @@
+"""One rank of all that is split in tests: what it has in the end, by the name of each part.
+
+torchrun --nproc_per_node=2 -m tests.algos.split OUT
+"""
+
+import io
+import sys
+from contextlib import redirect_stderr
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import main
+from tests.algos.split_rollout import iterate
+from tests.algos.split_update import update
+from utils.ranks import Ranks
+
+UNSPLIT = {"batch_size": 127, "num_envs": 1}
+
+
+def parts(ranks: Ranks) -> dict[str, dict[str, Any]]:
+    torch.set_num_threads(1)
+    return {"update": update(ranks, 128, 40, 24, 30, 34), "rollout": iterate(ranks)}
+
+
+def refusal(out: Path, flag: str, value: int) -> tuple[int, str]:
+    """The exit code and the error of a run that cannot be split."""
+    with redirect_stderr(io.StringIO()) as error:
+        code = main.main(["train", "--logdir", str(out), f"--{flag}", str(value)])
+    return code, error.getvalue()
+
+
+def run() -> None:
+    """Meetings cost little; processes that meet cost much."""
+    out, ranks = Path(sys.argv[1]), Ranks()
+    content = parts(ranks)
+    content["uneven"] = update(ranks, 20, 90, 33)
+    content["refusals"] = {flag: refusal(out, flag, value) for flag, value in UNSPLIT.items()}
+    torch.save(content, out / f"{ranks.number}.pt")
+
+
+if __name__ == "__main__":
+    run()
