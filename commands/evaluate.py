@@ -21,7 +21,7 @@ from utils.errors import UserError
 from utils.files import write_json
 from utils.log import say, table
 from utils.run_files import ANSWERS, BEST, CONFIG
-from utils.video import write_mp4
+from utils.video import write_film
 
 
 def run(args: argparse.Namespace) -> int:
@@ -125,7 +125,7 @@ def evaluate_with(
     }
     write_json(target / "eval.json", content)
     say(f"wrote {target / 'eval.json'}")
-    for old in target.glob("episode-*.mp4"):
+    for old in (*target.glob("episode-*.mp4"), *target.glob("episode-*.gif")):
         old.unlink()
     if args.videos:
         environment = parts.domain.single_environments(1, render=True)
@@ -133,8 +133,9 @@ def evaluate_with(
         for seed in seeds[: args.videos]:
             draws = seeding.generator(config.seed, seeding.VIDEO, seed, device=place)
             frames = film_episode(environment, filmed, narrator, kind, names, seed, draws, device)
-            write_mp4(target / f"episode-{seed}.mp4", frames)
-            say(f"wrote {target / f'episode-{seed}.mp4'}")
+            film = target / f"episode-{seed}.{'gif' if args.gif else 'mp4'}"
+            write_film(film, frames)
+            say(f"wrote {film}")
     if outcome.unanswered_steps:
         say(f"{outcome.unanswered_steps} steps were in scenes without an answer: it waited there")
     return config.task.name, outcome.row(target.parent.name)

@@ -180,6 +180,7 @@ def add_eval_flags(command: argparse.ArgumentParser) -> None:
     add("--eval_teacher", action="store_true", help="let the teacher act; needs no run")
     add("--deterministic", action="store_true", help="take the likeliest action")
     add("--videos", type=int, default=0, metavar="K", help="film the first K episodes as mp4")
+    add("--gif", action="store_true", help="film them as animated images instead")
 
 
 def add_record_flags(command: argparse.ArgumentParser) -> None:

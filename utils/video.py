@@ -89,11 +89,17 @@ def _ends(value: float, signed: bool) -> tuple[float, float]:
     return low, high
 
 
-def write_mp4(path: Path, frames: Sequence[Image.Image]) -> None:
-    """An H.264 film that browsers play; its last frame stays for a while."""
+def write_film(path: Path, frames: Sequence[Image.Image]) -> None:
+    """An animated image, or an H.264 film that browsers play, by the name's suffix, .gif or .mp4;
+    its last frame stays for a while."""
+    content = as_gif(frames) if path.suffix == ".gif" else _as_mp4(frames)
+    write_atomically(path, lambda part: part.write_bytes(content))
+
+
+def _as_mp4(frames: Sequence[Image.Image]) -> bytes:
     stays = [frames[-1]] * (OUTCOME_SECONDS * FRAMES_PER_SECOND - 1)
     film = np.stack([np.asarray(frame) for frame in (*frames, *stays)])
-    content = iio.imwrite(
+    content: bytes = iio.imwrite(
         "<bytes>",
         film,
         extension=".mp4",
@@ -104,7 +110,7 @@ def write_mp4(path: Path, frames: Sequence[Image.Image]) -> None:
         macro_block_size=2,
         output_params=["-movflags", "+faststart"],
     )
-    write_atomically(path, lambda part: part.write_bytes(content))
+    return content
 
 
 def as_gif(frames: Sequence[Image.Image], scale: float = 0.5) -> bytes:

@@ -20,7 +20,7 @@ from utils.video import (
     Caption,
     as_gif,
     compose,
-    write_mp4,
+    write_film,
 )
 
 ACTIONS = ("left", "right", "forward")
@@ -48,7 +48,7 @@ def test_the_outcome_fills_the_frame_and_stays(room: dict[str, np.ndarray], tmp_
         picture = np.asarray(frame)[HEADER : HEADER + side, MARGIN : MARGIN + side]
         rims = picture[0], picture[-1], picture[:, 0], picture[:, -1]
         assert all((rim < 240).all() for rim in rims)
-    write_mp4(tmp_path / "film.mp4", [moment, moment, outcome])
+    write_film(tmp_path / "film.mp4", [moment, moment, outcome])
     assert len(iio.imread(tmp_path / "film.mp4", plugin="FFMPEG")) == 2 + 2 * 4
     gif = Image.open(io.BytesIO(as_gif([moment, moment, outcome])))
     durations = []
