@@ -19,7 +19,7 @@ from commands import runs
 from commands.flags import parse
 from commands.train import planned_runs
 from planner.task import load_task
-from tests.test_main import ROOT, SMALL, evaluate, runs_of, train
+from tests.running import ROOT, SMALL, evaluate, runs_of, train
 from utils import checkpoint
 from utils.errors import UserError
 from utils.log import TrainingDisplay

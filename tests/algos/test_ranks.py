@@ -13,7 +13,7 @@ import torch
 
 import main
 from tests.algos.split import parts
-from tests.test_main import ROOT, SMALL, runs_of, scalars
+from tests.running import ROOT, SMALL, runs_of, scalars
 from utils import checkpoint
 from utils.ranks import Ranks
 

@@ -8,6 +8,7 @@ from planner.patience import Patience
 from planner.together import Asker, Want
 
 PROMPT = Prompt("Advise.", "Agent sees <key>, holds <nothing>.")
+SCENES = [f"scene {number}" for number in range(6)]
 
 
 def asker(url: str, key: str | None = None, attempts: int = 3, **patience: Any) -> Asker:
@@ -36,3 +37,8 @@ def ask(asked: Asker, n: int, about: str = "") -> list[str]:
     if failure := asked.patience.away or wanted.failure:
         raise failure
     return replies
+
+
+def warm(asked: Asker) -> None:
+    """Let it know how long a reply takes."""
+    ask(asked, 1, "warm up")

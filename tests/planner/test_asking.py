@@ -1,52 +1,21 @@
+"""What a planner asks, how it counts the replies, and how it goes on without them."""
+
 import itertools
 import json
-import os
-import signal
-import subprocess
-import sys
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import main
-from planner.answers import AnswerStore, Question
-from planner.asking import AskingPlanner
-from planner.llm import ChatClient
-from planner.patience import Patience
 from planner.plans import describe, parse_plan
 from planner.scene import Scene
-from planner.together import Asker, in_thread
+from tests.planner.planners import SCENES, planner, until_it_answers
 from tests.planner.servers import Frozen, Handler, hang, in_turn, plans, serve, status
-from tests.test_main import ROOT, SMALL, runs_of
-from utils import checkpoint
 from utils.errors import UserError
-from utils.log import waiting
-
-SCENES = [Scene((), None), Scene(("key",), None), Scene(("key", "door"), None)]
-QUESTION = Question("Task", "Agent sees <key>, holds <nothing>.", "0" * 16, "model", 1.0)
-
-
-def planner(url: str, folder: Path, told: list[str], **options: Any) -> AskingPlanner:
-    """One whose server has a second to start, and is tried again every twentieth of one."""
-    given: dict[str, Any] = {"n": 4, "retries": 1, "strict": False, "optional": False} | options
-    quick = {"first": 1.0, "least": 1.0, "shortest": 0.05, "longest": 0.05}
-    patience = Patience(strict=given["strict"], **(quick | given.pop("patience", {})))
-    store = AnswerStore(folder / "answers.jsonl", told.append)
-    return AskingPlanner(
-        Asker(ChatClient(url, "model", 1.0, connect=1.0), patience, attempts=2, pause=0.001),
-        store,
-        "Task",
-        "Advise.",
-        ("door", "key"),
-        tell=told.append,
-        progress=waiting,
-        **given,
-    )
 
 
 def test_equal_plans_are_counted_and_no_scene_is_asked_about_twice(tmp_path: Path) -> None:
@@ -106,13 +75,6 @@ def test_empty_replies_count_as_no_advice_among_the_others(tmp_path: Path) -> No
         ((answer,),) = asking.answers(SCENES[:1])
     assert (answer[0], describe(answer[1])) == (1.0, "explore")
     assert asking.counts()["Replies Without Plan"] == 4
-
-
-def until_it_answers(asking: AskingPlanner, scenes: list[Scene] = SCENES) -> None:
-    """As a run does: ask again and again."""
-    limit = time.monotonic() + 10
-    while None in asking.answers(scenes):
-        assert time.monotonic() < limit
 
 
 def test_without_its_server_it_goes_on_and_says_so_once(tmp_path: Path) -> None:
@@ -260,42 +222,6 @@ def test_what_is_known_needs_no_server(tmp_path: Path) -> None:
     assert (tmp_path / "answers.jsonl").read_text() == lines
 
 
-def test_a_torn_line_costs_itself_alone(tmp_path: Path) -> None:
-    told: list[str] = []
-    path = tmp_path / "answers.jsonl"
-    store = AnswerStore(path, told.append)
-    store.add(QUESTION, "one")
-    store.add(QUESTION, "two\nlines")
-    whole = path.read_bytes()
-    for cut in range(len(whole)):
-        path.write_bytes(whole[:cut])
-        again = AnswerStore(path, told.append)
-        kept = whole[:cut].count(b"\n")
-        assert again.replies(QUESTION) == ["one", "two\nlines"][:kept]
-        again.add(QUESTION, "three")
-        assert AnswerStore(path, told.append).replies(QUESTION)[-1] == "three"
-        again.close()
-    assert any("torn" in line for line in told)
-
-
-def test_two_runs_share_a_store(tmp_path: Path) -> None:
-    first, second = (AnswerStore(tmp_path / "shared.jsonl", print) for _ in range(2))
-    first.add(QUESTION, "one")
-    second.add(QUESTION, "two")
-    first.refresh()
-    assert first.replies(QUESTION) == second.replies(QUESTION) == ["one", "two"]
-    other = QUESTION._replace(temperature=0.5)
-    assert first.replies(other) == []
-
-
-def test_two_runs_that_share_a_store_do_not_ask_the_same(tmp_path: Path) -> None:
-    with serve(plans) as server:
-        both = [planner(server.url, tmp_path, []) for _ in range(2)]
-        jobs = [in_thread(partial(one.answers, SCENES)) for one in both]
-        assert jobs[0].result() == jobs[1].result()
-        assert sum(body.get("n", 1) for body, _ in server.requests) == 4 * len(SCENES)
-
-
 def test_one_scene_that_is_refused_does_not_keep_the_others_from_their_answers(
     tmp_path: Path,
 ) -> None:
@@ -318,171 +244,3 @@ def test_one_scene_that_is_refused_does_not_keep_the_others_from_their_answers(
             assert asking.answers(SCENES) == answers
             assert time.monotonic() < limit
     assert [SCENES[0].text in line for line in told] == [True]
-
-
-def test_who_needs_nothing_does_not_wait_for_who_asks(tmp_path: Path) -> None:
-    with serve(plans) as server:
-        one, other = (planner(server.url, tmp_path, told := []) for _ in range(2))
-        answers = one.answers(SCENES[:1])
-        with one.store.locked():
-            assert other.answers(SCENES[:1]) == answers
-            waiting_one = in_thread(partial(other.answers, SCENES))
-            while not any("waiting for another run" in line for line in told):
-                assert not waiting_one.done()
-        assert None not in waiting_one.result()
-
-
-def test_a_file_of_something_else_is_no_store(tmp_path: Path) -> None:
-    path = tmp_path / "notes.md"
-    path.write_text("# Notes\nNothing.\n")
-    with pytest.raises(UserError, match="holds no answers"):
-        AnswerStore(path, print)
-    assert path.read_text() == "# Notes\nNothing.\n"
-
-
-def test_a_student_is_trained_by_an_llm_over_http(tmp_path: Path) -> None:
-    os.environ["LLM_API_KEY"] = "sesame-4711"
-    flags = ["train", "--logdir", str(tmp_path), *SMALL, "--n_itr", "2", "--savedir", "taught"]
-    try:
-        with serve(plans) as server:
-            assert main.main([*flags, "--llm", "openai", "--llm_url", server.url]) == 0
-            assert server.requests[0][1]["Authorization"] == "Bearer sesame-4711"
-            resume = ["train", "--logdir", str(tmp_path), "--savedir", "taught", "--resume"]
-            assert main.main([*resume, "--n_itr", "3"]) == 0
-            texts = [body["messages"][1]["content"] for body, _ in server.requests]
-            # The first reply of all comes alone, the others about its scene together.
-            assert len(texts) == len(set(texts)) + 1
-    finally:
-        del os.environ["LLM_API_KEY"]
-    assert (runs_of(tmp_path) / "taught" / "answers.jsonl").is_file()
-    assert all(b"sesame" not in path.read_bytes() for path in tmp_path.rglob("*.*"))
-
-
-def test_a_wrong_key_ends_a_run_at_once_unless_the_llm_is_optional(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with serve(status(401)) as server:
-        llm = ["--llm", "vicuna", "--llm_url", server.url]
-        flags = ["train", "--logdir", str(tmp_path), *SMALL, "--n_itr", "1", *llm]
-        assert main.main(flags) == 1
-        error = capsys.readouterr().err
-        assert "error: the LLM does not answer" in error
-        assert "LLM_API_KEY" in error
-        assert error.count("\n") == 1
-        assert len(server.requests) == 1
-        assert main.main([*flags, "--llm_optional", "--llm_strict"]) == 1
-        assert "give one of them" in capsys.readouterr().err
-        assert main.main([*flags, "--llm_optional"]) == 0
-        assert "going on without the LLM" in capsys.readouterr().out
-        # A run that is resumed may become stricter.
-        resume = ["train", "--logdir", str(tmp_path), "--resume", "--n_itr", "2"]
-        assert main.main([*resume, "--llm_strict"]) == 1
-        assert "the LLM does not answer" in capsys.readouterr().err
-
-
-def test_a_trial_without_answers_does_not_send_the_teacher_away(tmp_path: Path) -> None:
-    """A schedule that compares with the teacher would else find it matched from the start."""
-    flags = ["--schedule", "matched", "--llm", "vicuna", "--llm_optional", "--n_itr", "0"]
-    with serve(status(401)) as server:
-        where = ["--logdir", str(tmp_path), "--savedir", "run", "--llm_url", server.url]
-        assert main.main(["train", *SMALL, *flags, *where]) == 0
-    content = checkpoint.load(runs_of(tmp_path) / "run" / "checkpoint.pt")
-    assert content["teacher_alone"]["unanswered_steps"] > 0
-    assert content["schedule"]["lacking"] == 1
-
-
-def start_training(tmp_path: Path, url: str, *flags: str) -> subprocess.Popen[str]:
-    """A real process that learns from a server; its output can be read line by line."""
-    command = ["train", "--logdir", str(tmp_path), *SMALL, "--savedir", "taught"]
-    return subprocess.Popen(
-        [sys.executable, "-u", "main.py", *command, "--llm", "openai", "--llm_url", url, *flags],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def until(process: subprocess.Popen[str], words: str) -> None:
-    """Read a process's output up to a line with these words; fails if there is none."""
-    assert process.stdout
-    seen = []
-    for line in process.stdout:
-        seen.append(line)
-        if words in line:
-            return
-    raise AssertionError("".join(seen))
-
-
-def stored(folder: Path) -> list[dict[str, Any]]:
-    lines = (runs_of(folder) / "taught" / "answers.jsonl").read_text().splitlines()
-    return [json.loads(line) for line in lines]
-
-
-def test_a_server_may_go_away_and_come_back_during_training(tmp_path: Path) -> None:
-    # One reply, the nine others about its scene, and then nothing more.
-    with serve(in_turn(plans, plans, lambda handler, _: handler.reset())) as server:
-        port = server.server_port
-        training = start_training(tmp_path, server.url, "--n_itr", "1000", "--llm_workers", "1")
-        try:
-            until(training, "going on without the LLM")
-            server.shutdown()
-            server.server_close()
-            kept = stored(tmp_path)
-            assert len(kept) == 10
-            with serve(plans, port) as again:
-                until(training, "the LLM answers again")
-                training.send_signal(signal.SIGINT)
-                until(training, "continue with")
-                assert training.wait() == 130
-                texts = [body["messages"][1]["content"] for body, _ in again.requests]
-        finally:
-            training.kill()
-            training.wait()
-    assert stored(tmp_path)[: len(kept)] == kept
-    assert not {entry["scene"] for entry in kept} & set(texts)
-
-
-def test_a_kill_while_asking_loses_at_most_the_reply_under_way(tmp_path: Path) -> None:
-    """And two Ctrl-C end a run whose server hangs."""
-    hanging = threading.Event()
-    lock = threading.Lock()
-    answered = []
-
-    def singles_then_silence(handler: Handler, body: dict[str, Any]) -> None:
-        if "n" in body:
-            handler.answer(400, b"")
-            return
-        with lock:
-            if len(answered) < 7:
-                answered.append(body)
-                plans(handler, body)
-                return
-        hanging.set()
-        handler.rfile.read(1)
-
-    with serve(singles_then_silence) as server:
-        training = start_training(tmp_path, server.url, "--n_itr", "3", "--llm_workers", "1")
-        try:
-            assert hanging.wait(60)
-            training.kill()
-            training.wait()
-            # The client asks again only after it has the reply before, and stores that at once.
-            assert len(stored(tmp_path)) in (6, 7)
-            training = start_training(tmp_path, server.url, "--n_itr", "3", "--resume")
-            until(training, "asking")
-            training.send_signal(signal.SIGINT)
-            until(training, "once more")
-            training.send_signal(signal.SIGINT)
-            assert training.wait(30) == 130
-        finally:
-            training.kill()
-            training.wait()
-    with serve(plans) as server:
-        resume = ["--resume", "--llm_url", server.url]
-        assert main.main(["train", "--logdir", str(tmp_path), "--savedir", "taught", *resume]) == 0
-    done = checkpoint.load(runs_of(tmp_path) / "taught" / "checkpoint.pt")
-    assert done["progress"]["iteration"] == 3
-    entries = stored(tmp_path)
-    scenes = Counter(entry["scene"] for entry in entries)
-    assert set(scenes.values()) == {10}

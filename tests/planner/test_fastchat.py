@@ -27,7 +27,7 @@ from planner.llm import ChatClient, Prompt
 from planner.plans import Plan, describe, made_plain, parse_reply
 from planner.scene import Scene, SceneReader
 from planner.task import load_task
-from tests.test_main import SMALL, runs_of
+from tests.running import SMALL, runs_of
 from utils.run_files import CONFIG
 
 pytestmark = pytest.mark.fastchat

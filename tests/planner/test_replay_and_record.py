@@ -18,7 +18,7 @@ from planner.scene import Scene
 from planner.task import load_plans, load_task
 from tests.planner.askers import ask, asker
 from tests.planner.servers import in_turn, plans, serve, status
-from tests.test_main import ROOT, SMALL
+from tests.running import ROOT, SMALL
 from utils.chat_server import MAX_REQUEST, ChatRequest, Message
 
 NOUNS = ("door", "key")

@@ -1,4 +1,4 @@
-"""Many replies at once, from servers that refuse, hang, queue and wake."""
+"""Many replies at once, from servers that refuse, queue and are slow."""
 
 import threading
 import time
@@ -6,23 +6,8 @@ from typing import Any
 
 import pytest
 
-from planner.faults import LLMError
-from planner.together import Asker, in_thread
-from tests.planner.askers import ask, asker, want
-from tests.planner.servers import (
-    Behaviour,
-    Frozen,
-    Handler,
-    drip,
-    drip_headers,
-    hang,
-    in_turn,
-    plans,
-    serve,
-    status,
-)
-
-SCENES = [f"scene {number}" for number in range(6)]
+from tests.planner.askers import SCENES, ask, asker, want, warm
+from tests.planner.servers import Handler, hang, in_turn, plans, serve, status
 
 
 class Serial:
@@ -44,11 +29,6 @@ class Serial:
             self.under_way -= 1
             self.done.append(time.monotonic())
         plans(handler, body)
-
-
-def warm(asked: Asker) -> None:
-    """Let it know how long a reply takes."""
-    ask(asked, 1, "warm up")
 
 
 @pytest.mark.parametrize("code", [400, 422])
@@ -200,110 +180,6 @@ def test_choices_that_are_made_one_after_another_are_waited_for() -> None:
         assert sum(body.get("n", 1) for body, _ in server.requests) == 30
 
 
-def test_a_server_that_answers_is_waited_for_however_slow_it_becomes() -> None:
-    """Each reply takes longer than the one before, the last one many times the least patience."""
-    seconds = [0.1, 0.2, 0.4, 0.8]
-
-    def slower(handler: Handler, body: dict[str, Any]) -> None:
-        time.sleep(seconds.pop(0))
-        plans(handler, body)
-
-    with serve(slower) as server:
-        asked = asker(server.url, first=5.0, least=0.1)
-        asked.one_at_a_time = True
-        asked.patience.workers = 1
-        assert len(ask(asked, 4)) == 4
-        assert len(server.requests) == 4
-
-
-@pytest.mark.parametrize("silence", [hang, drip, drip_headers])
-def test_a_server_that_falls_silent_costs_its_patience_once(silence: Behaviour) -> None:
-    with serve(in_turn(plans, silence)) as server:
-        asked = asker(server.url, first=30.0, least=0.3)
-        warm(asked)
-        patience = asked.patience.seconds()
-        began = time.monotonic()
-        with pytest.raises(LLMError, match=rf"no answer within {patience:.3g} s"):
-            ask(asked, 1)
-        assert patience <= time.monotonic() - began < 15
-        assert len(server.requests) == 2
-
-
-def test_a_late_reply_counts() -> None:
-    frozen = Frozen()
-    with serve(frozen) as server:
-        asked = asker(server.url, least=0.2)
-        warm(asked)
-        frozen.awake.clear()
-        came = threading.Event()
-        wanted = want(1, lambda _: came.set())
-        asked.ask([wanted])
-        assert asked.patience.away
-        assert not came.is_set()
-        frozen.awake.set()
-        assert came.wait(5)
-        assert wanted.missing() == 0
-        while asked.patience.away:
-            assert len(server.requests) == 2
-
-
-def test_patience_doubles_when_it_was_too_short_and_is_short_again_after_answers() -> None:
-    with serve(in_turn(plans, hang, plans)) as server:
-        asked = asker(server.url, least=0.5, workers=1)
-        warm(asked)
-        short = asked.patience.seconds()
-        with pytest.raises(LLMError):
-            ask(asked, 1)
-        assert asked.patience.seconds() == pytest.approx(2 * short)
-        asked.patience.answered()
-        asked.one_at_a_time = True
-        ask(asked, 25)
-        assert 0.5 <= asked.patience.seconds() < 2 * short
-
-
-def test_a_server_that_never_answers_is_given_its_time_and_no_more() -> None:
-    with serve(hang) as server:
-        began = time.monotonic()
-        with pytest.raises(LLMError, match="no answer"):
-            ask(asker(server.url, first=0.4, strict=False), 10)
-        assert 0.4 <= time.monotonic() - began < 4
-        assert [body.get("n") for body, _ in server.requests] == [None]
-
-
-def test_a_server_that_starts_late_is_waited_for() -> None:
-    """It refuses connections first, and then says 503, as while it loads a model."""
-    with serve(plans) as server:
-        url, port = server.url, server.server_port
-    asked = asker(url, first=30.0, strict=False)
-    replies = in_thread(lambda: ask(asked, 3))
-    while asked.client.usage.failures < 5:
-        assert not replies.done()
-    with serve(in_turn(*[status(503)] * 5, plans), port):
-        assert len(replies.result(20)) == 3
-    with pytest.raises(LLMError, match="no connection"):
-        ask(asker(url, first=30.0, strict=True), 3)
-
-
-@pytest.mark.parametrize("code", [400, 401, 404])
-def test_a_mistake_is_not_waited_for(code: int) -> None:
-    with serve(status(code)) as server:
-        with pytest.raises(LLMError, match=f"answers {code}"):
-            ask(asker(server.url, first=30.0, strict=False), 10)
-        assert len(server.requests) == 1
-
-
-def test_the_first_reason_is_kept_not_the_last_silence() -> None:
-    def out_of_memory(handler: Handler, body: dict[str, Any]) -> None:
-        handler.answer(500, b'{"detail": "CUDA out of memory"}')
-
-    for last in (hang, lambda handler, _: handler.reset()):
-        with serve(in_turn(plans, out_of_memory, last)) as server:
-            asked = asker(server.url, least=0.2)
-            warm(asked)
-            with pytest.raises(LLMError, match="answers 500: CUDA out of memory"):
-                ask(asked, 1)
-
-
 def test_what_fails_alone_does_not_keep_the_others_from_their_answers() -> None:
     def crash_on_one(handler: Handler, body: dict[str, Any]) -> None:
         crashes = body["messages"][1]["content"] == SCENES[0]
@@ -325,44 +201,3 @@ def test_a_server_that_is_down_is_not_asked_by_each_scene() -> None:
         asked.ask([want(10, about=scene) for scene in SCENES])
         assert "answers 500" in str(asked.patience.away)
         assert len(server.requests) <= 1 + 4
-
-
-def test_a_silent_server_is_tried_at_growing_intervals_with_one_reply_each() -> None:
-    pauses = [0.1, 0.2, *[0.4] * 5]
-    tries: list[tuple[float, float]] = []
-    with serve(in_turn(plans, hang)) as server:
-        asked = asker(server.url, least=0.1, shortest=0.05, longest=0.4)
-        warm(asked)
-        asked.ask([want(1)])
-        # Whoever waited for a try would now wait for a minute.
-        asked.patience.least = 60.0
-        while len(tries) <= len(pauses):
-            before = time.monotonic()
-            if asked.patience.due():
-                tries.append((before, time.monotonic()))
-                asked.try_again(want(10))
-                assert time.monotonic() - before < 30
-        while len(server.requests) < 2 + len(tries):
-            assert time.monotonic() - tries[-1][1] < 30
-        assert not any("n" in body for body, _ in server.requests)
-    for (earlier, _), (_, later), pause in zip(tries, tries[1:], pauses, strict=False):
-        assert later - earlier >= pause
-    # If they went on to double, the last one alone would take so long.
-    assert tries[-1][0] - tries[0][1] < 0.05 * 2 ** len(pauses)
-
-
-def test_a_server_that_wakes_is_used_again_with_all_that_it_can() -> None:
-    frozen = Frozen()
-    with serve(frozen) as server:
-        asked = asker(server.url, least=0.1, shortest=0.02, longest=0.1)
-        warm(asked)
-        frozen.awake.clear()
-        wanted = want(10)
-        asked.ask([wanted])
-        frozen.awake.set()
-        while asked.patience.away:
-            if asked.patience.due():
-                asked.try_again(wanted)
-        asked.ask([wanted])
-        assert wanted.missing() <= 0
-        assert asked.patience.away is None

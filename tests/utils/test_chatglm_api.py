@@ -12,7 +12,7 @@ import pytest
 from planner.faults import LLMError
 from tests.planner.askers import PROMPT, ask, asker
 from tests.planner.servers import Behaviour, Handler, plans, serve
-from tests.test_main import ROOT
+from tests.running import ROOT
 
 COMMAND = [sys.executable, "-m", "utils.chatglm_api"]
 

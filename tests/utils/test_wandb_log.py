@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from wandb.proto.wandb_internal_pb2 import Record
 
-from tests.test_main import ROOT, SMALL, runs_of, train
+from tests.running import ROOT, SMALL, runs_of, train
 from utils.log import METRICS, read_lines
 
 OFFLINE = os.environ | {"WANDB_MODE": "offline"}

@@ -1,0 +1,40 @@
+"""The benchmark: what it measures, draws and records."""
+
+import json
+from pathlib import Path
+
+import imageio.v3 as iio
+import pytest
+
+import main
+from commands import speeds
+
+
+def test_bench_measures_draws_and_records(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speeds, "REPEATS", 1)
+    monkeypatch.setattr(speeds, "EPISODE", 30)
+    monkeypatch.setattr(speeds, "SIZES", (10, 12))
+    files = ["--json", str(tmp_path / "speeds.json"), "--plot", str(tmp_path / "speeds.png")]
+    flags = ["--task", "simpledoorkey", "--num_envs", "4", "40", "--threads", "1"]
+    assert main.main(["bench", *flags, *files]) == 0
+    out = capsys.readouterr().out
+    for word in ("environment + labels", "Gymnasium's vector", "training, update"):
+        assert f"SimpleDoorKey  {word}" in out
+    measured = json.loads((tmp_path / "speeds.json").read_text())["speeds"]
+    assert all(s["steps_per_second"] * s["seconds"] == pytest.approx(s["steps"]) for s in measured)
+    for size, rooms, room_bytes in ((10, 4, 825), (12, 40, 8 * (144 + 1) + 17)):
+        alone, labels, both = (
+            next(s for s in measured if (s["what"], s["size"], s["rooms"]) == (what, size, rooms))
+            for what in ("environment", "labels", "environment + labels")
+        )
+        cost = 1 / alone["steps_per_second"] + 1 / labels["steps_per_second"]
+        assert 1 / both["steps_per_second"] == pytest.approx(cost)
+        assert alone["room_bytes"] == room_bytes
+    assert {(s["rooms"], s["size"]) for s in measured if s["what"] == "labels"} == {
+        (rooms, size) for rooms in (4, 40) for size in (10, 12)
+    }
+    assert iio.imread(tmp_path / "speeds.png").std() > 0
+    assert main.main(["bench", "--num_envs", "0"]) == 1
+    assert main.main(["bench", "--plot", str(tmp_path / "speeds.jpgg")]) == 1

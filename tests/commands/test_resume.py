@@ -1,0 +1,145 @@
+"""Runs that are stopped and go on as if nothing had happened."""
+
+import json
+import signal
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import torch
+
+import main
+from commands.flags import parse
+from commands.train import planned_runs
+from tests.running import (
+    ROOT,
+    SCALARS,
+    SMALL,
+    TESTS,
+    assert_same_run,
+    done,
+    evaluate,
+    runs_of,
+    scalars,
+    train,
+)
+from utils import checkpoint
+from utils.log import METRICS, read_lines
+from utils.ranks import Ranks
+
+
+def test_a_verdict_that_a_kill_has_cost_is_given_when_the_run_is_resumed(tmp_path: Path) -> None:
+    assert train(tmp_path, "--n_itr", "5", "--savedir", "run") == 0
+    folder = runs_of(tmp_path) / "run"
+    names = "acmodel.pt", "best.pt"
+    before = [checkpoint.load(folder / name) for name in names]
+    verdict = (folder / "verdict.json").read_text()
+    for name in (*names, "verdict.json"):
+        (folder / name).unlink()
+    assert main.main(["train", "--logdir", str(tmp_path), "--savedir", "run", "--resume"]) == 0
+    assert (folder / "verdict.json").read_text() == verdict
+    for name, kept in zip(names, before, strict=True):
+        made = checkpoint.load(folder / name)
+        assert made["iteration"] == kept["iteration"]
+        torch.testing.assert_close(made["weights"], kept["weights"], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_stopped_run_goes_on_as_if_nothing_had_happened(
+    trained: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    command = [sys.executable, "main.py", "train", "--logdir", str(tmp_path), *SMALL]
+    flags = ["--n_itr", "8", "--savedir", "cut", "--save_interval", "3"]
+    process = subprocess.Popen([*command, *flags], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    for line in process.stdout:
+        if " 4/8: " in line:
+            process.send_signal(number)
+            break
+    rest = process.stdout.read()
+    code = process.wait()
+    folder = runs_of(tmp_path) / "cut"
+    done = checkpoint.load(folder / "checkpoint.pt")["progress"]["iteration"]
+    if number == signal.SIGKILL:
+        assert (code, done) in ((-number, 3), (-number, 6))
+    else:
+        assert code == 128 + number
+        assert "--resume" in rest
+        assert 4 <= done < 8
+    resume = ["--savedir", "cut", "--resume"]
+    assert main.main(["train", "--logdir", str(tmp_path), *resume]) == 0
+    assert_same_run(runs_of(trained) / "whole", folder)
+    shown = scalars(folder)
+    assert all(shown[name] == [*range(1, 9)] for name in SCALARS)
+    assert all(shown[name] == [*range(1, 9)] for name in TESTS)
+    assert [row["iteration"] for row in read_lines(folder / METRICS)] == [*range(1, 9)]
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--recurrent"],
+        ["--schedule", "adaptive", "--gae", "--hard"],
+        ["--frame_stack", "2", "--kl_until", "3"],
+        ["--network", "egocentric", "--schedule", "matched", "--recurrent", "--frame_stack", "2"],
+    ],
+)
+def test_every_kind_of_run_can_be_split(tmp_path: Path, flags: list[str]) -> None:
+    assert train(tmp_path, "--savedir", "whole", "--n_itr", "4", *flags) == 0
+    assert train(tmp_path, "--savedir", "split", "--n_itr", "1", *flags) == 0
+    assert main.main(["train", "--logdir", str(tmp_path), "--resume", "--n_itr", "4"]) == 0
+    assert_same_run(runs_of(tmp_path) / "whole", runs_of(tmp_path) / "split")
+    assert evaluate(tmp_path, "--loaddir", "split", *(f for f in flags if f == "--recurrent")) == 0
+
+
+def test_several_seeds_train_and_are_evaluated(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(tmp_path, "--seed_list", "0", "1", "--savedir", "train", "--n_itr", "1") == 0
+    folders = [runs_of(tmp_path) / f"train-{seed}" for seed in (0, 1)]
+    weights = [checkpoint.load(folder / "acmodel.pt")["weights"] for folder in folders]
+    assert not torch.equal(weights[0]["actor.0.bias"], weights[1]["actor.0.bias"])
+    assert evaluate(tmp_path, "--loaddir", "train") == 0
+    assert all((folder / "eval" / "eval.json").is_file() for folder in folders)
+    assert "train-1" in capsys.readouterr().out
+    resume = ["train", "--logdir", str(tmp_path), "--resume", "--n_itr", "2", "--savedir", "train"]
+    assert main.main([*resume, "--seed_list", "1"]) == 0
+    assert done(folders) == [1, 2]
+    assert main.main(resume) == 0
+    assert done(folders) == [2, 2]
+
+
+def test_what_was_stopped_before_its_turn_is_resumed_too(tmp_path: Path) -> None:
+    flags = ["--seed_list", "4", "5", "--savedir", "two", "--n_itr", "1", "--recurrent"]
+    folders = [runs_of(tmp_path) / f"two-{seed}" for seed in (4, 5)]
+    args = parse(["train", "--logdir", str(tmp_path), *SMALL, *flags])
+    with ExitStack() as owned:
+        planned = planned_runs(args, Ranks(), owned)
+    assert [folder for folder, _ in planned] == folders
+    assert main.main(["train", "--logdir", str(tmp_path), "--savedir", "two", "--resume"]) == 0
+    assert done(folders) == [1, 1]
+    assert checkpoint.load(folders[1] / "acmodel.pt")["network"]["recurrent"]
+
+
+def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
+    assert train(tmp_path, "--n_itr", "2", "--savedir", "run") == 0
+    path = runs_of(tmp_path) / "run" / "config.json"
+    before = path.read_bytes()
+    resume = ["train", "--logdir", str(tmp_path), "--savedir", "run", "--resume", "--n_itr"]
+    assert main.main([*resume, "1"]) == 0
+    assert path.read_bytes() == before
+    assert main.main([*resume, "3"]) == 0
+    config = json.loads(path.read_text())
+    assert config["n_itr"] == 3
+    assert len(config["provenance"]["resumed"]) == 1
+    assert config["provenance"]["command"] == json.loads(before)["provenance"]["command"]
+
+
+@pytest.mark.parametrize("flags", [["--rooms", "gym"], ["--precision", "bf16"]])
+def test_other_rooms_and_arithmetic_train_and_resume(tmp_path: Path, flags: list[str]) -> None:
+    assert train(tmp_path, "--savedir", "whole", "--n_itr", "2", *flags) == 0
+    assert train(tmp_path, "--savedir", "split", "--n_itr", "1", *flags) == 0
+    assert main.main(["train", "--logdir", str(tmp_path), "--resume", "--n_itr", "2"]) == 0
+    assert_same_run(runs_of(tmp_path) / "whole", runs_of(tmp_path) / "split")

@@ -1,0 +1,166 @@
+"""Real runs whose teacher is an LLM over HTTP, with servers that refuse, go away and hang."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import main
+from tests.planner.servers import Handler, in_turn, plans, serve, status
+from tests.running import ROOT, SMALL, runs_of
+from utils import checkpoint
+
+
+def test_a_student_is_trained_by_an_llm_over_http(tmp_path: Path) -> None:
+    os.environ["LLM_API_KEY"] = "sesame-4711"
+    flags = ["train", "--logdir", str(tmp_path), *SMALL, "--n_itr", "2", "--savedir", "taught"]
+    try:
+        with serve(plans) as server:
+            assert main.main([*flags, "--llm", "openai", "--llm_url", server.url]) == 0
+            assert server.requests[0][1]["Authorization"] == "Bearer sesame-4711"
+            resume = ["train", "--logdir", str(tmp_path), "--savedir", "taught", "--resume"]
+            assert main.main([*resume, "--n_itr", "3"]) == 0
+            texts = [body["messages"][1]["content"] for body, _ in server.requests]
+            # The first reply of all comes alone, the others about its scene together.
+            assert len(texts) == len(set(texts)) + 1
+    finally:
+        del os.environ["LLM_API_KEY"]
+    assert (runs_of(tmp_path) / "taught" / "answers.jsonl").is_file()
+    assert all(b"sesame" not in path.read_bytes() for path in tmp_path.rglob("*.*"))
+
+
+def test_a_wrong_key_ends_a_run_at_once_unless_the_llm_is_optional(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serve(status(401)) as server:
+        llm = ["--llm", "vicuna", "--llm_url", server.url]
+        flags = ["train", "--logdir", str(tmp_path), *SMALL, "--n_itr", "1", *llm]
+        assert main.main(flags) == 1
+        error = capsys.readouterr().err
+        assert "error: the LLM does not answer" in error
+        assert "LLM_API_KEY" in error
+        assert error.count("\n") == 1
+        assert len(server.requests) == 1
+        assert main.main([*flags, "--llm_optional", "--llm_strict"]) == 1
+        assert "give one of them" in capsys.readouterr().err
+        assert main.main([*flags, "--llm_optional"]) == 0
+        assert "going on without the LLM" in capsys.readouterr().out
+        # A run that is resumed may become stricter.
+        resume = ["train", "--logdir", str(tmp_path), "--resume", "--n_itr", "2"]
+        assert main.main([*resume, "--llm_strict"]) == 1
+        assert "the LLM does not answer" in capsys.readouterr().err
+
+
+def test_a_trial_without_answers_does_not_send_the_teacher_away(tmp_path: Path) -> None:
+    """A schedule that compares with the teacher would else find it matched from the start."""
+    flags = ["--schedule", "matched", "--llm", "vicuna", "--llm_optional", "--n_itr", "0"]
+    with serve(status(401)) as server:
+        where = ["--logdir", str(tmp_path), "--savedir", "run", "--llm_url", server.url]
+        assert main.main(["train", *SMALL, *flags, *where]) == 0
+    content = checkpoint.load(runs_of(tmp_path) / "run" / "checkpoint.pt")
+    assert content["teacher_alone"]["unanswered_steps"] > 0
+    assert content["schedule"]["lacking"] == 1
+
+
+def start_training(tmp_path: Path, url: str, *flags: str) -> subprocess.Popen[str]:
+    """A real process that learns from a server; its output can be read line by line."""
+    command = ["train", "--logdir", str(tmp_path), *SMALL, "--savedir", "taught"]
+    return subprocess.Popen(
+        [sys.executable, "-u", "main.py", *command, "--llm", "openai", "--llm_url", url, *flags],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def until(process: subprocess.Popen[str], words: str) -> None:
+    """Read a process's output up to a line with these words; fails if there is none."""
+    assert process.stdout
+    seen = []
+    for line in process.stdout:
+        seen.append(line)
+        if words in line:
+            return
+    raise AssertionError("".join(seen))
+
+
+def stored(folder: Path) -> list[dict[str, Any]]:
+    lines = (runs_of(folder) / "taught" / "answers.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_a_server_may_go_away_and_come_back_during_training(tmp_path: Path) -> None:
+    # One reply, the nine others about its scene, and then nothing more.
+    with serve(in_turn(plans, plans, lambda handler, _: handler.reset())) as server:
+        port = server.server_port
+        training = start_training(tmp_path, server.url, "--n_itr", "1000", "--llm_workers", "1")
+        try:
+            until(training, "going on without the LLM")
+            server.shutdown()
+            server.server_close()
+            kept = stored(tmp_path)
+            assert len(kept) == 10
+            with serve(plans, port) as again:
+                until(training, "the LLM answers again")
+                training.send_signal(signal.SIGINT)
+                until(training, "continue with")
+                assert training.wait() == 130
+                texts = [body["messages"][1]["content"] for body, _ in again.requests]
+        finally:
+            training.kill()
+            training.wait()
+    assert stored(tmp_path)[: len(kept)] == kept
+    assert not {entry["scene"] for entry in kept} & set(texts)
+
+
+def test_a_kill_while_asking_loses_at_most_the_reply_under_way(tmp_path: Path) -> None:
+    """And two Ctrl-C end a run whose server hangs."""
+    hanging = threading.Event()
+    lock = threading.Lock()
+    answered = []
+
+    def singles_then_silence(handler: Handler, body: dict[str, Any]) -> None:
+        if "n" in body:
+            handler.answer(400, b"")
+            return
+        with lock:
+            if len(answered) < 7:
+                answered.append(body)
+                plans(handler, body)
+                return
+        hanging.set()
+        handler.rfile.read(1)
+
+    with serve(singles_then_silence) as server:
+        training = start_training(tmp_path, server.url, "--n_itr", "3", "--llm_workers", "1")
+        try:
+            assert hanging.wait(60)
+            training.kill()
+            training.wait()
+            # The client asks again only after it has the reply before, and stores that at once.
+            assert len(stored(tmp_path)) in (6, 7)
+            training = start_training(tmp_path, server.url, "--n_itr", "3", "--resume")
+            until(training, "asking")
+            training.send_signal(signal.SIGINT)
+            until(training, "once more")
+            training.send_signal(signal.SIGINT)
+            assert training.wait(30) == 130
+        finally:
+            training.kill()
+            training.wait()
+    with serve(plans) as server:
+        resume = ["--resume", "--llm_url", server.url]
+        assert main.main(["train", "--logdir", str(tmp_path), "--savedir", "taught", *resume]) == 0
+    done = checkpoint.load(runs_of(tmp_path) / "taught" / "checkpoint.pt")
+    assert done["progress"]["iteration"] == 3
+    entries = stored(tmp_path)
+    scenes = Counter(entry["scene"] for entry in entries)
+    assert set(scenes.values()) == {10}

@@ -1,0 +1,69 @@
+"""The command line, called as users call it, and what is looked at in the runs that it leaves."""
+
+from pathlib import Path
+
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import main
+from tests import small_rooms
+from utils import checkpoint
+
+ROOT = Path(__file__).parent.parent
+SMALL = [
+    *("--task", small_rooms.TASK, "--threads", "1", "--device", "cpu", "--traj_per_itr", "2"),
+    *("--batch_size", "8", "--eval_interval", "1", "--save_interval", "4", "--num_eval", "2"),
+]
+SCALARS = (
+    *("Train/Return Mean", "Train/Return Std", "Train/Eplen", "Train/Success Rate", "Train/Loss"),
+    *("Train/Mean Entropy", "Train/Kickstarting Loss", "Train/Policy Loss", "Train/Value Loss"),
+    *("Train/Kickstarting Coef", "Train/Approx KL", "Train/Clip Fraction"),
+    *("Train/Explained Variance", "Train/Agreement", "Train/Unanswered Steps"),
+    *("Train/Approx KL Largest", "Train/Gradient Norm", "Train/Weight Norm"),
+    *("Train/Teacher's Share of the Gradient", "Train/Timed Out", "Train/Failed Early"),
+    *("Speed/Environment", "Speed/Policy", "Speed/Teacher", "Speed/Update", "Speed/Total"),
+    "Speed/Seconds",
+)
+TESTS = (
+    *("Test/Return", "Test/Eplen", "Test/Success Rate", "Test/Success Rate Deterministic"),
+    *("Test/Timed Out", "Test/Failed Early"),
+)
+
+
+def train(logdir: Path, *flags: str) -> int:
+    return main.main(["train", "--logdir", str(logdir), *SMALL, *flags])
+
+
+def evaluate(logdir: Path, *flags: str) -> int:
+    return main.main(["eval", "--logdir", str(logdir), "--threads", "1", *flags])
+
+
+def runs_of(logdir: Path) -> Path:
+    return logdir / "ppo" / "simpledoorkey"
+
+
+def scalars(folder: Path) -> dict[str, list[int]]:
+    """Name -> the iterations that TensorBoard shows."""
+    events = EventAccumulator(str(folder), size_guidance={"scalars": 0})
+    events.Reload()
+    return {name: [e.step for e in events.Scalars(name)] for name in events.Tags()["scalars"]}
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    kept = ("acmodel.pt", "weights"), ("checkpoint.pt", "learner"), ("checkpoint.pt", "best")
+    for name, key in kept:
+        first, second = (checkpoint.load(folder / name)[key] for folder in (one, other))
+        torch.testing.assert_close(first, second, rtol=0, atol=0)
+    for key in ("selection", "schedule", "teacher_alone"):
+        first, second = (checkpoint.load(folder / "checkpoint.pt")[key] for folder in (one, other))
+        assert first == second
+    unclocked = {"progress": ("iteration", "steps", "episodes")}
+    for key, names in unclocked.items():
+        first, second = (checkpoint.load(folder / "checkpoint.pt")[key] for folder in (one, other))
+        assert [first[name] for name in names] == [second[name] for name in names]
+
+
+def done(folders: list[Path]) -> list[int]:
+    """The iterations that each run has behind it."""
+    saved = [checkpoint.load(folder / "checkpoint.pt") for folder in folders]
+    return [content["progress"]["iteration"] for content in saved]
