@@ -26,13 +26,13 @@ def test_bench_measures_draws_and_records(
     assert all(s["steps_per_second"] * s["seconds"] == pytest.approx(s["steps"]) for s in measured)
     for size, rooms, room_bytes in ((10, 4, 825), (12, 40, 8 * (144 + 1) + 17)):
         alone, labels, both = (
-            next(s for s in measured if (s["what"], s["size"], s["rooms"]) == (what, size, rooms))
+            next(s for s in measured if (s["what"], s["size"], s["environments"]) == (what, size, rooms))
             for what in ("environment", "labels", "environment + labels")
         )
         cost = 1 / alone["steps_per_second"] + 1 / labels["steps_per_second"]
         assert 1 / both["steps_per_second"] == pytest.approx(cost)
         assert alone["room_bytes"] == room_bytes
-    assert {(s["rooms"], s["size"]) for s in measured if s["what"] == "labels"} == {
+    assert {(s["environments"], s["size"]) for s in measured if s["what"] == "labels"} == {
         (rooms, size) for rooms in (4, 40) for size in (10, 12)
     }
     assert iio.imread(tmp_path / "speeds.png").std() > 0
