@@ -26,8 +26,10 @@ def test_bench_measures_draws_and_records(
     assert all(s["steps_per_second"] * s["seconds"] == pytest.approx(s["steps"]) for s in measured)
     for size, rooms, room_bytes in ((10, 4, 825), (12, 40, 8 * (144 + 1) + 17)):
         alone, labels, both = (
-            next(s for s in measured if (s["what"], s["size"], s["environments"]) == (what, size, rooms))
-            for what in ("environment", "labels", "environment + labels")
+            next(s for s in measured if (s["what"], s["size"], s["environments"]) == each)
+            for each in (
+                (what, size, rooms) for what in ("environment", "labels", "environment + labels")
+            )
         )
         cost = 1 / alone["steps_per_second"] + 1 / labels["steps_per_second"]
         assert 1 / both["steps_per_second"] == pytest.approx(cost)
