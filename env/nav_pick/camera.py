@@ -26,8 +26,8 @@ STEEP = 1e9
 """The largest inverse of a direction: a ray along a wall never meets it."""
 MISS = 1e12
 CHUNK, CUDA_CHUNK = 2**16, 2**20
-"""Pixels at a time: for each CPU thread so many as PyTorch gives a thread of its own, and as its
-cache holds; on a GPU about as many as its cache holds."""
+"""Pixels at a time: for each thread of a CPU, where fewer, longer operations pay as long as a few
+megabytes hold them; on a GPU about as many as its cache holds."""
 
 
 class DepthCamera:

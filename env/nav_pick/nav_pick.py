@@ -138,8 +138,8 @@ class NavPickHomes(RestingEnv):
         reward = before - now["remaining"] + self.rewards.success * success
         reward -= self.rewards.contact * contact + self.rewards.time * ~resting
         now["terminated"] |= success | (now["collisions"] >= self.max_collisions)
-        shortest = now["shortest"] / torch.maximum(now["shortest"], now["path_length"])
-        now["spl"] += shortest * success
+        shortest = now["shortest"].clamp(min=1e-6)
+        now["spl"] += success * shortest / torch.maximum(shortest, now["path_length"])
         flags = now["terminated"].clone(), now["steps"] >= self.max_steps
         self._trail.index_copy_(0, now["steps"][:1], now["position"][:1])
         measures = {name: now[name].clone() for name in ("collisions", "path_length", "spl")}

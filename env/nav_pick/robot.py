@@ -46,8 +46,8 @@ def slide(position: Tensor, move: Tensor, low: Tensor, high: Tensor) -> tuple[Te
         push = torch.cat([x.gather(1, nearest), y.gather(1, nearest)], 1)
         made = made + excess.clamp(min=0) * push
     into = -(x * made[:, :1] + y * made[:, 1:])
-    left = (distance - RADIUS).clamp(min=0)
-    share = torch.where(into > left, left / into, 1).amin(1, keepdim=True)
+    left = (distance - RADIUS).clamp(min=1e-9)
+    share = (left / torch.maximum(into, left)).amin(1, keepdim=True)
     return made * share, touches
 
 
