@@ -1,4 +1,4 @@
-"""Shortest paths of the base among boxes, exact, from anywhere, without a grid.
+"""Shortest paths of the base among boxes, from anywhere, without a grid.
 
 A shortest path bends at corners of boxes alone. So the corners, a little away from their boxes, and
 the goals are the nodes of a graph, joined where they see each other, and what a home remembers is
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from env.nav_pick.layout import INNER
-from utils.tensors import Tensors
+from utils.tensors import Tensors, join
 
 OFF, BLOCKED = 0.35, 0.32
 """How far from their box corners are passed, and within how much of a box no path leads (metres).
@@ -20,13 +20,21 @@ HIDDEN = 1e3
 """What it costs to go where there is no way."""
 FARTHER = 1e-3
 """Of two nodes on the same path the farther is preferred, by this share of the way to it."""
+AT_ONCE = 1024
+"""Homes whose nodes are joined at once, in some hundred megabytes."""
 NODES = 4 * (INNER.stop - INNER.start + 1)
 
 
 def draw_paths(homes: Tensors) -> Tensors:
     """`nodes` (M, 36, 2) of drawn homes, and each node's way to the nearest goal, `costs` (M, 36),
     metres, `HIDDEN` or more from where there is none."""
-    boxes, goals = homes["boxes"], homes["goals"]
+    parts = zip(homes["boxes"].split(AT_ONCE), homes["goals"].split(AT_ONCE), strict=True)
+    return join([_graph(*part) for part in parts])
+
+
+def _graph(boxes: Tensor, goals: Tensor) -> Tensors:
+    """The same for boxes (M, B, 6) and goals (M, 4, 2). A node in a wall, or too near to a box, is
+    seen from nowhere."""
     low, high = boxes[:, INNER, :2], boxes[:, INNER, 3:5]
     corners = [low - OFF, high + OFF]
     for one, other in (corners, corners[::-1]):
