@@ -124,7 +124,7 @@ class DoorKeyRooms(RestingEnv):
         rooms = torch.arange(self.num_envs, device=self.device)
         if mask is not None:
             rooms = rooms[torch.as_tensor(mask, dtype=torch.bool, device=self.device)]
-        room = Layouts(self._seeds(seed)[rooms], *self.sizes)
+        room = Layouts(self._seed_words(seed, self.device)[rooms], *self.sizes)
         doors = self.choose_doors(room)
         color = self.choose_color(room)
         for door in doors:
@@ -218,21 +218,6 @@ class DoorKeyRooms(RestingEnv):
         shown = self._memory[:, 1:].clone(memory_format=torch.contiguous_format)
         own = self._hand - ((NO_AGENT - (self._pose & 3)) << DIRECTION).int()
         return shown.scatter_(1, (self._pose >> 2)[:, None] - 1, own[:, None])
-
-    def _seeds(self, seed: Seeds) -> Tensor:
-        """(N,) int64, the bits of unsigned seeds."""
-        if isinstance(seed, Tensor):
-            if seed.shape != (self.num_envs,) or seed.is_floating_point():
-                kind = f"{seed.dtype} {tuple(seed.shape)}"
-                raise ValueError(f"seeds must be {self.num_envs} integers, not {kind}")
-            return seed.to(self.device, torch.int64)
-        words = self.np_random.integers(2**63, size=self.num_envs).astype(np.uint64)
-        if isinstance(seed, int):
-            words = np.uint64(seed) + np.arange(self.num_envs, dtype=np.uint64)
-        elif seed is not None:
-            given = [new if own is None else own for own, new in zip(seed, words, strict=True)]
-            words = np.array(given, np.uint64)
-        return torch.from_numpy(words.view(np.int64)).to(self.device)
 
 
 class ColoredDoorKeyRooms(DoorKeyRooms):

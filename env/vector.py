@@ -70,6 +70,21 @@ class RestingEnv(VectorEnv, ABC):
             return [seed if seed is None else seed + i for i in range(self.num_envs)]
         return seed.tolist() if isinstance(seed, Tensor) else list(seed)
 
+    def _seed_words(self, seed: Seeds, device: torch.device) -> Tensor:
+        """(N,) int64, the bits of unsigned seeds."""
+        if isinstance(seed, Tensor):
+            if seed.shape != (self.num_envs,) or seed.is_floating_point():
+                kind = f"{seed.dtype} {tuple(seed.shape)}"
+                raise ValueError(f"seeds must be {self.num_envs} integers, not {kind}")
+            return seed.to(device, torch.int64)
+        words = self.np_random.integers(2**63, size=self.num_envs).astype(np.uint64)
+        if isinstance(seed, int):
+            words = np.uint64(seed) + np.arange(self.num_envs, dtype=np.uint64)
+        elif seed is not None:
+            given = [new if own is None else own for own, new in zip(seed, words, strict=True)]
+            words = np.array(given, np.uint64)
+        return torch.from_numpy(words.view(np.int64)).to(device)
+
 
 class SerialEnvs(RestingEnv):
     """Single environments, stepped one after another in this process."""

@@ -1,0 +1,86 @@
+"""Homes of a mobile robot, drawn from seeds, in metres."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from env.nav_pick.layout import (
+    CEILING,
+    DIVIDER,
+    HALF_OBJECT,
+    LOW,
+    OUTER,
+    TABLE,
+    TALL,
+    HomeDraws,
+    Layout,
+)
+from utils.tensors import Tensors
+
+
+@dataclass(frozen=True)
+class Home:
+    """One home in metres, as plain numbers: what is needed to build it elsewhere.
+
+    A box is its lowest corner and its highest one, (x, y, z, x, y, z); the `object` is the middle
+    of a cube; `start` is (x, y, heading) of the base; `goals` are places to stand (x, y), from
+    where the object can be reached.
+    """
+
+    walls: list[list[float]]
+    furniture: list[list[float]]
+    table: list[float]
+    object: list[float]
+    object_size: float
+    ceiling: float
+    start: list[float]
+    goals: list[list[float]]
+
+
+def describe(homes: Tensors, i: int) -> Home:
+    """The i-th of the drawn homes."""
+
+    def numbers(tensor: Tensor) -> Any:
+        """Without what float32 adds to them."""
+        return np.round(tensor.double().cpu().numpy(), 6).tolist()
+
+    boxes, goals = numbers(homes["boxes"][i]), numbers(homes["goals"][i])
+
+    def present(part: slice) -> list[list[float]]:
+        return [box for box in boxes[part] if box[5] > 0]
+
+    return Home(
+        walls=present(OUTER) + present(DIVIDER),
+        furniture=present(TALL) + present(LOW),
+        table=boxes[TABLE],
+        object=numbers(homes["object"][i]),
+        object_size=2 * HALF_OBJECT / 100,
+        ceiling=CEILING / 100,
+        start=numbers(homes["start"][i]),
+        goals=[goal for goal in goals if goal[0] > 0],
+    )
+
+
+def draw_homes(seeds: Tensor, layouts: int = 10, first_layout: int = 0) -> Tensors:
+    """The homes of M episodes, from their seeds (M,) int64.
+
+    A layout (rooms, furniture, table) is a function of its number: `first_layout` and the
+    `layouts` - 1 after it, one of which the seed chooses; or, where `layouts` is 0, the seed's own,
+    `first_layout` + seed. Everything else is the seed's: where on the table the object lies, and
+    the start.
+
+    Returns float32 in metres: `boxes` (M, 12, 6), `object` (M, 3), `start` (M, 3), and `goals`
+    (M, 4, 2), one a side of the table, far outside where there is none.
+    """
+    draw = HomeDraws(~seeds)
+    chosen = draw(layouts) if layouts else seeds & 2**62 - 1
+    layout = Layout(first_layout + chosen)
+    thing, goals = layout.place_object(draw)
+    start = layout.place_start(draw, thing)
+    boxes, goals, thing = (part.float() * 0.01 for part in (layout.boxes(), goals, thing))
+    heading = (start[:, 2:] - 1800).float() * (torch.pi / 1800)
+    start = torch.cat([start[:, :2].float() * 0.01, heading], 1)
+    return {"boxes": boxes, "object": thing, "start": start, "goals": goals}

@@ -1,0 +1,221 @@
+"""Layouts of many homes at once: one or two rooms, furniture, a table, an object on it.
+
+Everything is drawn in whole centimetres with integers, so that a home is the same on any device and
+at any place in any batch. The order of a home's boxes says what they are: four outer walls, the two
+parts of the wall with the doorway, tall furniture, low furniture, the table. What a home lacks is
+an empty box far outside of it. Tall boxes reach the ceiling, low ones end below the camera.
+
+That every home can be solved follows from how it is built: boxes stand flush with a wall of their
+room or at least `GAP` from it, at least `GAP` from each other, and away from the doorway, so that
+no way between them is closed; in front of a free side of the table there is a place to stand, from
+where the object can be reached; and one corner of the home is kept free for the start.
+"""
+
+import torch
+from torch import Tensor
+
+from env.layouts import Draws
+
+CEILING = 250
+"""cm, as all lengths here."""
+THICKNESS, DOORWAY = 10, 100
+GAP = 80
+STAND, REACH = 40, 80
+"""From the table to where the robot stands; from there to the object, as seen from above."""
+FREE = 45
+"""From anything to where the robot may start."""
+AWAY = 150
+"""From the object to where the robot starts."""
+HALF_OBJECT = 4
+MOST_STARTS = 24
+NOWHERE = -1000
+
+OUTER, DIVIDER, TALL, LOW, TABLE = slice(0, 4), slice(4, 6), slice(6, 8), slice(8, 11), 11
+"""Places among the boxes of a home."""
+INNER = slice(4, 12)
+"""All but the outer walls, which go left, right, bottom, top."""
+TRIES = 3, 6
+"""How often tall and low furniture is tried; what fits is kept while there are places."""
+
+
+class HomeDraws(Draws):
+    MOST = 80
+
+
+class Layout:
+    """M homes while they are laid out; lengths are int64, in cm.
+
+    The corner of the first room is the origin, x runs through both rooms. A footprint is (M, 4):
+    the lowest x and y and the highest.
+    """
+
+    def __init__(self, numbers: Tensor) -> None:
+        draw = self.draw = HomeDraws(numbers)
+        self.two = draw(2) == 1
+        self.width = torch.where(self.two, 650 + draw(251), 400 + draw(201))
+        self.depth = 380 + draw(171)
+        split = self.width * 2 // 5 + draw(self.width // 5)
+        # In a home of one room both of them are the whole home.
+        self.left_end = torch.where(self.two, split, self.width)
+        self.right_start = torch.where(self.two, split + THICKNESS, 0)
+        door = DOORWAY + draw(21)
+        low = 50 + draw(self.depth - 100 - door)
+        zero = torch.zeros_like(split)
+        far = split + THICKNESS
+        self.divider = [
+            self._or_nowhere(self.two, (split, zero, far, low)),
+            self._or_nowhere(self.two, (split, low + door, far, self.depth)),
+        ]
+        passage = (split - STAND, low, far + STAND, low + door)
+        self.passage = self._or_nowhere(self.two, passage)
+
+        self._place_table()
+        x, y = (self.table[:, :2] + self.table[:, 2:]).unbind(1)
+        self.corner = torch.stack(
+            [
+                torch.where(x > self.width, 50, self.width - 50),
+                torch.where(y > self.depth, 50, self.depth - 50),
+            ],
+            1,
+        )
+        self.furniture: list[Tensor] = []
+        kept = []
+        for tries, most, part in zip(TRIES, (100, 120), (TALL, LOW), strict=True):
+            tried = torch.stack([self._place_furniture(40, most) for _ in range(tries)], 1)
+            kept.append(_first(tried, part.stop - part.start))
+        self.furniture = list(torch.cat(kept, 1).unbind(1))
+        self.heights = [40 + draw(56) for _ in range(LOW.stop - LOW.start)]
+        self.table_height = 55 + draw(31)
+
+    def boxes(self) -> Tensor:
+        """(M, 12, 6)."""
+        zero = torch.zeros_like(self.width)
+        x, y = self.width + THICKNESS, self.depth + THICKNESS
+        outer = [
+            (zero - THICKNESS, zero - THICKNESS, zero, y),
+            (self.width, zero - THICKNESS, x, y),
+            (zero - THICKNESS, zero - THICKNESS, x, zero),
+            (zero - THICKNESS, self.depth, x, y),
+        ]
+        ceiling = zero + CEILING
+        heights = [ceiling] * LOW.start + [*self.heights, self.table_height]
+        footprints = [torch.stack(part, 1) for part in outer]
+        footprints += [*self.divider, *self.furniture, self.table]
+        rows = [
+            torch.stack([*flat[:, :2].unbind(1), zero, *flat[:, 2:].unbind(1), top], 1)
+            for flat, top in zip(footprints, heights, strict=True)
+        ]
+        boxes = torch.stack(rows, 1)
+        # What is not there has no height, too.
+        boxes[..., 5] *= boxes[..., 0] > NOWHERE
+        return boxes
+
+    def place_object(self, draw: Draws) -> tuple[Tensor, Tensor]:
+        """On the table, near one of the sides that are free: its middle (M, 3), and in front of
+        each side the place to stand, (M, 4, 2), nowhere if the object is out of reach from it."""
+        low, high = self.table[:, :2], self.table[:, 2:]
+        size = high - low
+        wall_low, wall_high = self.table_walls
+        free = torch.cat([low > wall_low, high < wall_high], 1)
+        # The rank of the side among those that are free: left, bottom, right, top.
+        rank = 1 + draw(free.sum(1))
+        side = (free & (free.cumsum(1) == rank[:, None])).byte().argmax(1)
+        axis, upper = side % 2, side > 1
+        inset = 2 * HALF_OBJECT + draw(23)
+        across = torch.where(axis == 0, size[:, 1], size[:, 0])
+        along = 2 * HALF_OBJECT + draw(across - 4 * HALF_OBJECT + 1)
+        inset = torch.where(upper, size.gather(1, axis[:, None])[:, 0] - inset, inset)
+        inside = torch.where((axis == 0)[:, None], _pair(inset, along), _pair(along, inset))
+        place = low + inside
+        thing = torch.cat([place, (self.table_height + HALF_OBJECT)[:, None]], 1)
+
+        beside = torch.maximum(place, wall_low + STAND).minimum(wall_high - STAND)
+        goals = torch.stack(
+            [
+                _pair(low[:, 0] - STAND, beside[:, 1]),
+                _pair(beside[:, 0], low[:, 1] - STAND),
+                _pair(high[:, 0] + STAND, beside[:, 1]),
+                _pair(beside[:, 0], high[:, 1] + STAND),
+            ],
+            1,
+        )
+        reached = free & ((goals - place[:, None]).square().sum(2) <= REACH**2)
+        return thing, goals.where(reached[..., None], NOWHERE)
+
+    def place_start(self, draw: Draws, thing: Tensor) -> Tensor:
+        """(M, 3): x, y and the heading in tenths of a degree: the first of some places that is
+        free and far enough from the object, or else the corner that was kept free."""
+        inside = self.width - 2 * FREE + 1, self.depth - 2 * FREE + 1
+        drawn = [_pair(*(FREE + draw(span) for span in inside)) for _ in range(MOST_STARTS)]
+        places = torch.stack([*drawn, self.corner], 1)
+        boxes = torch.stack([*self.divider, *self.furniture, self.table], 1)
+        free = gaps(places.repeat(1, 1, 2)[:, :, None], boxes[:, None]).amin(2) >= FREE
+        far = (places - thing[:, None, :2]).square().sum(2) >= AWAY**2
+        good = free & far
+        good[:, -1] = True
+        first = good.byte().argmax(1)
+        place = places.gather(1, first[:, None, None].expand(-1, 1, 2))[:, 0]
+        return torch.cat([place, draw(3600)[:, None]], 1)
+
+    def _place_table(self) -> None:
+        draw = self.draw
+        long, short, turned = 90 + draw(51), 60 + draw(21), draw(2) == 1
+        size = _pair(torch.where(turned, short, long), torch.where(turned, long, short))
+        (start, end), low = self._place(size)
+        # The outer wall is far enough from the doorway.
+        wall = torch.where(start == 0, start, self.width - size[:, 0])
+        blocks = gaps(torch.cat([low, low + size], 1), self.passage) < STAND
+        low = _pair(torch.where(blocks, wall, low[:, 0]), low[:, 1])
+        self.table = torch.cat([low, low + size], 1)
+        zero = torch.zeros_like(start)
+        self.table_walls = _pair(start, zero), _pair(end, self.depth)
+
+    def _place_furniture(self, least: int, most: int) -> Tensor:
+        """Only where it closes no way; else it is left out."""
+        span = most - least + 1
+        size = _pair(least + self.draw(span), least + self.draw(span))
+        _, low = self._place(size)
+        flat = torch.cat([low, low + size], 1)
+        fits = gaps(flat, self.passage) >= STAND
+        fits &= gaps(flat, self.corner.repeat(1, 2)) >= 50
+        for other in (self.table, *self.furniture):
+            fits &= gaps(flat, other) >= GAP
+        flat = flat.where(fits[:, None], NOWHERE)
+        self.furniture.append(flat)
+        return flat
+
+    def _place(self, size: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor]:
+        """Somewhere in one of the rooms: where the room starts and ends in x, and the lowest corner
+        (M, 2)."""
+        right = self.draw(2) == 1
+        start = torch.where(right, self.right_start, 0)
+        end = torch.where(right, self.width, self.left_end)
+        x = self._flush(start, end, size[:, 0])
+        y = self._flush(torch.zeros_like(start), self.depth, size[:, 1])
+        return (start, end), _pair(x, y)
+
+    def _flush(self, start: Tensor, end: Tensor, size: Tensor) -> Tensor:
+        """A place between walls, at one of them if the way between would be too narrow."""
+        place = start + self.draw(end - start - size + 1)
+        place = torch.where(place - start < GAP, start, place)
+        return torch.where(end - place - size < GAP, end - size, place)
+
+    def _or_nowhere(self, there: Tensor, footprint: tuple[Tensor, ...]) -> Tensor:
+        return torch.stack(footprint, 1).where(there[:, None], NOWHERE)
+
+
+def gaps(one: Tensor, other: Tensor) -> Tensor:
+    """By how much footprints (..., 4) are apart along the axis in which they are further apart;
+    negative where they overlap."""
+    apart = torch.maximum(one[..., :2], other[..., :2])
+    return (apart - torch.minimum(one[..., 2:], other[..., 2:])).amax(-1)
+
+
+def _first(footprints: Tensor, count: int) -> Tensor:
+    """The first `count` (M, count, 4) of those that are anywhere."""
+    order = (footprints[..., 0] == NOWHERE).byte().argsort(dim=1, stable=True)[:, :count]
+    return footprints.gather(1, order[..., None].expand(-1, -1, 4))
+
+
+def _pair(x: Tensor, y: Tensor) -> Tensor:
+    return torch.stack([x, y], 1)

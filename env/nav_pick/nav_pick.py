@@ -1,0 +1,253 @@
+"""Nav & Pick: N robots in N homes at once, on the CPU or a GPU.
+
+A step does the same few operations on all homes, looks at no value from Python and keeps its state
+in place, so that a CUDA graph can hold it.
+"""
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from torch import Tensor
+
+from env.nav_pick import robot
+from env.nav_pick.camera import DepthCamera
+from env.nav_pick.homes import Home, describe, draw_homes
+from env.nav_pick.layout import HALF_OBJECT
+from env.nav_pick.paths import draw_paths, way
+from env.nav_pick.pictures import map_picture, view_picture
+from env.nav_pick.rewards import LIFT, SPARSE, Rewards
+from env.spec import Spec
+from env.vector import RestingEnv, Seeds, Step
+from utils.tensors import Tensors
+
+ACTIONS = "forward", "turn", "hand x", "hand y", "hand z", "grip"
+STATE = 12
+PRIVILEGED = 6
+HALF = HALF_OBJECT / 100
+
+
+class NavPickHomes(RestingEnv):
+    """Observations, actions, units and frames: see the package. Returned tensors are new ones.
+
+    `layouts` different ones from `first_layout` on, 0 for endless ones: so those of
+    `first_layout=10, layouts=0` are none of the ten of `layouts=10`. `max_collisions` steps with a
+    contact end an episode; `sparse` rewards success alone, whatever the `rewards` are.
+    """
+
+    render_mode = None
+    capturable = True
+    """A step can lie in a CUDA graph."""
+
+    @staticmethod
+    def describe(depth_size: int = 64, max_steps: int = 300, **_: Any) -> Spec:
+        """Of homes that are made with these numbers."""
+
+        def numbers(count: int) -> gym.spaces.Box:
+            return gym.spaces.Box(-np.inf, np.inf, (count,), np.float32)
+
+        spaces: dict[str, gym.Space[Any]] = {
+            "depth": gym.spaces.Box(0, 1, (depth_size, depth_size, 1), np.float32),
+            "state": numbers(STATE),
+            "privileged": numbers(PRIVILEGED),
+        }
+        actions = gym.spaces.Box(-1, 1, (len(ACTIONS),), np.float32)
+        return Spec(gym.spaces.Dict(spaces), actions, max_steps)
+
+    def __init__(
+        self,
+        num_envs: int,
+        layouts: int = 10,
+        first_layout: int = 0,
+        depth_size: int = 64,
+        max_steps: int = 300,
+        max_collisions: int = 50,
+        rewards: Rewards | None = None,
+        sparse: bool = False,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        for name, value, least in (
+            ("layouts", layouts, 0),
+            ("first_layout", first_layout, 0),
+            ("depth_size", depth_size, 1),
+            ("max_steps", max_steps, 1),
+            ("max_collisions", max_collisions, 1),
+        ):
+            if value < least:
+                raise ValueError(f"{name} must be at least {least}, not {value}")
+        super().__init__(num_envs, self.describe(depth_size, max_steps))
+        self.layouts, self.first_layout = layouts, first_layout
+        self.max_steps, self.max_collisions = max_steps, max_collisions
+        self.rewards = SPARSE if sparse else rewards or Rewards()
+        self.device = torch.device(device)
+        self._camera = DepthCamera(depth_size, self.device)
+        self._shoulder = torch.tensor(robot.SHOULDER, device=self.device)
+
+        homes = draw_homes(torch.zeros(num_envs, dtype=torch.int64, device=self.device))
+        self._home: Tensors = {**homes, **draw_paths(homes)}
+        """What stays during an episode."""
+        self._now: Tensors = self._begin(self._home)
+        """What changes."""
+        self._now["terminated"].fill_(True)
+        # Where the first robot has been, for pictures.
+        self._trail = torch.zeros(max_steps + 1, 2, device=self.device)
+
+    @property
+    def home_bytes(self) -> int:
+        """What is kept of a home between steps, in bytes."""
+        return sum(t[0].nbytes for t in (*self._home.values(), *self._now.values()))
+
+    def home(self, i: int) -> Home:
+        """The i-th one, as it was drawn."""
+        return describe(self._home, i)
+
+    def pictures(self) -> dict[str, np.ndarray]:
+        """Of the first home."""
+        now = {name: tensor[0].cpu() for name, tensor in self._now.items()}
+        depth = self._depth(slice(0, 1))[0].cpu()
+        trail = self._trail[: int(now["steps"]) + 1].cpu()
+        return {"depth": view_picture(depth), "map": map_picture(self.home(0), now, trail)}
+
+    def step(self, actions: Any) -> Step:
+        """One step of every home that does not rest; `actions` (N, 6) are clipped to [-1, 1].
+
+        Returns observations, rewards (N,) float32, terminations and truncations (N,) bool, and who
+        has succeeded just now, `success` (N,) bool, with the `measures` of the episodes.
+        """
+        now, home = self._now, self._home
+        resting = now["terminated"] | (now["steps"] >= self.max_steps)
+        action = self._checked(actions).clamp(-1, 1) * ~resting[:, None]
+        before = now["remaining"].clone()
+
+        now["steps"] += ~resting
+        now["heading"] += action[:, 1] * (robot.TURN_SPEED * robot.SECONDS)
+        length = action[:, 0] * (robot.SPEED * robot.SECONDS)
+        command = torch.stack([length * now["heading"].cos(), length * now["heading"].sin()], 1)
+        boxes = home["boxes"]
+        move, contact = robot.slide(now["position"], command, boxes[..., :2], boxes[..., 3:5])
+        now["position"] += move
+        now["contact"].copy_(torch.where(resting, now["contact"], contact))
+        now["collisions"] += contact
+        now["path_length"] += move.square().sum(1).sqrt()
+        self._move_hand(action, resting)
+
+        lift = home["object"][:, 2] + LIFT - now["object"][:, 2]
+        success = now["holding"] & (lift <= 0) & ~resting
+        self._look_ahead()
+        reward = before - now["remaining"] + self.rewards.success * success
+        reward -= self.rewards.contact * contact + self.rewards.time * ~resting
+        now["terminated"] |= success | (now["collisions"] >= self.max_collisions)
+        shortest = now["shortest"].clamp(min=1e-6)
+        now["spl"] += success * shortest / torch.maximum(shortest, now["path_length"])
+        flags = now["terminated"].clone(), now["steps"] >= self.max_steps
+        self._trail.index_copy_(0, now["steps"][:1], now["position"][:1])
+        measures = {name: now[name].clone() for name in ("collisions", "path_length", "spl")}
+        return self._observation(), reward, *flags, {"success": success, "measures": measures}
+
+    def _restart(self, seed: Seeds, mask: Any | None) -> Tensors:
+        places = torch.arange(self.num_envs, device=self.device)
+        if mask is not None:
+            places = places[torch.as_tensor(mask, dtype=torch.bool, device=self.device)]
+        seeds = self._seed_words(seed, self.device)[places]
+        homes = draw_homes(seeds, self.layouts, self.first_layout)
+        homes |= draw_paths(homes)
+        for state, fresh in ((self._home, homes), (self._now, self._begin(homes))):
+            for name, tensor in state.items():
+                tensor.index_copy_(0, places, fresh[name])
+        self._look_ahead()
+        now = self._now
+        now["shortest"].index_copy_(0, places, now["distance"][places])
+        self._trail.index_copy_(0, now["steps"][:1], now["position"][:1])
+        return self._observation()
+
+    def _begin(self, homes: Tensors) -> Tensors:
+        """The state of M episodes at their start."""
+        start = homes["start"]
+        zero = torch.zeros_like(start[:, 0])
+        no = torch.zeros_like(zero, dtype=torch.bool)
+        return {
+            "position": start[:, :2].clone(),
+            "heading": start[:, 2].clone(),
+            "hand": torch.tensor(robot.REST, device=self.device).repeat(len(start), 1),
+            "object": homes["object"].clone(),
+            "holding": no,
+            "contact": no.clone(),
+            "terminated": no.clone(),
+            "steps": torch.zeros_like(zero, dtype=torch.int64),
+            "target": start[:, :2].clone(),
+            **{name: zero.clone() for name in ("distance", "remaining", "shortest")},
+            **{name: zero.clone() for name in ("collisions", "path_length", "spl")},
+        }
+
+    def _move_hand(self, action: Tensor, resting: Tensor) -> None:
+        """The hand, the grip, and the object with them."""
+        now = self._now
+        told = now["hand"] + action[:, 2:5] * (robot.HAND_SPEED * robot.SECONDS)
+        hand = robot.within_reach(told, self._shoulder)
+        now["hand"].copy_(torch.where(resting[:, None], now["hand"], hand))
+        place = self._hand_place()
+        near = (now["object"] - place).square().sum(1) <= robot.GRASP**2
+        holds = (action[:, 5] > 0) & (now["holding"] | near)
+        holds = torch.where(resting, now["holding"], holds)
+        falls = now["holding"] & ~holds
+        thing = torch.where(holds[:, None], place, now["object"])
+        thing[:, 2].copy_(torch.where(falls, self._rest_height(thing), thing[:, 2]))
+        now["object"].copy_(thing)
+        now["holding"].copy_(holds)
+
+    def _rest_height(self, thing: Tensor) -> Tensor:
+        """Where an object that is let go comes to lie: on the highest box below, or the floor."""
+        low, high = self._home["boxes"].split(3, 2)
+        middle = thing[:, None, :2]
+        under = ((middle >= low[..., :2]) & (middle <= high[..., :2])).all(2)
+        under &= high[..., 2] <= thing[:, 2:]
+        height: Tensor = (under * high[..., 2]).amax(1) + HALF
+        return height
+
+    def _look_ahead(self) -> None:
+        """The shortest path from here, and what is still to be done."""
+        now, home = self._now, self._home
+        distance, target = way(now["position"], home["boxes"], home["nodes"], home["costs"])
+        now["distance"].copy_(distance)
+        now["target"].copy_(target)
+        apart = (now["object"] - self._hand_place()).square().sum(1).sqrt()
+        lift = (home["object"][:, 2] + LIFT - now["object"][:, 2]).clamp(min=0)
+        now["remaining"].copy_(self.rewards.remaining(distance, apart, lift, now["holding"]))
+
+    def _hand_place(self) -> Tensor:
+        """(N, 3) in the home."""
+        now = self._now
+        place = robot.to_world(now["hand"], now["heading"])
+        return torch.cat([now["position"] + place[:, :2], place[:, 2:]], 1)
+
+    def _depth(self, which: slice = slice(None)) -> Tensor:
+        now, boxes = self._now, self._home["boxes"]
+        names = "position", "heading", "object"
+        position, heading, thing = (now[name][which] for name in names)
+        return self._camera(position, heading, boxes[which], thing, HALF)
+
+    def _observation(self) -> Tensors:
+        now, home = self._now, self._home
+        heading, hand = now["heading"], now["hand"]
+        floor = torch.cat([now["position"], torch.zeros_like(heading)[:, None]], 1)
+        thing = robot.to_base(home["object"] - floor, heading)
+        rest = [now["holding"], now["contact"], 1 - now["steps"] / self.max_steps]
+        turned = torch.atan2(heading.sin(), heading.cos())
+        ahead = robot.to_base(now["target"] - now["position"], heading)
+        pose = [now["position"], turned[:, None], ahead, now["distance"][:, None]]
+        return {
+            "depth": self._depth(),
+            "state": torch.cat([hand, thing, thing - hand, torch.stack(rest, 1)], 1),
+            "privileged": torch.cat(pose, 1),
+        }
+
+    def _checked(self, actions: Any) -> Tensor:
+        action = torch.as_tensor(actions, device=self.device)
+        if action.shape != (self.num_envs, len(ACTIONS)) or not action.is_floating_point():
+            kind = f"{action.dtype} {tuple(action.shape)}"
+            raise ValueError(
+                f"actions must be {self.num_envs} times {len(ACTIONS)} floating-point numbers, "
+                f"not {kind}"
+            )
+        return action.float()

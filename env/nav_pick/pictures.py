@@ -1,0 +1,75 @@
+"""Pictures of a home: what the camera sees, and a map of where the robot has been."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from env.nav_pick.homes import Home
+from env.nav_pick.robot import RADIUS
+
+PIXEL = 6
+"""Of a depth view, in pixels of its picture."""
+SCALE, MARGIN = 60, 12
+"""Pixels a metre; around a map."""
+BACKGROUND, WALL, TALL, LOW, TABLE = (
+    (250,) * 3,
+    (70,) * 3,
+    (120, 110, 100),
+    (196, 184, 168),
+    (222, 190, 130),
+)
+OBJECT, ROBOT, BUMPED, TRAIL, GOAL = (
+    (200, 40, 40),
+    (50, 110, 200),
+    (230, 140, 30),
+    (120, 160, 220),
+    (60, 150, 80),
+)
+
+
+def view_picture(depth: Tensor) -> np.ndarray:
+    """A view (H, W, 1) in [0, 1]: the nearer, the brighter."""
+    shades = (255 * (1 - depth[..., 0].numpy()) ** 2).astype(np.uint8)
+    return np.repeat(shades.repeat(PIXEL, 0).repeat(PIXEL, 1)[..., None], 3, 2)
+
+
+def map_picture(home: Home, now: Mapping[str, Tensor], trail: Tensor) -> np.ndarray:
+    """A home from above, x to the right, y up, with the robot as it is `now` and where it has been,
+    `trail` (T, 2)."""
+    width, depth = (max(box[axis] for box in home.walls) for axis in (3, 4))
+    size = (round(width * SCALE) + 2 * MARGIN, round(depth * SCALE) + 2 * MARGIN)
+    picture = Image.new("RGB", size, BACKGROUND)
+    draw = ImageDraw.Draw(picture)
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return MARGIN + x * SCALE, size[1] - MARGIN - y * SCALE
+
+    def disc(place: Any, radius: float, color: tuple[int, ...]) -> None:
+        x, y = at(*place)
+        radius *= SCALE
+        draw.ellipse((x - radius, y - radius, x + radius, y + radius), outline=color, width=3)
+
+    ceiling = home.ceiling
+    furniture = [(box, TALL if box[5] >= ceiling else LOW) for box in home.furniture]
+    for box, color in [*((box, WALL) for box in home.walls), *furniture, (home.table, TABLE)]:
+        (left, bottom), (right, top) = at(*box[:2]), at(*box[3:5])
+        draw.rectangle((left, top, right, bottom), color)
+    for goal in home.goals:
+        disc(goal, 0.05, GOAL)
+    if len(trail) > 1:
+        draw.line([at(*place) for place in trail.tolist()], TRAIL, 3)
+    x, y = now["position"].tolist()
+    heading, color = float(now["heading"]), BUMPED if now["contact"] else ROBOT
+    disc((x, y), RADIUS, color)
+    cos, sin = math.cos(heading), math.sin(heading)
+    draw.line([at(x, y), at(x + RADIUS * cos, y + RADIUS * sin)], color, 3)
+    ahead, left, _ = now["hand"].tolist()
+    hand = x + cos * ahead - sin * left, y + sin * ahead + cos * left
+    draw.line([at(x, y), at(*hand)], color, 2)
+    disc(now["object"].tolist()[:2], home.object_size, OBJECT)
+    disc(hand, 0.05, color)
+    return np.asarray(picture)
