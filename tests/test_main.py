@@ -476,7 +476,7 @@ def test_a_run_of_before_these_settings_is_the_papers(trained: Path, tmp_path: P
     model = checkpoint.load(folder / "acmodel.pt")
     for setting in ("network", "anneal"):
         del config[setting]
-    del model["network"]["network"], model["iteration"]
+    del model["network"]["network"]
     (folder / "config.json").write_text(json.dumps(config))
     checkpoint.save(folder / "acmodel.pt", model)
     assert evaluate(tmp_path, "--loaddir", "old") == 0
