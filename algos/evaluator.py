@@ -40,37 +40,63 @@ class Evaluation:
         return {"timed out": timed_out / len(self.seeds), "failed early": early / len(self.seeds)}
 
     def summary(self) -> dict[str, tuple[float, statistics.Interval]]:
-        """Success, return, length and each measure: the mean and its 95% interval."""
+        """Success, return and length: the mean and its 95% interval."""
         return {
             "success": statistics.share(self.success),
             "return": statistics.mean(self.returns),
             "length": statistics.mean(self.lengths),
-            **{name: statistics.mean(values) for name, values in self.measures.items()},
         }
 
+    def measured(self) -> dict[str, tuple[float, statistics.Interval]]:
+        """The same of what else its environment measures."""
+        return {name: statistics.mean(values) for name, values in self.measures.items()}
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of what stands in its row."""
+        return [*COLUMNS, *self.measures]
+
     def row(self, name: str) -> list[str]:
-        """For a table, in the order of `COLUMNS`."""
-        summary, cells = self.summary(), []
-        for what, digits in (("success", 3), ("return", 3), ("length", 1)):
-            mean, interval = summary[what]
-            low, high = (f"{end:.{digits}f}" if isfinite(end) else "–" for end in interval)
-            cells.append(f"{mean:.{digits}f} [{low}, {high}]")
+        """For a table, under its `columns`."""
+        cells = [
+            _cell(number, digits)
+            for number, digits in zip(self.summary().values(), (3, 3, 1), strict=True)
+        ]
         failures = [f"{share:.3f}" for share in self.failures().values()]
-        return [name, str(len(self.seeds)), *cells, *failures, f"{self.unanswered:.3f}"]
+        measured = [_cell(number, 3) for number in self.measured().values()]
+        count, unanswered = str(len(self.seeds)), f"{self.unanswered:.3f}"
+        return [name, count, *cells, *failures, unanswered, *measured]
 
     def to_dict(self) -> dict[str, Any]:
         """For a JSON file: means, intervals and every episode."""
-        means: dict[str, Any] = {}
-        for name, (mean, interval) in self.summary().items():
-            low, high = (end if isfinite(end) else None for end in interval)
-            means[name] = {"mean": mean, "low": low, "high": high}
-        means["failures"] = self.failures()
-        means["unanswered_steps"] = self.unanswered_steps
         columns = self.seeds, self.success, self.timed_out, self.returns, self.lengths
-        names = "seed", "success", "timed_out", "return", "length", *self.measures
-        rows = zip(*columns, *self.measures.values(), strict=True)
-        means["episodes"] = [dict(zip(names, row, strict=True)) for row in rows]
-        return means
+        names = "seed", "success", "timed_out", "return", "length"
+        rows = zip(*columns, strict=True)
+        episodes: list[dict[str, Any]] = [dict(zip(names, row, strict=True)) for row in rows]
+        for number, episode in enumerate(episodes if self.measures else ()):
+            episode["measures"] = {name: each[number] for name, each in self.measures.items()}
+        return {
+            **_plain(self.summary()),
+            "measures": _plain(self.measured()),
+            "failures": self.failures(),
+            "unanswered_steps": self.unanswered_steps,
+            "episodes": episodes,
+        }
+
+
+def _cell(number: tuple[float, statistics.Interval], digits: int) -> str:
+    mean, interval = number
+    low, high = (f"{end:.{digits}f}" if isfinite(end) else "–" for end in interval)
+    return f"{mean:.{digits}f} [{low}, {high}]"
+
+
+def _plain(numbers: dict[str, tuple[float, statistics.Interval]]) -> dict[str, Any]:
+    """Means and intervals for a JSON file; what is no number is null."""
+    plain: dict[str, Any] = {}
+    for name, (mean, interval) in numbers.items():
+        low, high = (end if isfinite(end) else None for end in interval)
+        plain[name] = {"mean": mean if isfinite(mean) else None, "low": low, "high": high}
+    return plain
 
 
 COLUMNS = ["actor", "n", "success", "return", "length", "timed out", "failed early", "unanswered"]
@@ -96,7 +122,8 @@ def evaluate(
         rollout = play(environments, actor, device, padded, generator, Stopwatch())
         evaluation.seeds += wave
         evaluation.success += rollout.success.tolist()[: len(wave)]
-        evaluation.timed_out += (~rollout.terminated).tolist()[: len(wave)]
+        timed_out = ~rollout.terminated & ~rollout.success
+        evaluation.timed_out += timed_out.tolist()[: len(wave)]
         evaluation.returns += rollout.returns.tolist()[: len(wave)]
         evaluation.lengths += rollout.lengths.tolist()[: len(wave)]
         for name, values in rollout.measures.items():

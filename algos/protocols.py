@@ -48,7 +48,11 @@ class Actor(Protocol):
     def act(
         self, obs: Tensors, state: Tensors, generator: torch.Generator
     ) -> tuple[Tensors, Tensors]:
-        """One step: `action` (N, *A) and what else there is to say of it, and the new state."""
+        """One step: `action` (N, *A) and what else there is to say of it, and the new state.
+
+        Every actor says its likeliest action, `mode` (N, *A). A teacher also says whether it had
+        no answer, `unanswered` (N,) bool, and, for films, what it `advised` (N, A).
+        """
 
 
 class Advice(Protocol):

@@ -5,6 +5,23 @@ from algos.protocols import Advice, Learner
 from algos.rollout import Rollout
 from algos.selection import Selection
 
+TAGS = {
+    "loss": "Loss",
+    "entropy": "Mean Entropy",
+    "distillation": "Kickstarting Loss",
+    "policy": "Policy Loss",
+    "value": "Value Loss",
+    "approx_kl": "Approx KL",
+    "largest_kl": "Approx KL Largest",
+    "clip_fraction": "Clip Fraction",
+    "explained_variance": "Explained Variance",
+    "gradient_norm": "Gradient Norm",
+    "teacher_share": "Teacher's Share of the Gradient",
+    "weight_norm": "Weight Norm",
+}
+"""A learner's diagnostic -> the tag that TensorBoard shows."""
+MEASURE = "measure "
+
 
 def episode_sums(rollout: Rollout) -> dict[str, float]:
     returns = rollout.returns.double()
@@ -14,8 +31,8 @@ def episode_sums(rollout: Rollout) -> dict[str, float]:
         "return": float(returns.sum()),
         "squared return": float(returns.square().sum()),
         "successes": float(rollout.success.sum()),
-        "timed out": float((~rollout.terminated).sum()),
-        **{f"measure {name}": float(sums.sum()) for name, sums in rollout.measures.items()},
+        "timed out": float((~rollout.terminated & ~rollout.success).sum()),
+        **{f"{MEASURE}{name}": float(sums.sum()) for name, sums in rollout.measures.items()},
     }
 
 
@@ -32,7 +49,11 @@ def advice_sums(learner: Learner, rollout: Rollout, advice: Advice | None) -> di
     }
 
 
-def train_scalars(sums: dict[str, float], losses: dict[str, float], k: float) -> dict[str, float]:
+def train_scalars(
+    sums: dict[str, float], diagnostics: dict[str, float], k: float
+) -> dict[str, float]:
+    """Of an iteration: what its episodes were like, and what a learner says of itself, by its tag
+    or under its own name."""
     episodes = sums["episodes"]
     mean = sums["return"] / episodes
     return {
@@ -42,23 +63,12 @@ def train_scalars(sums: dict[str, float], losses: dict[str, float], k: float) ->
         "Train/Success Rate": sums["successes"] / episodes,
         "Train/Timed Out": sums["timed out"] / episodes,
         "Train/Failed Early": (episodes - sums["timed out"] - sums["successes"]) / episodes,
-        "Train/Loss": losses["loss"],
-        "Train/Mean Entropy": losses["entropy"],
-        "Train/Kickstarting Loss": losses["distillation"],
-        "Train/Policy Loss": losses["policy"],
-        "Train/Value Loss": losses["value"],
         "Train/Kickstarting Coef": k,
-        "Train/Approx KL": losses["approx_kl"],
-        "Train/Approx KL Largest": losses["largest_kl"],
-        "Train/Clip Fraction": losses["clip_fraction"],
-        "Train/Explained Variance": losses["explained_variance"],
-        "Train/Gradient Norm": losses["gradient_norm"],
-        "Train/Teacher's Share of the Gradient": losses["teacher_share"],
-        "Train/Weight Norm": losses["weight_norm"],
+        **{f"Train/{TAGS.get(name, name)}": number for name, number in diagnostics.items()},
         **{
-            f"Train/{name.removeprefix('measure ').title()}": total / episodes
+            name.replace(MEASURE, "Train/Measures/", 1): total / episodes
             for name, total in sums.items()
-            if name.startswith("measure ")
+            if name.startswith(MEASURE)
         },
     }
 
@@ -83,7 +93,7 @@ def test_scalars(sampled: Evaluation, deterministic: Evaluation) -> dict[str, fl
         "Test/Success Rate Deterministic": deterministic.summary()["success"][0],
         "Test/Timed Out": failures["timed out"],
         "Test/Failed Early": failures["failed early"],
-        **{f"Test/{name.title()}": summary[name][0] for name in sampled.measures},
+        **{f"Test/Measures/{name}": mean for name, (mean, _) in sampled.measured().items()},
     }
 
 

@@ -11,10 +11,10 @@ class Schedule(Protocol):
         """k of an iteration, counted from 0."""
 
     def meet(self, success: float) -> None:
-        """Told what its teacher surely reaches alone, a share of episodes, before training."""
+        """Takes in what its teacher surely reaches alone, a share of episodes, before training."""
 
     def observe(self, success: float) -> None:
-        """Told the share of successful training episodes after each iteration."""
+        """Takes in the share of successful training episodes after each iteration."""
 
     def state(self) -> dict[str, float]:
         """What a resumed run must know beside the iteration."""

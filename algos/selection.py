@@ -26,7 +26,7 @@ class Selection:
     below: int = 0
 
     def observe(self, iteration: int, successes: int, episodes: int) -> bool:
-        """Told of an evaluation; returns whether its model is the best so far."""
+        """Takes an evaluation in; returns whether its model is the best so far."""
         self.recent = [*self.recent, successes][-WINDOW:]
         self.episodes = [*self.episodes, episodes][-WINDOW:]
         if len(self.recent) < WINDOW:

@@ -4,10 +4,8 @@ import copy
 from dataclasses import dataclass
 from typing import Any
 
-from algos.evaluator import COLUMNS, Evaluation, Evaluator
+from algos.evaluator import Evaluation, Evaluator
 from algos.trainer import Trainer
-
-NO_BEST = ["best: from the fifth evaluation on", *["–"] * (len(COLUMNS) - 1)]
 
 
 @dataclass
@@ -21,13 +19,11 @@ class Verdict:
     teacher: Evaluation
 
     def rows(self) -> list[list[str]]:
-        """For a table, under the evaluator's `COLUMNS`."""
-        best = f"best, of iteration {self.iteration}"
-        return [
-            self.last.row("last student"),
-            self.best.row(best) if self.best else NO_BEST,
-            self.teacher.row("teacher alone"),
-        ]
+        """For a table, under the last student's `columns`."""
+        last, name = self.last.row("last student"), f"best, of iteration {self.iteration}"
+        nothing = ["best: from the fifth evaluation on", *["–"] * (len(last) - 1)]
+        best = self.best.row(name) if self.best else nothing
+        return [last, best, self.teacher.row("teacher alone")]
 
     def to_dict(self) -> dict[str, Any]:
         """For a JSON file."""

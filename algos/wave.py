@@ -30,10 +30,12 @@ class Wave:
         self.terminated = torch.zeros_like(self.playing)
         self.success = torch.zeros_like(self.playing)
         self.time = torch.zeros(1, dtype=torch.int64, device=device)
-        self.record: Tensors = {}
-        for name, values in self._act()[0].items():
-            self.record[name] = values.new_zeros(self.length, *values.shape)
-        self.record["reward"] = torch.zeros(self.length, count, device=device)
+        seen, _ = self._act()
+        *_, info = environments.step(seen["action"])
+        kept = seen | {"reward": torch.zeros(count, device=device)}
+        if "duration" in info:
+            kept["duration"] = info["duration"]
+        self.record = each(lambda values: values.new_zeros(self.length, *values.shape), kept)
         self._advance = Graphed(self._step, device, self.generator)
         # Recording the graph plays some steps: before any that count.
         self._advance({})
@@ -61,7 +63,8 @@ class Wave:
     def _step(self, _: Tensors) -> Tensors:
         seen, state = self._act()
         obs, reward, terminated, truncated, info = self.environments.step(seen["action"])
-        for name, values in {**seen, "reward": reward}.items():
+        kept = {**seen, "reward": reward, **{k: info[k] for k in ("duration",) if k in info}}
+        for name, values in kept.items():
             self.record[name].index_copy_(0, self.time, values[None])
 
         # Where one rests the actor keeps the state that led there.

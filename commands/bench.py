@@ -2,19 +2,20 @@
 
 import argparse
 import os
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import torch
 
-from algos.protocols import Environments
 from commands import runs, speeds
 from commands.build import MOST_TESTED, Parts
 from commands.config import make_config
 from commands.flags import DEFAULT_TASK
 from commands.settings import fresh_settings
+from env.vector import RestingEnv
 from planner.task import Task, load_task, task_names
 from utils.devices import choose_device, prepare
 from utils.errors import UserError
@@ -78,14 +79,16 @@ def bench_growth(
 ) -> list[speeds.Speed]:
     """How the cost of a step grows with the size of rooms and their number."""
     config = make_config(bench_settings(args, load_task(DEFAULT_TASK), 1), "settings")
+
+    @contextmanager
+    def rooms(count: int, size: int) -> Iterator[RestingEnv]:
+        say(f"measuring {count} rooms of up to {size}x{size}")
+        with ExitStack() as owned:
+            domain = Parts(config, owned).domain
+            yield domain.environments(count, device, grid_size=size, max_size=size)
+
     with ExitStack() as owned:
-        parts = Parts(config, owned)
-
-        def rooms(count: int, size: int) -> Environments:
-            say(f"measuring {count} rooms of up to {size}x{size}")
-            return parts.domain.environments(count, device, grid_size=size, max_size=size)
-
-        teacher = parts.teacher(Path(os.devnull))
+        teacher = Parts(config, owned).teacher(Path(os.devnull))
         return speeds.growth(DEFAULT_TASK, rooms, teacher, counts, device)
 
 

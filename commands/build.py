@@ -14,7 +14,7 @@ from algos.evaluator import VERDICT_SEEDS, Evaluation, Evaluator
 from algos.film import Filmable, film_episode
 from algos.play import play
 from algos.ppo import PPO, PPOSettings
-from algos.protocols import Environments, Play
+from algos.protocols import Play
 from algos.schedule import AdaptiveSchedule, LinearSchedule, MatchedSchedule, Schedule
 from algos.student import NetworkSpec, Student, load_student
 from algos.trainer import Report, Trainer, TrainerSettings
@@ -186,9 +186,9 @@ class Parts:
         return Report(log, try_teacher, evaluate, display.show, display.tell, film)
 
 
-def make_player(environments: Environments, student: Student, device: torch.device) -> Play:
-    if getattr(environments, "capturable", False) and device.type == "cuda":
-        return Wave(environments, student, device).play  # type: ignore[arg-type]
+def make_player(environments: RestingEnv, student: Student, device: torch.device) -> Play:
+    if environments.capturable and device.type == "cuda":
+        return Wave(environments, student, device).play
     return partial(play, environments, student, device)
 
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import torch
 
-from algos.evaluator import COLUMNS, evaluate
+from algos.evaluator import evaluate
 from algos.film import film_episode
 from algos.protocols import Actor
 from algos.student import Deterministic, Student, distribution_of, load_student
@@ -48,13 +48,13 @@ def run(args: argparse.Namespace) -> int:
             say(f"no --loaddir: the newest run of {settings['task'].name} is {folders[0]}")
         outcomes = [evaluate_run(args, folder, given, folder / name) for folder in folders]
     title = f"{outcomes[0][0]}: means of n episodes, with 95% intervals"
-    table(title, COLUMNS, [row for _, row in outcomes])
+    table(title, outcomes[0][1], [row for *_, row in outcomes])
     return 0
 
 
 def evaluate_run(
     args: argparse.Namespace, folder: Path, given: dict[str, Any], target: Path
-) -> tuple[str, list[str]]:
+) -> tuple[str, list[str], list[str]]:
     path = runs.model_file(folder, args.loadmodel)
     if path.name == BEST and not path.exists():
         raise UserError(f"there is no {path}: a run saves its best from its fifth evaluation on")
@@ -76,10 +76,10 @@ def evaluate_actor(
     student: Student | None,
     target: Path,
     model: dict[str, Any] | None = None,
-) -> tuple[str, list[str]]:
+) -> tuple[str, list[str], list[str]]:
     """Evaluate a student, or else the teacher, and write eval.json and films.
 
-    Returns the task's name and a row for the table.
+    Returns the task's name, and the columns and a row for the table.
     """
     with ExitStack() as owned:
         return evaluate_with(args, Parts(config, owned), student, target, model)
@@ -91,7 +91,7 @@ def evaluate_with(
     student: Student | None,
     target: Path,
     model: dict[str, Any] | None,
-) -> tuple[str, list[str]]:
+) -> tuple[str, list[str], list[str]]:
     config, device = parts.config, torch.device(parts.config.device)
     prepare(device, config.threads)
     answers = (target.parent if student else target) / ANSWERS
@@ -138,4 +138,4 @@ def evaluate_with(
             say(f"wrote {film}")
     if outcome.unanswered_steps:
         say(f"{outcome.unanswered_steps} steps were in scenes without an answer: it waited there")
-    return config.task.name, outcome.row(target.parent.name)
+    return config.task.name, outcome.columns, outcome.row(target.parent.name)

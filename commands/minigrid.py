@@ -73,7 +73,7 @@ class MiniGridDomain:
 
     def _describe(self) -> Spec:
         if self.tensors:
-            rooms: Any = load_env_creator(str(self.tensors.vector_entry_point))
+            rooms: Any = _made_by(self.tensors)
             return cast(Spec, rooms.describe(**self.tensors.kwargs))
         episode = self._room()
         episode.close()
@@ -81,8 +81,12 @@ class MiniGridDomain:
 
     def _registered_tensors(self) -> EnvSpec | None:
         """How to make the task's rooms as tensors, if it has them."""
-        found = gym.registry.get(self.config.task.env_id.split(":")[-1])
-        return found if found and found.vector_entry_point else None
+        try:
+            # Imports the module that an id such as my_rooms:MyRoom-v0 names.
+            found = gym.spec(self.config.task.env_id)
+        except (gym.error.Error, ImportError):
+            return None
+        return found if hasattr(_made_by(found), "describe") else None
 
     def _single(self, count: int, render: bool = False) -> RestingEnv:
         return self._kept(SerialEnvs(partial(self._room, render), count))
@@ -101,6 +105,12 @@ class MiniGridDomain:
             rooms = FrameStack(rooms, self.config.frame_stack)
         self.owned.callback(rooms.close)
         return rooms
+
+
+def _made_by(registered: EnvSpec) -> Any:
+    """What makes an environment's vector, or None."""
+    maker = registered.vector_entry_point
+    return load_env_creator(maker) if isinstance(maker, str) else maker
 
 
 def paper_encoder(spec: NetworkSpec) -> MapEncoder:

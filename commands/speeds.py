@@ -4,6 +4,7 @@ often, three times at least."""
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,8 +15,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from algos.graphs import Graphed
-from algos.protocols import Environments, Teacher
+from algos.protocols import Teacher
 from algos.trainer import Trainer
+from env.vector import RestingEnv
 
 REPEATS = 7
 PATIENCE = 8.0
@@ -132,13 +134,13 @@ def labels(environments: Walkable, teacher: Teacher, device: torch.device) -> tu
 
 
 def with_labels(
-    task: str, size: int, environments: Environments, teacher: Teacher, device: torch.device
+    task: str, size: int, environments: RestingEnv, teacher: Teacher, device: torch.device
 ) -> list[Speed]:
     """The environment alone, the labels alone, and both."""
     steps = EPISODE * environments.num_envs
     taken = moves(EPISODE, environments.num_envs, device)
     # As training steps them: on a GPU a graph, if they live there.
-    place = getattr(environments, "device", torch.device("cpu"))
+    place = environments.device
     advance = Graphed(lambda given: environments.step(given["move"])[0], place)
     walking = median_seconds(
         lambda: walk(environments, lambda move: advance({"move": move}), taken), device
@@ -147,7 +149,7 @@ def with_labels(
     both = labelling + walking * labelled / steps
 
     def speed(what: str, steps: int, seconds: float) -> Speed:
-        memory = getattr(environments, "room_bytes", None)
+        memory = environments.bytes_each
         return Speed(task, what, size, environments.num_envs, steps, seconds, memory)
 
     return [
@@ -174,7 +176,7 @@ def iteration(trainer: Trainer) -> tuple[int, dict[str, float]]:
 def of_task(
     task: str,
     size: int,
-    environments: Environments,
+    environments: RestingEnv,
     plain: Walkable,
     teacher: Teacher,
     trainer: Trainer,
@@ -191,18 +193,19 @@ def of_task(
 
 def growth(
     task: str,
-    make: Callable[[int, int], Environments],
+    make: Callable[[int, int], AbstractContextManager[RestingEnv]],
     teacher: Teacher,
     counts: list[int],
     device: torch.device,
 ) -> list[Speed]:
-    """Environment and labels with so many environments of each size; `make` is told both."""
-    return [
-        speed
-        for size in SIZES
-        for count in counts
-        for speed in with_labels(task, size, make(count, size), teacher, device)
-    ]
+    """Environment and labels with so many environments of each size; `make` makes them, of a count
+    and a size, and closes them."""
+    found = []
+    for size in SIZES:
+        for count in counts:
+            with make(count, size) as environments:
+                found += with_labels(task, size, environments, teacher, device)
+    return found
 
 
 def plot(path: Path, speeds: list[Speed], title: str) -> None:

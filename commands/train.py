@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from algos.evaluator import COLUMNS, VERDICT_SEEDS, Evaluator
+from algos.evaluator import VERDICT_SEEDS, Evaluator
 from algos.trainer import Trainer
 from algos.verdict import give_verdict
 from commands import runs
@@ -206,4 +206,4 @@ def tell_verdict(folder: Path, trainer: Trainer, evaluator: Evaluator) -> None:
     verdict = give_verdict(trainer, evaluator)
     write_json(folder / VERDICT, verdict.to_dict())
     title = f"{folder.name}: means in {len(VERDICT_SEEDS)} rooms that nothing was chosen in"
-    table(title, COLUMNS, verdict.rows())
+    table(title, verdict.last.columns, verdict.rows())

@@ -7,23 +7,26 @@ import gymnasium as gym
 import numpy as np
 
 from env.spec import Spec
+from env.symbols import ACTIONS
 
 DEFAULT_VIEW_SIZE = 3
 CHANNELS = 4
 """Of a map: type, colour, state, direction."""
 
 
-class Episode(gym.Wrapper):
-    """Observes boxes by name alone, says whether an episode succeeded, and rests when it is over:
-    it then keeps its observation and its flags, with reward 0, until it is reset.
+class Episode(gym.Wrapper[Any, Any, Any, Any]):
+    """Observes boxes by name alone, says how an episode goes, and rests when it is over: it then
+    keeps its observation and its flags, with reward 0, until it is reset.
 
     A bare box is observed under `name`; of a dictionary what is no box, such as a text, is left
-    out. Where the environment itself does not say `success`, a reward with the end is one. What
-    it says under `measures` and `duration` is passed on. TypeError for an environment that observes
-    no box, or whose actions are neither discrete nor a box.
+    out. Continuous actions lie in [-1, 1], beyond which they are clipped, and are scaled to the
+    environment's own bounds. Every step says `success` (where the environment does not, a reward
+    with the end is one), `duration` (1, if it says none) and `measures` (what it has said last).
+    TypeError for an environment that observes no box, whose episodes may last for ever, or whose
+    actions are neither numbered from 0 nor a vector of bounded numbers.
     """
 
-    def __init__(self, env: gym.Env, name: str = "image") -> None:
+    def __init__(self, env: gym.Env[Any, Any], name: str = "image") -> None:
         super().__init__(env)
         space, self.name = env.observation_space, name
         spaces = space.spaces if isinstance(space, gym.spaces.Dict) else {name: space}
@@ -32,42 +35,59 @@ class Episode(gym.Wrapper):
         }
         if not boxes:
             raise TypeError(f"an environment must observe numbers, not {space}")
-        if not isinstance(env.action_space, gym.spaces.Discrete | gym.spaces.Box):
+        if not is_discrete(env.action_space) and not is_vector(env.action_space):
             raise TypeError(
-                "an environment must have discrete actions, or a box of them, "
-                f"not {env.action_space}"
+                "an environment must have discrete actions, numbered from 0, or a vector of "
+                f"bounded numbers, not {env.action_space}"
             )
         self.observation_space = gym.spaces.Dict(boxes)
+        self.bounds: tuple[np.ndarray, np.ndarray] | None = None
+        if isinstance(env.action_space, gym.spaces.Box):
+            low, high = env.action_space.low, env.action_space.high
+            self.bounds = (low + high) / 2, (high - low) / 2
+            self.action_space = gym.spaces.Box(-1, 1, env.action_space.shape, np.float32)
+        limit = getattr(env.unwrapped, "max_steps", None)
+        if limit is None and env.spec:
+            limit = env.spec.max_episode_steps
+        if limit is None:
+            raise TypeError(f"an environment must cut its episodes off at some step: {env}")
+        self.max_steps = int(limit)
         self.rests = True
         self.last: Any = None
+        self.measures: dict[str, float] = {}
 
     @property
     def described(self) -> Spec:
         """What there is to know of it without running it."""
-        unwrapped = self.env.unwrapped
-        limit: int | None = getattr(unwrapped, "max_steps", None)
-        if limit is None and self.env.spec:
-            limit = self.env.spec.max_episode_steps
-        view_size = int(getattr(unwrapped, "agent_view_size", DEFAULT_VIEW_SIZE))
+        view_size = int(getattr(self.env.unwrapped, "agent_view_size", DEFAULT_VIEW_SIZE))
         assert isinstance(self.observation_space, gym.spaces.Dict)
-        return Spec(self.observation_space, self.action_space, limit, view_size)
+        return Spec(self.observation_space, self.action_space, self.max_steps, view_size)
 
     def reset(self, **kwargs: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         observation, _ = self.env.reset(**kwargs)
-        self.rests = False
+        self.rests, self.measures = False, {}
         return self._seen(observation), {}
 
     def step(self, action: Any) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
         if self.rests:
-            observation, terminated, truncated, told = self.last
-            return observation, 0.0, terminated, truncated, {**told, "success": False}
-        observation, reward, terminated, truncated, info = self.env.step(action)
-        told = {name: info[name] for name in ("measures", "duration") if name in info}
-        success = bool(info.get("success", terminated and float(reward) > 0))
-        seen = self._seen(observation)
-        self.rests = bool(terminated or truncated)
-        self.last = seen, bool(terminated), bool(truncated), told
-        return seen, float(reward), bool(terminated), bool(truncated), {**told, "success": success}
+            seen, terminated, truncated, said = self.last
+            return seen, 0.0, terminated, truncated, {**said, "success": False}
+        observation, reward, terminated, truncated, info = self.env.step(self._scaled(action))
+        self.measures = {**self.measures, **info.get("measures", {})}
+        said = {
+            "success": bool(info.get("success", terminated and float(reward) > 0)),
+            "duration": int(info.get("duration", 1)),
+            "measures": self.measures,
+        }
+        seen, flags = self._seen(observation), (bool(terminated), bool(truncated))
+        self.rests, self.last = any(flags), (seen, *flags, said)
+        return seen, float(reward), *flags, said
+
+    def _scaled(self, action: Any) -> Any:
+        if self.bounds is None:
+            return action
+        middle, reach = self.bounds
+        return middle + reach * np.clip(action, -1, 1)
 
     def pictures(self) -> dict[str, Any]:
         """(height, width, 3) uint8 each, under what they show: the environment as it is, or what it
@@ -81,9 +101,25 @@ class Episode(gym.Wrapper):
         return {name: np.asarray(named[name]) for name in self.observation_space.spaces}
 
 
-def room(make: Callable[[], gym.Env]) -> Episode:
-    """An environment of rooms, observed as a map alone. TypeError if it observes none."""
+def is_discrete(space: gym.Space[Any]) -> bool:
+    return isinstance(space, gym.spaces.Discrete) and space.start == 0
+
+
+def is_vector(space: gym.Space[Any]) -> bool:
+    return isinstance(space, gym.spaces.Box) and len(space.shape) == 1 and space.is_bounded()
+
+
+def room(make: Callable[[], gym.Env[Any, Any]]) -> Episode:
+    """An environment of rooms, observed as a map alone. TypeError if it is none."""
     env = make()
+    try:
+        return _as_room(env)
+    except TypeError:
+        env.close()
+        raise
+
+
+def _as_room(env: gym.Env[Any, Any]) -> Episode:
     space = env.observation_space
     image = space.spaces.get("image") if isinstance(space, gym.spaces.Dict) else space
     if (
@@ -95,8 +131,9 @@ def room(make: Callable[[], gym.Env]) -> Episode:
             f"an environment must observe a uint8 map of shape (width, height, {CHANNELS}), "
             f"alone or as `image` of a dictionary, not {space}"
         )
-    if not isinstance(env.action_space, gym.spaces.Discrete):
-        raise TypeError(f"an environment must have discrete actions, not {env.action_space}")
+    actions = env.action_space
+    if not is_discrete(actions) or actions.n != len(ACTIONS):  # type: ignore[attr-defined]
+        raise TypeError(f"a room must have MiniGrid's {len(ACTIONS)} actions, not {actions}")
     episode = Episode(env)
     episode.observation_space = gym.spaces.Dict({"image": image})
     return episode

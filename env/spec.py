@@ -8,12 +8,12 @@ import gymnasium as gym
 
 @dataclass(frozen=True)
 class Spec:
-    """`observation`: boxes by name; `action`: discrete, or a box; `max_steps` of an episode, None
-    where there is no limit; `view_size`: how many cells ahead an agent in a room sees."""
+    """`observation`: boxes by name; `action`: discrete, or a box; `max_steps` of an episode;
+    `view_size`: how many cells ahead an agent in a room sees."""
 
     observation: gym.spaces.Dict
     action: gym.spaces.Space[Any]
-    max_steps: int | None
+    max_steps: int
     view_size: int = 3
 
     def stacked(self, frames: int) -> "Spec":

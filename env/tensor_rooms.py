@@ -105,7 +105,7 @@ class DoorKeyRooms(RestingEnv):
         self._terminated = torch.ones_like(self._hand, dtype=torch.bool)
 
     @property
-    def room_bytes(self) -> int:
+    def bytes_each(self) -> int:
         """What is kept of a room between steps, in bytes."""
         state = (self._truth, self._memory, self._pose, self._hand, self._steps)
         return sum(t[0].nbytes for t in (*state, self._terminated))

@@ -1,8 +1,11 @@
 """Many environments in step, behind Gymnasium's vector interface."""
 
+import multiprocessing
+import signal
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from contextlib import ExitStack
+from functools import cached_property, partial
 from typing import Any
 
 import gymnasium as gym
@@ -30,16 +33,19 @@ class RestingEnv(VectorEnv, ABC):
     """
 
     metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.DISABLED}  # noqa: RUF012
+    capturable = False
+    """Whether a step can lie in a CUDA graph."""
+    device = torch.device("cpu")
 
     def __init__(self, num_envs: int, described: Spec) -> None:
-        if num_envs < 1:
-            raise ValueError(f"num_envs must be at least 1, not {num_envs}")
+        check_count(num_envs)
         self.num_envs = num_envs
         self.described = described
         self.single_observation_space = described.observation
         self.single_action_space = described.action
+        self.max_steps = described.max_steps
 
-    # Made when somebody asks: bounds for every cell of every room are larger than the rooms.
+    # Made when asked for: bounds for every cell of every room are larger than the rooms.
 
     @cached_property
     def observation_space(self) -> gym.Space[Any]:  # type: ignore[override]
@@ -85,12 +91,39 @@ class RestingEnv(VectorEnv, ABC):
             words = np.array(given, np.uint64)
         return torch.from_numpy(words.view(np.int64)).to(device)
 
+    @property
+    def bytes_each(self) -> int | None:
+        """What is kept of one of them between steps, where that is known."""
+        return None
+
+    def pictures(self) -> dict[str, Any]:
+        """Of the first environment: (height, width, 3) uint8 each, under what they show."""
+        raise NotImplementedError(f"of {type(self).__name__} no pictures can be taken")
+
+
+def check_count(num_envs: int) -> None:
+    if num_envs < 1:
+        raise ValueError(f"num_envs must be at least 1, not {num_envs}")
+
+
+def _in_process(make: Callable[[], Episode]) -> Episode:
+    """An environment that leaves Ctrl-C to the process that it works for."""
+    if multiprocessing.parent_process():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return make()
+
 
 class SerialEnvs(RestingEnv):
     """Single environments, stepped one after another in this process."""
 
     def __init__(self, make: Callable[[], Episode], num_envs: int) -> None:
-        self.envs = [make() for _ in range(max(num_envs, 1))]
+        check_count(num_envs)
+        self.envs: list[Episode] = []
+        with ExitStack() as made:
+            for _ in range(num_envs):
+                self.envs.append(make())
+                made.callback(self.envs[-1].close)
+            made.pop_all()
         super().__init__(num_envs, self.envs[0].described)
         self.render_mode = self.envs[0].render_mode
         self._seen: list[dict[str, np.ndarray]] = [{}] * num_envs
@@ -107,14 +140,13 @@ class SerialEnvs(RestingEnv):
         chosen = torch.as_tensor(actions).cpu().numpy()
         told = [env.step(action) for env, action in zip(self.envs, chosen, strict=True)]
         self._seen, rewards, terminated, truncated, infos = map(list, zip(*told, strict=True))
-        info: dict[str, Any] = {"success": torch.tensor([info["success"] for info in infos])}
-        if "duration" in infos[0]:
-            info["duration"] = torch.tensor([info["duration"] for info in infos])
-        if "measures" in infos[0]:
-            info["measures"] = {
-                name: torch.tensor([float(info["measures"][name]) for info in infos])
-                for name in infos[0]["measures"]
-            }
+        said = ("success", "duration")
+        info: dict[str, Any] = {name: torch.tensor([i[name] for i in infos]) for name in said}
+        measures = dict.fromkeys(name for info in infos for name in info["measures"])
+        info["measures"] = {
+            name: torch.tensor([float(info["measures"].get(name, 0)) for info in infos])
+            for name in measures
+        }
         flags = torch.tensor(terminated), torch.tensor(truncated)
         return self._observation(), torch.tensor(rewards, dtype=torch.float32), *flags, info
 
@@ -141,9 +173,9 @@ class ProcessEnvs(RestingEnv):
     process for themselves."""
 
     def __init__(self, make: Callable[[], Episode], num_envs: int) -> None:
-        """`make` must be importable by the processes: a function of a module, or a partial one."""
-        mode = AutoresetMode.DISABLED
-        self.processes = AsyncVectorEnv([make] * num_envs, context="spawn", autoreset_mode=mode)
+        check_count(num_envs)
+        mode, work = AutoresetMode.DISABLED, partial(_in_process, make)
+        self.processes = AsyncVectorEnv([work] * num_envs, context="spawn", autoreset_mode=mode)
         super().__init__(num_envs, self.processes.call("described")[0])
         self.render_mode = self.processes.render_mode
 
@@ -157,17 +189,15 @@ class ProcessEnvs(RestingEnv):
         chosen = torch.as_tensor(actions).cpu().numpy()
         observation, rewards, terminated, truncated, info = self.processes.step(chosen)
         seen = {name: torch.tensor(array) for name, array in observation.items()}
-        told: dict[str, Any] = {"success": torch.tensor(info["success"])}
-        if "duration" in info:
-            told["duration"] = torch.tensor(info["duration"])
-        if "measures" in info:
-            told["measures"] = {
-                name: torch.tensor(array, dtype=torch.float32)
-                for name, array in info["measures"].items()
-                if not name.startswith("_")
-            }
+        said: dict[str, Any] = {k: torch.tensor(info[k]) for k in ("success", "duration")}
+        # Beside each name there is one with an underline, which says who has said it.
+        said["measures"] = {
+            name: torch.tensor(array, dtype=torch.float32)
+            for name, array in info.get("measures", {}).items()
+            if f"_{name}" in info["measures"]
+        }
         flags = torch.tensor(terminated), torch.tensor(truncated)
-        return seen, torch.tensor(rewards, dtype=torch.float32), *flags, told
+        return seen, torch.tensor(rewards, dtype=torch.float32), *flags, said
 
     def pictures(self) -> dict[str, Any]:
         """Of the first environment."""
@@ -188,11 +218,12 @@ class FrameStack(RestingEnv):
         super().__init__(inner.num_envs, inner.described.stacked(frames))
         self.inner = inner
         self.render_mode = inner.render_mode
+        self.capturable, self.device = inner.capturable, inner.device
         self.frames = frames
         self.state: Tensors = {}
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
+    def pictures(self) -> dict[str, Any]:
+        return self.inner.pictures()
 
     def render(self) -> tuple[Any, ...] | None:
         return self.inner.render()

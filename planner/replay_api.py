@@ -27,7 +27,7 @@ UNKNOWN = "I do not know what to do in this scene."
 
 class Replayer:
     """Draws plans with their recorded probabilities; the k-th reply about a scene is a function
-    of the seed, whoever asks for it and when."""
+    of the seed, whichever client asks for it, and when."""
 
     def __init__(self, plans: dict[str, dict[str, float]], seed: int) -> None:
         self.plans = plans

@@ -36,8 +36,8 @@ def in_thread(job: Callable[[], Result]) -> Future[Result]:
 
 @dataclass(eq=False)
 class Want:
-    """Replies to a prompt: how many are missing, and who is told of each as it arrives, in a
-    thread of its own. `failure` says why they are not to be had, others perhaps are."""
+    """Replies to a prompt: how many are missing, and what to do with each as it arrives, in
+    a thread of its own. `failure` says why they are not to be had, others perhaps are."""
 
     prompt: Prompt
     missing: Callable[[], int]
@@ -68,8 +68,8 @@ class Asker:
         self, wants: Sequence[Want], waits: Callable[[LLMError], None] = lambda _: None
     ) -> None:
         """Returns when nothing is missing any more, or each want that misses something has failed,
-        or the server is away, which the patience then knows. `waits` is told, once a reason, why a
-        server that may be starting is asked again."""
+        or the server is away, which the patience then knows. `waits` is called once a reason to
+        ask a server that may be starting again."""
         self.patience.begin()
         _Round(self, wants, waits).run()
 

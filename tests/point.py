@@ -45,6 +45,7 @@ class PointEnv(gym.Env[Any, Any]):
 
     observation_space = SPEC.observation
     action_space = SPEC.action
+    max_steps = MAX_STEPS
 
     def __init__(self) -> None:
         self.points = Points(1)
@@ -72,7 +73,6 @@ class PointEnv(gym.Env[Any, Any]):
 class Points(RestingEnv):
     """N points at once."""
 
-    max_steps = MAX_STEPS
     render_mode = None
 
     def __init__(self, num_envs: int) -> None:

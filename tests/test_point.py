@@ -109,8 +109,8 @@ def test_it_is_evaluated_with_its_measures(points: RestingEnv) -> None:
     assert len(outcome.success) == len(outcome.measures["way"]) == 10
     assert sum(outcome.success) > 5
     told = outcome.to_dict()
-    assert told["way"]["mean"] == pytest.approx(sum(outcome.measures["way"]) / 10)
-    assert told["episodes"][3]["way"] == outcome.measures["way"][3] > 0
+    assert told["measures"]["way"]["mean"] == pytest.approx(sum(outcome.measures["way"]) / 10)
+    assert told["episodes"][3]["measures"]["way"] == outcome.measures["way"][3] > 0
 
 
 @pytest.mark.parametrize("make", [Points, serial])
@@ -132,7 +132,7 @@ def test_the_student_learns_from_advice_with_a_spread(recurrent: bool, tmp_path:
     scalars = [trainer.iterate() for _ in range(count)]
     first, last = scalars[0], scalars[-1]
     assert last["Train/Kickstarting Loss"] < first["Train/Kickstarting Loss"]
-    assert first["Train/Way"] > 0
+    assert first["Train/Measures/way"] > 0
     if not recurrent:
         assert last["Train/Agreement"] > first["Train/Agreement"]
         assert last["Train/Return Mean"] > first["Train/Return Mean"] + 0.5

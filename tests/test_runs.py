@@ -228,7 +228,7 @@ def test_a_run_in_bf16_is_evaluated_in_bf16(
 
     def note(args: Any, config: Any, student: Any, *rest: object) -> tuple[str, list[str]]:
         evaluated.append(student.bf16)
-        return "", [""] * len(COLUMNS)
+        return "", COLUMNS, [""] * len(COLUMNS)
 
     monkeypatch.setattr(evaluation, "evaluate_actor", note)
     for precision in ("bf16", "fp32"):

@@ -4,7 +4,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -76,8 +76,10 @@ class RunLog(Log):
             log.flush()
 
     def close(self) -> None:
-        for log in self.logs:
-            log.close()
+        """Of all of them, even if one fails."""
+        with ExitStack() as closing:
+            for log in self.logs:
+                closing.callback(log.close)
 
 
 class TensorBoard(Log):

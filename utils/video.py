@@ -63,7 +63,7 @@ def compose(pictures: Pictures, caption: Caption) -> Image.Image:
 
 
 def _draw_bars(draw: ImageDraw.ImageDraw, caption: Caption, font: Any) -> None:
-    """Beside the name of each action a bar for everybody who has something to say of it."""
+    """Beside the name of each action a bar for each who says something of it."""
     row_height = SIDE // max(len(caption.actions), 1)
     for row, name in enumerate(caption.actions):
         middle = HEADER + row * row_height + row_height // 2
@@ -113,9 +113,9 @@ def _as_mp4(frames: Sequence[Image.Image]) -> bytes:
     return content
 
 
-def as_gif(frames: Sequence[Image.Image], scale: float = 0.5) -> bytes:
+def as_gif(frames: Sequence[Image.Image]) -> bytes:
     """A small animated GIF, as an image summary takes it; its last frame stays for a while."""
-    size = int(SIZE[0] * scale), int(SIZE[1] * scale)
+    size = SIZE[0] // 2, SIZE[1] // 2
     # Of the ways to choose colours the one that keeps the few pixels of a small thing.
     how = Image.Quantize.MAXCOVERAGE
     small = [frame.resize(size).quantize(GIF_COLORS, how) for frame in frames]

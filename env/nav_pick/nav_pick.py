@@ -94,7 +94,7 @@ class NavPickHomes(RestingEnv):
         self._trail = torch.zeros(max_steps + 1, 2, device=self.device)
 
     @property
-    def home_bytes(self) -> int:
+    def bytes_each(self) -> int:
         """What is kept of a home between steps, in bytes."""
         return sum(t[0].nbytes for t in (*self._home.values(), *self._now.values()))
 

@@ -121,6 +121,7 @@ class Climb(gym.Env):
 
     observation_space = gym.spaces.Box(0, 99, (1,), np.float32)
     action_space = gym.spaces.Discrete(2)
+    max_steps = 9
 
     def reset(self, *, seed: int | None = None, **_: Any) -> tuple[np.ndarray, dict[str, Any]]:
         self.top, self.height = seed or 0, 0

@@ -22,6 +22,7 @@ class Walk(gym.Env):
         self.observation_space = space
         self.action_space = action
         self.ends = ends
+        self.max_steps = info.pop("max_steps", 9)
         self.info = info
         self.steps = 0
 
@@ -87,11 +88,10 @@ def test_success_is_what_is_said_or_else_a_reward_with_the_end(
 ) -> None:
     env = walk(1, **info)
     env.reset()
-    told = env.step(0)[4]
-    assert told == {"success": success}
+    assert env.step(0)[4] == {"success": success, "duration": 1, "measures": {}}
     early = walk(2, reward=1.0)
     early.reset()
-    assert early.step(0)[4] == {"success": False}
+    assert not early.step(0)[4]["success"]
 
 
 def test_boxes_alone_are_observed_by_name() -> None:
@@ -109,7 +109,7 @@ def test_boxes_alone_are_observed_by_name() -> None:
 
 def test_a_room_is_observed_as_a_map_alone() -> None:
     space = gym.spaces.Dict({"image": MAP, "place": PLACE, "mission": gym.spaces.Text(9)})
-    env = room(lambda: Walk(space, gym.spaces.Discrete(2)))
+    env = room(lambda: Walk(space, gym.spaces.Discrete(7)))
     assert env.observation_space == gym.spaces.Dict({"image": MAP})
     assert env.reset()[0].keys() == {"image"}
     assert env.described.observation == env.observation_space
@@ -123,18 +123,57 @@ def test_an_environment_that_observes_no_numbers_is_refused(space: gym.Space[Any
 
 def test_actions_of_another_kind_are_refused() -> None:
     several = gym.spaces.MultiDiscrete([2, 3])
-    with pytest.raises(TypeError, match="must have discrete actions, or a box of them"):
-        Episode(Walk(PLACE, several))
-    for actions in (several, PLACE):
-        with pytest.raises(TypeError, match="must have discrete actions, not"):
+    first = gym.spaces.Discrete(3, start=5)
+    table = gym.spaces.Box(-1, 1, (2, 3), np.float32)
+    endless = gym.spaces.Box(-np.inf, 1, (2,), np.float32)
+    for actions in (several, first, table, endless):
+        with pytest.raises(TypeError, match="must have discrete actions, numbered from 0, or"):
+            Episode(Walk(PLACE, actions))
+    for actions in (several, PLACE, gym.spaces.Discrete(3)):
+        with pytest.raises(TypeError, match="must have MiniGrid's 7 actions"):
             room(lambda actions=actions: Walk(MAP, actions))
-    assert Episode(Walk(PLACE, PLACE)).described.action == PLACE
+
+
+def test_continuous_actions_are_clipped_and_scaled_to_the_bounds() -> None:
+    given = []
+
+    class Notes(Walk):
+        def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+            given.append(action.tolist())
+            return super().step(action)
+
+    bounds = gym.spaces.Box(np.array([0, -1], np.float32), np.array([10, 1], np.float32))
+    env = Episode(Notes(PLACE, bounds, ends=9))
+    assert env.described.action == gym.spaces.Box(-1, 1, (2,), np.float32)
+    env.reset()
+    for action in ([-1, -0.3], [0.5, 7], [1, -1]):
+        env.step(np.array(action, np.float32))
+    assert given == [[0, pytest.approx(-0.3)], [7.5, 1], [10, -1]]
+
+
+def test_an_episode_that_may_last_for_ever_is_refused() -> None:
+    with pytest.raises(TypeError, match="must cut its episodes off"):
+        walk(max_steps=None)
+
+
+def test_what_is_said_now_and_then_is_said_at_every_step() -> None:
+    class Rare(Walk):
+        def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+            said = {"measures": {"far": self.steps}, "duration": 3} if self.steps == 1 else {}
+            return (*super().step(action)[:4], said)
+
+    env = Episode(Rare(PLACE, gym.spaces.Discrete(2)))
+    env.reset()
+    steps = [env.step(0)[4] for _ in range(3)]
+    assert [step["duration"] for step in steps] == [1, 3, 1]
+    assert [step["measures"] for step in steps] == [{}, {"far": 1}, {"far": 1}]
+    env.reset()
+    assert env.step(0)[4]["measures"] == {}
 
 
 def test_an_episode_knows_its_limit_and_its_view() -> None:
     made = room(lambda: gym.make(task("TwoDoor").env_id, max_steps=40, agent_view_size=5))
     assert (made.described.max_steps, made.described.view_size) == (40, 5)
-    assert walk().described.max_steps is None
     assert Episode(gym.make("CartPole-v1")).described.max_steps == 500
 
 

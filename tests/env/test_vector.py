@@ -142,6 +142,7 @@ class Told(gym.Env):
 
     observation_space = gym.spaces.Box(0, 9, (1,), np.float32)
     action_space = gym.spaces.Discrete(9)
+    max_steps = 9
     table: tuple[tuple[float, bool, dict[str, Any]], ...] = ()
 
     def __init__(self, *table: tuple[float, bool, dict[str, Any]]) -> None:

@@ -122,14 +122,14 @@ def test_a_gpu_gives_the_same_steps() -> None:
 
 def test_a_recorded_step_is_replayed() -> None:
     recorded, plain = (NavPickHomes(3, depth_size=8, max_steps=30) for _ in range(2))
-    replayed = Replayed(lambda action: flat(recorded.step(action)))
+    replayed = Replayed(lambda given: flat(recorded.step(given["action"])))
     generator = torch.Generator().manual_seed(0)
     for seed in (5, 70):
         recorded.reset(seed=seed)
         obs = plain.reset(seed=seed)[0]
         for step in range(32):
             action = pilot(obs) if step % 3 else noise(3, generator)
-            found, expected = replayed(action=action), flat(plain.step(action))
+            found, expected = replayed({"action": action}), flat(plain.step(action))
             same(found, expected)
             obs = {name: expected[name] for name in obs}
 

@@ -31,7 +31,7 @@ def test_gymnasium_makes_homes() -> None:
         assert {name: values.numpy() for name, values in step[0].items()} in homes.observation_space
         assert [one.dtype for one in step[1:4]] == [torch.float32, torch.bool, torch.bool]
         assert [one.shape for one in step[1:4]] == [(3,)] * 3
-    assert 0 < homes.home_bytes < 2000
+    assert 0 < homes.bytes_each < 2000
 
 
 def test_the_state_is_as_documented() -> None:
