@@ -3,6 +3,7 @@ leave open, a run, a method, a preset, the task's file or base.yaml decides."""
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -12,13 +13,18 @@ from commands.methods import method_names
 from planner.task import task_names
 from utils.commands import Parser
 from utils.cores import physical_cores
+from utils.errors import UserError
 
 DEFAULT_TASK = "SimpleDoorKey"
 DEFAULT_LOGDIR = Path("log")
 
-# A model to start from, a seed, a task and a method are given in words of their own: --loaddir,
-# --seed_list, --task, --policy.
-OWN_FLAGS = ("warm_start", "seed", "task", "policy")
+OWN_FLAGS = {
+    "warm_start": "--loaddir",
+    "seed": "--seed_list",
+    "task": "--task",
+    "policy": "--policy",
+}
+"""Setting -> its flag, which is not made from `Config`."""
 ASKING = (
     *("llm", "llm_url", "llm_model", "llm_temperature", "llm_workers", "llm_retries"),
     *("n_ask", "answers"),
@@ -92,19 +98,19 @@ def add_settings(command: argparse.ArgumentParser, names: tuple[str, ...]) -> No
 
 
 def options(name: str) -> dict[str, Any]:
-    """What argparse is told of a setting; one that is not given leaves no trace."""
+    """argparse's options for a setting's flag; one that is not given sets no attribute."""
     field = Config.model_fields[name]
     text, default = field.description or "", base_settings().get(name)
     if isinstance(default, list):
         text += f"; default {' '.join(map(str, default))}"
     elif default not in (None, False):
         text += f"; default {'on' if default is True else default}"
-    told = {"default": argparse.SUPPRESS, "help": text, **value_options(field.annotation)}
-    return told | ({"metavar": field.title} if field.title else {})
+    given = {"default": argparse.SUPPRESS, "help": text, **value_options(field.annotation)}
+    return given | ({"metavar": field.title} if field.title else {})
 
 
 def value_options(kind: Any) -> dict[str, Any]:
-    """How argparse reads a value of a type; its bounds are checked with all else."""
+    """argparse's options for a value of a type; `Config` checks the bounds."""
     if get_origin(kind) is Annotated:
         return value_options(get_args(kind)[0])
     if get_origin(kind) in (Union, UnionType):
@@ -131,9 +137,23 @@ def as_typed(name: str, value: object) -> str:
     spelled = other_word(name)
     if spelled and value == spelled[1]:
         return spelled[0]
+    flag = OWN_FLAGS.get(name, f"--{name}")
     if value is True:
-        return f"--{name}"
-    return " ".join([f"--{name}", *map(str, value if isinstance(value, list) else [value])])
+        return flag
+    return " ".join([flag, *map(str, value if isinstance(value, list) else [value])])
+
+
+def check_flags(flags: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+    """UserError for a flag against what the settings' method fixes; all of them are valid."""
+    method = settings["policy"]
+    for name in flags.keys() & method.fixed.keys():
+        if flags[name] != (fixed := settings[name]):
+            unset = fixed is None and name not in OTHER_WORDS
+            says = f"leaves {name} unset" if unset else f"is defined by {as_typed(name, fixed)}"
+            raise UserError(
+                f"{as_typed(name, flags[name])}: the method {method.name} {says}; "
+                "leave it out, or give another --policy"
+            )
 
 
 def add_teacher_flags(command: argparse.ArgumentParser) -> None:
@@ -190,7 +210,7 @@ def add_record_flags(command: argparse.ArgumentParser) -> None:
     add("--seed", type=int, default=0, help="of those episodes; default 0")
     add("--out", type=Path, metavar="FILE", help="default plans/<task>.yaml in the log tree")
     add("--overwrite", action="store_true", help="replace that file")
-    add("--dry_run", action="store_true", help="list scenes and prompts, ask nobody")
+    add("--dry_run", action="store_true", help="list scenes and prompts, do not ask the LLM")
     add("--show", type=Path, metavar="FILE", help="print a file of plans")
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from commands.config import Config, make_config
+from commands.flags import check_flags
 from commands.methods import Method, load_method, make_method
 from planner.task import Task, load_task, make_task
 from utils.errors import UserError
@@ -108,7 +109,7 @@ def owned(folder: Path) -> Iterator[None]:
 def claim(folder: Path, config: Config) -> None:
     """An owned folder for a new run with its config.json, in place of what it held."""
     with writing(folder):
-        # The checkpoint first: without it nobody takes the rest for a run that can go on.
+        # The checkpoint first: without it the rest is no run that can go on.
         for path in sorted(folder.iterdir(), key=lambda path: path.name != CHECKPOINT):
             if path.is_dir():
                 shutil.rmtree(path)
@@ -139,7 +140,7 @@ def new_runs(
 
 
 def resumed_runs(
-    parent: Path, name: str | None, seeds: list[int] | None, given: dict[str, Any]
+    parent: Path, name: str | None, seeds: list[int] | None, given: Mapping[str, Any]
 ) -> list[tuple[Path, Config]]:
     """The runs of a name (of these seeds), or else the newest, with what may change changed."""
     if seeds and not name:
@@ -148,13 +149,14 @@ def resumed_runs(
     return [(folder, _resumed_config(folder, given)) for folder in folders]
 
 
-def _resumed_config(folder: Path, given: dict[str, Any]) -> Config:
+def _resumed_config(folder: Path, given: Mapping[str, Any]) -> Config:
     if (folder / MODEL).exists() and not (folder / CHECKPOINT).exists():
         raise UserError(
             f"{folder} has lost its {CHECKPOINT} and cannot go on; "
             "start a new run from its model with --loaddir"
         )
     config = read_config(folder / CONFIG)
+    check_flags(given, dict(config))
     for name, value in given.items():
         before = getattr(config, name)
         if name in ("task", "policy"):

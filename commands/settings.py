@@ -1,4 +1,5 @@
-"""Settings: who says what of them, and whose word counts. Only the device needs PyTorch."""
+"""Settings: the places that say something of them, and which of these counts. Only the device
+needs PyTorch."""
 
 import argparse
 import os
@@ -9,7 +10,7 @@ from typing import Any, NamedTuple
 
 from commands import runs
 from commands.config import Config, base_settings, make_config
-from commands.flags import DEFAULT_TASK, as_typed
+from commands.flags import DEFAULT_TASK, OWN_FLAGS, check_flags
 from commands.methods import Method, load_method
 from planner.task import Task, load_plans, load_task, task_names
 from utils.cores import default_threads
@@ -29,7 +30,7 @@ class Layer(NamedTuple):
 
 
 def layers(flags: Said, preset: Said, task: Task, method: Method) -> list[Layer]:
-    """All who have a word, the later the weightier. What defines a method stands above all."""
+    """All places, each of which outweighs those before it: what a method fixes outweighs all."""
     return [
         Layer("base.yaml: ", base_settings()),
         Layer(f"task {task.name}: settings: ", task.settings),
@@ -41,37 +42,49 @@ def layers(flags: Said, preset: Said, task: Task, method: Method) -> list[Layer]
 
 
 def resolve(flags: Said, preset: Said) -> dict[str, Any]:
-    """All settings of something that does not continue a run; the device only if someone says it.
-
-    UserError, with the place, if one is not valid, or if a flag speaks against its method.
-    """
+    """All settings, valid ones; the device only if a place says it. UserError, with the place, if
+    one is not valid."""
     task = flags.get("task") or preset.get("task") or load_task(DEFAULT_TASK)
-    usual = task.settings.get("policy", base_settings()["policy"])
-    method = flags.get("policy") or preset.get("policy") or load_method(str(usual))
+    method, preset = choose_method(flags, preset)
     settings, places = dict[str, Any](), dict[str, str]()
     for place, said in layers(flags, preset, task, method):
         settings |= said
         places |= {name: f"{place}{name}" for name in said}
-    settings["task"] = task
-    # What a method only proposes counts once: of a run's config.json it is a setting as any other.
+    if settings["llm_strict"] is settings["llm_optional"] is True:
+        raise UserError(f"{places['llm_strict']} and {places['llm_optional']}: give one of them")
+    # What these propose counts once: in a run's config.json it is a setting as any other.
+    settings["task"] = task.model_copy(update={"settings": {}})
     settings["policy"] = method.model_copy(update={"settings": {}})
     config = make_config({"threads": 1, "device": "cpu"} | settings, "settings", places)
-    for name in flags.keys() & method.fixed.keys():
-        if flags[name] != (fixed := getattr(config, name)):
-            raise UserError(
-                f"{as_typed(name, flags[name])}: the method {method.name} is defined by "
-                f"{as_typed(name, fixed)}; leave it out, or give another --policy"
-            )
-    return {"threads": default_threads(config.batch_size)} | settings
+    valid = {name: getattr(config, name) for name in settings}
+    return {"threads": default_threads(config.batch_size)} | valid
+
+
+def choose_method(flags: Said, preset: Said) -> tuple[Method, Said]:
+    """The method, and what of a preset counts with it: nothing that another method fixed there."""
+    asked, had = flags.get("policy"), preset.get("policy")
+    if had is None:
+        return asked or load_method(base_settings()["policy"]), preset
+    if asked is None or asked.is_same(had):
+        return had, preset
+    return asked, {name: value for name, value in preset.items() if name not in had.fixed}
 
 
 def fresh_settings(flags: Said, preset: Said | None = None) -> dict[str, Any]:
-    """All settings of something that does not continue a run, with a device that is there."""
+    """All settings of something that does not continue a run, with a device that is there.
+    UserError if one is not valid, or if a flag speaks against its method."""
     settings = resolve(flags, preset or {})
+    check_flags(flags, settings)
     # PyTorch, which knows the devices, takes seconds to load: not before all else is right.
     from utils.devices import choose_device
 
     return settings | {"device": choose_device(settings.get("device"))}
+
+
+def seeded(settings: Said, seeds: list[int]) -> list[Config]:
+    """A configuration for each of some seeds."""
+    places = {"seed": OWN_FLAGS["seed"]}
+    return [make_config({**settings, "seed": seed}, "settings", places) for seed in seeds]
 
 
 def given_settings(args: argparse.Namespace, task: Task | None = None) -> dict[str, Any]:
@@ -129,7 +142,12 @@ def check(args: argparse.Namespace) -> None:
         check_wandb()
     path = getattr(args, "config", None)
     preset = read_preset(path, args.task) if path else {}
-    resolve(given_settings(args, preset.get("task")), preset)
+    flags = given_settings(args, preset.get("task"))
+    settings = resolve(flags, preset)
+    # A run that goes on has its method in its folder.
+    if not getattr(args, "resume", False):
+        check_flags(flags, settings)
+    seeded({"device": "cpu"} | settings, getattr(args, "seed_list", None) or [])
 
 
 def check_wandb() -> None:
@@ -140,7 +158,7 @@ def check_wandb() -> None:
         raise UserError("--wandb: its package is missing: pip install wandb") from error
 
 
-def check_llm_is_named(flags: dict[str, Any], settings: dict[str, Any]) -> None:
+def check_llm_is_named(flags: Said, settings: Said) -> None:
     """UserError for flags about an LLM if there is none."""
     for flag in flags:
         if not settings["llm"] and (flag.startswith("llm_") or flag in ("n_ask", "answers")):

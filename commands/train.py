@@ -16,7 +16,16 @@ from commands import runs
 from commands.build import Parts
 from commands.config import Config, make_config
 from commands.flags import DEFAULT_LOGDIR
-from commands.settings import check_llm_is_named, fresh_settings, given_settings, read_preset
+from commands.methods import Method
+from commands.settings import (
+    Said,
+    check_llm_is_named,
+    fresh_settings,
+    given_settings,
+    read_preset,
+    resolve,
+    seeded,
+)
 from planner.task import Task
 from utils.devices import choose_device, prepare
 from utils.errors import UserError
@@ -25,7 +34,7 @@ from utils.interrupts import Interrupts
 from utils.log import RunLog, TrainingDisplay, say, silence, table
 from utils.ranks import Ranks
 from utils.run_files import ANSWERS, CHECKPOINT, VERDICT
-from utils.wandb_log import WandbLog
+from utils.wandb_log import WandbLog, check_login
 
 BEST_PRESET = "configs/best.yaml"
 
@@ -83,24 +92,42 @@ def planned_runs(
     this process's own until `owned` is closed."""
     template = read_preset(args.config, args.task) if args.config else {}
     flags = given_settings(args, template.get("task"))
+    if args.wandb:
+        check_login(args.wandb)
+    if args.resume:
+        return plan_resumed(args, flags, template, ranks, owned)
+    return plan_new(args, flags, template, ranks, owned)
+
+
+def plan_resumed(
+    args: argparse.Namespace, flags: Said, template: Said, ranks: Ranks, owned: ExitStack
+) -> list[tuple[Path, Config]]:
+    if args.loaddir:
+        raise UserError("--loaddir: a resumed run goes on from its own checkpoint alone")
+    # These only say where the run lies: the rest stands in its folder.
+    settings = resolve(flags, template)
+    method = settings["policy"]
+    parent = runs.task_folder(args.logdir, method, settings["task"])
+    planned = runs.resumed_runs(parent, args.savedir, args.seed_list, flags)
+    check_ranks([config for _, config in planned], ranks)
+    for folder, config in planned:
+        check_task(args, folder, config, flags.get("task", config.task))
+        check_method(folder, config, method)
+        owned.enter_context(runs.owned(folder))
+    return planned
+
+
+def plan_new(
+    args: argparse.Namespace, flags: Said, template: Said, ranks: Ranks, owned: ExitStack
+) -> list[tuple[Path, Config]]:
     settings = fresh_settings(flags, template)
     parent = runs.task_folder(args.logdir, settings["policy"], settings["task"])
-    if args.resume:
-        if args.loaddir:
-            raise UserError("--loaddir: a resumed run goes on from its own checkpoint alone")
-        # A preset only says where the run lies: the rest stands in its folder.
-        planned = runs.resumed_runs(parent, args.savedir, args.seed_list, flags)
-        check_ranks([config for _, config in planned], ranks)
-        for folder, config in planned:
-            check_task(args, folder, config, flags.get("task", config.task))
-            owned.enter_context(runs.owned(folder))
-        return planned
     check_llm_is_named(flags, settings)
     if args.loaddir:
         source = runs.find(parent, args.loaddir, None)[0]
-        settings["warm_start"] = str(runs.model_file(source, args.loadmodel))
-    seeds = args.seed_list or [template.get("seed", 0)]
-    configs = [make_config(settings | {"seed": seed}, "settings") for seed in seeds]
+        model = str(runs.model_file(source, args.loadmodel))
+        settings = fresh_settings({**flags, "warm_start": model}, template)
+    configs = seeded(settings, args.seed_list or [settings["seed"]])
     # What cannot be built must not cost the run that it would replace.
     with ExitStack() as tried:
         parts = Parts(configs[0], tried)
@@ -124,13 +151,22 @@ def check_task(args: argparse.Namespace, folder: Path, config: Config, task: Tas
     if args.plans and task.plans != config.task.plans:
         raise UserError(f"--plans: {args.plans} differs from the plans that {folder} began with")
     for part in Task.model_fields:
-        if getattr(task, part) != getattr(config.task, part):
+        # A run keeps the task's settings as its own.
+        if part != "settings" and getattr(task, part) != getattr(config.task, part):
             say(f"{folder} keeps the {part} that it began with, not those of {task.name} now")
 
 
+def check_method(folder: Path, config: Config, method: Method) -> None:
+    """A run goes on with the method that it began with: a word if its file fixes something else."""
+    had = config.policy
+    if method.name == had.name and not method.is_same(had):
+        say(f"{folder} keeps what {had.name} fixed when it began, not what its file fixes now")
+
+
 def check_ranks(configs: list[Config], ranks: Ranks) -> None:
-    """UserError if there is not something for every rank to do."""
+    """UserError if there is not something for every rank to do, and a device to do it on."""
     for config in configs:
+        ranks.place(choose_device(config.device))
         rooms = config.num_envs or config.traj_per_itr
         if rooms < ranks.count:
             raise UserError(f"--num_envs: {rooms} rooms are not enough for {ranks.count} ranks")

@@ -1,9 +1,8 @@
 """LLM servers that are known by name."""
 
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 LLM = Literal["vicuna", "chatglm", "openai"]
-LLMS: tuple[str, ...] = get_args(LLM)
 KEY_VARIABLE = "LLM_API_KEY"
 """Of the environment: the one place for a key."""
 

@@ -24,6 +24,16 @@ Plans = Annotated[dict[str, dict[str, Share]], AfterValidator(_add_up)]
 """Scene text -> plan -> probability."""
 
 
+def _leave_the_run_open(settings: dict[str, Any]) -> dict[str, Any]:
+    if other := settings.keys() & {"task", "policy", "seed"}:
+        raise ValueError(f"a task or a method does not say the {min(other)}")
+    return settings
+
+
+Defaults = Annotated[dict[str, Any], AfterValidator(_leave_the_run_open)]
+"""What a task or a method says of settings; which task, method and seed, the user says."""
+
+
 class MiniGrid(Strict):
     """What tasks in MiniGrid's rooms need: how the scene's text calls things, in its order; whether
     plans speak of color1, color2, … instead of colours."""
@@ -42,7 +52,7 @@ class Task(Strict):
     domain: MiniGrid
     plans: Plans
     instructions: str = ""
-    settings: dict[str, Any] = Field(default={})
+    settings: Defaults = Field(default={})
 
 
 def task_names() -> list[str]:
@@ -69,6 +79,10 @@ def load_task(name: str) -> Task:
 
 def make_task(content: Mapping[str, Any], source: object) -> Task:
     """A task from what its file says; `source` is named in errors."""
+    if "names" in content and "domain" not in content:
+        raise UserError(
+            f"{source}: names belong under domain; write domain: {{kind: minigrid, names: …}}"
+        )
     return validated(Task, content, source)
 
 

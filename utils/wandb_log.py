@@ -4,9 +4,11 @@ import math
 import os
 import uuid
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from PIL import Image
@@ -17,6 +19,16 @@ from utils.log import Log, read_lines, say
 from utils.run_files import METRICS, WANDB
 from utils.validation import read_yaml
 from utils.video import as_gif
+
+
+def check_login(project: str) -> None:
+    """UserError if no run can be shown in a project, as far as that can be known before there is
+    one: by its name and the login, which the server confirms."""
+    wandb = _package()
+    with _told_in_a_line(wandb):
+        settings = wandb.setup(wandb.Settings(project=project, silent=True)).settings
+        if settings.mode not in ("offline", "dryrun", "disabled"):
+            wandb.login()
 
 
 class WandbLog(Log):
@@ -30,15 +42,11 @@ class WandbLog(Log):
     def __init__(self, project: str, folder: Path, config: Mapping[str, Any], after: int) -> None:
         """Begin, or go on with, the run of a folder, which is resumed after so many iterations;
         UserError if it cannot be had."""
-        # Seconds until a row that is kept is on disk, and a kill cannot cost it any more.
-        os.environ.setdefault("WANDB_X_TRANSACTION_LOG_FLUSH_INTERVAL", "1")
-        import wandb
-
-        self.wandb = wandb
+        self.wandb = wandb = _package()
         self.path = folder / WANDB
         known = read_yaml(self.path) if self.path.exists() else {}
         self.id = known.get("id") or uuid.uuid4().hex[:12]
-        try:
+        with _told_in_a_line(wandb):
             self.run = wandb.init(
                 project=project,
                 id=self.id,
@@ -49,8 +57,6 @@ class WandbLog(Log):
                 # A remote's address in git may hold a key.
                 settings=wandb.Settings(console="off", silent=True, disable_git=True),
             )
-        except wandb.Error as error:
-            raise UserError(f"--wandb: {' '.join(str(error).split())}") from error
         # What the server has counts; offline there is none to ask.
         self.shown = known.get("iteration", 0) if self.run.offline else self.run.step - 1
         self.kept = self.shown
@@ -90,3 +96,21 @@ class WandbLog(Log):
 
     def _note(self, iteration: int) -> None:
         write_json(self.path, {"id": self.id, "iteration": iteration})
+
+
+def _package() -> ModuleType:
+    """The package, which takes a second to load."""
+    # Seconds until a row that is kept is on disk, and a kill cannot cost it any more.
+    os.environ.setdefault("WANDB_X_TRANSACTION_LOG_FLUSH_INTERVAL", "1")
+    import wandb
+
+    return wandb
+
+
+@contextmanager
+def _told_in_a_line(wandb: ModuleType) -> Iterator[None]:
+    """Around what the package may refuse: UserError if it does."""
+    try:
+        yield
+    except wandb.Error as error:
+        raise UserError(f"--wandb: {' '.join(str(error).split())}") from error

@@ -50,6 +50,8 @@ def answer(*flags: str) -> tuple[int, str, str, set[str]]:
         (["train", "--clip", "0"], 1, "error: --clip: Input should be greater than 0, not 0.0"),
         (["train", "--env_seed_list", "3", "-1"], 1, "error: --env_seed_list: Input should be "),
         (["train", "--config", "nowhere.yaml"], 1, "error: cannot read nowhere.yaml"),
+        (["train", "--seed_list", "1", "-1"], 1, "error: --seed_list: Input should be greater "),
+        (["eval", "--seed_list", "-1"], 1, "error: --seed_list: Input should be greater "),
     ],
 )
 def test_what_needs_no_pytorch_does_not_wait_for_it(
@@ -146,3 +148,15 @@ def test_a_wrong_setting_is_named_by_the_place_that_says_it(
         error = capsys.readouterr().err
         assert error.startswith(f"error: {place}: Input should be ")
         assert error.count("\n") == 1
+
+
+def test_of_two_settings_that_exclude_each_other_both_places_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    preset, method = tmp_path / "preset.yaml", tmp_path / "way.yaml"
+    preset.write_text("llm_strict: true")
+    method.write_text("description: a way\nsettings: {llm_optional: true}")
+    flags = ["--logdir", str(tmp_path), "--config", str(preset), "--policy", str(method)]
+    assert main.main(["train", *flags]) == 1
+    places = "--config: llm_strict and method way: settings: llm_optional"
+    assert capsys.readouterr().err == f"error: {places}: give one of them\n"

@@ -146,9 +146,77 @@ def test_a_run_is_started_again_with_the_method_and_the_settings_that_it_had(
     assert second.items() <= config(first).items()
     assert (second["gamma"], second["lam"], second["hard"]) == (0.4, 0.3, True)
     assert train(tmp_path, *again, "--soft_planner") == 1
-    assert train(tmp_path, *again, "--policy", "ppo", "--soft_planner") == 0
+
+
+@pytest.mark.parametrize("name", ["ppo-alone", "ppo-hard", "ppo-adaptive"])
+def test_what_a_method_fixed_in_a_run_does_not_count_with_another(
+    tmp_path: Path, name: str
+) -> None:
+    assert train(tmp_path, "--policy", name, "--gamma", "0.4") == 0
+    run = tmp_path / name / "simpledoorkey" / "run1" / "config.json"
+    assert train(tmp_path, "--config", str(run), "--policy", "ppo") == 0
     other = config(tmp_path / "ppo" / "simpledoorkey" / "run1")
-    assert (other["policy"]["name"], other["hard"], other["gamma"]) == ("ppo", False, 0.4)
+    assert other["policy"]["name"] == "ppo"
+    assert (other["gamma"], other["kl_start"]) == (0.4, 10)
+    assert (other["hard"], other["schedule"]) == (False, "linear")
+
+
+def test_a_run_started_again_by_the_name_of_its_method_keeps_its_settings(tmp_path: Path) -> None:
+    file = tmp_path / "way.yaml"
+    file.write_text("description: a way\nsettings: {gamma: 0.3}\nfixed: {hard: true}")
+    folder = tmp_path / "way" / "simpledoorkey"
+    assert train(tmp_path, "--policy", str(file), "--gamma", "0.4") == 0
+    again = ["--config", str(folder / "run1" / "config.json"), "--policy", str(file)]
+    assert train(tmp_path, *again) == 0
+    assert config(folder / "run2")["gamma"] == 0.4
+    # A file that has come to define something else is another method.
+    file.write_text("description: a way\nsettings: {gamma: 0.3}\nfixed: {lam: 0.2}")
+    assert train(tmp_path, *again) == 0
+    third = config(folder / "run3")
+    assert (third["gamma"], third["lam"], third["hard"]) == (0.3, 0.2, False)
+
+
+def test_a_resumed_run_keeps_the_method_that_it_began_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "way.yaml"
+    file.write_text("description: a way\nfixed: {num_eval: 1, kl_min: 0.2}")
+    assert train(tmp_path, "--policy", str(file)) == 0
+    resume = ["train", "--logdir", str(tmp_path), "--policy", str(file), "--resume"]
+    capsys.readouterr()
+    assert main.main(resume) == 0
+    assert "fixed when it began" not in capsys.readouterr().out
+    file.write_text("description: a way\nfixed: {eval_interval: 5}")
+    assert main.main([*resume, "--eval_interval", "7"]) == 0
+    said = capsys.readouterr().out
+    assert "run1 keeps what way fixed when it began, not what its file fixes now" in said
+    assert main.main([*resume, "--num_eval", "3"]) == 1
+    words = "error: --num_eval 3: the method way is defined by --num_eval 1;"
+    assert capsys.readouterr().err.startswith(words)
+
+
+def test_a_method_can_fix_that_a_run_starts_from_no_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "way.yaml"
+    file.write_text("description: from scratch\nfixed: {warm_start: null}")
+    flags = ["--policy", str(file), "--savedir"]
+    assert train(tmp_path, *flags, "first") == 0
+    assert train(tmp_path, *flags, "second", "--loaddir", "first") == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: --loaddir ")
+    assert "the method way leaves warm_start unset; leave it out" in error
+    assert not (tmp_path / "way" / "simpledoorkey" / "second").exists()
+
+
+def test_a_flag_against_a_setting_that_is_left_unset_is_told_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "way.yaml"
+    file.write_text("description: a way\nfixed: {num_envs: null}")
+    assert train(tmp_path, "--policy", str(file), "--num_envs", "3") == 1
+    words = "error: --num_envs 3: the method way leaves num_envs unset; leave it out, or give"
+    assert capsys.readouterr().err.startswith(words)
 
 
 def test_without_a_teacher_its_weight_is_never_above_0(tmp_path: Path) -> None:

@@ -10,8 +10,11 @@ import pytest
 
 import main
 from commands.runs import read_config
+from commands.train import check_ranks
 from tests.running import ROOT, runs_of, train
 from utils import checkpoint
+from utils.errors import UserError
+from utils.ranks import Ranks
 
 
 def test_overwriting_costs_nothing_if_the_new_run_cannot_be(
@@ -163,6 +166,18 @@ def test_an_llm_that_cannot_be_asked_costs_no_run(
     assert "hunter2" not in error
     assert error.count("\n") == 1
     assert sorted(path.name for path in (runs_of(tmp_path) / "old").iterdir()) == before
+
+
+def test_ranks_without_a_device_of_their_own_cost_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert train(tmp_path, "--n_itr", "0", "--savedir", "old") == 0
+    config = read_config(runs_of(tmp_path) / "old" / "config.json", device="cuda:0")
+    monkeypatch.setattr("commands.train.choose_device", lambda name: name)
+    ranks = Ranks()
+    ranks.count = 2
+    with pytest.raises(UserError, match="each rank needs a GPU of its own"):
+        check_ranks([config], ranks)
 
 
 def test_a_url_may_have_a_query_without_a_key(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from tests.running import ROOT, SMALL, runs_of, train
 from utils.log import METRICS, read_lines
 
 OFFLINE = os.environ | {"WANDB_MODE": "offline"}
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
 BLOCK, IDENT, HEADER = 32768, 7, 7
 WHOLE, LAST = 1, 4
 
@@ -130,16 +131,45 @@ def test_a_missing_package_is_said_in_one_line(tmp_path: Path) -> None:
     assert done.stderr == "error: --wandb: its package is missing: pip install wandb\n"
 
 
-def test_without_a_key_it_is_said_in_one_line(tmp_path: Path) -> None:
+def without_a_key(
+    home: Path, *flags: str, python: Sequence[str] = (sys.executable,)
+) -> subprocess.CompletedProcess[str]:
+    command = [*python, "main.py", "train", "--logdir", str(home), *SMALL, *flags]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("WANDB")}
-    done = subprocess.run(
-        [sys.executable, "main.py", "train", "--logdir", str(tmp_path), "--wandb", "demo"],
+    return subprocess.run(
+        command,
         cwd=ROOT,
-        env=environment | {"HOME": str(tmp_path), "WANDB_MODE": "online"},
+        env=environment | {"HOME": str(home), "WANDB_MODE": "online"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
+        timeout=120,
     )
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize("more", ["--overwrite", "--resume"])
+@pytest.mark.parametrize(
+    ("project", "words"), [("demo", "No API key"), ("a/b", "Invalid project name 'a/b'")]
+)
+def test_what_cannot_be_shown_is_said_in_one_line_and_costs_no_run(
+    tmp_path: Path, more: str, project: str, words: str
+) -> None:
+    run = ["--savedir", "run", "--n_itr"]
+    assert train(tmp_path, *run, "0") == 0
+    before = contents(runs_of(tmp_path) / "run")
+    done = without_a_key(tmp_path, *run, "1", more, "--wandb", project)
     assert done.returncode == 1
-    assert done.stderr.startswith("error: --wandb: No API key")
+    assert done.stderr.startswith(f"error: --wandb: {words}")
     assert done.stderr.count("\n") == 1
+    assert contents(runs_of(tmp_path) / "run") == before
+
+
+def test_ranks_end_where_the_lead_has_no_key(tmp_path: Path) -> None:
+    done = without_a_key(tmp_path, "--savedir", "two", "--wandb", "demo", python=TORCHRUN)
+    assert done.returncode == 1
+    assert done.stderr.count("error: --wandb: No API key") == 1
+    assert not (runs_of(tmp_path) / "two").exists()

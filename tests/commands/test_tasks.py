@@ -1,0 +1,84 @@
+"""Tasks of the user's own: what their settings do, and what is wrong with their files."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import main
+from planner.task import load_task
+
+LITTLE = ["--n_itr", "0", "--device", "cpu", "--num_eval", "1"]
+
+
+def train(logdir: Path, *flags: str) -> int:
+    return main.main(["train", "--logdir", str(logdir), *LITTLE, *flags])
+
+
+def write_task(path: Path, **changes: Any) -> str:
+    content = load_task("SimpleDoorKey").model_dump() | changes
+    path.write_text(yaml.safe_dump({n: v for n, v in content.items() if v is not None}))
+    return str(path)
+
+
+def config(logdir: Path, run: str) -> dict[str, Any]:
+    path = logdir / "ppo" / "simpledoorkey" / run / "config.json"
+    content: dict[str, Any] = json.loads(path.read_text())
+    return content
+
+
+def test_a_tasks_settings_are_kept_as_the_runs_own_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = {"gamma": 0.5, "llm_url": "http://u:sesame@localhost/v1"}
+    task = write_task(tmp_path / "mine.yaml", settings=settings)
+    assert train(tmp_path, "--task", task) == 1
+    preset = tmp_path / "preset.yaml"
+    preset.write_text("llm_url: http://localhost/v1")
+    flags = ["--config", str(preset), "--savedir", "first"]
+    assert train(tmp_path, "--task", task, *flags) == 0
+    first = config(tmp_path, "first")
+    assert (first["gamma"], first["task"]["settings"]) == (0.5, {})
+    assert "sesame" not in json.dumps(first)
+    again = str(tmp_path / "ppo" / "simpledoorkey" / "first" / "config.json")
+    assert train(tmp_path, "--config", again, "--savedir", "second") == 0
+    assert config(tmp_path, "second")["gamma"] == 0.5
+    # A run goes on with the task that it has, and says so where its file differs by now.
+    capsys.readouterr()
+    write_task(Path(task), settings={"gamma": 0.4}, instructions="other")
+    resume = ["--task", task, "--savedir", "first", "--resume"]
+    assert train(tmp_path, *resume) == 0
+    said = capsys.readouterr().out
+    assert "first keeps the instructions that it began with" in said
+    assert "keeps the settings" not in said
+    assert config(tmp_path, "first")["gamma"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"seed": 3}, "a task or a method does not say the seed"),
+        ({"policy": "ppo-hard"}, "a task or a method does not say the policy"),
+        ({"task": "TwoDoor"}, "a task or a method does not say the task"),
+    ],
+)
+def test_a_task_leaves_to_the_user_what_is_the_users(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], settings: dict[str, Any], words: str
+) -> None:
+    task = write_task(tmp_path / "mine.yaml", settings=settings)
+    assert train(tmp_path, "--task", task) == 1
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.count("\n") == 1
+
+
+def test_names_outside_the_domain_are_told_their_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mine.yaml"
+    task = write_task(path, domain=None, names={"key": "key", "door": "door"})
+    assert train(tmp_path, "--task", task) == 1
+    place = "names belong under domain; write domain: {kind: minigrid, names: …}"
+    assert capsys.readouterr().err == f"error: {path}: {place}\n"
