@@ -46,8 +46,10 @@ def validated(
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        # What is missing was not given; an address may hold what must not be shown.
-        shown = place and first["type"] != "missing" and "llm_url" not in first["loc"]
+        # What is missing was not given; an address may hold what must not be shown, alone or among
+        # other settings.
+        known = first["type"] != "missing" and not isinstance(first["input"], dict)
+        shown = place and known and "llm_url" not in first["loc"]
         given = f", not {first['input']!r:.60}" if shown else ""
         where = f"{source}: {place}" if place else source
         if first["loc"] and places:
