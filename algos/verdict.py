@@ -21,7 +21,7 @@ class Verdict:
     def rows(self) -> list[list[str]]:
         """For a table, under the last student's `columns`."""
         last, name = self.last.row("last student"), f"best, of iteration {self.iteration}"
-        nothing = ["best: from the fifth evaluation on", *["–"] * (len(last) - 1)]
+        nothing = ["best: none yet, it takes five evaluations", *["–"] * (len(last) - 1)]
         best = self.best.row(name) if self.best else nothing
         return [last, best, self.teacher.row("teacher alone")]
 

@@ -47,7 +47,8 @@ def run(args: argparse.Namespace) -> int:
             folders = [runs.newest(parent)]
             say(f"no --loaddir: the newest run of {settings['task'].name} is {folders[0]}")
         outcomes = [evaluate_run(args, folder, given, folder / name) for folder in folders]
-    title = f"{outcomes[0][0]}: means of n episodes, with 95% intervals"
+    how = ", each step's likeliest action" if args.deterministic else ""
+    title = f"{outcomes[0][0]}: means of n episodes{how}, with 95% intervals"
     table(title, outcomes[0][1], [row for *_, row in outcomes])
     return 0
 
@@ -123,6 +124,8 @@ def evaluate_with(
         **outcome.to_dict(),
         "provenance": runs.provenance(),
     }
+    if (target / "eval.json").exists():
+        say(f"{target} held an evaluation, which this one replaces; --savedir gives another name")
     write_json(target / "eval.json", content)
     say(f"wrote {target / 'eval.json'}")
     for old in (*target.glob("episode-*.mp4"), *target.glob("episode-*.gif")):

@@ -60,7 +60,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         command = commands.add_parser(name, help=text, allow_abbrev=False)
         add_own_flags(command)
         if name in SETTINGS:
-            add_settings(command, SETTINGS[name])
+            add_settings(command, name)
     given = sys.argv[1:] if arguments is None else arguments
     if not given:
         parser.print_help(sys.stderr)
@@ -71,16 +71,24 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     return args
 
 
-def add_settings(command: argparse.ArgumentParser, names: tuple[str, ...]) -> None:
-    """A flag, or two, for each of some settings."""
-    group = command.add_argument_group(
-        "settings",
-        "over those of a method, a preset (--config), the task's file and base.yaml; "
-        "--no_NAME takes back a NAME without a value",
+OVER = {
+    "train": "over those of a method, a preset (--config), the task's file and base.yaml; "
+    "a setting that is on or off is switched off by --no_NAME",
+    "eval": "over those of the run; with --eval_teacher the defaults are those of training",
+    "record": "over those of the task's file and base.yaml",
+}
+"""Command -> what its flags of settings stand above."""
+
+
+def add_settings(command: argparse.ArgumentParser, command_name: str) -> None:
+    """A flag, or two, for each setting of a command."""
+    group, usual = (
+        command.add_argument_group("settings", OVER[command_name]),
+        command_name != "eval",
     )
-    for name in names:
+    for name in SETTINGS[command_name]:
         either = group.add_mutually_exclusive_group()
-        either.add_argument(f"--{name}", **options(name))
+        either.add_argument(f"--{name}", **options(name, usual))
         if spelled := other_word(name):
             flag, value, text = spelled
             either.add_argument(
@@ -97,10 +105,13 @@ def add_settings(command: argparse.ArgumentParser, names: tuple[str, ...]) -> No
             )
 
 
-def options(name: str) -> dict[str, Any]:
-    """argparse's options for a setting's flag; one that is not given sets no attribute."""
+def options(name: str, usual: bool = True) -> dict[str, Any]:
+    """argparse's options for a setting's flag, with the usual default in its help or not; one that
+    is not given sets no attribute."""
     field = Config.model_fields[name]
     text, default = field.description or "", base_settings().get(name)
+    if not usual:
+        default = None
     if isinstance(default, list):
         text += f"; default {' '.join(map(str, default))}"
     elif default not in (None, False):

@@ -173,6 +173,8 @@ def find(task_folder: Path, name: str, seeds: list[int] | None) -> list[Path]:
     """The runs that a name, or a path, means: itself, or one a seed, <name>-<seed>."""
     single = Path(name) if Path(name).name != name else task_folder / name
     if is_run(single):
+        if seeds and len(seeds) > 1:
+            raise UserError(f"{single} is a run of one seed; leave --seed_list out")
         return [single]
     prefix = f"{single.name}-"
     per_seed = {

@@ -208,7 +208,8 @@ def train_parts(
         runs.write_config(folder, config)
     mode = "one plan drawn a step" if config.hard else "all plans mixed"
     who = f"{config.llm} over HTTP" if config.llm else "recorded answers"
-    say(f"{'continuing' if resumed else 'training'} {folder} on {device}; teacher: {who}, {mode}")
+    who = f"{who}, {mode}" if config.kl_start else f"none; for comparison it is tried alone ({who})"
+    say(f"{'continuing' if resumed else 'training'} {folder} on {device}; teacher: {who}")
 
     if not ranks.lead:
         trainer.train(None, interrupts)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -188,7 +189,11 @@ def test_a_full_disk_is_named_whatever_is_written(tmp_path: Path) -> None:
 
 def test_ctrl_c_while_modules_load_shows_no_traceback(tmp_path: Path) -> None:
     command = [sys.executable, "-X", "importtime", "main.py", "train", "--logdir", str(tmp_path)]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    # What is started in the background ignores Ctrl-C, and so do its children.
+    minds = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(
+        command, cwd=ROOT, stderr=subprocess.PIPE, text=True, preexec_fn=minds
+    )
     assert process.stderr
     assert any("torch._utils" in line for line in process.stderr)
     process.send_signal(signal.SIGINT)

@@ -35,6 +35,20 @@ def test_the_newest_run_is_the_one_trained_last(
     assert f"is {runs_of(tmp_path) / 'b'}" in capsys.readouterr().out
 
 
+def test_an_evaluation_says_what_it_replaces_and_how_actions_were_chosen(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--loaddir", "whole", "--num_eval", "1"]
+    assert evaluate(trained, *flags) == 0
+    first = capsys.readouterr().out
+    assert "replaces" not in first
+    assert "likeliest" not in first
+    assert evaluate(trained, *flags, "--deterministic") == 0
+    again = capsys.readouterr().out
+    assert "held an evaluation, which this one replaces; --savedir gives another name" in again
+    assert "means of n episodes, each step's likeliest action, with 95% intervals" in again
+
+
 def test_several_evaluation_seeds_are_taken_as_they_are(trained: Path) -> None:
     seeds = [str(seed) for seed in range(20, 32)]
     flags = ["--loaddir", "whole", "--savedir", "many", "--env_seed_list", *seeds]

@@ -143,3 +143,13 @@ def test_other_rooms_and_arithmetic_train_and_resume(tmp_path: Path, flags: list
     assert train(tmp_path, "--savedir", "split", "--n_itr", "1", *flags) == 0
     assert main.main(["train", "--logdir", str(tmp_path), "--resume", "--n_itr", "2"]) == 0
     assert_same_run(runs_of(tmp_path) / "whole", runs_of(tmp_path) / "split")
+
+
+def test_a_run_of_one_seed_is_none_of_several(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--logdir", str(trained), "--seed_list", "0", "1"]
+    assert main.main(["train", *flags, "--savedir", "whole", "--resume"]) == 1
+    assert main.main(["eval", *flags, "--loaddir", "whole"]) == 1
+    for line in capsys.readouterr().err.splitlines():
+        assert "whole is a run of one seed; leave --seed_list out" in line
