@@ -20,7 +20,7 @@ from utils.devices import prepare
 from utils.errors import UserError
 from utils.files import write_json
 from utils.log import say, table
-from utils.run_files import ANSWERS, BEST, CONFIG
+from utils.run_files import ANSWERS, BEST, CONFIG, MODEL
 from utils.video import write_film
 
 
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         if args.loaddir:
             folders = runs.find(parent, args.loaddir, args.seed_list)
         else:
-            folders = [runs.newest(parent)]
+            folders = [runs.newest(parent, MODEL)]
             say(f"no --loaddir: the newest run of {settings['task'].name} is {folders[0]}")
         outcomes = [evaluate_run(args, folder, given, folder / name) for folder in folders]
     how = ", each step's likeliest action" if args.deterministic else ""

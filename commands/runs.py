@@ -195,9 +195,9 @@ def model_file(folder: Path, name: str) -> Path:
     return folder / (name if name.endswith(".pt") else f"{name}.pt")
 
 
-def newest(task_folder: Path) -> Path:
-    """The run of a task that was trained last."""
-    trained = [config.parent for config in task_folder.glob(f"*/{CONFIG}")]
+def newest(task_folder: Path, needed: str = CONFIG) -> Path:
+    """The run of a task that was trained last, of those that have a file that is needed."""
+    trained = [path.parent for path in task_folder.glob(f"*/{needed}") if is_run(path.parent)]
     if not trained:
         raise UserError(f"there is no run under {task_folder}; train one first")
     return max(trained, key=_last_trained)

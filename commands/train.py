@@ -6,6 +6,7 @@ import os
 import shlex
 import signal
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +47,14 @@ def run(args: argparse.Namespace) -> int:
     with Interrupts(patient=ranks.count > 1) as interrupts, ExitStack() as owned:
         for name, settings in shared_plan(args, ranks, owned):
             folder, config = Path(name), make_config(settings, "settings")
-            train_run(config, folder, ranks, interrupts, args.wandb)
+            further = resume_command(args, folder, config)
+            try:
+                train_run(config, folder, ranks, interrupts, args.wandb)
+            except KeyboardInterrupt:
+                say(f"stopped at once; continue from what was saved with: {further}")
+                return 128 + (interrupts.received or signal.SIGINT)
             if ranks.any(interrupts()):
-                say(f"stopped; continue with: {resume_command(args, folder, config)}")
+                say(f"stopped; continue with: {further}")
                 return 128 + (interrupts.received or signal.SIGTERM)
     return 0
 
@@ -221,7 +227,8 @@ def train_parts(
     try:
         with TrainingDisplay(folder.name, done, config.n_itr) as display:
             report = parts.report(trainer, teacher, evaluator, log, display)
-            trainer.train(report, interrupts)
+            trial = interrupts.at_once()(report.try_teacher)
+            trainer.train(replace(report, try_teacher=trial), interrupts)
     finally:
         log.close()
     did = trainer.progress

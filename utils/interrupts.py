@@ -2,6 +2,8 @@
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 from utils.log import say
@@ -19,6 +21,7 @@ class Interrupts:
     def __init__(self, patient: bool = False) -> None:
         self.received: int | None = None
         self.patient = patient
+        self.hasty = False
 
     def __enter__(self) -> "Interrupts":
         signals = [signal.SIGINT, signal.SIGTERM]
@@ -34,10 +37,22 @@ class Interrupts:
     def __call__(self) -> bool:
         return self.received is not None
 
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Around work of which there is nothing to save yet: even the first signal acts, as a
+        KeyboardInterrupt, unless this one is patient."""
+        self.hasty = not self.patient
+        try:
+            yield
+        finally:
+            self.hasty = False
+
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.received = number
         if self.patient:
             return
+        if self.hasty:
+            raise KeyboardInterrupt
         # Not what was there before: a program started in the background ignores SIGINT.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -164,3 +164,23 @@ def test_a_kill_while_asking_loses_at_most_the_reply_under_way(tmp_path: Path) -
     entries = stored(tmp_path)
     scenes = Counter(entry["scene"] for entry in entries)
     assert set(scenes.values()) == {10}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_waits_for_an_llm_that_never_answered_stops_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], number: signal.Signals
+) -> None:
+    with serve(plans) as server:
+        nobody = ["--llm", "vicuna", "--llm_url", server.url]
+    flags = ["train", "--logdir", str(tmp_path), *SMALL, *nobody]
+    command = [sys.executable, "-u", "main.py", *flags]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    assert any("no answer yet, asking again" in line for line in process.stdout)
+    process.send_signal(number)
+    rest = process.stdout.read()
+    assert process.wait(60) == 128 + number
+    assert "stopped at once; continue from what was saved with: python main.py train" in rest
+    # Nothing was saved, so there is nothing to evaluate either.
+    assert main.main(["eval", "--logdir", str(tmp_path)]) == 1
+    assert "train one first" in capsys.readouterr().err
