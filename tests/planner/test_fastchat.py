@@ -178,7 +178,7 @@ def test_at_temperature_0_all_replies_are_the_likeliest(url: str) -> None:
 def test_a_student_is_taught_by_what_fastchat_answers(url: str, tmp_path: Path) -> None:
     answers = tmp_path / "answers.jsonl"
     flags = [
-        *("train", "--task", "SimpleDoorKey", "--logdir", str(tmp_path), *SMALL, "--n_itr", "4"),
+        *("train", *SMALL, "--task", "SimpleDoorKey", "--logdir", str(tmp_path), "--n_itr", "4"),
         *("--llm", "vicuna", "--llm_model", MODEL, "--n_ask", str(N_ASK), "--llm_strict"),
         *("--answers", str(answers)),
     ]
