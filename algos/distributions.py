@@ -61,6 +61,7 @@ class Categorical:
     def __init__(self, outputs: Tensor) -> None:
         self.outputs = outputs
         self.log_probs = outputs.log_softmax(-1)
+        self.probabilities = self.log_probs.exp()
 
     @property
     def mode(self) -> Tensor:
@@ -68,19 +69,18 @@ class Categorical:
 
     @property
     def shown(self) -> Tensor:
-        return self.log_probs.exp()
+        return self.probabilities
 
     def log_prob(self, actions: Tensor) -> Tensor:
         return self.log_probs.gather(1, actions[:, None])[:, 0]
 
     def entropy(self) -> Tensor:
-        return -(self.log_probs.exp() * self.log_probs).sum(1)
+        return -(self.probabilities * self.log_probs).sum(1)
 
     def sample(self, generator: torch.Generator) -> Tensor:
-        probabilities = self.log_probs.exp()
         # What torch.multinomial does, without its look at the sums: a GPU would be waited for.
-        race = torch.empty_like(probabilities).exponential_(generator=generator)
-        return (probabilities / race).argmax(1)
+        race = torch.empty_like(self.probabilities).exponential_(generator=generator)
+        return (self.probabilities / race).argmax(1)
 
     def cross_entropy(self, target: Tensors) -> Tensor:
         return -(target["probabilities"] * self.log_probs).sum(1)

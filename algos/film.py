@@ -7,7 +7,7 @@ from PIL import Image
 
 from algos.distributions import Distribution
 from algos.play import play
-from algos.protocols import Actor, Advice, Environments
+from algos.protocols import Actor, Environments, Teacher
 from utils.tensors import Tensors
 from utils.timing import Stopwatch
 from utils.video import Caption, Pictures, compose
@@ -17,12 +17,6 @@ class Filmable(Environments, Protocol):
     """A single environment of which pictures can be taken, by what they show."""
 
     def pictures(self) -> Pictures: ...
-
-
-class Narrator(Protocol):
-    """A teacher, asked for what it would have said at each step of an episode."""
-
-    def advise(self, obs: Tensors, starts: torch.Tensor, generator: torch.Generator) -> Advice: ...
 
 
 class Recorder:
@@ -48,7 +42,7 @@ class Recorder:
 def film_episode(
     environment: Filmable,
     actor: Actor,
-    teacher: Narrator,
+    teacher: Teacher,
     distribution: type[Distribution],
     action_names: tuple[str, ...],
     seed: int,

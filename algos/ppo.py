@@ -98,12 +98,12 @@ class PPO:
         mean, variance = self._moments(advantages)
         advantages = (advantages - mean) / (variance.sqrt() + 1e-5)
         device = advantages.device
-        target = self.student.distribution.target(
+        advised = self.student.distribution.target(
             advice, len(rollout), self.student.spec.actions, device
         )
         steps = {
             **under("obs", rollout.obs),
-            **under("advice", target),
+            **under("advice", advised),
             "action": rollout.steps["action"],
             "old_log_prob": rollout.steps["log_prob"],
             "old_value": rollout.steps["value"],

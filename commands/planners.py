@@ -26,14 +26,16 @@ def make_planner(
     asks: bool = True,
 ) -> Planner:
     """The planner that the settings ask for, of things that are called by these nouns; an LLM's
-    replies are kept in `answers` if they name no other place, in a file that is closed with
-    `owned`. One that does not ask has just those that are there."""
+    replies are kept in `answers` if they name no other place; the file, and connections, are
+    closed with `owned`. One that does not ask has just those that are there."""
     recorded = RecordedPlanner(config.task.plans, nouns)
     if not config.llm:
         return recorded
     store = AnswerStore(Path(config.answers or answers), say if asks else lambda _: None)
     owned.callback(store.close)
-    return make_asking_planner(config, config.llm, nouns, store, asks)
+    planner = make_asking_planner(config, config.llm, nouns, store, asks)
+    owned.callback(planner.asker.client.close)
+    return planner
 
 
 def check_instructions(task: Task) -> None:

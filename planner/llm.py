@@ -90,6 +90,10 @@ class ChatClient:
         # A proxy, if the environment names one, does not lead to this machine.
         self._session.trust_env = urlsplit(url).hostname not in LOCALHOST
 
+    def close(self) -> None:
+        """Let go of its connections."""
+        self._session.close()
+
     def request(self, prompt: Prompt, n: int, seconds: float) -> list[str]:
         """Up to n replies to a prompt, at least one. Raises LLMError, also if nothing comes for so
         many seconds, or if what comes takes longer."""
