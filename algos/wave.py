@@ -1,5 +1,7 @@
 """Rollouts on a GPU, without waiting for it."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -31,11 +33,9 @@ class Wave:
         self.success = torch.zeros_like(self.playing)
         self.time = torch.zeros(1, dtype=torch.int64, device=device)
         seen, _ = self._act()
-        *_, info = environments.step(seen["action"])
-        kept = seen | {"reward": torch.zeros(count, device=device)}
-        if "duration" in info:
-            kept["duration"] = info["duration"]
-        self.record = each(lambda values: values.new_zeros(self.length, *values.shape), kept)
+        _, reward, *_, info = environments.step(seen["action"])
+        noted = _noted(seen, reward, info)
+        self.record = each(lambda values: values.new_zeros(self.length, *values.shape), noted)
         self._advance = Graphed(self._step, device, self.generator)
         # Recording the graph plays some steps: before any that count.
         self._advance({})
@@ -52,9 +52,9 @@ class Wave:
             self.time.zero_()
             self.generator.set_state(generator.get_state())
             for _ in range(self.length):
-                told = self._advance({})
+                last = self._advance({})
             generator.set_state(self.generator.get_state())
-            return self._rollout(group("measures", told))
+            return self._rollout(group("measures", last))
 
     def _act(self) -> tuple[Tensors, Tensors]:
         said, state = self.actor.act(self.obs, self.state, self.generator)
@@ -63,8 +63,7 @@ class Wave:
     def _step(self, _: Tensors) -> Tensors:
         seen, state = self._act()
         obs, reward, terminated, truncated, info = self.environments.step(seen["action"])
-        kept = {**seen, "reward": reward, **{k: info[k] for k in ("duration",) if k in info}}
-        for name, values in kept.items():
+        for name, values in _noted(seen, reward, info).items():
             self.record[name].index_copy_(0, self.time, values[None])
 
         # Where one rests the actor keeps the state that led there.
@@ -97,3 +96,9 @@ class Wave:
             last_state=each(torch.clone, self.state),
             measures=each(torch.clone, measures),
         )
+
+
+def _noted(seen: Tensors, reward: Tensor, info: dict[str, Any]) -> Tensors:
+    """What is kept of a step."""
+    duration = {"duration": info["duration"]} if "duration" in info else {}
+    return {**seen, "reward": reward, **duration}

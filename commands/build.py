@@ -11,7 +11,7 @@ import torch
 
 from algos.encoders import Encoder
 from algos.evaluator import VERDICT_SEEDS, Evaluation, Evaluator
-from algos.film import Filmable, film_episode
+from algos.film import film_episode
 from algos.play import play
 from algos.ppo import PPO, PPOSettings
 from algos.protocols import Play
@@ -46,7 +46,7 @@ class Domain(Protocol):
     def environments(self, count: int, device: torch.device, **changes: Any) -> RestingEnv:
         """So many to train in, or as many at once as is sensible, the fastest there are."""
 
-    def single_environments(self, count: int, render: bool = False) -> Filmable:
+    def single_environments(self, count: int, render: bool = False) -> RestingEnv:
         """Gymnasium's own, one by one, of which pictures can be taken if asked."""
 
     def teacher(self, planner: Planner) -> PlanTeacher: ...
@@ -79,7 +79,7 @@ class Parts:
         films want it, has just those that are there."""
         return self.domain.teacher(self.planner(answers, asks))
 
-    def test_environments(self) -> tuple[Filmable, list[int]]:
+    def test_environments(self) -> tuple[RestingEnv, list[int]]:
         """Environments to evaluate in, as many at once as is sensible, and the seeds of all
         episodes."""
         seeds = seeding.evaluation_seeds(self.config.env_seed_list, self.config.num_eval)
@@ -88,13 +88,12 @@ class Parts:
     def network(self) -> NetworkSpec:
         """The network that the settings ask for."""
         action, spaces = self.domain.spec.action, self.domain.spec.observation.spaces
-        continuous = isinstance(action, gym.spaces.Box)
         return NetworkSpec(
-            {name: tuple(space.shape or ()) for name, space in spaces.items()},
-            int(action.shape[0] if isinstance(action, gym.spaces.Box) else action.n),  # type: ignore[attr-defined]
-            continuous,
-            self.config.recurrent,
-            self.config.network,
+            obs={name: tuple(space.shape or ()) for name, space in spaces.items()},
+            actions=gym.spaces.flatdim(action),
+            continuous=isinstance(action, gym.spaces.Box),
+            recurrent=self.config.recurrent,
+            network=self.config.network,
         )
 
     def student(self) -> Student:

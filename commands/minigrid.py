@@ -10,7 +10,6 @@ from gymnasium.envs.registration import EnvSpec, load_env_creator
 
 import env  # noqa: F401  (registers the tasks)
 from algos.encoders import MapEncoder
-from algos.film import Filmable
 from algos.student import NetworkSpec
 from commands.config import Config
 from env.egocentric import EgocentricView
@@ -51,7 +50,7 @@ class MiniGridDomain:
         """Tensor rooms on a device where the task has them, which alone `changes` can make of
         another size or length; else one by one."""
         if self.config.rooms == "gym" or not self.tensors:
-            return self._single(count)
+            return self.single_environments(count)
         rooms = gym.make_vec(
             self.tensors.id,
             count,
@@ -61,9 +60,9 @@ class MiniGridDomain:
         )
         return self._kept(cast(RestingEnv, rooms))
 
-    def single_environments(self, count: int, render: bool = False) -> Filmable:
+    def single_environments(self, count: int, render: bool = False) -> RestingEnv:
         """Rooms one by one, of which pictures can be taken if asked."""
-        return cast(Filmable, self._single(count, render))
+        return self._kept(SerialEnvs(partial(self._room, render), count))
 
     def teacher(self, planner: Planner) -> PlanTeacher:
         if self.task.anonymous_colors:
@@ -87,9 +86,6 @@ class MiniGridDomain:
         except (gym.error.Error, ImportError):
             return None
         return found if hasattr(_made_by(found), "describe") else None
-
-    def _single(self, count: int, render: bool = False) -> RestingEnv:
-        return self._kept(SerialEnvs(partial(self._room, render), count))
 
     def _room(self, render: bool = False) -> Episode:
         env_id, mode = self.config.task.env_id, "rgb_array" if render else None

@@ -49,7 +49,8 @@ def run(args: argparse.Namespace) -> int:
             folder, config = Path(name), make_config(settings, "settings")
             further = resume_command(args, folder, config)
             try:
-                train_run(config, folder, ranks, interrupts, args.wandb)
+                with ExitStack() as made:
+                    train_run(Parts(config, made), folder, ranks, interrupts, args.wandb)
             except KeyboardInterrupt:
                 say(f"stopped at once; continue from what was saved with: {further}")
                 return 128 + (interrupts.received or signal.SIGINT)
@@ -183,13 +184,6 @@ def check_ranks(configs: list[Config], ranks: Ranks) -> None:
 
 
 def train_run(
-    config: Config, folder: Path, ranks: Ranks, interrupts: Interrupts, project: str | None
-) -> None:
-    with ExitStack() as owned:
-        train_parts(Parts(config, owned), folder, ranks, interrupts, project)
-
-
-def train_parts(
     parts: Parts, folder: Path, ranks: Ranks, interrupts: Interrupts, project: str | None
 ) -> None:
     config = parts.config
