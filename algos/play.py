@@ -12,10 +12,12 @@ from utils.timing import Stopwatch
 
 
 class Uniform:
-    """Draws every one of A discrete actions with the same probability."""
+    """Draws every one of some discrete actions with the same probability, or every number of a
+    continuous one evenly from [-1, 1]."""
 
-    def __init__(self, actions: int) -> None:
+    def __init__(self, actions: int, continuous: bool = False) -> None:
         self.actions = actions
+        self.continuous = continuous
 
     def initial_state(self, count: int, device: torch.device) -> Tensors:
         return {}
@@ -23,8 +25,11 @@ class Uniform:
     def act(
         self, obs: Tensors, state: Tensors, generator: torch.Generator
     ) -> tuple[Tensors, Tensors]:
-        size, device = (count(obs),), generator.device
-        action = torch.randint(self.actions, size, generator=generator, device=device)
+        rows, device = count(obs), generator.device
+        if self.continuous:
+            action = torch.rand(rows, self.actions, generator=generator, device=device) * 2 - 1
+        else:
+            action = torch.randint(self.actions, (rows,), generator=generator, device=device)
         return {"action": action}, state
 
 

@@ -125,6 +125,12 @@ class Student(nn.Module):
         return step, state
 
     @torch.no_grad()
+    def policy(self, obs: Tensors, state: Tensors) -> tuple[Distribution, Tensors]:
+        """One step of N episodes: the policy, and the new state."""
+        policy, _, state = self._step(obs, state, next(iter(obs.values())).device)
+        return policy, state
+
+    @torch.no_grad()
     def value(self, obs: Tensors, state: Tensors) -> Tensor:
         """The critic's value (N,) of observations that follow a state."""
         return self._step(obs, state, next(iter(obs.values())).device)[1]

@@ -1,5 +1,6 @@
 """Makes the parts of a run and hands them to each other: the one place that knows all of them."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import fields
 from functools import partial
@@ -19,7 +20,7 @@ from algos.schedule import AdaptiveSchedule, LinearSchedule, MatchedSchedule, Sc
 from algos.student import NetworkSpec, Student, load_student
 from algos.trainer import Report, Trainer, TrainerSettings
 from algos.wave import Wave
-from commands import minigrid
+from commands import minigrid, nav_pick
 from commands.config import Config
 from commands.planners import make_planner
 from env.spec import Spec
@@ -30,7 +31,7 @@ from utils import seeding
 from utils.errors import UserError
 from utils.log import GIF_FRAMES, RunLog, TrainingDisplay, say
 from utils.ranks import Ranks
-from utils.run_files import ANSWERS
+from utils.run_files import ANSWERS, OPTIONS
 
 
 class Domain(Protocol):
@@ -46,15 +47,27 @@ class Domain(Protocol):
     def environments(self, count: int, device: torch.device, **changes: Any) -> RestingEnv:
         """So many to train in, or as many at once as is sensible, the fastest there are."""
 
-    def single_environments(self, count: int, render: bool = False) -> RestingEnv:
-        """Gymnasium's own, one by one, of which pictures can be taken if asked."""
+    def unseen(self, count: int, device: torch.device) -> RestingEnv:
+        """As many to judge in, of what no training sees."""
 
-    def teacher(self, planner: Planner) -> PlanTeacher: ...
+    def single_environments(self, count: int, render: bool = False) -> RestingEnv:
+        """To evaluate in, of which pictures can be taken if asked."""
+
+    def teacher(self, planner: Planner, options: Path | None) -> PlanTeacher:
+        """`options` is where those lie that were learned, if they were."""
 
 
 MOST_TESTED = 100
-DOMAINS = {"minigrid": minigrid.MiniGridDomain}
-NETWORKS = minigrid.NETWORKS
+PRIVILEGED = "privileged"
+"""What an environment tells under this name is for a teacher alone."""
+DOMAINS: dict[str, Callable[[Config, ExitStack], Domain]] = {
+    "minigrid": minigrid.MiniGridDomain,
+    "nav_pick": nav_pick.NavPickDomain,
+}
+NETWORKS: dict[str, Callable[[NetworkSpec], Encoder]] = {
+    **minigrid.NETWORKS,
+    **nav_pick.NETWORKS,
+}
 
 
 def make_encoder(spec: NetworkSpec) -> Encoder:
@@ -77,7 +90,10 @@ class Parts:
     def teacher(self, answers: Path, asks: bool = True) -> PlanTeacher:
         """The teacher, which keeps an LLM's replies in a file of answers; one that does not ask, as
         films want it, has just those that are there."""
-        return self.domain.teacher(self.planner(answers, asks))
+        own, options = answers.parent / OPTIONS, None
+        if self.config.option_dir:
+            options = own if own.is_dir() else Path(self.config.option_dir)
+        return self.domain.teacher(self.planner(answers, asks), options)
 
     def test_environments(self) -> tuple[RestingEnv, list[int]]:
         """Environments to evaluate in, as many at once as is sensible, and the seeds of all
@@ -89,7 +105,7 @@ class Parts:
         """The network that the settings ask for."""
         action, spaces = self.domain.spec.action, self.domain.spec.observation.spaces
         return NetworkSpec(
-            obs={name: tuple(space.shape or ()) for name, space in spaces.items()},
+            obs={name: tuple(spaces[name].shape or ()) for name in spaces if name != PRIVILEGED},
             actions=gym.spaces.flatdim(action),
             continuous=isinstance(action, gym.spaces.Box),
             recurrent=self.config.recurrent,
@@ -146,7 +162,7 @@ class Parts:
         )
 
     def evaluator(self, device: torch.device) -> Evaluator:
-        others = self.domain.environments(len(VERDICT_SEEDS), device)
+        others = self.domain.unseen(len(VERDICT_SEEDS), device)
         return Evaluator(*self.test_environments(), others, self.config.seed, device)
 
     def report(

@@ -23,6 +23,16 @@ MOST = 2**20
 Count = Annotated[int, Field(ge=1, le=MOST)]
 
 
+NETWORKS = {"minigrid": ("paper", "egocentric"), "nav_pick": ("small", "resnet18")}
+"""Kind of task -> what its students may see with."""
+BELONGS = {
+    **dict.fromkeys(("rooms", "frame_stack"), "minigrid"),
+    **dict.fromkeys(("layouts", "depth_size", "reward", "train_option"), "nav_pick"),
+    **dict.fromkeys(("options", "option_dir", "navigate_noise", "pick_noise"), "nav_pick"),
+}
+"""Setting -> the kind of tasks that alone have it."""
+
+
 class Config(Strict):
     """Everything that a run depends on. The descriptions are the flags' help, in which a title
     stands for the value; the defaults are in `configs/base.yaml`."""
@@ -48,10 +58,28 @@ class Config(Strict):
     )
     batch_size: int = Field(ge=2, le=MOST, description="steps a minibatch")
     frame_stack: int = Field(ge=1, description="maps that the student sees at once")
-    network: Literal["paper", "egocentric"] = Field(
-        description="how the student sees: raw maps, or from where it stands"
+    network: Literal["paper", "egocentric", "small", "resnet18"] = Field(
+        description="how the student sees a room: raw maps, or from where it stands; or a home: "
+        "three convolutions, or ResNet-18"
     )
     recurrent: bool = Field(description="an LSTM in the student")
+
+    layouts: int = Field(ge=0, le=MOST, description="homes to train in; 0 for endless ones")
+    depth_size: int = Field(ge=8, le=512, description="pixels of a depth view, across and down")
+    reward: Literal["dense", "sparse"] = Field(
+        description="as the task says, or for success alone"
+    )
+    train_option: Literal["navigate", "pick"] | None = Field(
+        description="train a policy for one option instead"
+    )
+    options: Literal["scripted", "learned"] = Field(description="who carries a plan out")
+    option_dir: str | None = Field(
+        title="DIR", description="runs of --train_option, navigate and pick in it"
+    )
+    navigate_noise: float = Field(
+        ge=0, description="a handicap: standard deviation of noise in the scripted option's actions"
+    )
+    pick_noise: float = Field(ge=0, description="the same of the other")
 
     gamma: Share = Field(description="discount")
     lam: Share = Field(description="lambda of --gae")
@@ -120,6 +148,21 @@ class Config(Strict):
     def _is_strict_or_optional(self) -> "Config":
         if self.llm_strict and self.llm_optional:
             raise ValueError("llm_strict and llm_optional: give one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _has_a_network_for_its_domain(self) -> "Config":
+        kind = self.task.domain.kind
+        if self.network not in (there := NETWORKS[kind]):
+            raise ValueError(
+                f"network: {self.network} is none for {self.task.name}; give {' or '.join(there)}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _says_where_its_options_are(self) -> "Config":
+        if (self.options == "learned") != (self.option_dir is not None):
+            raise ValueError("options: learned ones, and they alone, need an option_dir")
         return self
 
     @model_validator(mode="after")

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from commands.config import Config, base_settings
+from commands.config import BELONGS, Config, base_settings
 from commands.methods import method_names
 from planner.task import task_names
 from utils.commands import Parser
@@ -33,6 +33,7 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     "train": tuple(name for name in Config.model_fields if name not in OWN_FLAGS),
     "eval": (
         *("device", "threads", "frame_stack", "network", "recurrent", "hard"),
+        *(name for name, kind in BELONGS.items() if kind == "nav_pick" and name != "reward"),
         *(*ASKING, "llm_strict", "llm_optional", "num_eval", "env_seed_list"),
     ),
     "record": ASKING,
@@ -155,8 +156,12 @@ def as_typed(name: str, value: object) -> str:
 
 
 def check_flags(flags: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
-    """UserError for a flag against what the settings' method fixes; all of them are valid."""
-    method = settings["policy"]
+    """UserError for a flag that the settings' task has not, or against what their method fixes; all
+    of them are valid."""
+    method, task = settings["policy"], settings["task"]
+    for name in flags:
+        if BELONGS.get(name, task.domain.kind) != task.domain.kind:
+            raise UserError(f"{as_typed(name, flags[name])}: {task.name} has no such setting")
     for name in flags.keys() & method.fixed.keys():
         if flags[name] != (fixed := settings[name]):
             unset = fixed is None and name not in OTHER_WORDS

@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import gymnasium as gym
@@ -18,8 +19,8 @@ from env.spec import Spec
 from env.symbols import ACTIONS
 from env.vector import FrameStack, RestingEnv, SerialEnvs
 from planner.plans import AnonymousColors, Planner
-from planner.scene import SceneReader
-from teacher.options import RoomOptions
+from planner.room_scene import RoomReader
+from teacher.room_options import RoomOptions
 from teacher.teacher import PlanTeacher
 from utils.errors import UserError
 
@@ -35,7 +36,7 @@ class MiniGridDomain:
         self.config = config
         self.owned = owned
         self.task = config.task.domain
-        self.reader = SceneReader(self.task.names)
+        self.reader = RoomReader(self.task.names)
         self.tensors = self._registered_tensors()
         self.plain = self._describe()
         self.spec = self.plain.stacked(config.frame_stack)
@@ -60,11 +61,16 @@ class MiniGridDomain:
         )
         return self._kept(cast(RestingEnv, rooms))
 
+    def unseen(self, count: int, device: torch.device) -> RestingEnv:
+        """The same: rooms that other seeds draw are other rooms."""
+        return self.environments(count, device)
+
     def single_environments(self, count: int, render: bool = False) -> RestingEnv:
         """Rooms one by one, of which pictures can be taken if asked."""
         return self._kept(SerialEnvs(partial(self._room, render), count))
 
-    def teacher(self, planner: Planner) -> PlanTeacher:
+    def teacher(self, planner: Planner, options: Path | None) -> PlanTeacher:
+        """All options of rooms are rules."""
         if self.task.anonymous_colors:
             planner = AnonymousColors(planner)
         options = RoomOptions(self.reader.number, self.plain.view_size)

@@ -49,9 +49,9 @@ def run(args: argparse.Namespace) -> int:
             raise
     if args.dry_run:
         say(f"the system prompt:\n\n{config.task.instructions}")
-        table(f"{len(planner.noted)} scenes", ["user prompt"], [[s.text] for s in planner.noted])
+        table(f"{len(planner.noted)} scenes", ["user prompt"], [[scene] for scene in planner.noted])
         return 0
-    plans = {scene.text: as_plans(answer) for scene, answer in planner.noted.items()}
+    plans = {scene: as_plans(answer) for scene, answer in planner.noted.items()}
     show_plans(config.task.name, plans)
     advised = {text: answer for text, answer in plans.items() if answer}
     if not advised:
@@ -73,8 +73,9 @@ def find_scenes(parts: Parts, planner: Planner, episodes: int) -> None:
     if episodes < 1:
         raise UserError(f"--episodes: {episodes} episodes hold no scene")
     environments = parts.domain.single_environments(min(episodes, MOST_TESTED))
-    teacher, seed, count = parts.domain.teacher(planner), parts.config.seed, environments.num_envs
-    actors: tuple[Actor, ...] = Uniform(parts.network().actions), teacher
+    seed, count = parts.config.seed, environments.num_envs
+    network, teacher = parts.network(), parts.domain.teacher(planner, None)
+    actors: tuple[Actor, ...] = Uniform(network.actions, network.continuous), teacher
     for actor in actors:
         for wave in range(ceil(episodes / count)):
             draws = seeding.generator(seed, seeding.ACTIONS, wave)

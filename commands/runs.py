@@ -18,8 +18,8 @@ from commands.flags import check_flags
 from commands.methods import Method, load_method, make_method
 from planner.task import Task, load_task, make_task
 from utils.errors import UserError
-from utils.files import write_json, writing
-from utils.run_files import CHECKPOINT, CONFIG, FORMAT, MODEL, OWNER, check_format
+from utils.files import write_atomically, write_json, writing
+from utils.run_files import CHECKPOINT, CONFIG, FORMAT, MODEL, OPTIONS, OWNER, check_format
 from utils.validation import read_yaml
 
 TEACHER = "teacher"
@@ -118,6 +118,14 @@ def claim(folder: Path, config: Config) -> None:
     write_config(folder, config)
 
 
+def keep_options(folder: Path, config: Config) -> None:
+    """Copy the models of learned options into a run, which goes on with those that it began
+    with."""
+    for model in Path(config.option_dir or os.devnull).glob(f"*/{MODEL}"):
+        kept = folder / OPTIONS / model.parent.name / MODEL
+        write_atomically(kept, lambda part, model=model: shutil.copyfile(model, part))
+
+
 def new_runs(
     parent: Path, name: str | None, configs: list[Config], overwrite: bool
 ) -> list[tuple[Path, Config]]:
@@ -133,8 +141,8 @@ def new_runs(
     planned = [(parent / f"{name}{suffix}", c) for suffix, c in zip(suffixes, configs, strict=True)]
     for folder, config in planned:
         check_free(folder, overwrite)
-        for needed in filter(None, (config.warm_start, config.answers)):
-            if folder.resolve() in Path(needed).resolve().parents:
+        for needed in filter(None, (config.warm_start, config.answers, config.option_dir)):
+            if folder.resolve() in (Path(needed) / "any").resolve().parents:
                 raise UserError(f"{folder} cannot be overwritten: the new run needs {needed}")
     return planned
 

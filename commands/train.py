@@ -140,15 +140,17 @@ def plan_new(
         parts = Parts(configs[0], tried)
         parts.domain.single_environments(1)
         parts.warm_start(parts.student())
-        parts.planner(Path(os.devnull))
+        parts.teacher(Path(os.devnull))
     check_ranks(configs, ranks)
-    planned = runs.new_runs(parent, args.savedir, configs, args.overwrite)
+    name = args.savedir or configs[0].train_option
+    planned = runs.new_runs(parent, name, configs, args.overwrite)
     for folder, _ in planned:
         owned.enter_context(runs.owned(folder))
     if not args.config:
-        say(f"without --config, what no flag says is the paper's setting; see {BEST_PRESET}")
+        say(f"what neither a flag nor the task says is the paper's setting; see {BEST_PRESET}")
     for folder, config in planned:
         runs.claim(folder, config)
+        runs.keep_options(folder, config)
     return planned
 
 

@@ -12,7 +12,6 @@ from planner.answers import AnswerStore, Question
 from planner.faults import LLMError
 from planner.llm import Prompt
 from planner.plans import Answer, Plan, as_plans, is_plain, made_plain, parse_reply
-from planner.scene import Scene
 from planner.together import Asker, Want
 from utils.errors import UserError
 
@@ -47,7 +46,7 @@ class AskingPlanner:
     tell: Callable[[str], None]
     progress: Progress
     asks: bool = True
-    _known: dict[Scene, Answer | None] = field(default_factory=dict)
+    _known: dict[str, Answer | None] = field(default_factory=dict)
     _counts: Counter[str] = field(default_factory=Counter)
     _seconds: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -55,13 +54,13 @@ class AskingPlanner:
     _tried: int = 0
     _told: int | None = None
     _told_refusals: set[int] = field(default_factory=set)
-    _refused_until: dict[Scene, float] = field(default_factory=dict)
+    _refused_until: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # What answered a run before is no mistake.
         self.asker.patience.heard = self.store.knows(self.task, self.asker.client.model)
 
-    def answers(self, scenes: Sequence[Scene]) -> list[Answer | None]:
+    def answers(self, scenes: Sequence[str]) -> list[Answer | None]:
         unknown = [scene for scene in dict.fromkeys(scenes) if scene not in self._known]
         if unknown:
             self.store.refresh()
@@ -90,33 +89,33 @@ class AskingPlanner:
         if not self._grown:
             return {}
         self._grown = False
-        return {scene.text: as_plans(answer) for scene, answer in self._known.items()}
+        return {scene: as_plans(answer) for scene, answer in self._known.items()}
 
-    def prompt(self, scene: Scene) -> Prompt:
-        return Prompt(self.instructions, scene.text)
+    def prompt(self, scene: str) -> Prompt:
+        return Prompt(self.instructions, scene)
 
-    def _question(self, scene: Scene) -> Question:
+    def _question(self, scene: str) -> Question:
         client, prompt = self.asker.client, self.prompt(scene)
-        return Question(self.task, scene.text, prompt.fingerprint, client.model, client.temperature)
+        return Question(self.task, scene, prompt.fingerprint, client.model, client.temperature)
 
-    def _plans(self, scene: Scene) -> list[Plan | None]:
+    def _plans(self, scene: str) -> list[Plan | None]:
         replies = self.store.replies(self._question(scene))
         plans = [parse_reply(reply, self.nouns) for reply in replies]
         return [plan and made_plain(plan, self.nouns) for plan in plans]
 
-    def _missing(self, scene: Scene) -> int:
+    def _missing(self, scene: str) -> int:
         """How many replies are still to be had; those without a plan count once they were asked
         for `retries` times more."""
         plans = self._plans(scene)
         without = plans.count(None)
         return max(0, self.n - (len(plans) - without) - without // (self.retries + 1))
 
-    def _answer(self, scene: Scene) -> Answer | None:
+    def _answer(self, scene: str) -> Answer | None:
         plans = [plan for plan in self._plans(scene) if plan is not None][: self.n]
         counts = Counter(plans).most_common()
         return tuple((count / len(plans), plan) for plan, count in counts) or None
 
-    def _ask_about(self, unknown: Sequence[Scene]) -> None:
+    def _ask_about(self, unknown: Sequence[str]) -> None:
         patience = self.asker.patience
         if self._told is not None and not patience.away:
             self.tell("the LLM answers again")
@@ -134,7 +133,7 @@ class AskingPlanner:
             self.tell(f"going on without the LLM for now, and asking again later: {patience.away}")
             self._told = patience.away.status
 
-    def _to_ask(self, unknown: Sequence[Scene]) -> list[Scene]:
+    def _to_ask(self, unknown: Sequence[str]) -> list[str]:
         now = time.monotonic()
         return [
             scene
@@ -142,10 +141,10 @@ class AskingPlanner:
             if now >= self._refused_until.get(scene, 0.0) and self._missing(scene)
         ]
 
-    def _ask_together(self, unknown: Sequence[Scene]) -> None:
+    def _ask_together(self, unknown: Sequence[str]) -> None:
         """Ask about scenes until they are known, or cannot be."""
         began, patience = time.monotonic(), self.asker.patience
-        refused: dict[Scene, LLMError] = {}
+        refused: dict[str, LLMError] = {}
         with self.store.locked():
             if scenes := self._to_ask(unknown):
                 about = f"asking {self.asker.client.url} about {len(scenes)} scene(s)"
@@ -164,7 +163,7 @@ class AskingPlanner:
         for scene, refusal in refused.items():
             self._refused_until[scene] = time.monotonic() + patience.longest
             if refusal.status not in self._told_refusals:
-                self.tell(f"going on without an answer about {scene.text!r} for now: {refusal}")
+                self.tell(f"going on without an answer about {scene!r} for now: {refusal}")
                 self._told_refusals.add(refusal.status)
 
     def _stop_if_needed(self, failure: LLMError) -> None:
@@ -173,7 +172,7 @@ class AskingPlanner:
         if not (self.asker.patience.heard or self.optional):
             raise UserError(f"the LLM does not answer: {failure}; --llm_optional goes on without")
 
-    def _want(self, scene: Scene, advance: Callable[[], None]) -> Want:
+    def _want(self, scene: str, advance: Callable[[], None]) -> Want:
         def arrived(reply: str) -> None:
             self.store.add(self._question(scene), reply)
             plan = parse_reply(reply, self.nouns)

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from env.symbols import COLORS
-from planner.scene import Scene
 from utils.errors import UserError
 
 EXPLORE, GO_TO, PICK_UP, DROP, OPEN, WAIT = "explore", "go to", "pick up", "drop", "open", "wait"
@@ -53,7 +52,7 @@ Answer = tuple[tuple[float, Plan], ...]
 class Planner(Protocol):
     """Whatever says which plans to follow in a scene: recorded answers, an LLM."""
 
-    def answers(self, scenes: Sequence[Scene]) -> list[Answer | None]:
+    def answers(self, scenes: Sequence[str]) -> list[Answer | None]:
         """The answer to each scene, None where there is none."""
 
     def counts(self) -> dict[str, float]:
@@ -183,8 +182,8 @@ class RecordedPlanner:
                             f"things are {', '.join(nouns)}"
                         )
 
-    def answers(self, scenes: Sequence[Scene]) -> list[Answer | None]:
-        return [self.recorded.get(scene.text) for scene in scenes]
+    def answers(self, scenes: Sequence[str]) -> list[Answer | None]:
+        return [self.recorded.get(scene) for scene in scenes]
 
     def counts(self) -> dict[str, float]:
         return {}
@@ -202,9 +201,9 @@ class AnonymousColors:
     def __init__(self, planner: Planner) -> None:
         self.planner = planner
 
-    def answers(self, scenes: Sequence[Scene]) -> list[Answer | None]:
+    def answers(self, scenes: Sequence[str]) -> list[Answer | None]:
         aliases = [color_aliases(scene) for scene in scenes]
-        hidden = [_renamed(scene, names) for scene, names in zip(scenes, aliases, strict=True)]
+        hidden = [rename(scene, names) for scene, names in zip(scenes, aliases, strict=True)]
         return [
             answer and _colored(answer, {alias: color for color, alias in names.items()})
             for answer, names in zip(self.planner.answers(hidden), aliases, strict=True)
@@ -217,11 +216,6 @@ class AnonymousColors:
         return self.planner.news()
 
 
-def _renamed(scene: Scene, names: Mapping[str, str]) -> Scene:
-    sees = tuple(rename(name, names) for name in scene.sees)
-    return Scene(sees, scene.holds and rename(scene.holds, names))
-
-
 def _colored(answer: Answer, names: Mapping[str, str]) -> Answer:
     return tuple(
         (p, tuple(Option(verb, thing and rename(thing, names)) for verb, thing in plan))
@@ -229,9 +223,9 @@ def _colored(answer: Answer, names: Mapping[str, str]) -> Answer:
     )
 
 
-def color_aliases(scene: Scene) -> dict[str, str]:
+def color_aliases(scene: str) -> dict[str, str]:
     """Colour -> color1, color2, … in the order in which colours appear in a scene's text."""
-    colors = dict.fromkeys(word for word in re.findall(r"\w+", scene.text) if word in COLORS)
+    colors = dict.fromkeys(word for word in re.findall(r"\w+", scene) if word in COLORS)
     return {color: f"color{number}" for number, color in enumerate(colors, start=1)}
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import yaml
 
 from planner.plans import Answer, Planner
-from planner.scene import Scene
 from utils.files import write_text
 
 UNANSWERED = "no advice"
@@ -18,9 +17,9 @@ class NotingPlanner:
 
     def __init__(self, planner: Planner) -> None:
         self.planner = planner
-        self.noted: dict[Scene, Answer | None] = {}
+        self.noted: dict[str, Answer | None] = {}
 
-    def answers(self, scenes: Sequence[Scene]) -> list[Answer | None]:
+    def answers(self, scenes: Sequence[str]) -> list[Answer | None]:
         answers = self.planner.answers(scenes)
         self.noted |= zip(scenes, answers, strict=True)
         return answers

@@ -43,13 +43,25 @@ class MiniGrid(Strict):
     anonymous_colors: bool = False
 
 
+class NavPick(Strict):
+    """What tasks in homes need: when an episode ends, and what a step is worth, as far as that is
+    not as usual (env/nav_pick/rewards.py)."""
+
+    kind: Literal["nav_pick"]
+    max_steps: int = Field(default=300, ge=1)
+    max_collisions: int = Field(default=50, ge=1)
+    rewards: dict[
+        Literal["progress", "reach", "pick", "success", "contact", "time"], Annotated[float, Field(ge=0)]
+    ] = Field(default={})
+
+
 class Task(Strict):
     """A task: its environment and its kind, the recorded answers, what an LLM is told, and the
     settings in which it differs from the defaults."""
 
     name: str = Field(pattern=r"^\w[\w-]*$")
     env_id: str
-    domain: MiniGrid
+    domain: MiniGrid | NavPick = Field(discriminator="kind")
     plans: Plans
     instructions: str = ""
     settings: Defaults = Field(default={})

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from planner.plans import Answer, describe
-from planner.scene import Scene
 
 
 @dataclass
@@ -21,7 +20,7 @@ class Advice:
     actions: Tensor
     weights: Tensor
     index: Tensor
-    scenes: list[Scene]
+    scenes: list[str]
     answers: list[Answer | None]
     spread: Tensor | None = None
 
@@ -38,9 +37,15 @@ class Advice:
         """A step's scene in words, and the plans for it with their probabilities."""
         scene = int(self.index[step])
         answer = self.answers[scene] or ()
-        return self.scenes[scene].text, [(p, describe(plan)) for p, plan in answer]
+        return self.scenes[scene], [(p, describe(plan)) for p, plan in answer]
 
     def by_action(self, count: int) -> Tensor:
         """(S, count) float32: the weights of discrete actions, added up by action."""
         shares = torch.zeros(len(self.weights), count, device=self.weights.device)
         return shares.scatter_add_(1, self.actions, self.weights)
+
+
+def drawn(weights: Tensor, generator: torch.Generator) -> Tensor:
+    """(S,) int64: one of the columns of `weights` (S, K) for each row, by their shares;
+    `generator` lies on the CPU."""
+    return torch.multinomial(weights.cpu(), 1, generator=generator)[:, 0].to(weights.device)

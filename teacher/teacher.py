@@ -4,42 +4,14 @@ pi_T(a | s) = sum_k Pr(k | text of s) * pi_k(a | s), the planner's uncertainty o
 over what their options do (arXiv 2311.13373, section 3).
 """
 
-from typing import Protocol
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from planner.plans import Answer, Option, Planner
-from planner.scene import Scenes
-from teacher.advice import Advice
-from utils.tensors import Tensors
-
-
-class Reader(Protocol):
-    """Reads scenes off observations. What it remembers of N episodes is tensors of N rows."""
-
-    def forget(self, count: int, device: torch.device) -> Tensors:
-        """The memory of episodes that have not begun."""
-
-    def read(self, obs: Tensors, memory: Tensors) -> tuple[Scenes, Tensors]:
-        """One step of N episodes: their scenes, and the new memory."""
-
-    def read_episodes(self, obs: Tensors, starts: Tensor) -> Scenes:
-        """Whole episodes, one after another; `starts` (S,) bool marks their first steps."""
-
-
-class Options(Protocol):
-    """What options do. `count` says how many discrete actions there are, and `wait` is the one that
-    stands for no plan."""
-
-    count: int
-    wait: int
-
-    def actions(
-        self, obs: Tensors, scenes: Scenes, options: list[Option], used: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """What each of O options would do on each of S steps, (S, O) int64, and whether it has
-        nothing left to do, (S, O) bool; asked where `used` (S, O) bool is set, any elsewhere."""
+from planner.scene import Reader, Scenes
+from teacher.advice import Advice, drawn
+from teacher.options import Doing, Options
+from utils.tensors import Tensors, group, put, rows, under
 
 
 class PlanTeacher:
@@ -54,9 +26,15 @@ class PlanTeacher:
         self.hard = hard
 
     def advise(self, obs: Tensors, starts: Tensor, generator: torch.Generator) -> Advice:
-        """Whole episodes, one after another; `starts` (S,) bool. `generator` draws the plans of a
-        hard teacher and lies on the CPU."""
-        return self._advise(obs, self.reader.read_episodes(obs, starts), generator)
+        """Whole episodes, one after another; `starts` (S,) bool. `generator` draws what a teacher
+        draws, such as the plans of a hard one, and lies on the CPU."""
+        program = Program(self.planner, self.reader.read_episodes(obs, starts))
+        state = self.options.initial_state(int(starts.sum()), starts.device)
+        if state:
+            doing = self._in_order(obs, starts, program, state, generator)
+        else:
+            doing, _ = self._doing(obs, program, state, generator)
+        return self._advice(program, doing, generator)
 
     def counts(self) -> dict[str, float]:
         """What the planner has cost so far, by name."""
@@ -68,51 +46,102 @@ class PlanTeacher:
 
     def initial_state(self, count: int, device: torch.device) -> Tensors:
         """What is remembered at the start of `count` episodes, to act step by step."""
-        return self.reader.forget(count, device)
+        scenes, options = (
+            part(count, device) for part in (self.reader.forget, self.options.initial_state)
+        )
+        return {**under("scenes", scenes), **under("options", options)}
 
     def act(
         self, obs: Tensors, state: Tensors, generator: torch.Generator
     ) -> tuple[Tensors, Tensors]:
-        """One step of N episodes: actions (N,) drawn from the advice, and the new memory.
+        """One step of N episodes: actions (N, *A) drawn from the advice, and the new state.
 
         Where there is no advice the teacher waits.
         """
-        scenes, memory = self.reader.read(obs, state)
-        advice = self._advise(obs, scenes, generator)
-        advised = advice.by_action(self.options.count)
-        probabilities = advised.clone()
-        probabilities[~advice.answered, self.options.wait] = 1
-        action = torch.multinomial(probabilities.cpu(), 1, generator=generator)[:, 0]
-        step = {
-            "action": action.to(advised.device),
-            "mode": probabilities.argmax(1),
-            "unanswered": ~advice.answered,
-            "advised": advised,
-        }
-        return step, memory
+        scenes = self.reader.read(obs, group("scenes", state))
+        program = Program(self.planner, scenes)
+        doing, carried = self._doing(obs, program, group("options", state), generator)
+        advice = self._advice(program, doing, generator)
+        step = self.options.choose(advice, obs, generator) | {"unanswered": ~advice.answered}
+        return step, {**under("scenes", scenes.memory), **under("options", carried)}
 
-    def _advise(self, obs: Tensors, scenes: Scenes, generator: torch.Generator) -> Advice:
-        answers, device = self.planner.answers(scenes.distinct), scenes.index.device
-        options = list(dict.fromkeys(_options_of(answers)))
-        probability, program = (table.to(device) for table in _as_tables(answers, options))
-        used = torch.zeros(len(answers), len(options) + 1, dtype=torch.bool, device=device)
-        used.scatter_(1, program.flatten(1), True)
-        # Behind the options one that does nothing and is finished: what fills short plans up.
-        actions, finished = self.options.actions(obs, scenes, options, used[scenes.index, :-1])
-        actions = nn.functional.pad(actions, (0, 1), value=self.options.wait)
-        finished = nn.functional.pad(finished, (0, 1), value=True)
+    def _doing(
+        self, obs: Tensors, program: "Program", state: Tensors, generator: torch.Generator
+    ) -> tuple[Doing, Tensors]:
+        memory = program.scenes.memory
+        return self.options.doing(obs, memory, program.options, program.used, state, generator)
 
+    def _in_order(
+        self,
+        obs: Tensors,
+        starts: Tensor,
+        program: "Program",
+        state: Tensors,
+        generator: torch.Generator,
+    ) -> Doing:
+        """Episodes side by side, step after step, for options that remember."""
+        first = starts.nonzero()[:, 0]
+        lengths = torch.cat([first[1:], first.new_tensor([len(starts)])]) - first
+        told, places = list[Doing](), list[Tensor]()
+        for time in range(int(lengths.max())):
+            going = (time < lengths).nonzero()[:, 0]
+            steps = first[going] + time
+            memory = rows(program.scenes.memory, steps)
+            used, had = program.used[steps], rows(state, going)
+            doing, carried = self.options.doing(
+                rows(obs, steps), memory, program.options, used, had, generator
+            )
+            put(state, going, carried)
+            told.append(doing)
+            places.append(steps)
+        order = torch.cat(places).argsort()
+        actions, finished = (
+            torch.cat(parts)[order] for parts in zip(*(each[:2] for each in told), strict=True)
+        )
+        spreads = [each.spread for each in told if each.spread is not None]
+        return Doing(actions, finished, torch.cat(spreads)[order] if spreads else None)
+
+    def _advice(self, program: "Program", doing: Doing, generator: torch.Generator) -> Advice:
         # Each plan's options are tried in order: the first that is not finished acts.
-        tried = program[scenes.index]
-        shape = tried.shape
-        over = finished.gather(1, tried.flatten(1)).view(shape)
+        shape = program.plans.shape
+        over = doing.finished.gather(1, program.plans.flatten(1)).view(shape)
         first = (~over).to(torch.uint8).argmax(2, keepdim=True)
-        acting = tried.gather(2, first)[..., 0]
-        chosen = torch.where(over.all(2), self.options.wait, actions.gather(1, acting))
-        weights = probability[scenes.index]
+        acting = program.plans.gather(2, first)[..., 0]
+        acting = torch.where(over.all(2), len(program.options), acting)
+        each = torch.arange(len(acting), device=acting.device)[:, None]
+        weights = program.probability
         if self.hard:
             weights = _draw(weights, generator)
-        return Advice(chosen, weights, scenes.index, scenes.distinct, answers)
+        return Advice(
+            actions=doing.actions[each, acting],
+            weights=weights,
+            index=program.scenes.index,
+            scenes=program.scenes.distinct,
+            answers=program.answers,
+            spread=None if doing.spread is None else doing.spread[each, acting],
+        )
+
+
+class Program:
+    """The plans for S scenes, as numbers of the `options` that they speak of.
+
+    `probability` (S, plans) float32; `plans` (S, plans, length) int64, where short ones are filled
+    up with waits, whose number is the one behind the options; `used` (S, O) bool: the options in a scene's plans.
+    """
+
+    def __init__(self, planner: Planner, scenes: Scenes) -> None:
+        self.scenes = scenes
+        self.answers, device = planner.answers(scenes.distinct), scenes.index.device
+        self.options = list(dict.fromkeys(_options_of(self.answers)))
+        probability, plans = (
+            table.to(device) for table in _as_tables(self.answers, self.options)
+        )
+        used = torch.zeros(
+            len(self.answers), len(self.options) + 1, dtype=torch.bool, device=device
+        )
+        used.scatter_(1, plans.flatten(1), True)
+        self.probability, self.plans = probability[scenes.index], plans[scenes.index]
+        self.used = used[scenes.index, :-1]
 
 
 def _options_of(answers: list[Answer | None]) -> list[Option]:
@@ -136,5 +165,5 @@ def _as_tables(answers: list[Answer | None], options: list[Option]) -> tuple[Ten
 def _draw(weight: Tensor, generator: torch.Generator) -> Tensor:
     """(S, plans) probabilities -> one plan a row, zeros where there is none to draw from."""
     answered = weight.any(1, keepdim=True)
-    drawn = torch.multinomial((weight + ~answered).cpu(), 1, generator=generator)
-    return torch.zeros_like(weight).scatter_(1, drawn.to(weight.device), 1.0) * answered
+    one = drawn(weight + ~answered, generator)[:, None]
+    return torch.zeros_like(weight).scatter_(1, one, 1.0) * answered

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from planner.plans import AnonymousColors, Answer, Planner, RecordedPlanner
-from planner.scene import SceneReader
+from planner.room_scene import RoomReader
 from planner.task import Task, load_task
-from teacher.options import RoomOptions
+from teacher.room_options import RoomOptions
 from teacher.teacher import PlanTeacher
 
 DATA = Path(__file__).parent / "data"
@@ -29,7 +29,7 @@ def task(name: str) -> Task:
 def recorded_planner(name: str) -> RecordedPlanner:
     """The recorded planner of a task, without its colours where they have no names."""
     spec = task(name)
-    reader, aliases = SceneReader(spec.domain.names), AnonymousColors.ALIASES
+    reader, aliases = RoomReader(spec.domain.names), AnonymousColors.ALIASES
     nouns = reader.nouns(aliases) if spec.domain.anonymous_colors else reader.nouns()
     return RecordedPlanner(spec.plans, nouns)
 
@@ -40,7 +40,7 @@ def make_teacher(name: str, hard: bool = False) -> PlanTeacher:
     planner: Planner = recorded_planner(name)
     if spec.domain.anonymous_colors:
         planner = AnonymousColors(planner)
-    reader = SceneReader(spec.domain.names)
+    reader = RoomReader(spec.domain.names)
     return PlanTeacher(planner, reader, RoomOptions(reader.number, view_size=3), hard)
 
 

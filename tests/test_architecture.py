@@ -11,8 +11,11 @@ MAY_IMPORT = {
     "main.py": {"commands", "utils"},
     "commands": {"commands", "algos", "teacher", "planner", "env", "utils"},
     "env": {"env", "utils"},
-    "planner": {"planner", "utils", "env.symbols"},
-    "teacher": {"teacher", "planner.plans", "planner.scene", "utils", "env.symbols"},
+    "planner": {"planner", "utils", "env.symbols", "env.nav_pick.symbols"},
+    "teacher": {
+        *("teacher", "planner.plans", "planner.scene", "planner.room_scene", "planner.home_scene"),
+        *("utils", "env.symbols", "env.nav_pick.symbols"),
+    },
     "algos": {"algos", "utils"},
     "utils": {"utils"},
 }

@@ -15,6 +15,8 @@ CHECKPOINT = "checkpoint.pt"
 METRICS = "metrics.jsonl"
 VERDICT = "verdict.json"
 ANSWERS = "answers.jsonl"
+OPTIONS = "options"
+"""Holds the models of the options that were learned before, in a folder each."""
 WANDB = "wandb.json"
 OWNER = "owner.lock"
 

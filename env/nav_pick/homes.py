@@ -18,7 +18,12 @@ from env.nav_pick.layout import (
     HomeDraws,
     Layout,
 )
+from env.nav_pick.robot import SKIN, slide
+from env.nav_pick.symbols import FACING, NEAR
 from utils.tensors import Tensors
+
+BACK = 0.3
+"""Metres: so far behind a place to stand the arm is used from."""
 
 
 @dataclass(frozen=True)
@@ -84,3 +89,22 @@ def draw_homes(seeds: Tensor, layouts: int = 10, first_layout: int = 0) -> Tenso
     heading = (start[:, 2:] - 1800).float() * (torch.pi / 1800)
     start = torch.cat([start[:, :2].float() * 0.01, heading], 1)
     return {"boxes": boxes, "object": thing, "start": start, "goals": goals}
+
+
+def start_in_reach(homes: Tensors, seeds: Tensor) -> Tensor:
+    """(M, 3) x, y and heading at a place to stand, or up to `BACK` behind it if nothing is in the
+    way, from where the object is within reach and faced; a function of the seeds (M,)."""
+    draw = HomeDraws(seeds)
+    thing, goals = homes["object"][:, :2], homes["goals"]
+    there = goals[..., 0] > 0
+    rank = 1 + draw(there.sum(1))
+    chosen = (there & (there.cumsum(1) == rank[:, None])).byte().argmax(1)
+    goal = goals.gather(1, chosen[:, None, None].expand(-1, 1, 2))[:, 0]
+    apart = (goal - thing).square().sum(1).sqrt()
+    room = (NEAR - apart - SKIN).clamp(0, BACK)
+    back = (goal - thing) * (room * draw(1001) / 1000 / apart)[:, None]
+    low, high = homes["boxes"][..., :2], homes["boxes"][..., 3:5]
+    place = goal + slide(goal, back, low, high)[0]
+    aim = thing - place
+    aside = (draw(1001) - 500) * (FACING - SKIN) / 500
+    return torch.cat([place, (torch.atan2(aim[:, 1], aim[:, 0]) + aside)[:, None]], 1)

@@ -13,19 +13,32 @@ from torch import Tensor
 
 from env.nav_pick import robot
 from env.nav_pick.camera import DepthCamera
-from env.nav_pick.homes import Home, describe, draw_homes
+from env.nav_pick.homes import Home, describe, draw_homes, start_in_reach
 from env.nav_pick.layout import HALF_OBJECT
 from env.nav_pick.paths import draw_paths, way
 from env.nav_pick.pictures import map_picture, view_picture
 from env.nav_pick.rewards import LIFT, SPARSE, Rewards
+from env.nav_pick.symbols import (
+    ACTIONS,
+    FORWARD,
+    GRIP,
+    HAND_MOVE,
+    HAND_SPEED,
+    PRIVILEGED,
+    SECONDS,
+    SPEED,
+    STATE,
+    TURN,
+    TURN_SPEED,
+    is_faced,
+    is_near,
+)
 from env.spec import Spec
 from env.vector import RestingEnv, Seeds, Step
 from utils.tensors import Tensors
 
-ACTIONS = "forward", "turn", "hand x", "hand y", "hand z", "grip"
-STATE = 12
-PRIVILEGED = 6
 HALF = HALF_OBJECT / 100
+SUBTASKS = "navigate", "pick"
 
 
 class NavPickHomes(RestingEnv):
@@ -33,7 +46,9 @@ class NavPickHomes(RestingEnv):
 
     `layouts` different ones from `first_layout` on, 0 for endless ones: so those of
     `first_layout=10, layouts=0` are none of the ten of `layouts=10`. `max_collisions` steps with a
-    contact end an episode; `sparse` rewards success alone, whatever the `rewards` are.
+    contact end an episode; `sparse` rewards success alone, whatever the `rewards` are. Of the whole
+    task a `subtask` may be all there is to do: to `navigate` until the object is within reach and
+    faced, or to `pick` it up from there.
     """
 
     render_mode = None
@@ -65,6 +80,7 @@ class NavPickHomes(RestingEnv):
         max_collisions: int = 50,
         rewards: Rewards | None = None,
         sparse: bool = False,
+        subtask: str | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
         for name, value, least in (
@@ -76,7 +92,10 @@ class NavPickHomes(RestingEnv):
         ):
             if value < least:
                 raise ValueError(f"{name} must be at least {least}, not {value}")
+        if subtask not in (None, *SUBTASKS):
+            raise ValueError(f"subtask must be one of {', '.join(SUBTASKS)}, not {subtask!r}")
         super().__init__(num_envs, self.describe(depth_size, max_steps))
+        self.subtask = subtask
         self.layouts, self.first_layout = layouts, first_layout
         self.max_steps, self.max_collisions = max_steps, max_collisions
         self.rewards = SPARSE if sparse else rewards or Rewards()
@@ -121,8 +140,8 @@ class NavPickHomes(RestingEnv):
         before = now["remaining"].clone()
 
         now["steps"] += ~resting
-        now["heading"] += action[:, 1] * (robot.TURN_SPEED * robot.SECONDS)
-        length = action[:, 0] * (robot.SPEED * robot.SECONDS)
+        now["heading"] += action[:, TURN] * (TURN_SPEED * SECONDS)
+        length = action[:, FORWARD] * (SPEED * SECONDS)
         command = torch.stack([length * now["heading"].cos(), length * now["heading"].sin()], 1)
         boxes = home["boxes"]
         move, contact = robot.slide(now["position"], command, boxes[..., :2], boxes[..., 3:5])
@@ -132,9 +151,9 @@ class NavPickHomes(RestingEnv):
         now["path_length"] += move.square().sum(1).sqrt()
         self._move_hand(action, resting)
 
-        lift = home["object"][:, 2] + LIFT - now["object"][:, 2]
-        success = now["holding"] & (lift <= 0) & ~resting
         self._look_ahead()
+        seen = self._observation()
+        success = self._has_succeeded(seen["state"]) & ~resting
         reward = before - now["remaining"] + self.rewards.success * success
         reward -= self.rewards.contact * contact + self.rewards.time * ~resting
         now["terminated"] |= success | (now["collisions"] >= self.max_collisions)
@@ -143,7 +162,13 @@ class NavPickHomes(RestingEnv):
         flags = now["terminated"].clone(), now["steps"] >= self.max_steps
         self._trail.index_copy_(0, now["steps"][:1], now["position"][:1])
         measures = {name: now[name].clone() for name in ("collisions", "path_length", "spl")}
-        return self._observation(), reward, *flags, {"success": success, "measures": measures}
+        return seen, reward, *flags, {"success": success, "measures": measures}
+
+    def _has_succeeded(self, state: Tensor) -> Tensor:
+        if self.subtask == "navigate":
+            return is_near(state) & is_faced(state)
+        lifted = self._now["object"][:, 2] - self._home["object"][:, 2] >= LIFT
+        return self._now["holding"] & lifted
 
     def _restart(self, seed: Seeds, mask: Any | None) -> Tensors:
         places = torch.arange(self.num_envs, device=self.device)
@@ -152,6 +177,8 @@ class NavPickHomes(RestingEnv):
         seeds = self._seed_words(seed, self.device)[places]
         homes = draw_homes(seeds, self.layouts, self.first_layout)
         homes |= draw_paths(homes)
+        if self.subtask == "pick":
+            homes["start"] = start_in_reach(homes, seeds)
         for state, fresh in ((self._home, homes), (self._now, self._begin(homes))):
             for name, tensor in state.items():
                 tensor.index_copy_(0, places, fresh[name])
@@ -183,12 +210,12 @@ class NavPickHomes(RestingEnv):
     def _move_hand(self, action: Tensor, resting: Tensor) -> None:
         """The hand, the grip, and the object with them."""
         now = self._now
-        told = now["hand"] + action[:, 2:5] * (robot.HAND_SPEED * robot.SECONDS)
+        told = now["hand"] + action[:, HAND_MOVE] * (HAND_SPEED * SECONDS)
         hand = robot.within_reach(told, self._shoulder)
         now["hand"].copy_(torch.where(resting[:, None], now["hand"], hand))
         place = self._hand_place()
         near = (now["object"] - place).square().sum(1) <= robot.GRASP**2
-        holds = (action[:, 5] > 0) & (now["holding"] | near)
+        holds = (action[:, GRIP] > 0) & (now["holding"] | near)
         holds = torch.where(resting, now["holding"], holds)
         falls = now["holding"] & ~holds
         thing = torch.where(holds[:, None], place, now["object"])

@@ -4,10 +4,6 @@ import torch
 from torch import Tensor
 
 RADIUS = 0.3
-SECONDS = 0.1
-"""A control step."""
-SPEED, TURN_SPEED, HAND_SPEED = 0.5, torch.pi / 2, 0.5
-"""m/s, rad/s, and m/s along each axis, at full command."""
 SHOULDER = 0.1, 0.0, 0.8
 SHORTEST, LONGEST = 0.3, 0.9
 """The hand's distance from the shoulder; it is never behind it."""

@@ -8,11 +8,11 @@ from planner.answers import AnswerStore
 from planner.asking import AskingPlanner
 from planner.llm import ChatClient
 from planner.patience import Patience
-from planner.scene import Scene
+from planner.room_scene import in_words
 from planner.together import Asker
 from utils.log import waiting
 
-SCENES = [Scene((), None), Scene(("key",), None), Scene(("key", "door"), None)]
+SCENES = [in_words((), None), in_words(("key",), None), in_words(("key", "door"), None)]
 
 
 def planner(url: str, folder: Path, told: list[str], **options: Any) -> AskingPlanner:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from planner.plans import describe, parse_plan
-from planner.scene import Scene
+from planner.room_scene import in_words
 from tests.planner.planners import SCENES, planner, until_it_answers
 from tests.planner.servers import Frozen, Handler, hang, in_turn, plans, serve, status
 from utils.errors import UserError
@@ -62,7 +62,7 @@ def test_what_is_not_plain_is_a_wait_and_is_counted(tmp_path: Path) -> None:
         assert asking.answers(SCENES[:1]) == [((1.0, parse_plan("wait, wait, explore, wait", ())),)]
     counts = asking.counts()
     assert (counts["Replies"], counts["Unclear Options"]) == (4, 12)
-    assert asking.news() == {SCENES[0].text: {"wait, wait, explore, wait": 1.0}}
+    assert asking.news() == {SCENES[0]: {"wait, wait, explore, wait": 1.0}}
     assert asking.news() == {}
 
 
@@ -217,7 +217,7 @@ def test_what_is_known_needs_no_server(tmp_path: Path) -> None:
         assert planner(server.url, tmp_path, [], n=2, strict=True).answers(SCENES) == answers
         # One that asks nobody answers what it can, and leaves out the rest.
         knowing = planner(server.url, tmp_path, [], n=2, strict=True, asks=False)
-        assert knowing.answers([*SCENES, Scene(("door",), None)]) == [*answers, None]
+        assert knowing.answers([*SCENES, in_words(("door",), None)]) == [*answers, None]
         assert not server.requests
     assert (tmp_path / "answers.jsonl").read_text() == lines
 
@@ -226,7 +226,7 @@ def test_one_scene_that_is_refused_does_not_keep_the_others_from_their_answers(
     tmp_path: Path,
 ) -> None:
     def refuse_one(handler: Handler, body: dict[str, Any]) -> None:
-        refused = body["messages"][1]["content"] == SCENES[0].text
+        refused = body["messages"][1]["content"] == SCENES[0]
         (status(400) if refused else plans)(handler, body)
 
     with serve(refuse_one) as server:
@@ -243,4 +243,4 @@ def test_one_scene_that_is_refused_does_not_keep_the_others_from_their_answers(
         while len(server.requests) == requests:
             assert asking.answers(SCENES) == answers
             assert time.monotonic() < limit
-    assert [SCENES[0].text in line for line in told] == [True]
+    assert [SCENES[0] in line for line in told] == [True]

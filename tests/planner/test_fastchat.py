@@ -25,7 +25,7 @@ from commands.planners import make_asking_planner
 from planner.answers import AnswerStore
 from planner.llm import ChatClient, Prompt
 from planner.plans import Plan, describe, made_plain, parse_reply
-from planner.scene import Scene, SceneReader
+from planner.room_scene import RoomReader, in_words
 from planner.task import load_task
 from tests.running import SMALL, runs_of
 from utils.run_files import CONFIG
@@ -38,12 +38,12 @@ N_ASK = 20
 # Each scene has two plans; the first is to come with this share.
 SHARE = 0.75
 PLANS = {
-    Scene((), None): ("explore", "go to <key>, pick up <key>"),
-    Scene(("door",), None): ("explore", "go to <door>, open <door>"),
-    Scene(("key",), None): ("go to <key>, pick up <key>", "explore"),
-    Scene((), "key"): ("explore", "go to <door>, open <door>"),
-    Scene(("door",), "key"): ("go to <door>, open <door>", "explore, go to <door>"),
-    Scene(("key", "door"), None): (
+    in_words((), None): ("explore", "go to <key>, pick up <key>"),
+    in_words(("door",), None): ("explore", "go to <door>, open <door>"),
+    in_words(("key",), None): ("go to <key>, pick up <key>", "explore"),
+    in_words((), "key"): ("explore", "go to <door>, open <door>"),
+    in_words(("door",), "key"): ("go to <door>, open <door>", "explore, go to <door>"),
+    in_words(("key", "door"), None): (
         "go to <key>, pick up <key>, go to <door>, open <door>",
         "go to <key>, pick up <key>, open <door>",
     ),
@@ -56,7 +56,7 @@ def lessons() -> list[dict[str, Any]]:
     return [
         {
             "system": TASK.instructions,
-            "user": scene.text,
+            "user": scene,
             "replies": {
                 f"This is the plan that I am surer of.\nAction: {{{likely}}}": SHARE,
                 f"There is another way.\nAction: {{{other}}}": 1 - SHARE,
@@ -160,9 +160,9 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def test_one_request_gives_several_choices(url: str) -> None:
-    scene = Scene(("key",), None)
+    scene = in_words(("key",), None)
     client = ChatClient(url, MODEL, temperature=1.0)
-    replies = client.request(Prompt(TASK.instructions, scene.text), 4, 120)
+    replies = client.request(Prompt(TASK.instructions, scene), 4, 120)
     assert len(replies) == 4
     assert client.usage.requests == 1
     assert client.usage.tokens > 4 * len(TASK.instructions.split())
@@ -189,7 +189,7 @@ def test_a_student_is_taught_by_what_fastchat_answers(url: str, tmp_path: Path) 
     for entry in map(json.loads, stored.splitlines()):
         assert (entry["task"], entry["model"], entry["temperature"]) == (TASK.name, MODEL, 1.0)
         replies.setdefault(entry["scene"], []).append(entry["reply"])
-    asked = [scene for scene in PLANS if scene.text in replies]
+    asked = [scene for scene in PLANS if scene in replies]
     assert len(asked) == len(replies)
     assert len(asked) >= 3
     learned = {reply for lesson in lessons() for reply in lesson["replies"]}
@@ -197,11 +197,11 @@ def test_a_student_is_taught_by_what_fastchat_answers(url: str, tmp_path: Path) 
     assert sum(reply in learned for reply in given) > 0.9 * len(given)
 
     config = runs.read_config(runs_of(tmp_path) / "first" / CONFIG)
-    nouns = SceneReader(TASK.domain.names).nouns()
+    nouns = RoomReader(TASK.domain.names).nouns()
     planner = make_asking_planner(config, "vicuna", nouns, AnswerStore(answers, print))
     likely = {}
     for scene, answer in zip(asked, planner.answers(asked), strict=True):
-        plans = plans_of(replies[scene.text], planner.nouns)
+        plans = plans_of(replies[scene], planner.nouns)
         counted = {plan: count / N_ASK for plan, count in Counter(plans).items()}
         assert {plan: p for p, plan in answer or ()} == counted
         likely[scene] = sum(describe(plan) == PLANS[scene][0] for plan in plans)

@@ -17,7 +17,7 @@ from planner.plans import (
     parse_plan,
     parse_reply,
 )
-from planner.scene import Scene
+from planner.room_scene import in_words
 from tests.recordings import TASKS, recorded_planner
 from utils.errors import UserError
 
@@ -84,7 +84,7 @@ def test_every_recorded_answer_is_found_and_adds_up(name: str) -> None:
 def test_an_answer_holds_for_every_colouring() -> None:
     planner = AnonymousColors(recorded_planner("ColoredDoorKey"))
     scenes = [
-        Scene((f"{a} key", f"{b} door"), f"{b} key")
+        in_words((f"{a} key", f"{b} door"), f"{b} key")
         for a, b in (("red", "blue"), ("blue", "red"), ("grey", "green"))
     ]
     for (a, b), answer in zip(
@@ -101,7 +101,7 @@ def test_an_answer_holds_for_every_colouring() -> None:
 
 def test_a_scene_that_was_never_asked_about_has_no_answer() -> None:
     planner = RecordedPlanner({}, ["key"])
-    assert planner.answers([Scene(("box",), None)]) == [None]
+    assert planner.answers([in_words(("box",), None)]) == [None]
 
 
 @pytest.mark.parametrize("words", ["go to <unicorn>", "explore, pick up"])

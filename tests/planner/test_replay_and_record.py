@@ -14,7 +14,7 @@ import requests
 import main
 from planner.plans import as_plans, parse_reply
 from planner.replay_api import Replayer
-from planner.scene import Scene
+from planner.room_scene import in_words
 from planner.task import load_plans, load_task
 from tests.planner.askers import ask, asker
 from tests.planner.servers import in_turn, plans, serve, status
@@ -128,7 +128,7 @@ def test_plans_in_words_keep_their_probabilities() -> None:
     plan = parse_reply("Action: {go to key}", NOUNS)
     assert plan
     assert as_plans(((0.25, plan), (0.75, plan))) == {"go to <key>": 1.0}
-    assert Scene((), "key").text == HOLDING
+    assert in_words((), "key") == HOLDING
 
 
 def record(url: str, out: Path, *flags: str) -> int:

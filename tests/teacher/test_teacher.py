@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner.plans import parse_plan
-from planner.scene import NOWHERE
+from planner.room_scene import NOWHERE
 from tests.recordings import TASKS, make_teacher, recorded_answers, recording
 from tests.teacher.reference import plan_actions
-from tests.teacher.test_options import maps
+from tests.teacher.test_room_options import maps
 from utils.tensors import Tensors
 from utils.tensors import rows as rows_at
 
@@ -35,7 +35,7 @@ def test_recorded_distributions_are_met_up_to_ties(name: str) -> None:
     for i, recorded in enumerate(rows["teacher_soft"]):
         where = {
             word: divmod(cell, rows["obs"].shape[2])
-            for word, cell in zip(teacher.reader.vocabulary, scenes.cells[i].tolist(), strict=True)
+            for word, cell in zip(teacher.reader.vocabulary, scenes.memory["cells"][i].tolist(), strict=True)
             if cell != NOWHERE
         }
         answer = advice.answers[advice.index[i]]

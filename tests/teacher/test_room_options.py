@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from env.symbols import DOOR, EMPTY, GOAL, KEY, LAVA, NO_AGENT, WALL
-from teacher.options import Maps, explore, go_to
+from teacher.room_options import Maps, explore, go_to
 from tests.teacher import reference
 
 KINDS = [0, EMPTY, EMPTY, EMPTY, EMPTY, WALL, DOOR, KEY, GOAL, LAVA]

@@ -1,0 +1,121 @@
+"""The parts of tasks in homes."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from algos.distributions import Gaussian
+from algos.student import NetworkSpec, Student, load_student
+from algos.vision import CameraEncoder, resnet18_trunk, small_trunk
+from commands.config import Config
+from env.nav_pick.nav_pick import NavPickHomes
+from env.nav_pick.rewards import Rewards
+from env.nav_pick.symbols import ACTIONS
+from env.spec import Spec
+from env.vector import RestingEnv
+from planner.home_scene import THING, HomeReader
+from planner.plans import Planner
+from teacher.home_options import RULES, HomeOptions, Policy, Scripted
+from teacher.teacher import PlanTeacher
+from utils.errors import UserError
+from utils.run_files import MODEL
+from utils.tensors import Tensors
+
+
+class NavPickDomain:
+    """Homes as tensors, and a teacher that knows two options; `owned` closes the environments."""
+
+    action_names: tuple[str, ...] = ACTIONS
+    nouns: tuple[str, ...] = (THING,)
+
+    def __init__(self, config: Config, owned: ExitStack) -> None:
+        self.config = config
+        self.owned = owned
+        self.task = config.task.domain
+        self.spec: Spec = NavPickHomes.describe(config.depth_size, self.task.max_steps)
+
+    def environments(self, count: int, device: torch.device, **changes: Any) -> RestingEnv:
+        """Homes to train in; `changes` are of what `NavPickHomes` is made with."""
+        config, task = self.config, self.task
+        given = {
+            "layouts": config.layouts,
+            "depth_size": config.depth_size,
+            "max_steps": task.max_steps,
+            "max_collisions": task.max_collisions,
+            "rewards": Rewards(**task.rewards),
+            "sparse": config.reward == "sparse",
+            "subtask": config.train_option,
+        }
+        homes = NavPickHomes(count, device=device, **{**given, **changes})
+        self.owned.callback(homes.close)
+        return homes
+
+    def unseen(self, count: int, device: torch.device) -> RestingEnv:
+        """Homes of other layouts than those to train in."""
+        return self.environments(count, device, layouts=0, first_layout=self.config.layouts)
+
+    def single_environments(self, count: int, render: bool = False) -> RestingEnv:
+        """The same on the CPU; pictures can be taken of any."""
+        return self.unseen(count, torch.device("cpu"))
+
+    def teacher(self, planner: Planner, options: Path | None) -> PlanTeacher:
+        """Whose options, if they are learned, are the models in a folder."""
+        policies: Mapping[str, Policy]
+        if options:
+            policies = {name: self._learned(name, options) for name in RULES}
+        else:
+            noise = {"navigate": self.config.navigate_noise, "pick": self.config.pick_noise}
+            policies = {name: Scripted(rule, noise[name]) for name, rule in RULES.items()}
+        return PlanTeacher(planner, HomeReader(), HomeOptions(policies), self.config.hard)
+
+    def _learned(self, name: str, folder: Path) -> "Learned":
+        path = folder / name / MODEL
+        if not path.exists():
+            raise UserError(
+                f"there is no {path}; train it first: python main.py train "
+                f"--task {self.config.task.name} --train_option {name}"
+            )
+        student, task, _ = load_student(path, torch.device(self.config.device), make_encoder)
+        seen = {k: tuple(self.spec.observation[k].shape or ()) for k in student.spec.obs}
+        if student.spec.obs != seen or not student.spec.continuous:
+            raise UserError(f"{path} has learned another task, {task}: {student.spec.describe()}")
+        return Learned(student, self.task.max_steps)
+
+
+class Learned:
+    """An option that a student has learned, which learns no more."""
+
+    def __init__(self, student: Student, limit: int) -> None:
+        self.student = student.requires_grad_(False).eval()
+        self.limit: int | None = limit
+
+    def initial_state(self, count: int, device: torch.device) -> Tensors:
+        return self.student.initial_state(count, device)
+
+    def act(
+        self, obs: Tensors, state: Tensors, generator: torch.Generator
+    ) -> tuple[Tensors, Tensors]:
+        policy, state = self.student.policy(obs, state)
+        assert isinstance(policy, Gaussian)
+        return {"mean": policy.mean.clamp(-1, 1), "spread": policy.log_std.exp()}, state
+
+
+def make_encoder(spec: NetworkSpec) -> CameraEncoder:
+    """The encoder of a network's name. KeyError if there is none of it."""
+    return NETWORKS[spec.network](spec)
+
+
+def small_encoder(spec: NetworkSpec) -> CameraEncoder:
+    return CameraEncoder(small_trunk(spec.obs["depth"][-1]), spec.obs["depth"], *spec.obs["state"])
+
+
+def resnet18_encoder(spec: NetworkSpec) -> CameraEncoder:
+    trunk = resnet18_trunk(spec.obs["depth"][-1])
+    return CameraEncoder(trunk, spec.obs["depth"], *spec.obs["state"])
+
+
+NETWORKS = {"small": small_encoder, "resnet18": resnet18_encoder}
+"""By name: what they see is depth, and the robot's own numbers."""

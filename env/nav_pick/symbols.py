@@ -1,0 +1,44 @@
+"""What the numbers of Nav & Pick stand for; the package says what they mean."""
+
+import math
+
+import torch
+from torch import Tensor
+
+ACTIONS = "forward", "turn", "hand x", "hand y", "hand z", "grip"
+FORWARD, TURN, HAND_MOVE, GRIP = 0, 1, slice(2, 5), 5
+
+STATE = 12
+HAND, OBJECT, OBJECT_FROM_HAND = slice(0, 3), slice(3, 6), slice(6, 9)
+HOLDING, CONTACT, TIME_LEFT = 9, 10, 11
+
+PRIVILEGED = 6
+"""What an observation has under `privileged`, which is for scripted options alone."""
+WAYPOINT, PATH = slice(3, 5), 5
+
+SECONDS = 0.1
+"""A control step."""
+SPEED, TURN_SPEED, HAND_SPEED = 0.5, math.pi / 2, 0.5
+"""m/s, rad/s, and m/s along each axis, at full command."""
+
+NEAR, FACING = 0.95, 0.2
+"""An object is within reach where the middle of the base is so near to it, as seen from above, in
+metres, and faced where it is at most so far to the side, in radians."""
+
+
+def is_near(state: Tensor) -> Tensor:
+    """(S,) bool: whether the place where the object lay is within reach, of states (S, 12)."""
+    x, y, _ = state[:, OBJECT].unbind(1)
+    near: Tensor = x.square() + y.square() <= NEAR**2
+    return near
+
+
+def is_faced(state: Tensor) -> Tensor:
+    """(S,) bool: whether it lies ahead."""
+    x, y, _ = state[:, OBJECT].unbind(1)
+    return torch.atan2(y, x).abs() <= FACING
+
+
+def is_held(state: Tensor) -> Tensor:
+    """(S,) bool."""
+    return state[:, HOLDING] > 0

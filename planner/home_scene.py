@@ -1,0 +1,39 @@
+"""Scenes in homes: what a robot's own numbers say in words, for a whole batch at once."""
+
+import torch
+from torch import Tensor
+
+from env.nav_pick.symbols import CONTACT, is_faced, is_held, is_near
+from planner.scene import Scenes
+from utils.tensors import Tensors
+
+THING = "object"
+"""What a plan may speak of."""
+
+
+def in_words(near: bool, faced: bool, bumped: bool, held: bool) -> str:
+    parts = [
+        "is within reach of" if near else "is far from",
+        f"<{THING}>, {'faces' if faced else 'does not face'} it,",
+        *(["has just bumped into something,"] if bumped else []),
+        f"holds <{THING if held else 'nothing'}>.",
+    ]
+    return f"Agent {' '.join(parts)}"
+
+
+class HomeReader:
+    """Reads scenes off `state` (N, 12); there is nothing to remember."""
+
+    def forget(self, count: int, device: torch.device) -> Tensors:
+        return {}
+
+    def read(self, obs: Tensors, memory: Tensors) -> Scenes:
+        state = obs["state"]
+        facts = [is_near(state), is_faced(state), state[:, CONTACT] > 0, is_held(state)]
+        code = sum(fact.long() << place for place, fact in enumerate(facts))
+        codes, index = torch.as_tensor(code).unique(return_inverse=True)
+        texts = [in_words(*(bool(c >> place & 1) for place in range(4))) for c in codes.tolist()]
+        return Scenes(texts, index, {})
+
+    def read_episodes(self, obs: Tensors, starts: Tensor) -> Scenes:
+        return self.read(obs, {})

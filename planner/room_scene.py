@@ -1,0 +1,151 @@
+"""Scenes in rooms: what a remembered map says in words, for a whole batch of maps at once."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from env.symbols import BALL, BOX, COLOR_OF_INDEX, COLORS, DOOR, KEY, NO_AGENT, TYPES
+from planner.scene import Scenes
+from utils.errors import UserError
+from utils.tensors import Tensors
+
+NOWHERE = -1
+
+
+def in_words(sees: Sequence[str], holds: str | None) -> str:
+    """What the agent sees, in the order of the text, and what it holds."""
+    seen = ", ".join(f"<{name}>" for name in sees or ("nothing",))
+    return f"Agent sees {seen}, holds <{holds or 'nothing'}>."
+
+
+class RoomReader:
+    """Reads scenes off maps, given how a task names its things.
+
+    `names` maps an object type to its name, in the order of the text: "key", "{color} key", or a
+    list such as ["door1", "door2"], which names the things on a map by their (x, y) order (those
+    beyond the list have no name and are left out).
+
+    What is remembered of an episode is its `cells` (N, V) int64: where each name of the vocabulary
+    was last seen, x * H + y, or `NOWHERE`.
+    """
+
+    def __init__(self, names: Mapping[str, str | list[str]]) -> None:
+        for kind in names:
+            if kind not in TYPES:
+                raise UserError(f"names: {kind!r} is none of the types {', '.join(TYPES)}")
+        self.kinds = [(TYPES[kind], name) for kind, name in names.items()]
+        self.vocabulary: tuple[str, ...] = tuple(
+            word
+            for _, name in self.kinds
+            for word in (name if isinstance(name, list) else _colored(name, COLORS))
+        )
+        self.number = {word: number for number, word in enumerate(self.vocabulary)}
+
+    def nouns(self, colors: Iterable[str] = COLORS) -> tuple[str, ...]:
+        """The names that a plan may use, in the order in which its words are searched for them:
+        doors first. `colors` are those that a coloured name may have."""
+        kinds = sorted(self.kinds, key=lambda kind: kind[0] != DOOR)
+        return tuple(
+            word
+            for _, name in kinds
+            for word in (name if isinstance(name, list) else _colored(name, colors))
+        )
+
+    def forget(self, count: int, device: torch.device) -> Tensors:
+        """The memory of `count` episodes that have not begun."""
+        return {"cells": torch.full((count, len(self.vocabulary)), NOWHERE, device=device)}
+
+    def read(self, obs: Tensors, memory: Tensors) -> Scenes:
+        """One step of N episodes: their `image` (N, W, H, 4) uint8 -> scenes, with new memory."""
+        scenes = self._now(obs["image"])
+        now = scenes.memory["cells"]
+        scenes.memory["cells"] = torch.where(now == NOWHERE, memory["cells"], now)
+        return scenes
+
+    def read_episodes(self, obs: Tensors, starts: Tensor) -> Scenes:
+        """Whole episodes, one after another: their `image` (S, W, H, 4), `starts` (S,) bool ->
+        scenes."""
+        scenes = self._now(obs["image"])
+        now, step = scenes.memory["cells"], torch.arange(len(starts), device=starts.device)
+        seen_at = torch.where(now == NOWHERE, -1, step[:, None]).cummax(0).values
+        begun_at = torch.where(starts, step, 0).cummax(0).values
+        last = now.gather(0, seen_at.clamp(min=0))
+        scenes.memory["cells"] = torch.where(seen_at >= begun_at[:, None], last, NOWHERE)
+        return scenes
+
+    def _now(self, obs: Tensor) -> Scenes:
+        """The scenes of S maps, with `cells` of what is on the map now."""
+        count = len(obs)
+        kind, color, _, direction = obs.flatten(1, 2).unbind(-1)
+        agent = (direction != NO_AGENT).to(torch.uint8).argmax(1, keepdim=True)
+        ground = kind.scatter(1, agent, 0)
+        slots: list[tuple[str | list[str], int]] = []
+        cells, codes = [], []
+        for number, name in self.kinds:
+            step, cell = (ground == number).nonzero(as_tuple=True)
+            seen = torch.bincount(step, minlength=count)
+            limit = int(seen.max()) if len(step) else 0
+            place = torch.arange(len(step), device=obs.device) - (seen.cumsum(0) - seen)[step]
+            if isinstance(name, list):
+                limit = min(limit, len(name))
+                step, cell, place = (each[place < limit] for each in (step, cell, place))
+            where = torch.full((count, limit), NOWHERE, device=obs.device)
+            where[step, place] = cell
+            cells.append(where)
+            codes.append(_code(name, color.gather(1, where.clamp(min=0)), where != NOWHERE))
+            slots += [(name, place) for place in range(limit)]
+        held_kind, held_color = kind.gather(1, agent), color.gather(1, agent)
+        for number, name in self.kinds:
+            if number in (KEY, BALL, BOX):
+                codes.append(_code(name, held_color, held_kind == number))
+                slots.append((name, 0))
+        seen_slots = sum(where.shape[1] for where in cells)
+        rows, index = _distinct_rows(torch.cat(codes, 1))
+        distinct = []
+        named = torch.full((len(rows), seen_slots), len(self.vocabulary))
+        for i, row in enumerate(rows.tolist()):
+            words = [
+                _word(name, place, code) for (name, place), code in zip(slots, row, strict=True)
+            ]
+            sees = tuple(word for word in words[:seen_slots] if word)
+            holds = next((word for word in words[seen_slots:] if word), None)
+            distinct.append(in_words(sees, holds))
+            for slot, word in enumerate(words[:seen_slots]):
+                if word:
+                    named[i, slot] = self.number[word]
+        # One column more than there are names takes the slots that are empty.
+        now = torch.full((count, len(self.vocabulary) + 1), NOWHERE, device=obs.device)
+        # Of things with the same name the first by place counts.
+        where = torch.cat(cells, 1)
+        now.scatter_reduce_(1, named.to(obs.device)[index], where, "amin", include_self=False)
+        return Scenes(distinct, index, {"cells": now[:, :-1]})
+
+
+def _colored(name: str, colors: Iterable[str]) -> list[str]:
+    return [name.format(color=color) for color in colors] if "{color}" in name else [name]
+
+
+def _code(name: str | list[str], color: Tensor, there: Tensor) -> Tensor:
+    """What tells scenes apart in a slot: 0 if empty, else 1, or the colour's number plus 1."""
+    told = color.long() + 1 if "{color}" in name else torch.ones_like(color, dtype=torch.long)
+    return told * there
+
+
+def _distinct_rows(codes: Tensor) -> tuple[Tensor, Tensor]:
+    """(S, slots) -> the rows that differ, and each row's place among them.
+
+    Column by column on whole numbers: several times faster than `unique(dim=0)`.
+    """
+    index = torch.zeros(len(codes), dtype=torch.int64, device=codes.device)
+    for column in codes.T:
+        index = (index * (len(COLORS) + 1) + column).unique(return_inverse=True)[1]
+    rows = torch.zeros(int(index.max()) + 1, codes.shape[1], dtype=codes.dtype, device=codes.device)
+    rows[index] = codes
+    return rows, index
+
+
+def _word(name: str | list[str], place: int, code: int) -> str:
+    if not code:
+        return ""
+    return name[place] if isinstance(name, list) else name.format(color=COLOR_OF_INDEX[code - 1])

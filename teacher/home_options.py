@@ -1,0 +1,199 @@
+"""Options in homes: to navigate and to pick, by rule or by policies that were trained before."""
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from env.nav_pick.symbols import (
+    ACTIONS,
+    FORWARD,
+    GRIP,
+    HAND_MOVE,
+    HAND_SPEED,
+    OBJECT,
+    OBJECT_FROM_HAND,
+    PATH,
+    SECONDS,
+    SPEED,
+    TURN,
+    TURN_SPEED,
+    WAYPOINT,
+    is_faced,
+    is_held,
+    is_near,
+)
+from planner.plans import GO_TO, PICK_UP, Option
+from teacher.advice import Advice, drawn
+from teacher.options import Doing
+from utils.tensors import Tensors, count, group, put, rows, under
+
+LEAST_SPREAD = 0.2
+"""No Gaussian of an advice is narrower, in units of full command."""
+AHEAD = 0.35
+"""Radians: the base drives where its way leads at most so far to the side."""
+ARRIVED = 0.12
+"""Metres: so near to the end of the shortest path nothing is left of it."""
+
+
+class Policy(Protocol):
+    """Who carries an option out, for at most `limit` steps on end, or as long as it takes."""
+
+    limit: int | None
+
+    def initial_state(self, count: int, device: torch.device) -> Tensors: ...
+
+    def act(
+        self, obs: Tensors, state: Tensors, generator: torch.Generator
+    ) -> tuple[Tensors, Tensors]:
+        """One step: `mean` and `spread` (N, 6) of the action, and the new state; `generator` lies
+        on the CPU."""
+
+
+class Scripted:
+    """A rule, with Gaussian `noise` added to what it does, in units of full command."""
+
+    limit = None
+
+    def __init__(self, rule: Callable[[Tensors], Tensor], noise: float = 0.0) -> None:
+        self.rule = rule
+        self.noise = noise
+
+    def initial_state(self, count: int, device: torch.device) -> Tensors:
+        return {}
+
+    def act(
+        self, obs: Tensors, state: Tensors, generator: torch.Generator
+    ) -> tuple[Tensors, Tensors]:
+        mean = self.rule(obs)
+        if self.noise:
+            mean = mean + self.noise * _noise(mean, generator)
+        return {"mean": mean, "spread": torch.zeros_like(mean)}, state
+
+
+def navigate(obs: Tensors) -> Tensor:
+    """Along the shortest path, as `privileged` knows it, then turn to the object: (N, 6)."""
+    state, known = obs["state"], obs["privileged"]
+    there = is_near(state) | (known[:, PATH] < ARRIVED)
+    aim = torch.where(there[:, None], state[:, OBJECT][:, :2], known[:, WAYPOINT])
+    angle = torch.atan2(aim[:, 1], aim[:, 0])
+    far = aim.square().sum(1).sqrt() / (SPEED * SECONDS)
+    drives = ~there & (angle.abs() < AHEAD)
+    action = waiting(obs)
+    action[:, FORWARD] = far.clamp(max=1) * angle.cos() * drives
+    action[:, TURN] = (angle / (TURN_SPEED * SECONDS)).clamp(-1, 1)
+    return action
+
+
+def pick(obs: Tensors) -> Tensor:
+    """Reach for the object with a closed grip, which it snaps to, then lift it: (N, 6)."""
+    state = obs["state"]
+    held = is_held(state)[:, None]
+    reach = (state[:, OBJECT_FROM_HAND] / (HAND_SPEED * SECONDS)).clamp(-1, 1)
+    action = waiting(obs)
+    action[:, HAND_MOVE] = torch.where(held, reach.new_tensor([0.0, 0.0, 1.0]), reach)
+    action[:, GRIP] = 1.0
+    return action
+
+
+def waiting(obs: Tensors) -> Tensor:
+    """To move nothing, and hold what is held: (N, 6)."""
+    action = torch.zeros(count(obs), len(ACTIONS), device=obs["state"].device)
+    action[:, GRIP] = torch.where(is_held(obs["state"]), 1.0, -1.0)
+    return action
+
+
+RULES: Mapping[str, Callable[[Tensors], Tensor]] = {"navigate": navigate, "pick": pick}
+VERBS = {GO_TO: "navigate", PICK_UP: "pick"}
+
+
+def may_run(name: str, state: Tensor) -> Tensor:
+    """(S,) bool: whether an option can be at work in states (S, 12). One that has been begun goes
+    on while it can."""
+    if name == "navigate":
+        return ~is_finished(name, state)
+    return is_near(state) & is_faced(state) | is_held(state)
+
+
+def is_finished(name: str, state: Tensor) -> Tensor:
+    """(S,) bool: navigation is over where the object is within reach and faced, or held; to pick
+    it up ends the episode."""
+    if name == "navigate":
+        return is_near(state) & is_faced(state) | is_held(state)
+    return torch.zeros_like(state[:, 0], dtype=torch.bool)
+
+
+class HomeOptions:
+    """Options by name, `navigate` and `pick`, each carried out by a policy.
+
+    What a policy remembers, and since how many steps it is at work, begins anew with each time
+    that it is set to work.
+    """
+
+    def __init__(self, policies: Mapping[str, Policy]) -> None:
+        self.policies = policies
+
+    def initial_state(self, count: int, device: torch.device) -> Tensors:
+        state: Tensors = {}
+        for name, policy in self.policies.items():
+            own = policy.initial_state(count, device)
+            if policy.limit is not None:
+                own = own | {"steps": torch.zeros(count, dtype=torch.int64, device=device)}
+            state |= under(name, own)
+        return state
+
+    def doing(
+        self,
+        obs: Tensors,
+        memory: Tensors,
+        options: list[Option],
+        used: Tensor,
+        state: Tensors,
+        generator: torch.Generator,
+    ) -> tuple[Doing, Tensors]:
+        """What each option would do in each of S homes."""
+        still = waiting(obs)
+        actions = still[:, None].repeat(1, len(options) + 1, 1)
+        spread = torch.full_like(actions, LEAST_SPREAD)
+        finished = torch.zeros(actions.shape[:2], dtype=torch.bool, device=still.device)
+        finished[:, -1] = True
+        # What is not at work has forgotten what it did.
+        carried = self.initial_state(len(still), still.device)
+        for number, option in enumerate(options):
+            name = VERBS.get(option.verb)
+            if name is None:
+                continue
+            over = is_finished(name, obs["state"])
+            at_work = used[:, number] & may_run(name, obs["state"])
+            asked = (used[:, number] & ~over).nonzero()[:, 0]
+            had = rows(group(name, state), asked)
+            told, new = self.policies[name].act(rows(obs, asked), had, generator)
+            actions[asked, number] = told["mean"]
+            spread[asked, number] = told["spread"].clamp(min=LEAST_SPREAD)
+            finished[:, number] = over
+            if limit := self.policies[name].limit:
+                finished[asked, number] = had["steps"] >= limit
+                new["steps"] = had["steps"] + 1
+            goes_on = at_work[asked]
+            put(group(name, carried), asked[goes_on], rows(new, goes_on))
+        return Doing(actions, finished, spread), carried
+
+    def choose(self, advice: Advice, obs: Tensors, generator: torch.Generator) -> Tensors:
+        """The mode is what the likeliest plan does."""
+        weights, answered, still = advice.weights, advice.answered[:, None], waiting(obs)
+        each = torch.arange(len(weights), device=weights.device)
+        plan, best = drawn(weights + ~answered, generator), weights.argmax(1)
+        assert advice.spread is not None
+        action = advice.actions[each, plan]
+        action = action + advice.spread[each, plan] * _noise(action, generator)
+        return {
+            "action": torch.where(answered, action, still),
+            "mode": torch.where(answered, advice.actions[each, best], still),
+            "advised": (weights[..., None] * advice.actions).sum(1),
+        }
+
+
+def _noise(like: Tensor, generator: torch.Generator) -> Tensor:
+    """Standard normal numbers, drawn on the CPU."""
+    return torch.randn(like.shape, generator=generator).to(like.device)

@@ -1,0 +1,206 @@
+"""Options in rooms: what to do next for a thing to get done, for a whole batch of maps at once.
+
+Each returns one action a step, (K,) int64, or `FINISHED` where the option has nothing left to do.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from env import symbols
+from env.symbols import ACTIONS, DONE, DROP, FORWARD, LEFT, PICK_UP, RIGHT, TOGGLE
+from planner import plans
+from planner.plans import Option
+from planner.room_scene import NOWHERE
+from teacher.advice import Advice, drawn
+from teacher.options import Doing
+from teacher.search import ARRIVED, first_action, pack
+from utils.tensors import Tensors
+
+FINISHED = ARRIVED
+SINGLE_ACTIONS = {
+    plans.PICK_UP: PICK_UP,
+    plans.DROP: DROP,
+    plans.OPEN: TOGGLE,
+}
+
+
+class RoomOptions:
+    """The options of rooms, in which the agent sees `view_size` cells ahead; `number` says at which
+    place of a scene's `cells` a thing's name stands."""
+
+    def __init__(self, number: Mapping[str, int], view_size: int) -> None:
+        self.number = number
+        self.view_size = view_size
+
+    def initial_state(self, count: int, device: torch.device) -> Tensors:
+        return {}
+
+    def doing(
+        self,
+        obs: Tensors,
+        memory: Tensors,
+        options: list[Option],
+        used: Tensor,
+        state: Tensors,
+        generator: torch.Generator,
+    ) -> tuple[Doing, Tensors]:
+        """What each option would do on each of S maps, given the `cells` of their things."""
+        maps = Maps.of(obs["image"])
+        actions = torch.full((len(used), len(options) + 1), FINISHED, device=used.device)
+        for number, option in enumerate(options):
+            steps = used[:, number].nonzero()[:, 0]
+            if option.thing is not None:
+                # A thing that was not seen yet in this episode can only be waited for.
+                cell = self._cell(memory["cells"], option.thing)[steps]
+                known = cell != NOWHERE
+                actions[steps[~known], number] = DONE
+                steps, cell = steps[known], cell[known]
+            if option.verb == plans.EXPLORE:
+                actions[steps, number] = explore(maps, steps, self.view_size)
+            elif option.thing is None:
+                actions[steps, number] = DONE
+            elif option.verb == plans.GO_TO:
+                actions[steps, number] = go_to(maps, steps, cell)
+            else:
+                actions[steps, number] = SINGLE_ACTIONS[option.verb]
+        finished = actions == FINISHED
+        actions[:, -1] = DONE
+        return Doing(actions, finished), state
+
+    def choose(self, advice: Advice, obs: Tensors, generator: torch.Generator) -> Tensors:
+        """Of the likeliest actions the first is the mode."""
+        advised = advice.by_action(len(ACTIONS))
+        probabilities = advised.clone()
+        probabilities[~advice.answered, DONE] = 1
+        action = drawn(probabilities, generator)
+        return {"action": action, "mode": probabilities.argmax(1), "advised": advised}
+
+    def _cell(self, cells: Tensor, thing: str) -> Tensor:
+        """(S,) int64: where a thing was last seen; nowhere, if the task knows no such thing."""
+        if thing in self.number:
+            return cells[:, self.number[thing]]
+        return torch.full_like(cells[:, 0], NOWHERE)
+
+
+@dataclass
+class Maps:
+    """Remembered maps: `kind` (S, W, H) uint8, where one can walk as packed columns, the agent.
+
+    Passable is what is known to be: empty, goal, lava (the teacher knows no danger), open doors.
+    `agent` (3, S) int64 is x, y, direction.
+    """
+
+    kind: Tensor
+    passable: Tensor
+    agent: Tensor
+
+    @classmethod
+    def of(cls, obs: Tensor) -> "Maps":
+        """From observations (S, W, H, 4) uint8."""
+        kind, _, state, direction = obs.unbind(-1)
+        flat = direction.flatten(1)
+        cell = (flat != symbols.NO_AGENT).to(torch.uint8).argmax(1)
+        height = obs.shape[2]
+        heading = flat.gather(1, cell[:, None])[:, 0].long()
+        open_door = (kind == symbols.DOOR) & (state == symbols.OPEN)
+        passable = _is(kind, symbols.EMPTY, symbols.GOAL, symbols.LAVA) | open_door
+        agent = torch.stack([cell // height, cell % height, heading])
+        return cls(kind.contiguous(), pack(passable), agent)
+
+
+def _is(kind: Tensor, *kinds: int) -> Tensor:
+    found = kind == kinds[0]
+    for other in kinds[1:]:
+        found |= kind == other
+    return found
+
+
+def go_to(maps: Maps, steps: Tensor, cell: Tensor) -> Tensor:
+    """Walk to a remembered cell (K,), x * H + y, until facing it from next to it.
+
+    `steps` (K,) says on which of the maps. No path is a wait.
+    """
+    height = maps.kind.shape[2]
+    target = torch.stack([cell // height, cell % height])
+    return first_action(maps.passable[steps], maps.agent[:, steps], target)
+
+
+def explore(maps: Maps, steps: Tensor, view_size: int) -> Tensor:
+    """Turn towards, and walk into, the half of the room that was not seen yet.
+
+    `steps` (K,) says on which of the maps.
+    "Ahead" means beyond the reach of the view, within the room's far edges as far as they are
+    known. The option is finished when nothing unseen is ahead, left, right or behind.
+    """
+    kind, agent = maps.kind[steps], maps.agent[:, steps]
+    x, y, heading = agent
+    count, width, height = kind.shape
+    each = torch.arange(count, device=kind.device)
+
+    # The agent's own cell may show the key that it carries, which is no obstacle.
+    ground = kind
+    ground[each, x, y] = symbols.EMPTY
+    right, bottom = _far_edges(_is(ground, symbols.WALL, symbols.DOOR))
+
+    columns = torch.arange(width, device=kind.device)
+    rows = torch.arange(height, device=kind.device)
+    unseen = (ground == symbols.UNSEEN) & (columns < right[:, None])[:, :, None]
+    unseen &= (rows < bottom[:, None])[:, None, :]
+    in_column, in_row = unseen.any(2), unseen.any(1)
+    far = width + height
+    reach = view_size // 2 + 1
+    # How far beyond the agent unseen cells lie to the east, south, west, north.
+    beyond = torch.stack(
+        [
+            torch.where(in_column, columns, -far).amax(1) - x,
+            torch.where(in_row, rows, -far).amax(1) - y,
+            x - torch.where(in_column, columns, far).amin(1),
+            y - torch.where(in_row, rows, far).amin(1),
+        ]
+    )
+    ahead, to_right, behind, to_left = (beyond[(heading + turn) % 4, each] for turn in range(4))
+
+    action = torch.full_like(x, FINISHED)
+    action[behind + 1 >= reach] = LEFT
+    action[to_right >= reach] = RIGHT
+    action[to_left >= reach] = LEFT
+    action[ahead >= reach] = FORWARD
+
+    things = (symbols.KEY, symbols.BALL, symbols.BOX)
+    in_the_way = _is(_beside(ground, agent, 0), *things)
+    left_taken = _is(_beside(ground, agent, -1), symbols.WALL, symbols.DOOR, *things)
+    return torch.where(in_the_way, torch.where(left_taken, RIGHT, LEFT), action)
+
+
+def _far_edges(solid: Tensor) -> tuple[Tensor, Tensor]:
+    """Where the room ends on the right and at the bottom, (S,) each, judged from its seen walls.
+
+    Two solid cells one above the other end it on the right, two side by side at the bottom; the
+    first pair in (x, y) order counts, from x = y = 1 on. One cell does not serve for both.
+    """
+    _, width, height = solid.shape
+    inner = solid[:, 1:-1, 1:-1]
+    above = (inner & solid[:, 1:-1, 2:]).flatten(1)
+    beside = (inner & solid[:, 2:, 1:-1]).flatten(1)
+    first = above.to(torch.uint8).argmax(1, keepdim=True)
+    beside = beside.scatter(1, first, beside.gather(1, first) & ~above.gather(1, first))
+    second = beside.to(torch.uint8).argmax(1, keepdim=True)
+    right = torch.where(above.any(1), first[:, 0] // (height - 2) + 2, width)
+    bottom = torch.where(beside.any(1), second[:, 0] % (height - 2) + 2, height)
+    return right, bottom
+
+
+def _beside(ground: Tensor, agent: Tensor, turn: int) -> Tensor:
+    """The kind of the cell next to the agent, `turn` quarter turns to the right of ahead."""
+    x, y, heading = agent
+    heading = (heading + turn) % 4
+    x = x + (heading == 0).long() - (heading == 2).long()
+    y = y + (heading == 1).long() - (heading == 3).long()
+    _, width, height = ground.shape
+    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    each = torch.arange(len(x), device=x.device)
+    found = ground[each, x.clamp(0, width - 1), y.clamp(0, height - 1)]
+    return torch.where(inside, found, symbols.UNSEEN)
