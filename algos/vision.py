@@ -28,7 +28,7 @@ class CameraEncoder(nn.Module):
 
 
 def small_trunk(channels: int) -> nn.Module:
-    """Three convolutions, a tenth of a millisecond for a view of 64 x 64 on one core."""
+    """Three convolutions, each of which makes a view smaller."""
     return nn.Sequential(
         nn.Conv2d(channels, 16, 8, stride=4, padding=2),
         nn.ReLU(),
@@ -57,7 +57,8 @@ class Block(nn.Module):
             self.around = nn.Sequential(convolution, nn.GroupNorm(GROUPS, outer))
 
     def forward(self, maps: Tensor) -> Tensor:
-        return (self.main(maps) + self.around(maps)).relu()
+        joined: Tensor = self.main(maps) + self.around(maps)
+        return joined.relu()
 
 
 def resnet18_trunk(channels: int, width: int = 32) -> nn.Module:

@@ -66,9 +66,7 @@ class Config(Strict):
 
     layouts: int = Field(ge=0, le=MOST, description="homes to train in; 0 for endless ones")
     depth_size: int = Field(ge=8, le=512, description="pixels of a depth view, across and down")
-    reward: Literal["dense", "sparse"] = Field(
-        description="as the task says, or for success alone"
-    )
+    reward: Literal["dense", "sparse"] = Field(description="as the task says, or for success alone")
     train_option: Literal["navigate", "pick"] | None = Field(
         description="train a policy for one option instead"
     )

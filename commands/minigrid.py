@@ -35,6 +35,7 @@ class MiniGridDomain:
         """UserError if there is no such environment, or it is no room."""
         self.config = config
         self.owned = owned
+        assert config.task.domain.kind == "minigrid"
         self.task = config.task.domain
         self.reader = RoomReader(self.task.names)
         self.tensors = self._registered_tensors()
@@ -73,8 +74,8 @@ class MiniGridDomain:
         """All options of rooms are rules."""
         if self.task.anonymous_colors:
             planner = AnonymousColors(planner)
-        options = RoomOptions(self.reader.number, self.plain.view_size)
-        return PlanTeacher(planner, self.reader, options, self.config.hard)
+        rules = RoomOptions(self.reader.number, self.plain.view_size)
+        return PlanTeacher(planner, self.reader, rules, self.config.hard)
 
     def _describe(self) -> Spec:
         if self.tensors:

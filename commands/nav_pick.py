@@ -34,6 +34,7 @@ class NavPickDomain:
     def __init__(self, config: Config, owned: ExitStack) -> None:
         self.config = config
         self.owned = owned
+        assert config.task.domain.kind == "nav_pick"
         self.task = config.task.domain
         self.spec: Spec = NavPickHomes.describe(config.depth_size, self.task.max_steps)
 
@@ -45,7 +46,7 @@ class NavPickDomain:
             "depth_size": config.depth_size,
             "max_steps": task.max_steps,
             "max_collisions": task.max_collisions,
-            "rewards": Rewards(**task.rewards),
+            "rewards": Rewards(**{str(k): v for k, v in task.rewards.items()}),
             "sparse": config.reward == "sparse",
             "subtask": config.train_option,
         }

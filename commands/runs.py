@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -123,7 +124,7 @@ def keep_options(folder: Path, config: Config) -> None:
     with."""
     for model in Path(config.option_dir or os.devnull).glob(f"*/{MODEL}"):
         kept = folder / OPTIONS / model.parent.name / MODEL
-        write_atomically(kept, lambda part, model=model: shutil.copyfile(model, part))
+        write_atomically(kept, partial(shutil.copyfile, model))
 
 
 def new_runs(

@@ -51,7 +51,8 @@ class NavPick(Strict):
     max_steps: int = Field(default=300, ge=1)
     max_collisions: int = Field(default=50, ge=1)
     rewards: dict[
-        Literal["progress", "reach", "pick", "success", "contact", "time"], Annotated[float, Field(ge=0)]
+        Literal["progress", "reach", "pick", "success", "contact", "time"],
+        Annotated[float, Field(ge=0)],
     ] = Field(default={})
 
 

@@ -54,7 +54,7 @@ class Policy(Protocol):
 class Scripted:
     """A rule, with Gaussian `noise` added to what it does, in units of full command."""
 
-    limit = None
+    limit: int | None = None
 
     def __init__(self, rule: Callable[[Tensors], Tensor], noise: float = 0.0) -> None:
         self.rule = rule
@@ -167,7 +167,9 @@ class HomeOptions:
             over = is_finished(name, obs["state"])
             at_work = used[:, number] & may_run(name, obs["state"])
             asked = (used[:, number] & ~over).nonzero()[:, 0]
-            had = rows(group(name, state), asked)
+            goes_on = at_work[asked]
+            had = rows(group(name, carried), asked)
+            put(had, goes_on, rows(group(name, state), asked[goes_on]))
             told, new = self.policies[name].act(rows(obs, asked), had, generator)
             actions[asked, number] = told["mean"]
             spread[asked, number] = told["spread"].clamp(min=LEAST_SPREAD)
@@ -175,7 +177,6 @@ class HomeOptions:
             if limit := self.policies[name].limit:
                 finished[asked, number] = had["steps"] >= limit
                 new["steps"] = had["steps"] + 1
-            goes_on = at_work[asked]
             put(group(name, carried), asked[goes_on], rows(new, goes_on))
         return Doing(actions, finished, spread), carried
 

@@ -126,16 +126,15 @@ class Program:
     """The plans for S scenes, as numbers of the `options` that they speak of.
 
     `probability` (S, plans) float32; `plans` (S, plans, length) int64, where short ones are filled
-    up with waits, whose number is the one behind the options; `used` (S, O) bool: the options in a scene's plans.
+    up with waits, whose number is the one behind the options; `used` (S, O) bool: whether an option
+    is in a scene's plans.
     """
 
     def __init__(self, planner: Planner, scenes: Scenes) -> None:
         self.scenes = scenes
         self.answers, device = planner.answers(scenes.distinct), scenes.index.device
         self.options = list(dict.fromkeys(_options_of(self.answers)))
-        probability, plans = (
-            table.to(device) for table in _as_tables(self.answers, self.options)
-        )
+        probability, plans = (table.to(device) for table in _as_tables(self.answers, self.options))
         used = torch.zeros(
             len(self.answers), len(self.options) + 1, dtype=torch.bool, device=device
         )

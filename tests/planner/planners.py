@@ -33,7 +33,7 @@ def planner(url: str, folder: Path, told: list[str], **options: Any) -> AskingPl
     )
 
 
-def until_it_answers(asking: AskingPlanner, scenes: list[Scene] = SCENES) -> None:
+def until_it_answers(asking: AskingPlanner, scenes: list[str] = SCENES) -> None:
     """As a run does: ask again and again."""
     limit = time.monotonic() + 10
     while None in asking.answers(scenes):

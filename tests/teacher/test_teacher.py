@@ -35,7 +35,9 @@ def test_recorded_distributions_are_met_up_to_ties(name: str) -> None:
     for i, recorded in enumerate(rows["teacher_soft"]):
         where = {
             word: divmod(cell, rows["obs"].shape[2])
-            for word, cell in zip(teacher.reader.vocabulary, scenes.memory["cells"][i].tolist(), strict=True)
+            for word, cell in zip(
+                teacher.reader.vocabulary, scenes.memory["cells"][i].tolist(), strict=True
+            )
             if cell != NOWHERE
         }
         answer = advice.answers[advice.index[i]]
