@@ -24,6 +24,13 @@ from utils.log import say, table
 from utils.ranks import Ranks
 
 
+COUNTS = {
+    "cpu": {"minigrid": [10, 1024, 16384], "nav_pick": [10, 100]},
+    "cuda": {"minigrid": [10, 1024, 16384, 65536], "nav_pick": [100, 1024, 4096]},
+}
+"""How many environments are measured, by device and kind of task."""
+
+
 def run(args: argparse.Namespace) -> int:
     if args.threads < 1 or min(args.num_envs or [1]) < 1:
         raise UserError("--threads and --num_envs: at least 1")
@@ -31,15 +38,16 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"--plot: {args.plot.name} is no name of a PNG or SVG file")
     device = torch.device(choose_device(args.device))
     prepare(device, args.threads)
-    counts = args.num_envs or [10, 1024, 16384, *([65536] if device.type == "cuda" else [])]
     machine = f"{device}, {args.threads} CPU thread(s), {args.precision}"
     measured, grown = list[speeds.Speed](), list[speeds.Speed]()
     for task in map(load_task, args.task or task_names()):
+        counts = args.num_envs or COUNTS[device.type][task.domain.kind]
         found = [speed for count in counts for speed in bench_task(args, task, count, device)]
         show_speeds(f"medians on {machine}", found)
         measured += found
     if args.plot:
-        grown = bench_growth(args, counts, device)
+        kind = load_task(DEFAULT_TASK).domain.kind
+        grown = bench_growth(args, args.num_envs or COUNTS[device.type][kind], device)
         show_speeds(f"{DEFAULT_TASK} as it grows", grown)
     if args.json:
         content = {"machine": machine, "speeds": [s.to_dict() for s in measured + grown]}
@@ -66,11 +74,14 @@ def bench_task(
         parts = Parts(config, owned)
         environments = parts.domain.environments(count, device)
         teacher = parts.teacher(Path(os.devnull))
-        plain = gym.make_vec(task.env_id, min(count, MOST_TESTED), vectorization_mode="sync")
-        owned.callback(plain.close)
+        plain = None
+        if gym.spec(task.env_id).entry_point:
+            plain = gym.make_vec(task.env_id, min(count, MOST_TESTED), vectorization_mode="sync")
+            owned.callback(plain.close)
         length = speeds.trained_length(count, device)
         trainer = parts.trainer(Path(), teacher, Ranks(), max_steps=length)
-        size = parts.network().obs["image"][0]
+        # Of what it sees: a room's width, a view's.
+        size = max(shape[0] for shape in parts.network().obs.values() if len(shape) == 3)
         return speeds.of_task(task.name, size, environments, plain, teacher, trainer)
 
 

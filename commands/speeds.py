@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import gymnasium as gym
 import matplotlib
 import torch
 from matplotlib.figure import Figure
@@ -69,6 +70,7 @@ class Walkable(Protocol):
     """The part of a vector environment that a random walk needs."""
 
     num_envs: int
+    single_action_space: gym.Space[Any]
 
     def reset(self, *, seed: Any = None, options: Any = None) -> tuple[Any, dict[str, Any]]: ...
 
@@ -108,15 +110,22 @@ def trained_length(count: int, device: torch.device) -> int:
     return min(max(TRAINED_STEPS[device.type] // count, 1), EPISODE)
 
 
-def moves(count: int, environments: int, device: torch.device) -> list[Tensor]:
-    """Random actions, (environments,) int64 each."""
-    draws = torch.Generator().manual_seed(0)
-    return list(torch.randint(7, (count, environments), generator=draws).to(device).unbind())
+def moves(
+    count: int, environments: int, action: gym.Space[Any], device: torch.device
+) -> list[Tensor]:
+    """Random actions, (environments, *A) each."""
+    draws, shape = torch.Generator().manual_seed(0), (count, environments)
+    if isinstance(action, gym.spaces.Discrete):
+        drawn = torch.randint(int(action.n), shape, generator=draws)
+    else:
+        drawn = torch.rand(*shape, gym.spaces.flatdim(action), generator=draws) * 2 - 1
+    return list(drawn.to(device).unbind())
 
 
 def gymnasium(environments: Walkable, steps: int) -> float:
     """The same with a vector environment of Gymnasium's own, which resets by itself."""
-    taken = [move.numpy() for move in moves(steps, environments.num_envs, torch.device("cpu"))]
+    action, count = environments.single_action_space, environments.num_envs
+    taken = [move.numpy() for move in moves(steps, count, action, torch.device("cpu"))]
     return median_seconds(lambda: walk(environments, environments.step, taken), torch.device("cpu"))
 
 
@@ -124,9 +133,8 @@ def labels(environments: Walkable, teacher: Teacher, device: torch.device) -> tu
     """How many steps of random walks are labelled, and the seconds that it takes."""
     length = min(max(LABELLED_STEPS[device.type] // environments.num_envs, 2), EPISODE)
     seen = [environments.reset(seed=0)[0]]
-    seen += [
-        environments.step(move)[0] for move in moves(length - 1, environments.num_envs, device)
-    ]
+    action, count = environments.single_action_space, environments.num_envs
+    seen += [environments.step(move)[0] for move in moves(length - 1, count, action, device)]
     obs = {name: torch.stack([s[name] for s in seen], 1).flatten(0, 1) for name in seen[0]}
     starts = torch.arange(length * environments.num_envs, device=device) % length == 0
     seconds = median_seconds(lambda: teacher.advise(obs, starts, torch.Generator()), device)
@@ -138,7 +146,8 @@ def with_labels(
 ) -> list[Speed]:
     """The environment alone, the labels alone, and both."""
     steps = EPISODE * environments.num_envs
-    taken = moves(EPISODE, environments.num_envs, device)
+    action, count = environments.single_action_space, environments.num_envs
+    taken = moves(EPISODE, count, action, device)
     # As training steps them: on a GPU a graph, if they live there.
     place = environments.device
     advance = Graphed(lambda given: environments.step(given["move"])[0], place)
@@ -168,7 +177,7 @@ def iteration(trainer: Trainer) -> tuple[int, dict[str, float]]:
         scalars = trainer.iterate()
         steps = trainer.progress.steps - before
         for name, speed in scalars.items():
-            if name.startswith("Speed/"):
+            if name.startswith("Speed/") and name != "Speed/Seconds":
                 seconds.setdefault(name.removeprefix("Speed/").lower(), []).append(steps / speed)
     return steps, {phase: statistics.median(each[1:]) for phase, each in seconds.items()}
 
@@ -177,14 +186,16 @@ def of_task(
     task: str,
     size: int,
     environments: RestingEnv,
-    plain: Walkable,
+    plain: Walkable | None,
     teacher: Teacher,
     trainer: Trainer,
 ) -> list[Speed]:
-    """Environment, labels and training, and beside them Gymnasium's own vector, `plain`."""
+    """Environment, labels and training, and beside them Gymnasium's own vector, `plain`, if there
+    is one."""
     found = with_labels(task, size, environments, teacher, trainer.device)
-    steps, seconds = EPISODE * plain.num_envs, gymnasium(plain, EPISODE)
-    found.append(Speed(task, "Gymnasium's vector", size, plain.num_envs, steps, seconds))
+    if plain:
+        steps, seconds = EPISODE * plain.num_envs, gymnasium(plain, EPISODE)
+        found.append(Speed(task, "Gymnasium's vector", size, plain.num_envs, steps, seconds))
     steps, phases = iteration(trainer)
     for name, seconds in phases.items():
         found.append(Speed(task, f"training, {name}", size, environments.num_envs, steps, seconds))
