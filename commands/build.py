@@ -192,7 +192,7 @@ class Parts:
             _, count, success, total, *_ = outcome.row("")
             missed = outcome.unanswered_steps
             also = f"; {missed} steps unanswered" if missed else ""
-            say(f"teacher alone in {count} rooms: success {success}, return {total}{also}")
+            say(f"teacher alone in {count} episodes: success {success}, return {total}{also}")
             # What an LLM reaches where it did not answer is not known: it may be anything.
             unknown = self.config.llm and missed
             return outcome, 1.0 if unknown else outcome.summary()["success"][1][0]

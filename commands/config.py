@@ -19,7 +19,7 @@ SECRET = re.compile("key|token|secret|pass|auth|sig|credential", re.IGNORECASE)
 
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 MOST = 2**20
-"""Of rooms, episodes and steps of a minibatch: what an iteration gathers must come to an end."""
+"""Of environments, episodes and steps of a minibatch: what an iteration gathers must come to an end."""
 Count = Annotated[int, Field(ge=1, le=MOST)]
 
 
@@ -48,7 +48,7 @@ class Config(Strict):
     n_itr: int = Field(ge=0, description="iterations")
     traj_per_itr: Count = Field(description="episodes an iteration, at least")
     num_envs: Count | None = Field(
-        description="rooms side by side, an episode each; default traj_per_itr"
+        description="environments side by side, an episode each; default traj_per_itr"
     )
     rooms: Literal["tensor", "gym"] = Field(
         description="all in one batch where the task has it, or one by one"
@@ -121,7 +121,7 @@ class Config(Strict):
     num_eval: Count = Field(description="evaluation episodes")
     env_seed_list: list[Seed] = Field(
         title="SEED",
-        description="rooms of evaluation: s means s, s + 1, …; several as they are; none random",
+        description="seeds of evaluation: s means s, s + 1, …; several as they are; none random",
     )
     eval_interval: int = Field(ge=1, description="iterations from one evaluation to the next")
     save_interval: int = Field(ge=1, description="iterations from one save to the next")
@@ -166,7 +166,7 @@ class Config(Strict):
     @model_validator(mode="after")
     def _stay_below_training_seeds(self) -> "Config":
         if len(self.env_seed_list) == 1 and self.env_seed_list[0] + self.num_eval > MAX_SEED + 1:
-            raise ValueError(f"env_seed_list: rooms of evaluation are at most {MAX_SEED}")
+            raise ValueError(f"env_seed_list: seeds of evaluation are at most {MAX_SEED}")
         return self
 
 

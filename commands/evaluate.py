@@ -1,4 +1,4 @@
-"""`main.py eval`: a student, or the teacher alone, in fixed rooms."""
+"""`main.py eval`: a student, or the teacher alone, from fixed seeds."""
 
 import argparse
 from contextlib import ExitStack

@@ -176,9 +176,9 @@ def check_ranks(configs: list[Config], ranks: Ranks) -> None:
     """UserError if there is not something for every rank to do, and a device to do it on."""
     for config in configs:
         ranks.place(choose_device(config.device))
-        rooms = config.num_envs or config.traj_per_itr
-        if rooms < ranks.count:
-            raise UserError(f"--num_envs: {rooms} rooms are not enough for {ranks.count} ranks")
+        count = config.num_envs or config.traj_per_itr
+        if count < ranks.count:
+            raise UserError(f"--num_envs: {count} environments are not enough for {ranks.count} ranks")
         if config.batch_size % ranks.count or config.batch_size < 2 * ranks.count:
             raise UserError(
                 f"--batch_size {config.batch_size} cannot be split over {ranks.count} ranks"
@@ -245,5 +245,5 @@ def make_wandb_log(project: str, folder: Path, config: Config, done: int) -> Wan
 def tell_verdict(folder: Path, trainer: Trainer, evaluator: Evaluator) -> None:
     verdict = give_verdict(trainer, evaluator)
     write_json(folder / VERDICT, verdict.to_dict())
-    title = f"{folder.name}: means in {len(VERDICT_SEEDS)} rooms that nothing was chosen in"
+    title = f"{folder.name}: means in {len(VERDICT_SEEDS)} episodes from seeds that nothing was chosen on"
     table(title, verdict.last.columns, verdict.rows())

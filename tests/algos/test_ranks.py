@@ -129,7 +129,7 @@ def test_what_cannot_be_split_is_said_in_one_line(
 ) -> None:
     words = {
         "batch_size": "--batch_size 127 cannot be split over 2 ranks",
-        "num_envs": "--num_envs: 1 rooms are not enough for 2 ranks",
+        "num_envs": "--num_envs: 1 environments are not enough for 2 ranks",
     }
     lead, other = (rank["refusals"] for rank in both)
     assert lead == {flag: (1, f"error: {said}\n") for flag, said in words.items()}
