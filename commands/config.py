@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from commands.methods import Method
 from planner.servers import KEY_VARIABLE, LLM
@@ -148,19 +148,18 @@ class Config(Strict):
             raise ValueError("llm_strict and llm_optional: give one of them")
         return self
 
-    @model_validator(mode="after")
-    def _has_a_network_for_its_domain(self) -> "Config":
-        kind = self.task.domain.kind
-        if self.network not in (there := NETWORKS[kind]):
-            raise ValueError(
-                f"network: {self.network} is none for {self.task.name}; give {' or '.join(there)}"
-            )
-        return self
+    @field_validator("network")
+    @classmethod
+    def _fits_the_task(cls, network: str, others: ValidationInfo) -> str:
+        task: Task | None = others.data.get("task")
+        if task and network not in (there := NETWORKS[task.domain.kind]):
+            raise ValueError(f"must be {' or '.join(there)} in {task.name}")
+        return network
 
     @model_validator(mode="after")
     def _says_where_its_options_are(self) -> "Config":
         if (self.options == "learned") != (self.option_dir is not None):
-            raise ValueError("options: learned ones, and they alone, need an option_dir")
+            raise ValueError("--options learned and --option_dir go together: give both, or none")
         return self
 
     @model_validator(mode="after")

@@ -234,7 +234,12 @@ def add_bench_flags(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     cores = physical_cores()
     add("--task", nargs="+", help="default all")
-    add("--num_envs", type=int, nargs="+", help="default 10 1024 16384, of homes 10 100; more on a GPU")
+    add(
+        "--num_envs",
+        type=int,
+        nargs="+",
+        help="default 10 1024 16384, of homes 10 100; more on a GPU",
+    )
     add("--threads", type=int, default=cores, help="CPU threads; default the physical cores")
     add("--device", default="cpu", help="cpu (default) or cuda")
     add("--precision", choices=["fp32", "bf16"], default="fp32", help="default fp32")

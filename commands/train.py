@@ -147,7 +147,9 @@ def plan_new(
     for folder, _ in planned:
         owned.enter_context(runs.owned(folder))
     if not args.config:
-        say(f"what neither a flag nor the task says is the paper's setting; see {BEST_PRESET}")
+        say(
+            f"without --config, what no flag and no task says is the paper's setting; see {BEST_PRESET}"
+        )
     for folder, config in planned:
         runs.claim(folder, config)
         runs.keep_options(folder, config)
@@ -178,7 +180,9 @@ def check_ranks(configs: list[Config], ranks: Ranks) -> None:
         ranks.place(choose_device(config.device))
         count = config.num_envs or config.traj_per_itr
         if count < ranks.count:
-            raise UserError(f"--num_envs: {count} environments are not enough for {ranks.count} ranks")
+            raise UserError(
+                f"--num_envs: {count} environments are not enough for {ranks.count} ranks"
+            )
         if config.batch_size % ranks.count or config.batch_size < 2 * ranks.count:
             raise UserError(
                 f"--batch_size {config.batch_size} cannot be split over {ranks.count} ranks"

@@ -51,7 +51,9 @@ def validated(
         known = first["type"] != "missing" and not isinstance(first["input"], dict)
         shown = place and known and "llm_url" not in first["loc"]
         given = f", not {first['input']!r:.60}" if shown else ""
+        # Our own words stand behind pydantic's.
+        words = str(first["ctx"]["error"]) if first["type"] == "value_error" else first["msg"]
         where = f"{source}: {place}" if place else source
-        if first["loc"] and places:
-            where = places.get(str(first["loc"][0]), where)
-        raise UserError(f"{where}: {first['msg']}{given}") from error
+        if places:
+            where = places.get(str(first["loc"][0]), where) if first["loc"] else ""
+        raise UserError(f"{where}: {words}{given}" if where else words) from error
