@@ -23,7 +23,6 @@ from utils.files import write_json
 from utils.log import say, table
 from utils.ranks import Ranks
 
-
 COUNTS = {
     "cpu": {"minigrid": [10, 1024, 16384], "nav_pick": [10, 100]},
     "cuda": {"minigrid": [10, 1024, 16384, 65536], "nav_pick": [100, 1024, 4096]},

@@ -19,7 +19,7 @@ SECRET = re.compile("key|token|secret|pass|auth|sig|credential", re.IGNORECASE)
 
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 MOST = 2**20
-"""Of environments, episodes and steps of a minibatch: what an iteration gathers must come to an end."""
+"""Of environments, episodes and steps of a minibatch: an iteration must come to an end."""
 Count = Annotated[int, Field(ge=1, le=MOST)]
 
 

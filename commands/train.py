@@ -147,9 +147,8 @@ def plan_new(
     for folder, _ in planned:
         owned.enter_context(runs.owned(folder))
     if not args.config:
-        say(
-            f"without --config, what no flag and no task says is the paper's setting; see {BEST_PRESET}"
-        )
+        rest = "what no flag and no task says is the paper's setting"
+        say(f"without --config, {rest}; see {BEST_PRESET}")
     for folder, config in planned:
         runs.claim(folder, config)
         runs.keep_options(folder, config)
@@ -249,5 +248,5 @@ def make_wandb_log(project: str, folder: Path, config: Config, done: int) -> Wan
 def tell_verdict(folder: Path, trainer: Trainer, evaluator: Evaluator) -> None:
     verdict = give_verdict(trainer, evaluator)
     write_json(folder / VERDICT, verdict.to_dict())
-    title = f"{folder.name}: means in {len(VERDICT_SEEDS)} episodes from seeds that nothing was chosen on"
+    title = f"{folder.name}: means of {len(VERDICT_SEEDS)} episodes, on which nothing was chosen"
     table(title, verdict.last.columns, verdict.rows())
