@@ -1,6 +1,7 @@
 """The policy's distribution over actions, discrete or continuous."""
 
 import math
+from functools import cached_property
 from typing import Protocol
 
 import torch
@@ -61,7 +62,11 @@ class Categorical:
     def __init__(self, outputs: Tensor) -> None:
         self.outputs = outputs
         self.log_probs = outputs.log_softmax(-1)
-        self.probabilities = self.log_probs.exp()
+
+    # When asked for: gradients are added up in the order in which a graph was made.
+    @cached_property
+    def probabilities(self) -> Tensor:
+        return self.log_probs.exp()
 
     @property
     def mode(self) -> Tensor:
