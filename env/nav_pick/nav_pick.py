@@ -167,8 +167,8 @@ class NavPickHomes(RestingEnv):
     def _has_succeeded(self, state: Tensor) -> Tensor:
         if self.subtask == "navigate":
             return is_near(state) & is_faced(state)
-        lifted = self._now["object"][:, 2] - self._home["object"][:, 2] >= LIFT
-        return self._now["holding"] & lifted
+        lift = self._home["object"][:, 2] + LIFT - self._now["object"][:, 2]
+        return self._now["holding"] & (lift <= 0)
 
     def _restart(self, seed: Seeds, mask: Any | None) -> Tensors:
         places = torch.arange(self.num_envs, device=self.device)
