@@ -108,20 +108,10 @@ RULES: Mapping[str, Callable[[Tensors], Tensor]] = {"navigate": navigate, "pick"
 VERBS = {GO_TO: "navigate", PICK_UP: "pick"}
 
 
-def may_run(name: str, state: Tensor) -> Tensor:
-    """(S,) bool: whether an option can be at work in states (S, 12). One that has been begun goes
-    on while it can."""
-    if name == "navigate":
-        return ~is_finished(name, state)
+def at_hand(state: Tensor) -> Tensor:
+    """(S,) bool: whether the object is within reach and faced, or held already: so far leads
+    navigation, and from there on it can be picked up, which ends the episode."""
     return is_near(state) & is_faced(state) | is_held(state)
-
-
-def is_finished(name: str, state: Tensor) -> Tensor:
-    """(S,) bool: navigation is over where the object is within reach and faced, or held; to pick
-    it up ends the episode."""
-    if name == "navigate":
-        return is_near(state) & is_faced(state) | is_held(state)
-    return torch.zeros_like(state[:, 0], dtype=torch.bool)
 
 
 class HomeOptions:
@@ -158,26 +148,25 @@ class HomeOptions:
         spread = torch.full_like(actions, LEAST_SPREAD)
         finished = torch.zeros(actions.shape[:2], dtype=torch.bool, device=still.device)
         finished[:, -1] = True
+        reached = at_hand(obs["state"])
         # What is not at work has forgotten what it did.
         carried = self.initial_state(len(still), still.device)
         for number, option in enumerate(options):
             name = VERBS.get(option.verb)
             if name is None:
                 continue
-            over = is_finished(name, obs["state"])
-            at_work = used[:, number] & may_run(name, obs["state"])
-            asked = (used[:, number] & ~over).nonzero()[:, 0]
-            goes_on = at_work[asked]
+            finished[:, number] = reached & (name == "navigate")
+            asked = (used[:, number] & ~finished[:, number]).nonzero()[:, 0]
+            at_work = reached[asked] == (name == "pick")
             had = rows(group(name, carried), asked)
-            put(had, goes_on, rows(group(name, state), asked[goes_on]))
+            put(had, at_work, rows(group(name, state), asked[at_work]))
             told, new = self.policies[name].act(rows(obs, asked), had, generator)
             actions[asked, number] = told["mean"]
             spread[asked, number] = told["spread"].clamp(min=LEAST_SPREAD)
-            finished[:, number] = over
             if limit := self.policies[name].limit:
                 finished[asked, number] = had["steps"] >= limit
                 new["steps"] = had["steps"] + 1
-            put(group(name, carried), asked[goes_on], rows(new, goes_on))
+            put(group(name, carried), asked[at_work], rows(new, at_work))
         return Doing(actions, finished, spread), carried
 
     def choose(self, advice: Advice, obs: Tensors, generator: torch.Generator) -> Tensors:

@@ -19,6 +19,16 @@ class Doing(NamedTuple):
     finished: Tensor
     spread: Tensor | None = None
 
+    @staticmethod
+    def join(parts: "list[Doing]", order: Tensor) -> "Doing":
+        """One after another, and these steps of all."""
+        spreads = [part.spread for part in parts if part.spread is not None]
+        return Doing(
+            torch.cat([part.actions for part in parts])[order],
+            torch.cat([part.finished for part in parts])[order],
+            torch.cat(spreads)[order] if spreads else None,
+        )
+
 
 class Options(Protocol):
     """What the options of a domain do. What they remember of N episodes is their state, tensors by

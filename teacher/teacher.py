@@ -94,12 +94,7 @@ class PlanTeacher:
             put(state, going, carried)
             told.append(doing)
             places.append(steps)
-        order = torch.cat(places).argsort()
-        actions, finished = (
-            torch.cat(parts)[order] for parts in zip(*(each[:2] for each in told), strict=True)
-        )
-        spreads = [each.spread for each in told if each.spread is not None]
-        return Doing(actions, finished, torch.cat(spreads)[order] if spreads else None)
+        return Doing.join(told, torch.cat(places).argsort())
 
     def _advice(self, program: "Program", doing: Doing, generator: torch.Generator) -> Advice:
         # Each plan's options are tried in order: the first that is not finished acts.
