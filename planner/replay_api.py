@@ -16,7 +16,8 @@ from utils.commands import Parser, run
 
 # Where `--llm vicuna` looks for its server.
 PORT = 3300
-SCENE = re.compile(r"Agent sees [^.]{0,1000}, holds <[^<>.]{0,100}>\.")
+SCENE = re.compile(r"Agent (?:sees|is) [^.]{0,1000}, holds <[^<>.]{0,100}>\.")
+"""Of any domain; bounded, so that the search takes time in proportion to the text."""
 SENTENCES = (
     "{scene} So the next thing to do is plain.\nAction: {{{plan}}}",
     "Step by step: {scene} From there this should work.\n\nAction: {{{plan}}}",
