@@ -25,6 +25,8 @@ Count = Annotated[int, Field(ge=1, le=MOST)]
 
 NETWORKS = {"minigrid": ("paper", "egocentric"), "nav_pick": ("small", "resnet18")}
 """Kind of task -> what its students may see with."""
+Learnable = Literal["navigate", "pick"]
+"""The options in homes, each of which can be trained."""
 BELONGS = {
     **dict.fromkeys(("rooms", "frame_stack"), "minigrid"),
     **dict.fromkeys(("layouts", "depth_size", "reward", "train_option"), "nav_pick"),
@@ -67,7 +69,7 @@ class Config(Strict):
     layouts: int = Field(ge=0, le=MOST, description="homes to train in; 0 for endless ones")
     depth_size: int = Field(ge=8, le=512, description="pixels of a depth view, across and down")
     reward: Literal["dense", "sparse"] = Field(description="as the task says, or for success alone")
-    train_option: Literal["navigate", "pick"] | None = Field(
+    train_option: Learnable | None = Field(
         description="train a policy for one option instead"
     )
     options: Literal["scripted", "learned"] = Field(description="who carries a plan out")

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from commands.config import Config, make_config
+from commands.config import Config, Learnable, make_config
 from commands.flags import check_flags
 from commands.methods import Method, load_method, make_method
 from planner.task import Task, load_task, make_task
@@ -119,10 +119,17 @@ def claim(folder: Path, config: Config) -> None:
     write_config(folder, config)
 
 
+def option_models(config: Config) -> list[Path]:
+    """Where the models of learned options lie before a run begins."""
+    if not config.option_dir:
+        return []
+    return [Path(config.option_dir) / name / MODEL for name in get_args(Learnable)]
+
+
 def keep_options(folder: Path, config: Config) -> None:
     """Copy the models of learned options into a run, which goes on with those that it began
     with."""
-    for model in Path(config.option_dir or os.devnull).glob(f"*/{MODEL}"):
+    for model in option_models(config):
         kept = folder / OPTIONS / model.parent.name / MODEL
         write_atomically(kept, partial(shutil.copyfile, model))
 
@@ -142,8 +149,9 @@ def new_runs(
     planned = [(parent / f"{name}{suffix}", c) for suffix, c in zip(suffixes, configs, strict=True)]
     for folder, config in planned:
         check_free(folder, overwrite)
-        for needed in filter(None, (config.warm_start, config.answers, config.option_dir)):
-            if folder.resolve() in (Path(needed) / "any").resolve().parents:
+        files = [config.warm_start, config.answers, *option_models(config)]
+        for needed in filter(None, files):
+            if folder.resolve() in Path(needed).resolve().parents:
                 raise UserError(f"{folder} cannot be overwritten: the new run needs {needed}")
     return planned
 

@@ -115,7 +115,8 @@ def plan_resumed(
     settings = resolve(flags, template)
     method = settings["policy"]
     parent = runs.task_folder(args.logdir, method, settings["task"])
-    planned = runs.resumed_runs(parent, args.savedir, args.seed_list, flags)
+    name = args.savedir or settings["train_option"]
+    planned = runs.resumed_runs(parent, name, args.seed_list, flags)
     check_ranks([config for _, config in planned], ranks)
     for folder, config in planned:
         check_task(args, folder, config, flags.get("task", config.task))

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import main
 from tests import running
 
 TASK = str(Path(__file__).with_name("small_homes.yaml"))
@@ -13,7 +14,7 @@ def train(logdir: Path, *flags: str) -> int:
 
 
 def resume(logdir: Path, *flags: str) -> int:
-    return running.train(logdir, "--task", TASK, "--resume", *flags)
+    return main.main(["train", "--logdir", str(logdir), "--task", TASK, "--resume", *flags])
 
 
 def evaluate(logdir: Path, *flags: str) -> int:

@@ -1,0 +1,153 @@
+"""Homes from the command line: students are trained, stopped, judged and filmed in them."""
+
+import json
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import imageio.v3 as iio
+import pytest
+import torch
+
+from commands.build import Parts
+from commands.config import make_config
+from commands.settings import fresh_settings
+from env.nav_pick.nav_pick import NavPickHomes
+from planner.task import load_task
+from tests import running
+from tests.running import TESTS, assert_same_run, scalars
+from tests.small_homes import TASK, evaluate, resume, runs_of, train
+from utils import checkpoint
+from utils.log import METRICS, read_lines
+
+MEASURES = {"collisions", "path_length", "spl"}
+
+
+def result(folder: Path, name: str = "eval") -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / name / "eval.json").read_text())
+    return content
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A log tree with one finished run of three iterations."""
+    logdir = tmp_path_factory.mktemp("homes")
+    assert train(logdir, "--n_itr", "3", "--savedir", "whole") == 0
+    return logdir
+
+
+def test_a_run_measures_what_homes_measure(trained: Path) -> None:
+    folder = runs_of(trained) / "whole"
+    shown = scalars(folder)
+    assert all(shown[name] == [1, 2, 3] for name in TESTS)
+    verdict = json.loads((folder / "verdict.json").read_text())
+    assert verdict["teacher"]["measures"].keys() == verdict["last"]["measures"].keys() == MEASURES
+    assert verdict["teacher"]["return"]["low"] > verdict["last"]["return"]["high"]
+
+
+@pytest.mark.parametrize("flags", [[], ["--recurrent"], ["--network", "resnet18"]])
+def test_a_stopped_run_goes_on_as_if_nothing_had_happened(
+    trained: Path, tmp_path: Path, flags: list[str]
+) -> None:
+    whole = runs_of(trained) / "whole"
+    if flags:
+        assert train(tmp_path, "--n_itr", "3", "--savedir", "whole", *flags) == 0
+        whole = runs_of(tmp_path) / "whole"
+    assert train(tmp_path, "--n_itr", "1", "--savedir", "split", *flags) == 0
+    assert resume(tmp_path, "--n_itr", "3") == 0
+    assert_same_run(whole, runs_of(tmp_path) / "split")
+    assert evaluate(tmp_path, "--loaddir", "split", "--num_eval", "2") == 0
+    assert len(result(runs_of(tmp_path) / "split")["episodes"]) == 2
+
+
+def test_an_evaluation_holds_success_and_measures(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert evaluate(trained, "--num_eval", "3", "--videos", "1", "--gif") == 0
+    folder = runs_of(trained) / "whole"
+    found = result(folder)
+    assert 0 <= found["success"]["mean"] <= 1
+    assert found["measures"].keys() == MEASURES
+    for episode in found["episodes"]:
+        assert episode["measures"].keys() == MEASURES
+        assert episode["length"] <= 12
+    lengths = [episode["measures"]["path_length"] for episode in found["episodes"]]
+    assert found["measures"]["path_length"]["mean"] == pytest.approx(sum(lengths) / 3)
+    assert sum(lengths) > 0
+    header = capsys.readouterr().out.splitlines()[-2]
+    assert set(header.split()) > MEASURES
+    frames = iio.imread(folder / "eval" / "episode-0.gif")
+    assert len(frames) == found["episodes"][0]["length"] + 1
+    assert any((frame != frames[0]).any() for frame in frames)
+
+
+def test_noise_in_an_option_is_a_handicap_of_the_teacher(tmp_path: Path) -> None:
+    flags = ["--task", "NavPick", "--eval_teacher", "--depth_size", "8", "--num_eval", "10"]
+    assert running.evaluate(tmp_path, *flags, "--savedir", "able") == 0
+    assert running.evaluate(tmp_path, *flags, "--savedir", "noisy", "--navigate_noise", "3") == 0
+    able, noisy = (result(runs_of(tmp_path) / "teacher", name) for name in ("able", "noisy"))
+    assert able["success"]["mean"] >= 0.9
+    assert noisy["success"]["mean"] <= 0.7
+    assert noisy["measures"]["spl"]["mean"] < 0.5 < able["measures"]["spl"]["mean"]
+
+
+def test_a_sparse_reward_is_for_success_alone(tmp_path: Path) -> None:
+    flags = ["--reward", "sparse", "--train_option", "pick"]
+    assert train(tmp_path, "--n_itr", "1", *flags) == 0
+    folder = runs_of(tmp_path) / "pick"
+    verdict = json.loads((folder / "verdict.json").read_text())
+    for who in ("teacher", "last"):
+        for episode in verdict[who]["episodes"]:
+            assert episode["return"] == float(episode["success"])
+    assert 0 < verdict["teacher"]["success"]["mean"] < 1
+    (row,) = read_lines(folder / METRICS)
+    assert row["Train/Return Mean"] == row["Train/Success Rate"]
+
+
+def test_homes_without_end_can_be_trained_in(trained: Path, tmp_path: Path) -> None:
+    assert train(tmp_path, "--n_itr", "1", "--layouts", "0", "--savedir", "endless") == 0
+    folder = runs_of(tmp_path) / "endless"
+    assert json.loads((folder / "config.json").read_text())["layouts"] == 0
+    endless, ten = (read_lines(run / METRICS)[0] for run in (folder, runs_of(trained) / "whole"))
+    assert endless["Train/Return Mean"] != ten["Train/Return Mean"]
+
+
+def test_students_are_judged_in_layouts_that_training_does_not_have() -> None:
+    settings = fresh_settings({"task": load_task(TASK), "device": "cpu", "num_eval": 3})
+    place = torch.device("cpu")
+    with ExitStack() as owned:
+        parts = Parts(make_config(settings, "settings"), owned)
+        evaluator = parts.evaluator(place)
+        training = parts.domain.environments(2, place)
+        filmed = parts.domain.single_environments(1, render=True)
+        judged = [evaluator.environments, evaluator.others, parts.domain.unseen(2, place), filmed]
+        assert isinstance(training, NavPickHomes)
+        assert (training.first_layout, training.layouts) == (0, 10)
+        for homes in judged:
+            assert isinstance(homes, NavPickHomes)
+            assert (homes.first_layout, homes.layouts) == (10, 0)
+
+
+def test_another_view_than_the_student_has_learned_with_is_refused(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert evaluate(trained, "--loaddir", "whole", "--depth_size", "9", "--savedir", "nine") == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "depth 8x8x1" in error
+    assert "depth 9x9x1" in error
+    assert not (runs_of(trained) / "whole" / "nine").exists()
+
+
+def test_a_run_goes_on_in_the_homes_that_it_began_in(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = runs_of(trained) / "whole" / "checkpoint.pt"
+    before = checkpoint.load(path)["progress"]
+    for flags in (["--layouts", "3"], ["--reward", "sparse"], ["--pick_noise", "1"]):
+        assert resume(trained, "--savedir", "whole", "--n_itr", "4", *flags) == 1
+        error = capsys.readouterr().err
+        assert error.startswith(f"error: {' '.join(flags)}")
+        assert "a run goes on as it began" in error
+        assert error.count("\n") == 1
+    assert checkpoint.load(path)["progress"] == before
