@@ -1,0 +1,73 @@
+"""Settings of homes and of rooms: each in its place, or refused in a line that names it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import main
+from commands.flags import parse
+from commands.settings import check
+from tests.commands.test_flags import HEAVY, answer
+from utils.errors import UserError
+
+HOMES, ROOMS = ["--task", "NavPick"], ["--task", "SimpleDoorKey"]
+NO_DIR = "options: learned ones, and they alone, need an option_dir"
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["train", *HOMES, "--rooms", "gym"], "--rooms gym: NavPick has no such setting"),
+        (["train", *HOMES, "--network", "egocentric"], "network: egocentric is none for NavPick"),
+    ],
+)
+def test_what_another_world_has_is_refused_before_pytorch_is_loaded(
+    flags: list[str], words: str
+) -> None:
+    status, out, error, packages = answer(*flags)
+    assert status == 1
+    assert not packages & HEAVY
+    assert words in error
+    assert error.startswith("error: ")
+    assert error.count("\n") == 0
+    assert not out
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ([*HOMES, "--frame_stack", "2"], "--frame_stack 2: NavPick has no such setting"),
+        ([*HOMES, "--network", "paper"], "network: paper is none for NavPick; give small or resne"),
+        ([*ROOMS, "--layouts", "3"], "--layouts 3: SimpleDoorKey has no such setting"),
+        ([*ROOMS, "--train_option", "pick"], "--train_option pick: SimpleDoorKey has no such"),
+        ([*ROOMS, "--network", "small"], "network: small is none for SimpleDoorKey; give paper or"),
+        ([*HOMES, "--options", "learned"], NO_DIR),
+        ([*HOMES, "--option_dir", "log"], NO_DIR),
+        ([*HOMES, "--options", "scripted", "--option_dir", "log"], NO_DIR),
+        ([*HOMES, "--depth_size", "7"], "--depth_size: Input should be greater than or equal to 8"),
+        ([*HOMES, "--layouts", "-1"], "--layouts: Input should be greater than or equal to 0"),
+        ([*HOMES, "--pick_noise", "-1"], "--pick_noise: Input should be greater than or equal to"),
+    ],
+)
+@pytest.mark.parametrize("command", ["train", "eval"])
+def test_settings_that_are_none_of_the_tasks_are_refused_in_a_line(
+    command: str, flags: list[str], words: str
+) -> None:
+    """By what is done before a command, and PyTorch, is loaded."""
+    with pytest.raises(UserError, match=re.escape(words)) as refusal:
+        check(parse([command, *flags]))
+    assert "\n" not in str(refusal.value)
+
+
+def test_what_a_preset_says_for_rooms_is_refused_in_homes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    preset = tmp_path / "preset.yaml"
+    preset.write_text("network: egocentric\ntasks: {NavPick: {max_grad_norm: 1}}\n")
+    flags = ["train", *HOMES, "--logdir", str(tmp_path / "log"), "--config", str(preset)]
+    assert main.main(flags) == 1
+    assert "network: egocentric is none for NavPick" in capsys.readouterr().err
+    preset.write_text("network: egocentric\ntasks: {NavPick: {network: resnet18}}\n")
+    assert main.main([*flags, "--n_itr", "-1"]) == 1
+    assert "--n_itr" in capsys.readouterr().err
