@@ -12,14 +12,17 @@ from tests.commands.test_flags import HEAVY, answer
 from utils.errors import UserError
 
 HOMES, ROOMS = ["--task", "NavPick"], ["--task", "SimpleDoorKey"]
-NO_DIR = "options: learned ones, and they alone, need an option_dir"
+TOGETHER = "--options learned and --option_dir go together: give both, or none"
 
 
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
         (["train", *HOMES, "--rooms", "gym"], "--rooms gym: NavPick has no such setting"),
-        (["train", *HOMES, "--network", "egocentric"], "network: egocentric is none for NavPick"),
+        (
+            ["train", *HOMES, "--network", "egocentric"],
+            "--network: must be small or resnet18 in NavPick",
+        ),
     ],
 )
 def test_what_another_world_has_is_refused_before_pytorch_is_loaded(
@@ -38,13 +41,13 @@ def test_what_another_world_has_is_refused_before_pytorch_is_loaded(
     ("flags", "words"),
     [
         ([*HOMES, "--frame_stack", "2"], "--frame_stack 2: NavPick has no such setting"),
-        ([*HOMES, "--network", "paper"], "network: paper is none for NavPick; give small or resne"),
+        ([*HOMES, "--network", "paper"], "--network: must be small or resnet18 in NavPick"),
         ([*ROOMS, "--layouts", "3"], "--layouts 3: SimpleDoorKey has no such setting"),
         ([*ROOMS, "--train_option", "pick"], "--train_option pick: SimpleDoorKey has no such"),
-        ([*ROOMS, "--network", "small"], "network: small is none for SimpleDoorKey; give paper or"),
-        ([*HOMES, "--options", "learned"], NO_DIR),
-        ([*HOMES, "--option_dir", "log"], NO_DIR),
-        ([*HOMES, "--options", "scripted", "--option_dir", "log"], NO_DIR),
+        ([*ROOMS, "--network", "small"], "--network: must be paper or egocentric in Simple"),
+        ([*HOMES, "--options", "learned"], TOGETHER),
+        ([*HOMES, "--option_dir", "log"], TOGETHER),
+        ([*HOMES, "--options", "scripted", "--option_dir", "log"], TOGETHER),
         ([*HOMES, "--depth_size", "7"], "--depth_size: Input should be greater than or equal to 8"),
         ([*HOMES, "--layouts", "-1"], "--layouts: Input should be greater than or equal to 0"),
         ([*HOMES, "--pick_noise", "-1"], "--pick_noise: Input should be greater than or equal to"),
@@ -67,7 +70,7 @@ def test_what_a_preset_says_for_rooms_is_refused_in_homes(
     preset.write_text("network: egocentric\ntasks: {NavPick: {max_grad_norm: 1}}\n")
     flags = ["train", *HOMES, "--logdir", str(tmp_path / "log"), "--config", str(preset)]
     assert main.main(flags) == 1
-    assert "network: egocentric is none for NavPick" in capsys.readouterr().err
+    assert "--config: network: must be small or resnet18 in NavPick" in capsys.readouterr().err
     preset.write_text("network: egocentric\ntasks: {NavPick: {network: resnet18}}\n")
     assert main.main([*flags, "--n_itr", "-1"]) == 1
     assert "--n_itr" in capsys.readouterr().err

@@ -45,19 +45,31 @@ def test_a_run_measures_what_homes_measure(trained: Path) -> None:
     assert verdict["teacher"]["return"]["low"] > verdict["last"]["return"]["high"]
 
 
-@pytest.mark.parametrize("flags", [[], ["--recurrent"], ["--network", "resnet18"]])
-def test_a_stopped_run_goes_on_as_if_nothing_had_happened(
-    trained: Path, tmp_path: Path, flags: list[str]
-) -> None:
-    whole = runs_of(trained) / "whole"
-    if flags:
-        assert train(tmp_path, "--n_itr", "3", "--savedir", "whole", *flags) == 0
-        whole = runs_of(tmp_path) / "whole"
-    assert train(tmp_path, "--n_itr", "1", "--savedir", "split", *flags) == 0
+def test_a_stopped_run_goes_on_as_if_nothing_had_happened(trained: Path, tmp_path: Path) -> None:
+    assert train(tmp_path, "--n_itr", "1", "--savedir", "split") == 0
     assert resume(tmp_path, "--n_itr", "3") == 0
-    assert_same_run(whole, runs_of(tmp_path) / "split")
+    assert_same_run(runs_of(trained) / "whole", runs_of(tmp_path) / "split")
+
+
+def test_a_student_that_remembers_is_trained_stopped_and_evaluated(tmp_path: Path) -> None:
+    whole, split = (runs_of(tmp_path) / name for name in ("whole", "split"))
+    for folder, iterations in ((whole, "2"), (split, "1")):
+        flags = ["--recurrent", "--n_itr", iterations, "--savedir", folder.name]
+        assert train(tmp_path, *flags) == 0
+    assert resume(tmp_path, "--savedir", "split", "--n_itr", "2") == 0
+    assert_same_run(whole, split)
     assert evaluate(tmp_path, "--loaddir", "split", "--num_eval", "2") == 0
-    assert len(result(runs_of(tmp_path) / "split")["episodes"]) == 2
+    assert len(result(split)["episodes"]) == 2
+
+
+def test_a_student_sees_with_resnet18(tmp_path: Path) -> None:
+    assert train(tmp_path, "--network", "resnet18", "--n_itr", "1", "--savedir", "deep") == 0
+    folder = runs_of(tmp_path) / "deep"
+    model = checkpoint.load(folder / "acmodel.pt")
+    assert model["network"]["network"] == "resnet18"
+    assert sum(tensor.numel() for tensor in model["weights"].values()) > 2_800_000
+    assert evaluate(tmp_path, "--num_eval", "2", "--deterministic") == 0
+    assert len(result(folder)["episodes"]) == 2
 
 
 def test_an_evaluation_holds_success_and_measures(
