@@ -69,9 +69,7 @@ class Config(Strict):
     layouts: int = Field(ge=0, le=MOST, description="homes to train in; 0 for endless ones")
     depth_size: int = Field(ge=8, le=512, description="pixels of a depth view, across and down")
     reward: Literal["dense", "sparse"] = Field(description="as the task says, or for success alone")
-    train_option: Learnable | None = Field(
-        description="train a policy for one option instead"
-    )
+    train_option: Learnable | None = Field(description="train a policy for one option instead")
     options: Literal["scripted", "learned"] = Field(description="who carries a plan out")
     option_dir: str | None = Field(
         title="DIR", description="runs of --train_option, navigate and pick in it"

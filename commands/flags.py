@@ -156,12 +156,13 @@ def as_typed(name: str, value: object) -> str:
 
 
 def check_flags(flags: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
-    """UserError for a flag that the settings' task has not, or against what their method fixes; all
-    of them are valid."""
+    """UserError for a flag, or what the settings' method fixes, that their task has not, and for a
+    flag against what is fixed; all of them are valid."""
     method, task = settings["policy"], settings["task"]
-    for name in flags:
+    for name, value in {**method.fixed, **flags}.items():
         if BELONGS.get(name, task.domain.kind) != task.domain.kind:
-            raise UserError(f"{as_typed(name, flags[name])}: {task.name} has no such setting")
+            place = "" if name in flags else f"method {method.name}: fixed: "
+            raise UserError(f"{place}{as_typed(name, value)}: {task.name} has no such setting")
     for name in flags.keys() & method.fixed.keys():
         if flags[name] != (fixed := settings[name]):
             unset = fixed is None and name not in OTHER_WORDS

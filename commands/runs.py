@@ -149,9 +149,8 @@ def new_runs(
     planned = [(parent / f"{name}{suffix}", c) for suffix, c in zip(suffixes, configs, strict=True)]
     for folder, config in planned:
         check_free(folder, overwrite)
-        files = [config.warm_start, config.answers, *option_models(config)]
-        for needed in filter(None, files):
-            if folder.resolve() in Path(needed).resolve().parents:
+        for needed in (config.warm_start, config.answers, *option_models(config)):
+            if needed and folder.resolve() in Path(needed).resolve().parents:
                 raise UserError(f"{folder} cannot be overwritten: the new run needs {needed}")
     return planned
 

@@ -98,6 +98,8 @@ def given_settings(args: argparse.Namespace, task: Task | None = None) -> dict[s
     for one, other in (("llm_strict", "llm_optional"), ("llm_optional", "llm_strict")):
         if given.get(one):
             given.setdefault(other, False)
+    if given.get("options") == "scripted":
+        given.setdefault("option_dir", None)
     if args.plans:
         task = task or load_task(DEFAULT_TASK)
         given["task"] = task.model_copy(update={"plans": load_plans(args.plans)})

@@ -63,6 +63,19 @@ def test_settings_that_are_none_of_the_tasks_are_refused_in_a_line(
     assert "\n" not in str(refusal.value)
 
 
+def test_a_method_of_rooms_is_none_of_homes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    method = tmp_path / "two_maps.yaml"
+    method.write_text("description: Looks at two maps\nfixed: {frame_stack: 2}\n")
+    flags = ["--logdir", str(tmp_path / "log"), "--policy", str(method)]
+    assert main.main(["train", *HOMES, *flags]) == 1
+    error = capsys.readouterr().err
+    assert error == (
+        "error: method two_maps: fixed: --frame_stack 2: NavPick has no such setting\n"
+    )
+
+
 def test_what_a_preset_says_for_rooms_is_refused_in_homes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -50,6 +50,16 @@ def test_an_option_is_trained_in_a_run_of_its_name(learned_once: Path) -> None:
         assert (path["mean"] > 0.15) == (name == "navigate")
 
 
+def test_the_run_of_an_option_is_not_replaced_unasked(
+    learned_once: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = runs_of(learned_once) / "pick" / "acmodel.pt"
+    before = model.read_bytes()
+    error = refused(capsys, train(learned_once, "--train_option", "pick", "--n_itr", "0"))
+    assert f"{model.parent} holds a run already" in error
+    assert model.read_bytes() == before
+
+
 def test_an_option_goes_on_in_the_run_of_its_name(options: Path, tmp_path: Path) -> None:
     shutil.move(options, runs_of(tmp_path))
     folders = [runs_of(tmp_path) / name for name in OPTIONS]
@@ -79,6 +89,11 @@ def test_learned_options_teach_and_stay_with_the_run(options: Path, tmp_path: Pa
     assert before["episodes"] == after["episodes"]
     films = [(whole / name / "episode-0.gif").read_bytes() for name in ("before", "after")]
     assert films[0] == films[1]
+
+    assert evaluate(tmp_path, *watched, "--options", "scripted") == 0
+    again = ["--config", str(whole / "config.json"), "--options", "scripted", "--n_itr", "0"]
+    assert train(tmp_path, *again, "--savedir", "scripted") == 0
+    assert content(runs_of(tmp_path) / "scripted" / "config.json")["option_dir"] is None
 
 
 def test_a_teacher_with_learned_options_does_what_these_do(options: Path, tmp_path: Path) -> None:
