@@ -158,7 +158,7 @@ class Config(Strict):
 
     @model_validator(mode="after")
     def _says_where_its_options_are(self) -> "Config":
-        if (self.options == "learned") != (self.option_dir is not None):
+        if (self.options == "learned") != bool(self.option_dir):
             raise ValueError("--options learned and --option_dir go together: give both, or none")
         return self
 
