@@ -14,7 +14,7 @@ from algos.play import play
 from algos.ppo import PPO
 from algos.wave import Wave
 from env.vector import FrameStack
-from tests import small_rooms
+from tests import small_homes, small_rooms
 from tests.algos.test_ppo import SETTINGS
 from tests.recordings import TASKS, make_teacher, recording, task
 from tests.students import advice_of, make_student
@@ -134,16 +134,19 @@ def test_a_graph_of_gradients_does_what_its_work_does(device: str, network: str)
 
 
 @pytest.mark.parametrize(
-    "flags",
-    [["--network", "egocentric", "--schedule", "matched"], ["--recurrent", "--gae", "--hard"]],
+    ("task", "flags"),
+    [
+        (small_rooms.TASK, ["--network", "egocentric", "--schedule", "matched"]),
+        (small_rooms.TASK, ["--recurrent", "--gae", "--hard"]),
+        (small_homes.TASK, ["--recurrent", "--hard"]),
+    ],
 )
 def test_training_resuming_evaluating_and_filming(
-    device: str, flags: list[str], tmp_path: Path
+    device: str, task: str, flags: list[str], tmp_path: Path
 ) -> None:
-    where = ["--logdir", str(tmp_path), "--device", device, "--threads", "1"]
+    where = ["--logdir", str(tmp_path), "--device", device, "--threads", "1", "--task", task]
     small = ["--traj_per_itr", "2", "--batch_size", "8", "--num_eval", "2", "--savedir", "run"]
-    new = ["--task", small_rooms.TASK, *small, *flags, "--n_itr", "1"]
-    assert main.main(["train", *where, *new]) == 0
+    assert main.main(["train", *where, *small, *flags, "--n_itr", "1"]) == 0
     assert main.main(["train", *where, "--savedir", "run", "--resume", "--n_itr", "2"]) == 0
     assert main.main(["eval", *where, "--videos", "1", "--num_eval", "1"]) == 0
     assert main.main(["eval", *where, "--eval_teacher", "--num_eval", "3"]) == 0
