@@ -10,7 +10,6 @@ from typing import Any, Protocol
 import gymnasium as gym
 import torch
 
-from algos.encoders import Encoder
 from algos.evaluator import VERDICT_SEEDS, Evaluation, Evaluator
 from algos.film import film_episode
 from algos.play import play
@@ -22,6 +21,7 @@ from algos.trainer import Report, Trainer, TrainerSettings
 from algos.wave import Wave
 from commands import minigrid, nav_pick
 from commands.config import Config
+from commands.networks import make_encoder
 from commands.planners import make_planner
 from env.spec import Spec
 from env.vector import RestingEnv
@@ -64,15 +64,6 @@ DOMAINS: dict[str, Callable[[Config, ExitStack], Domain]] = {
     "minigrid": minigrid.MiniGridDomain,
     "nav_pick": nav_pick.NavPickDomain,
 }
-NETWORKS: dict[str, Callable[[NetworkSpec], Encoder]] = {
-    **minigrid.NETWORKS,
-    **nav_pick.NETWORKS,
-}
-
-
-def make_encoder(spec: NetworkSpec) -> Encoder:
-    """The encoder of a network's name. KeyError if there is none of it."""
-    return NETWORKS[spec.network](spec)
 
 
 class Parts:

@@ -27,6 +27,7 @@ NETWORKS = {"minigrid": ("paper", "egocentric"), "nav_pick": ("small", "resnet18
 """Kind of task -> what its students may see with."""
 Learnable = Literal["navigate", "pick"]
 """The options in homes, each of which can be trained."""
+LEAST_BF16_DEPTH = 32
 BELONGS = {
     **dict.fromkeys(("rooms", "frame_stack"), "minigrid"),
     **dict.fromkeys(("layouts", "depth_size", "reward", "train_option"), "nav_pick"),
@@ -160,6 +161,16 @@ class Config(Strict):
     def _says_where_its_options_are(self) -> "Config":
         if (self.options == "learned") != bool(self.option_dir):
             raise ValueError("--options learned and --option_dir go together: give both, or none")
+        if self.options == "learned" and (self.navigate_noise or self.pick_noise):
+            raise ValueError("navigate_noise and pick_noise: scripted options alone have them")
+        return self
+
+    @model_validator(mode="after")
+    def _sees_enough_for_bf16(self) -> "Config":
+        # On the CPU PyTorch 2.13 gives wrong gradients to a convolution with a stride on one pixel.
+        small = self.task.domain.kind == "nav_pick" and self.depth_size < LEAST_BF16_DEPTH
+        if self.precision == "bf16" and small:
+            raise ValueError(f"precision: bf16 needs a depth_size of at least {LEAST_BF16_DEPTH}")
         return self
 
     @model_validator(mode="after")

@@ -12,11 +12,13 @@ from algos.film import film_episode
 from algos.protocols import Actor
 from algos.student import Deterministic, Student, distribution_of, load_student
 from commands import runs
-from commands.build import Parts, check_network, make_encoder
+from commands.build import Parts, check_network
 from commands.config import Config, make_config
-from commands.settings import check_llm_is_named, fresh_settings, given_settings
+from commands.flags import check_flags
+from commands.networks import make_encoder
+from commands.settings import check_llm_is_named, fresh_settings, given_settings, resolve
 from utils import seeding
-from utils.devices import prepare
+from utils.devices import choose_device, prepare
 from utils.errors import UserError
 from utils.files import write_json
 from utils.log import say, table
@@ -30,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     if args.plans and not args.eval_teacher:
         raise UserError("--plans: a student needs none; evaluate its teacher with --eval_teacher")
     given = given_settings(args)
-    settings = fresh_settings(given)
+    settings = fresh_settings(given) if args.eval_teacher else resolve(given, {})
     parent = runs.task_folder(args.logdir, settings["policy"], settings["task"])
     name = runs.check_name(args.savedir or "eval")
     if args.eval_teacher:
@@ -38,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
         config = make_config(settings | {"seed": (args.seed_list or [0])[0]}, "settings")
         outcomes = [evaluate_actor(args, config, None, parent / runs.TEACHER / name)]
     else:
-        given["device"] = settings["device"]
+        given["device"] = choose_device(settings.get("device"))
         if not args.task:
             given.pop("task", None)
         if args.loaddir:
@@ -62,6 +64,7 @@ def evaluate_run(
     if args.seed_list and len(args.seed_list) == 1:
         given = given | {"seed": args.seed_list[0]}
     config = runs.read_config(folder / CONFIG, **given)
+    check_flags(given, dict(config))
     bf16 = config.precision == "bf16"
     student, trained_on, after = load_student(path, torch.device(config.device), make_encoder, bf16)
     say(f"evaluating {path}" + (f", of iteration {after}" if after is not None else ""))

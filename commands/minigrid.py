@@ -10,10 +10,7 @@ import torch
 from gymnasium.envs.registration import EnvSpec, load_env_creator
 
 import env  # noqa: F401  (registers the tasks)
-from algos.encoders import MapEncoder
-from algos.student import NetworkSpec
 from commands.config import Config
-from env.egocentric import EgocentricView
 from env.episode import Episode, room
 from env.spec import Spec
 from env.symbols import ACTIONS
@@ -114,24 +111,3 @@ def _made_by(registered: EnvSpec) -> Any:
     """What makes an environment's vector, or None."""
     maker = registered.vector_entry_point
     return load_env_creator(maker) if isinstance(maker, str) else maker
-
-
-def paper_encoder(spec: NetworkSpec) -> MapEncoder:
-    """The paper's: maps as they are, codes as magnitudes."""
-    return MapEncoder(_map_shape(spec))
-
-
-def egocentric_encoder(spec: NetworkSpec) -> MapEncoder:
-    """Maps as the agent sees them from where it stands."""
-    shape = _map_shape(spec)
-    return MapEncoder(shape, EgocentricView(shape))
-
-
-def _map_shape(spec: NetworkSpec) -> tuple[int, int, int]:
-    """(W, H, C), the frames before it included."""
-    width, height, channels = spec.obs["image"]
-    return width, height, channels + spec.obs.get("before", (0,))[-1]
-
-
-NETWORKS = {"paper": paper_encoder, "egocentric": egocentric_encoder}
-"""By name: what they see is a map."""

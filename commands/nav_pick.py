@@ -8,9 +8,10 @@ from typing import Any
 import torch
 
 from algos.distributions import Gaussian
-from algos.student import NetworkSpec, Student, load_student
-from algos.vision import CameraEncoder, resnet18_trunk, small_trunk
+from algos.student import Student, load_student
 from commands.config import Config
+from commands.networks import make_encoder
+from commands.runs import read_config
 from env.nav_pick.nav_pick import NavPickHomes
 from env.nav_pick.rewards import Rewards
 from env.nav_pick.symbols import ACTIONS
@@ -21,7 +22,7 @@ from planner.plans import Planner
 from teacher.home_options import RULES, HomeOptions, Policy, Scripted
 from teacher.teacher import PlanTeacher
 from utils.errors import UserError
-from utils.run_files import MODEL
+from utils.run_files import CONFIG, MODEL
 from utils.tensors import Tensors
 
 
@@ -79,10 +80,13 @@ class NavPickDomain:
                 f"there is no {path}; train it first: python main.py train "
                 f"--task {self.config.task.name} --train_option {name}"
             )
-        student, task, _ = load_student(path, torch.device(self.config.device), make_encoder)
-        seen = {k: tuple(self.spec.observation[k].shape or ()) for k in student.spec.obs}
-        if student.spec.obs != seen or not student.spec.continuous:
-            raise UserError(f"{path} has learned another task, {task}: {student.spec.describe()}")
+        if read_config(folder / name / CONFIG).train_option != name:
+            raise UserError(f"{path} has not been trained to {name} (--train_option)")
+        student, *_ = load_student(path, torch.device(self.config.device), make_encoder)
+        spaces = self.spec.observation.spaces
+        told = {name: spaces[name].shape for name in student.spec.obs if name in spaces}
+        if student.spec.obs != told:
+            raise UserError(f"{path} sees something else than this task: {student.spec.describe()}")
         return Learned(student, self.task.max_steps)
 
 
@@ -102,21 +106,3 @@ class Learned:
         policy, state = self.student.policy(obs, state)
         assert isinstance(policy, Gaussian)
         return {"mean": policy.mean.clamp(-1, 1), "spread": policy.log_std.exp()}, state
-
-
-def make_encoder(spec: NetworkSpec) -> CameraEncoder:
-    """The encoder of a network's name. KeyError if there is none of it."""
-    return NETWORKS[spec.network](spec)
-
-
-def small_encoder(spec: NetworkSpec) -> CameraEncoder:
-    return CameraEncoder(small_trunk(spec.obs["depth"][-1]), spec.obs["depth"], *spec.obs["state"])
-
-
-def resnet18_encoder(spec: NetworkSpec) -> CameraEncoder:
-    trunk = resnet18_trunk(spec.obs["depth"][-1])
-    return CameraEncoder(trunk, spec.obs["depth"], *spec.obs["state"])
-
-
-NETWORKS = {"small": small_encoder, "resnet18": resnet18_encoder}
-"""By name: what they see is depth, and the robot's own numbers."""

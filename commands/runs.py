@@ -130,8 +130,9 @@ def keep_options(folder: Path, config: Config) -> None:
     """Copy the models of learned options into a run, which goes on with those that it began
     with."""
     for model in option_models(config):
-        kept = folder / OPTIONS / model.parent.name / MODEL
-        write_atomically(kept, partial(shutil.copyfile, model))
+        for file in (model, model.with_name(CONFIG)):
+            kept = folder / OPTIONS / model.parent.name / file.name
+            write_atomically(kept, partial(shutil.copyfile, file))
 
 
 def new_runs(

@@ -72,7 +72,7 @@ def choose_method(flags: Said, preset: Said) -> tuple[Method, Said]:
 
 def fresh_settings(flags: Said, preset: Said | None = None) -> dict[str, Any]:
     """All settings of something that does not continue a run, with a device that is there.
-    UserError if one is not valid, or if a flag speaks against its method."""
+    UserError if one is not valid, or if a flag speaks against its task or method."""
     settings = resolve(flags, preset or {})
     check_flags(flags, settings)
     # PyTorch, which knows the devices, takes seconds to load: not before all else is right.
@@ -146,8 +146,9 @@ def check(args: argparse.Namespace) -> None:
     preset = read_preset(path, args.task) if path else {}
     flags = given_settings(args, preset.get("task"))
     settings = resolve(flags, preset)
-    # A run that goes on has its method in its folder.
-    if not getattr(args, "resume", False):
+    # A run that goes on, or is evaluated, has its task and method in its folder.
+    of_a_run = args.command == "eval" and not (args.eval_teacher or args.task)
+    if not (of_a_run or getattr(args, "resume", False)):
         check_flags(flags, settings)
     seeded({"device": "cpu"} | settings, getattr(args, "seed_list", None) or [])
 

@@ -7,7 +7,7 @@ import torch
 from algos.ppo import PPO, PPOSettings
 from algos.rollout import Rollout, discounted_returns
 from algos.student import Student
-from commands.build import make_encoder
+from commands.networks import make_encoder
 from tests.recordings import recording
 from tests.replay import Replayed
 from tests.students import advice_of, make_spec, make_student

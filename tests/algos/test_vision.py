@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from algos.student import NetworkSpec, Student
 from algos.vision import FEATURES, OF_STATE, CameraEncoder, resnet18_trunk
 from algos.wave import Wave
-from commands.build import make_encoder
+from commands.networks import make_encoder
 from env.nav_pick.nav_pick import NavPickHomes
 from env.nav_pick.symbols import ACTIONS, STATE
 from tests.replay import Replayed

@@ -49,6 +49,10 @@ def test_what_another_world_has_is_refused_before_pytorch_is_loaded(
         ([*HOMES, "--options", "learned", "--option_dir", ""], TOGETHER),
         ([*HOMES, "--option_dir", "log"], TOGETHER),
         ([*HOMES, "--options", "scripted", "--option_dir", "log"], TOGETHER),
+        (
+            [*HOMES, "--options", "learned", "--option_dir", "log", "--pick_noise", "1"],
+            "navigate_noise and pick_noise: scripted options alone have them",
+        ),
         ([*HOMES, "--depth_size", "7"], "--depth_size: Input should be greater than or equal to 8"),
         ([*HOMES, "--layouts", "-1"], "--layouts: Input should be greater than or equal to 0"),
         ([*HOMES, "--pick_noise", "-1"], "--pick_noise: Input should be greater than or equal to"),
@@ -88,3 +92,10 @@ def test_what_a_preset_says_for_rooms_is_refused_in_homes(
     preset.write_text("network: egocentric\ntasks: {NavPick: {network: resnet18}}\n")
     assert main.main([*flags, "--n_itr", "-1"]) == 1
     assert "--n_itr" in capsys.readouterr().err
+
+
+def test_bf16_needs_a_view_of_some_size() -> None:
+    flags = [*HOMES, "--precision", "bf16", "--depth_size"]
+    check(parse(["train", *flags, "32"]))
+    with pytest.raises(UserError, match="precision: bf16 needs a depth_size of at least 32"):
+        check(parse(["train", *flags, "31"]))

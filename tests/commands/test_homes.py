@@ -9,6 +9,7 @@ import imageio.v3 as iio
 import pytest
 import torch
 
+import main
 from commands.build import Parts
 from commands.config import make_config
 from commands.settings import fresh_settings
@@ -163,3 +164,14 @@ def test_a_run_goes_on_in_the_homes_that_it_began_in(
         assert "a run goes on as it began" in error
         assert error.count("\n") == 1
     assert checkpoint.load(path)["progress"] == before
+
+
+def test_a_run_that_a_path_names_is_evaluated_by_its_own_tasks_settings(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(runs_of(trained) / "whole")
+    told = ["--loaddir", path, "--num_eval", "2", "--logdir", str(trained)]
+    assert running.evaluate(trained, "--loaddir", path, "--num_eval", "2", "--layouts", "3") == 0
+    capsys.readouterr()
+    assert main.main(["eval", *told, "--frame_stack", "2"]) == 1
+    assert "--frame_stack 2: NavPick has no such setting" in capsys.readouterr().err

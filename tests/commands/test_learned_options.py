@@ -75,7 +75,7 @@ def test_learned_options_teach_and_stay_with_the_run(options: Path, tmp_path: Pa
     assert train(tmp_path, *learned(options), "--n_itr", "1", "--savedir", "split") == 0
     kept = split / "options"
     models = {path.relative_to(kept) for path in kept.rglob("*") if path.is_file()}
-    assert models == {Path(name, "acmodel.pt") for name in OPTIONS}
+    assert models == {Path(n, file) for n in OPTIONS for file in ("acmodel.pt", "config.json")}
     for path in models:
         assert (kept / path).read_bytes() == (options / path).read_bytes()
     watched = ["--loaddir", "whole", "--videos", "1", "--gif"]
@@ -128,6 +128,15 @@ def test_of_an_option_without_a_model_it_is_said_how_to_train_it(
     assert "--train_option pick" in error
 
 
+def test_an_option_that_learned_another_one_is_refused(
+    options: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(options / "pick")
+    shutil.copytree(options / "navigate", options / "pick")
+    error = refused(capsys, train(tmp_path, *learned(options), "--savedir", "new"))
+    assert f"{options / 'pick' / 'acmodel.pt'} has not been trained to pick" in error
+
+
 def test_an_option_that_saw_something_else_is_refused(
     options: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -136,8 +145,8 @@ def test_an_option_that_saw_something_else_is_refused(
     rooms = tmp_path / "rooms"
     assert running.train(rooms, "--n_itr", "0", "--savedir", "run") == 0
     for folder, words in (
-        (runs_of(tmp_path / "other") / "pick", "has learned another task, NavPick: small, feed-"),
-        (running.runs_of(rooms) / "run", "describes no network"),
+        (runs_of(tmp_path / "other") / "pick", "sees something else than this task: small"),
+        (running.runs_of(rooms) / "run", "sees something else than this task: paper"),
     ):
         model = options / "pick" / "acmodel.pt"
         shutil.copyfile(folder / "acmodel.pt", model)
