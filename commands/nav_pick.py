@@ -9,7 +9,7 @@ import torch
 
 from algos.distributions import Gaussian
 from algos.student import Student, load_student
-from commands.config import Config
+from commands.config import MOST, Config
 from commands.networks import make_encoder
 from commands.runs import read_config
 from env.nav_pick.nav_pick import NavPickHomes
@@ -57,7 +57,7 @@ class NavPickDomain:
 
     def unseen(self, count: int, device: torch.device) -> RestingEnv:
         """Homes of other layouts than those to train in."""
-        return self.environments(count, device, layouts=0, first_layout=self.config.layouts)
+        return self.environments(count, device, layouts=0, first_layout=MOST)
 
     def single_environments(self, count: int, render: bool = False) -> RestingEnv:
         """The same on the CPU; pictures can be taken of any."""
@@ -87,7 +87,11 @@ class NavPickDomain:
         told = {name: spaces[name].shape for name in student.spec.obs if name in spaces}
         if student.spec.obs != told:
             raise UserError(f"{path} sees something else than this task: {student.spec.describe()}")
-        return Learned(student, self.task.max_steps)
+        return Learned(student, LIMITS[name])
+
+
+LIMITS = {"navigate": 200, "pick": 60}
+"""Steps on end after which a learned option gives up: several times what the rules take."""
 
 
 class Learned:
@@ -100,9 +104,7 @@ class Learned:
     def initial_state(self, count: int, device: torch.device) -> Tensors:
         return self.student.initial_state(count, device)
 
-    def act(
-        self, obs: Tensors, state: Tensors, generator: torch.Generator
-    ) -> tuple[Tensors, Tensors]:
+    def act(self, obs: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
         policy, state = self.student.policy(obs, state)
         assert isinstance(policy, Gaussian)
         return {"mean": policy.mean.clamp(-1, 1), "spread": policy.log_std.exp()}, state

@@ -44,15 +44,12 @@ class Policy(Protocol):
 
     def initial_state(self, count: int, device: torch.device) -> Tensors: ...
 
-    def act(
-        self, obs: Tensors, state: Tensors, generator: torch.Generator
-    ) -> tuple[Tensors, Tensors]:
-        """One step: `mean` and `spread` (N, 6) of the action, and the new state; `generator` lies
-        on the CPU."""
+    def act(self, obs: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
+        """One step: `mean` and `spread` (N, 6) of the action, and the new state."""
 
 
 class Scripted:
-    """A rule, with Gaussian `noise` added to what it does, in units of full command."""
+    """A rule, with Gaussian `noise` about what it says, in units of full command."""
 
     limit: int | None = None
 
@@ -63,13 +60,9 @@ class Scripted:
     def initial_state(self, count: int, device: torch.device) -> Tensors:
         return {}
 
-    def act(
-        self, obs: Tensors, state: Tensors, generator: torch.Generator
-    ) -> tuple[Tensors, Tensors]:
+    def act(self, obs: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
         mean = self.rule(obs)
-        if self.noise:
-            mean = mean + self.noise * _noise(mean, generator)
-        return {"mean": mean, "spread": torch.zeros_like(mean)}, state
+        return {"mean": mean, "spread": torch.full_like(mean, self.noise)}, state
 
 
 def navigate(obs: Tensors) -> Tensor:
@@ -140,7 +133,6 @@ class HomeOptions:
         options: list[Option],
         used: Tensor,
         state: Tensors,
-        generator: torch.Generator,
     ) -> tuple[Doing, Tensors]:
         """What each option would do in each of S homes."""
         still = waiting(obs)
@@ -160,7 +152,7 @@ class HomeOptions:
             at_work = reached[asked] == (name == "pick")
             had = rows(group(name, carried), asked)
             put(had, at_work, rows(group(name, state), asked[at_work]))
-            told, new = self.policies[name].act(rows(obs, asked), had, generator)
+            told, new = self.policies[name].act(rows(obs, asked), had)
             actions[asked, number] = told["mean"]
             spread[asked, number] = told["spread"].clamp(min=LEAST_SPREAD)
             if limit := self.policies[name].limit:
@@ -176,14 +168,10 @@ class HomeOptions:
         plan, best = drawn(weights + ~answered, generator), weights.argmax(1)
         assert advice.spread is not None
         action = advice.actions[each, plan]
-        action = action + advice.spread[each, plan] * _noise(action, generator)
+        noise = torch.randn(action.shape, generator=generator).to(action.device)
+        action = action + advice.spread[each, plan] * noise
         return {
             "action": torch.where(answered, action, still),
             "mode": torch.where(answered, advice.actions[each, best], still),
             "advised": (weights[..., None] * advice.actions).sum(1),
         }
-
-
-def _noise(like: Tensor, generator: torch.Generator) -> Tensor:
-    """Standard normal numbers, drawn on the CPU."""
-    return torch.randn(like.shape, generator=generator).to(like.device)

@@ -43,14 +43,14 @@ class Options(Protocol):
         options: list[Option],
         used: Tensor,
         state: Tensors,
-        generator: torch.Generator,
     ) -> tuple[Doing, Tensors]:
         """What options would do on each of S steps, and the new state.
 
         `memory` is what the scenes remember; asked is where `used` (S, O) bool is set, elsewhere
-        the answer is any, but for the last, to wait. `generator` lies on the CPU.
+        the answer is any, but for the last, to wait.
         """
 
     def choose(self, advice: Advice, obs: Tensors, generator: torch.Generator) -> Tensors:
         """How a teacher acts on its own advice: the `action` (S, *A) drawn from it, the `mode`
-        (S, *A), and what a film shows, `advised` (S, A). Without advice it waits."""
+        (S, *A), and what a film shows, `advised` (S, A). Without advice it waits. `generator` lies
+        on the CPU."""

@@ -45,7 +45,6 @@ class RoomOptions:
         options: list[Option],
         used: Tensor,
         state: Tensors,
-        generator: torch.Generator,
     ) -> tuple[Doing, Tensors]:
         """What each option would do on each of S maps, given the `cells` of their things."""
         maps = Maps.of(obs["image"])

@@ -26,14 +26,14 @@ class PlanTeacher:
         self.hard = hard
 
     def advise(self, obs: Tensors, starts: Tensor, generator: torch.Generator) -> Advice:
-        """Whole episodes, one after another; `starts` (S,) bool. `generator` draws what a teacher
-        draws, such as the plans of a hard one, and lies on the CPU."""
+        """Whole episodes, one after another; `starts` (S,) bool. `generator` draws the plans of a
+        hard teacher and lies on the CPU."""
         program = Program(self.planner, self.reader.read_episodes(obs, starts))
         state = self.options.initial_state(int(starts.sum()), starts.device)
         if state:
-            doing = self._in_order(obs, starts, program, state, generator)
+            doing = self._in_order(obs, starts, program, state)
         else:
-            doing, _ = self._doing(obs, program, state, generator)
+            doing, _ = self._doing(obs, program, state)
         return self._advice(program, doing, generator)
 
     def counts(self) -> dict[str, float]:
@@ -60,16 +60,14 @@ class PlanTeacher:
         """
         scenes = self.reader.read(obs, group("scenes", state))
         program = Program(self.planner, scenes)
-        doing, carried = self._doing(obs, program, group("options", state), generator)
+        doing, carried = self._doing(obs, program, group("options", state))
         advice = self._advice(program, doing, generator)
         step = self.options.choose(advice, obs, generator) | {"unanswered": ~advice.answered}
         return step, {**under("scenes", scenes.memory), **under("options", carried)}
 
-    def _doing(
-        self, obs: Tensors, program: "Program", state: Tensors, generator: torch.Generator
-    ) -> tuple[Doing, Tensors]:
+    def _doing(self, obs: Tensors, program: "Program", state: Tensors) -> tuple[Doing, Tensors]:
         memory = program.scenes.memory
-        return self.options.doing(obs, memory, program.options, program.used, state, generator)
+        return self.options.doing(obs, memory, program.options, program.used, state)
 
     def _in_order(
         self,
@@ -77,7 +75,6 @@ class PlanTeacher:
         starts: Tensor,
         program: "Program",
         state: Tensors,
-        generator: torch.Generator,
     ) -> Doing:
         """Episodes side by side, step after step, for options that remember."""
         first = starts.nonzero()[:, 0]
@@ -89,7 +86,7 @@ class PlanTeacher:
             memory = rows(program.scenes.memory, steps)
             used, had = program.used[steps], rows(state, going)
             doing, carried = self.options.doing(
-                rows(obs, steps), memory, program.options, used, had, generator
+                rows(obs, steps), memory, program.options, used, had
             )
             put(state, going, carried)
             told.append(doing)

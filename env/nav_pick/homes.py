@@ -22,6 +22,8 @@ from env.nav_pick.robot import SKIN, slide
 from env.nav_pick.symbols import FACING, NEAR
 from utils.tensors import Tensors
 
+OTHER_STREAM = 0x5851F42D4C957F2D
+"""Tells draws of a seed from those of its home and of its layout."""
 BACK = 0.3
 """Metres: so far behind a place to stand the arm is used from."""
 
@@ -94,7 +96,7 @@ def draw_homes(seeds: Tensor, layouts: int = 10, first_layout: int = 0) -> Tenso
 def start_in_reach(homes: Tensors, seeds: Tensor) -> Tensor:
     """(M, 3) x, y and heading at a place to stand, or up to `BACK` behind it if nothing is in the
     way, from where the object is within reach and faced; a function of the seeds (M,)."""
-    draw = HomeDraws(seeds)
+    draw = HomeDraws(seeds ^ OTHER_STREAM)
     thing, goals = homes["object"][:, :2], homes["goals"]
     there = goals[..., 0] > 0
     rank = 1 + draw(there.sum(1))

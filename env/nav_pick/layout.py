@@ -162,9 +162,13 @@ class Layout:
         long, short, turned = 90 + draw(51), 60 + draw(21), draw(2) == 1
         size = _pair(torch.where(turned, short, long), torch.where(turned, long, short))
         (start, end), low = self._place(size)
-        # The outer wall is far enough from the doorway.
+        # The outer wall is far enough from the doorway, and from the other room, from where nobody
+        # shall reach through the wall between.
         wall = torch.where(start == 0, start, self.width - size[:, 0])
-        blocks = gaps(torch.cat([low, low + size], 1), self.passage) < STAND
+        flat = torch.cat([low, low + size], 1)
+        blocks = gaps(flat, self.passage) < STAND
+        for part in self.divider:
+            blocks |= gaps(flat, part) < GAP
         low = _pair(torch.where(blocks, wall, low[:, 0]), low[:, 1])
         self.table = torch.cat([low, low + size], 1)
         zero = torch.zeros_like(start)

@@ -4,6 +4,7 @@ A step does the same few operations on all homes, looks at no value from Python 
 in place, so that a CUDA graph can hold it.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import gymnasium as gym
@@ -99,6 +100,8 @@ class NavPickHomes(RestingEnv):
         self.layouts, self.first_layout = layouts, first_layout
         self.max_steps, self.max_collisions = max_steps, max_collisions
         self.rewards = SPARSE if sparse else rewards or Rewards()
+        if subtask == "navigate":
+            self.rewards = replace(self.rewards, reach=0, pick=0)
         self.device = torch.device(device)
         self._camera = DepthCamera(depth_size, self.device)
         self._shoulder = torch.tensor(robot.SHOULDER, device=self.device)

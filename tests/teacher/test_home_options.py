@@ -41,9 +41,7 @@ class Counting:
     def initial_state(self, count: int, device: torch.device) -> Tensors:
         return {"done": torch.zeros(count, 1)}
 
-    def act(
-        self, obs: Tensors, state: Tensors, generator: torch.Generator
-    ) -> tuple[Tensors, Tensors]:
+    def act(self, obs: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
         mean = state["done"].expand(-1, len(ACTIONS))
         return {"mean": mean, "spread": mean / 10}, {"done": state["done"] + 1}
 
@@ -129,7 +127,7 @@ def test_a_word_that_homes_do_not_know_is_a_wait() -> None:
     options = HomeOptions({name: Scripted(rule) for name, rule in RULES.items()})
     used = torch.ones(1, 1, dtype=torch.bool)
     obs = states((3.0, 0.0))
-    doing, _ = options.doing(obs, {}, [Option("open", THING)], used, {}, draws())
+    doing, _ = options.doing(obs, {}, [Option("open", THING)], used, {})
     assert torch.equal(doing.actions[:, 0], waiting(obs))
     assert doing.finished.tolist() == [[False, True]]
 
@@ -163,7 +161,7 @@ def test_an_option_begins_anew_when_it_is_set_to_work_and_ends_at_its_limit() ->
     state, used = options.initial_state(1, CPU), torch.ones(1, 2, dtype=torch.bool)
     told = []
     for place in (far, far, far, near, near, near, far, near):
-        doing, state = options.doing(states(place), {}, BOTH, used, state, draws())
+        doing, state = options.doing(states(place), {}, BOTH, used, state)
         told.append([(float(doing.actions[0, i, 0]), bool(doing.finished[0, i])) for i in (0, 1)])
     walks, picks = zip(*told, strict=True)
     assert walks[:3] == ((0, False), (1, False), (2, True))
