@@ -119,7 +119,7 @@ def evaluate(
     for first in range(0, len(seeds), count):
         wave = seeds[first : first + count]
         padded = [wave[i % len(wave)] for i in range(count)]
-        rollout = play(environments, actor, device, padded, generator, Stopwatch())
+        rollout = play(environments, actor, device, padded, generator, Stopwatch(), keep_obs=False)
         evaluation.seeds += wave
         evaluation.success += rollout.success.tolist()[: len(wave)]
         timed_out = ~rollout.terminated & ~rollout.success

@@ -48,10 +48,12 @@ def play(
     seeds: Tensor | list[int],
     generator: torch.Generator,
     watch: Stopwatch,
+    keep_obs: bool = True,
 ) -> Rollout:
     """One wave: an episode an environment, each from its own seed (N,) and run to its own end.
 
-    `watch` times the phases `environment` and `policy`.
+    `watch` times the phases `environment` and `policy`. Observations take most of the memory, and
+    need not be kept.
     """
     number = environments.num_envs
     record = _Recorder()
@@ -77,7 +79,8 @@ def play(
         if "duration" in info:
             step["duration"] = info["duration"].to(device)[playing]
         record.episode.append(playing)
-        record.obs.append(seen)
+        if keep_obs:
+            record.obs.append(seen)
         record.reward.append(reward[playing])
         record.steps.append(step)
         put(last_obs, playing[ended], rows(next_obs, playing[ended]))
@@ -86,7 +89,7 @@ def play(
     episode = torch.cat(record.episode)
     order = episode.argsort(stable=True)
     return Rollout(
-        obs=rows(join(record.obs), order),
+        obs=rows(join(record.obs), order) if keep_obs else {},
         reward=torch.cat(record.reward)[order],
         steps=rows(join(record.steps), order),
         lengths=torch.bincount(episode, minlength=number),

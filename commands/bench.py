@@ -10,10 +10,11 @@ from typing import Any
 import gymnasium as gym
 import torch
 
-from commands import runs, speeds
+from commands import speeds
 from commands.build import MOST_TESTED, Parts
 from commands.config import make_config
 from commands.flags import DEFAULT_TASK
+from commands.provenance import provenance
 from commands.settings import fresh_settings
 from env.vector import RestingEnv
 from planner.task import Task, load_task, task_names
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         show_speeds(f"{DEFAULT_TASK} as it grows", grown)
     if args.json:
         content = {"machine": machine, "speeds": [s.to_dict() for s in measured + grown]}
-        write_json(args.json, content | {"provenance": runs.provenance()})
+        write_json(args.json, content | {"provenance": provenance()})
     if args.plot:
         speeds.plot(args.plot, grown, f"{DEFAULT_TASK} on {machine}")
     return 0

@@ -31,7 +31,7 @@ from utils import seeding
 from utils.errors import UserError
 from utils.log import GIF_FRAMES, RunLog, TrainingDisplay, say
 from utils.ranks import Ranks
-from utils.run_files import ANSWERS, OPTIONS
+from utils.run_files import ANSWERS
 
 
 class Domain(Protocol):
@@ -54,7 +54,7 @@ class Domain(Protocol):
         """To evaluate in, of which pictures can be taken if asked."""
 
     def teacher(self, planner: Planner, options: Path | None) -> PlanTeacher:
-        """`options` is where those lie that were learned, if they were."""
+        """`options` is the folder of learned ones."""
 
 
 MOST_TESTED = 100
@@ -81,10 +81,8 @@ class Parts:
     def teacher(self, answers: Path, asks: bool = True) -> PlanTeacher:
         """The teacher, which keeps an LLM's replies in a file of answers; one that does not ask, as
         films want it, has just those that are there."""
-        own, options = answers.parent / OPTIONS, None
-        if self.config.option_dir:
-            options = own if own.is_dir() else Path(self.config.option_dir)
-        return self.domain.teacher(self.planner(answers, asks), options)
+        folder = self.config.option_dir
+        return self.domain.teacher(self.planner(answers, asks), Path(folder) if folder else None)
 
     def test_environments(self) -> tuple[RestingEnv, list[int]]:
         """Environments to evaluate in, as many at once as is sensible, and the seeds of all

@@ -9,13 +9,14 @@ import torch
 
 from algos.evaluator import evaluate
 from algos.film import film_episode
-from algos.protocols import Actor
+from algos.protocols import Actor, Teacher
 from algos.student import Deterministic, Student, distribution_of, load_student
 from commands import runs
 from commands.build import Parts, check_network
 from commands.config import Config, make_config
 from commands.flags import check_flags
 from commands.networks import make_encoder
+from commands.provenance import provenance
 from commands.settings import check_llm_is_named, fresh_settings, given_settings, resolve
 from utils import seeding
 from utils.devices import choose_device, prepare
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         if args.loaddir:
             folders = runs.find(parent, args.loaddir, args.seed_list)
         else:
-            folders = [runs.newest(parent, MODEL)]
+            folders = [runs.newest(parent, MODEL, settings["train_option"])]
             say(f"no --loaddir: the newest run of {settings['task'].name} is {folders[0]}")
         outcomes = [evaluate_run(args, folder, given, folder / name) for folder in folders]
     how = ", each step's likeliest action" if args.deterministic else ""
@@ -63,8 +64,8 @@ def evaluate_run(
         raise UserError(f"there is no {path}: a run saves its best from its fifth evaluation on")
     if args.seed_list and len(args.seed_list) == 1:
         given = given | {"seed": args.seed_list[0]}
+    check_flags(given, dict(runs.read_config(folder / CONFIG)))
     config = runs.read_config(folder / CONFIG, **given)
-    check_flags(given, dict(config))
     bf16 = config.precision == "bf16"
     student, trained_on, after = load_student(path, torch.device(config.device), make_encoder, bf16)
     say(f"evaluating {path}" + (f", of iteration {after}" if after is not None else ""))
@@ -83,7 +84,7 @@ def evaluate_actor(
 ) -> tuple[str, list[str], list[str]]:
     """Evaluate a student, or else the teacher, and write eval.json and films.
 
-    Returns the task's name, and the columns and a row for the table.
+    Returns what was evaluated on, and the columns and a row for the table.
     """
     with ExitStack() as owned:
         return evaluate_with(args, Parts(config, owned), student, target, model)
@@ -103,12 +104,11 @@ def evaluate_with(
     if student:
         check_network(student, network, target.parent)
     environments, seeds = parts.test_environments()
-    narrator = parts.teacher(answers, asks=False)
-    # A student needs no LLM any more.
-    teacher = narrator if student else parts.teacher(answers)
-    actor, filmed = cast(tuple[Actor, Actor], (student or teacher, student or narrator))
+    # A student needs no teacher any more.
+    teacher = None if student else parts.teacher(answers)
+    actor = cast(Actor, student or teacher)
     if args.deterministic:
-        actor, filmed = Deterministic(actor), Deterministic(filmed)
+        actor = Deterministic(actor)
     # A teacher draws on the CPU, a student where it is.
     place = device if student else torch.device("cpu")
     draws = seeding.generator(config.seed, seeding.EVALUATION, device=place)
@@ -116,16 +116,18 @@ def evaluate_with(
     if config.llm and outcome.unanswered == 1:
         raise UserError("the LLM answered in none of the steps: there is nothing to evaluate")
 
+    counts = teacher.counts() if teacher else {}
     content = {
         "task": config.task.name,
+        "train_option": config.train_option,
         "actor": str(target.parent) if student else "teacher",
         **(model or {}),
         "deterministic": args.deterministic,
         "hard": config.hard,
         "seed": config.seed,
-        "llm": config.llm and {"name": config.llm, "model": config.llm_model, **teacher.counts()},
+        "llm": config.llm and {"name": config.llm, "model": config.llm_model, **counts},
         **outcome.to_dict(),
-        "provenance": runs.provenance(),
+        "provenance": provenance(),
     }
     if (target / "eval.json").exists():
         say(f"{target} held an evaluation, which this one replaces; --savedir gives another name")
@@ -134,14 +136,33 @@ def evaluate_with(
     for old in (*target.glob("episode-*.mp4"), *target.glob("episode-*.gif")):
         old.unlink()
     if args.videos:
-        environment = parts.domain.single_environments(1, render=True)
-        kind, names = distribution_of(network), parts.domain.action_names
-        for seed in seeds[: args.videos]:
-            draws = seeding.generator(config.seed, seeding.VIDEO, seed, device=place)
-            frames = film_episode(environment, filmed, narrator, kind, names, seed, draws, device)
-            film = target / f"episode-{seed}.{'gif' if args.gif else 'mp4'}"
-            write_film(film, frames)
-            say(f"wrote {film}")
+        # Who tells of a film asks nobody.
+        narrator = parts.teacher(answers, asks=False)
+        filmed = cast(Actor, student or narrator)
+        film_episodes(args, parts, filmed, narrator, seeds[: args.videos], place, target)
     if outcome.unanswered_steps:
         say(f"{outcome.unanswered_steps} steps were in scenes without an answer: it waited there")
-    return config.task.name, outcome.columns, outcome.row(target.parent.name)
+    option = f" ({config.train_option})" if config.train_option else ""
+    return config.task.name + option, outcome.columns, outcome.row(target.parent.name)
+
+
+def film_episodes(
+    args: argparse.Namespace,
+    parts: Parts,
+    actor: Actor,
+    narrator: Teacher,
+    seeds: list[int],
+    place: torch.device,
+    target: Path,
+) -> None:
+    """A film in `target` for each seed; the actor draws at its `place`."""
+    environment, network = parts.domain.single_environments(1, render=True), parts.network()
+    kind, names = distribution_of(network), parts.domain.action_names
+    actor = Deterministic(actor) if args.deterministic else actor
+    device = torch.device(parts.config.device)
+    for seed in seeds:
+        draws = seeding.generator(parts.config.seed, seeding.VIDEO, seed, device=place)
+        frames = film_episode(environment, actor, narrator, kind, names, seed, draws, device)
+        film = target / f"episode-{seed}.{'gif' if args.gif else 'mp4'}"
+        write_film(film, frames)
+        say(f"wrote {film}")

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from commands.config import BELONGS, Config, base_settings
 from commands.methods import method_names
-from planner.task import task_names
+from planner.task import Task, task_names
 from utils.commands import Parser
 from utils.cores import physical_cores
 from utils.errors import UserError
@@ -33,7 +33,7 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     "train": tuple(name for name in Config.model_fields if name not in OWN_FLAGS),
     "eval": (
         *("device", "threads", "frame_stack", "network", "recurrent", "hard"),
-        *(name for name, kind in BELONGS.items() if kind == "nav_pick" and name != "reward"),
+        *("depth_size", "train_option", "options", "option_dir", "navigate_noise", "pick_noise"),
         *(*ASKING, "llm_strict", "llm_optional", "num_eval", "env_seed_list"),
     ),
     "record": ASKING,
@@ -41,7 +41,7 @@ SETTINGS: dict[str, tuple[str, ...]] = {
 """Command -> the settings that have a flag there."""
 
 OTHER_WORDS: dict[str, tuple[str, object, str]] = {
-    "llm": ("--offline_planner", None, "teach with recorded answers (default)"),
+    "llm": ("--offline_planner", None, "teach with the plans of a file (default)"),
     "hard": ("--soft_planner", False, "mix plans (default)"),
 }
 """Setting -> a second flag, the value that it stands for, and its help."""
@@ -160,9 +160,8 @@ def check_flags(flags: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
     flag against what is fixed; all of them are valid."""
     method, task = settings["policy"], settings["task"]
     for name, value in {**method.fixed, **flags}.items():
-        if BELONGS.get(name, task.domain.kind) != task.domain.kind:
-            place = "" if name in flags else f"method {method.name}: fixed: "
-            raise UserError(f"{place}{as_typed(name, value)}: {task.name} has no such setting")
+        place = "" if name in flags else f"method {method.name}: fixed: "
+        check_belongs(name, task, f"{place}{as_typed(name, value)}")
     for name in flags.keys() & method.fixed.keys():
         if flags[name] != (fixed := settings[name]):
             unset = fixed is None and name not in OTHER_WORDS
@@ -171,6 +170,12 @@ def check_flags(flags: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
                 f"{as_typed(name, flags[name])}: the method {method.name} {says}; "
                 "leave it out, or give another --policy"
             )
+
+
+def check_belongs(name: str, task: Task, place: str) -> None:
+    """UserError, which says where it stands, for a setting that only tasks of another kind have."""
+    if BELONGS.get(name, task.domain.kind) != task.domain.kind:
+        raise UserError(f"{place}: {task.name} has no such setting")
 
 
 def add_teacher_flags(command: argparse.ArgumentParser) -> None:

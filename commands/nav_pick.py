@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import gymnasium as gym
 import torch
 
+import env  # noqa: F401  (registers the tasks)
 from algos.distributions import Gaussian
 from algos.student import Student, load_student
 from commands.config import MOST, Config
@@ -51,9 +53,16 @@ class NavPickDomain:
             "sparse": config.reward == "sparse",
             "subtask": config.train_option,
         }
-        homes = NavPickHomes(count, device=device, **{**given, **changes})
+        env_id, mode = config.task.env_id, "vector_entry_point"
+        try:
+            homes = gym.make_vec(
+                env_id, count, vectorization_mode=mode, device=device, **{**given, **changes}
+            )
+        except (gym.error.Error, ImportError) as error:
+            reason = " ".join(str(error).split())
+            raise UserError(f"cannot make the environment {env_id}: {reason}") from error
         self.owned.callback(homes.close)
-        return homes
+        return cast(RestingEnv, homes)
 
     def unseen(self, count: int, device: torch.device) -> RestingEnv:
         """Homes of other layouts than those to train in."""

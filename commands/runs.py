@@ -5,18 +5,16 @@ import os
 import platform
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, get_args
 
 from commands.config import Config, Learnable, make_config
 from commands.flags import check_flags
 from commands.methods import Method, load_method, make_method
+from commands.provenance import provenance
 from planner.task import Task, load_task, make_task
 from utils.errors import UserError
 from utils.files import write_atomically, write_json, writing
@@ -31,8 +29,6 @@ RESUMABLE = (
     *("n_itr", "num_eval", "env_seed_list", "eval_interval", "save_interval"),
     *("device", "threads", "llm_url", "llm_workers", "llm_strict", "llm_optional"),
 )
-PROJECT = Path(__file__).parent.parent
-PACKAGES = ("torch", "numpy", "gymnasium", "minigrid", "tensorboard")
 
 
 def task_folder(logdir: Path, method: Method, task: Task) -> Path:
@@ -107,8 +103,12 @@ def owned(folder: Path) -> Iterator[None]:
         os.close(file)
 
 
-def claim(folder: Path, config: Config) -> None:
-    """An owned folder for a new run with its config.json, in place of what it held."""
+def claim(folder: Path, config: Config) -> Config:
+    """An owned folder for a new run with its config.json, in place of what it held.
+
+    Returns the run's settings: it keeps copies of options that were learned, and goes on with
+    those.
+    """
     with writing(folder):
         # The checkpoint first: without it the rest is no run that can go on.
         for path in sorted(folder.iterdir(), key=lambda path: path.name != CHECKPOINT):
@@ -116,7 +116,11 @@ def claim(folder: Path, config: Config) -> None:
                 shutil.rmtree(path)
             elif path.name != OWNER:
                 path.unlink()
+    if config.option_dir:
+        keep_options(folder, config)
+        config = config.model_copy(update={"option_dir": str(folder / OPTIONS)})
     write_config(folder, config)
+    return config
 
 
 def option_models(config: Config) -> list[Path]:
@@ -127,8 +131,6 @@ def option_models(config: Config) -> list[Path]:
 
 
 def keep_options(folder: Path, config: Config) -> None:
-    """Copy the models of learned options into a run, which goes on with those that it began
-    with."""
     for model in option_models(config):
         for file in (model, model.with_name(CONFIG)):
             kept = folder / OPTIONS / model.parent.name / file.name
@@ -212,12 +214,20 @@ def model_file(folder: Path, name: str) -> Path:
     return folder / (name if name.endswith(".pt") else f"{name}.pt")
 
 
-def newest(task_folder: Path, needed: str = CONFIG) -> Path:
-    """The run of a task that was trained last, of those that have a file that is needed."""
-    trained = [path.parent for path in task_folder.glob(f"*/{needed}") if is_run(path.parent)]
+def newest(task_folder: Path, needed: str = CONFIG, option: str | None = None) -> Path:
+    """The run of a task, or of one of its options, that was trained last, of those that have a file
+    that is needed."""
+    found = [path.parent for path in task_folder.glob(f"*/{needed}") if is_run(path.parent)]
+    trained = [folder for folder in found if _option(folder) == option]
     if not trained:
         raise UserError(f"there is no run under {task_folder}; train one first")
     return max(trained, key=_last_trained)
+
+
+def _option(folder: Path) -> Any:
+    with suppress(UserError):
+        return read_yaml(folder / CONFIG).get("train_option")
+    return None
 
 
 def _last_trained(folder: Path) -> int:
@@ -263,28 +273,8 @@ def read_config(path: Path, **changes: Any) -> Config:
     another format."""
     content = read_yaml(path)
     check_format(path, content)
-    return make_config(check_settings(content, path) | changes, path)
-
-
-def provenance() -> dict[str, Any]:
-    """Versions, git commit and command: where a run comes from."""
-    versions = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = "not installed"
-    return {"command": ["main.py", *sys.argv[1:]], "git_commit": git_commit(), "versions": versions}
-
-
-def git_commit() -> str | None:
-    """The commit that is checked out, with "+changes" if files differ; None outside git."""
-    try:
-        git = ["git", "-C", str(PROJECT)]
-        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True)
-        status = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True)
-    except OSError:
-        return None
-    if head.returncode:
-        return None
-    return head.stdout.strip() + ("+changes" if status.stdout.strip() else "")
+    settings = check_settings(content, path)
+    if settings.get("option_dir"):
+        # A run may have been moved.
+        settings["option_dir"] = str(path.parent / OPTIONS)
+    return make_config(settings | changes, path)

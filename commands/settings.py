@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from commands import runs
-from commands.config import Config, base_settings, make_config
-from commands.flags import DEFAULT_TASK, OWN_FLAGS, check_flags
+from commands.config import NETWORKS, Config, base_settings, make_config
+from commands.flags import DEFAULT_TASK, OWN_FLAGS, check_belongs, check_flags
 from commands.methods import Method, load_method
 from planner.task import Task, load_plans, load_task, task_names
 from utils.cores import default_threads
@@ -45,6 +45,8 @@ def resolve(flags: Said, preset: Said) -> dict[str, Any]:
     """All settings, valid ones; the device only if a place says it. UserError, with the place, if
     one is not valid."""
     task = flags.get("task") or preset.get("task") or load_task(DEFAULT_TASK)
+    for name in task.settings:
+        check_belongs(name, task, f"task {task.name}: settings: {name}")
     method, preset = choose_method(flags, preset)
     settings, places = dict[str, Any](), dict[str, str]()
     for place, said in layers(flags, preset, task, method):
@@ -109,26 +111,33 @@ def given_settings(args: argparse.Namespace, task: Task | None = None) -> dict[s
 
 def read_preset(path: Path, task_name: str | None) -> dict[str, Any]:
     """What a file of settings says for one task, the named one, or its own, or the default: what
-    it says for all tasks, and more under `tasks`. A run's config.json is one, too."""
+    it says for all tasks, more under `domains` for those of a kind, and under `tasks` for single
+    ones. A run's config.json is one, too."""
     content = read_yaml(path)
     if content.keys() & runs.BESIDE_SETTINGS:
         check_format(path, content)
-    sections = content.pop("tasks", {})
+    of_domains, of_tasks = content.pop("domains", {}), content.pop("tasks", {})
     settings = runs.check_settings(content, path)
     task = load_task(task_name) if task_name else settings.get("task") or load_task(DEFAULT_TASK)
-    if not isinstance(sections, dict):
-        raise UserError(f"{path}: tasks must hold settings by the names of tasks")
-    names = [*task_names(), task.name]
-    for name, section in sections.items():
-        source = f"{path}: tasks: {name}"
-        if str(name).lower() not in map(str.lower, names):
-            raise UserError(f"{source} is no task; there are {', '.join(names)}")
-        if not isinstance(section, dict) or "task" in section:
-            raise UserError(f"{source} must hold settings of that task")
-        section = runs.check_settings(section, source)
-        if str(name).lower() == task.name.lower():
-            settings |= section
+    settings |= section(f"{path}: domains", of_domains, list(NETWORKS), task.domain.kind)
+    settings |= section(f"{path}: tasks", of_tasks, [*task_names(), task.name], task.name)
     return settings | {"task": task}
+
+
+def section(place: str, sections: object, names: list[str], wanted: str) -> dict[str, Any]:
+    """Of settings by name, in any case, those of the wanted name; all are checked."""
+    if not isinstance(sections, dict):
+        raise UserError(f"{place} must hold settings by name")
+    found = dict[str, Any]()
+    for name, said in sections.items():
+        if str(name).lower() not in map(str.lower, names):
+            raise UserError(f"{place}: {name} is none of {', '.join(names)}")
+        if not isinstance(said, dict) or "task" in said:
+            raise UserError(f"{place}: {name} must hold settings, and no task")
+        checked = runs.check_settings(said, f"{place}: {name}")
+        if str(name).lower() == wanted.lower():
+            found = checked
+    return found
 
 
 def check(args: argparse.Namespace) -> None:

@@ -150,10 +150,7 @@ def plan_new(
     if not args.config:
         rest = "what no flag and no task says is the paper's setting"
         say(f"without --config, {rest}; see {BEST_PRESET}")
-    for folder, config in planned:
-        runs.claim(folder, config)
-        runs.keep_options(folder, config)
-    return planned
+    return [(folder, runs.claim(folder, config)) for folder, config in planned]
 
 
 def check_task(args: argparse.Namespace, folder: Path, config: Config, task: Task) -> None:
@@ -213,7 +210,7 @@ def train_run(
     if resumed and ranks.lead:
         runs.write_config(folder, config)
     mode = "one plan drawn a step" if config.hard else "all plans mixed"
-    who = f"{config.llm} over HTTP" if config.llm else "recorded answers"
+    who = f"{config.llm} over HTTP" if config.llm else "plans of a file"
     who = f"{who}, {mode}" if config.kl_start else f"none; for comparison it is tried alone ({who})"
     say(f"{'continuing' if resumed else 'training'} {folder} on {device}; teacher: {who}")
 

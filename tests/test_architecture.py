@@ -13,7 +13,7 @@ MAY_IMPORT = {
     "env": {"env", "utils"},
     "planner": {"planner", "utils", "env.symbols", "env.nav_pick.symbols"},
     "teacher": {
-        *("teacher", "planner.plans", "planner.scene", "planner.room_scene", "planner.home_scene"),
+        *("teacher", "planner.plans", "planner.scene", "planner.room_scene"),
         *("utils", "env.symbols", "env.nav_pick.symbols"),
     },
     "algos": {"algos", "utils"},

@@ -36,7 +36,7 @@ def files() -> dict[str, str]:
 
 def test_there_are_commands_and_an_example() -> None:
     assert len(COMMANDS) > 5
-    assert files().keys() == {"ball_room.py", "ball_task.yaml"}
+    assert files().keys() == {"ball_room.py", "ball_task.yaml", "careful_task.yaml"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -44,16 +44,18 @@ def test_every_command_is_one_that_the_program_takes(command: str) -> None:
     flags.parse(shlex.split(command.split("main.py", 1)[1]))
 
 
-def test_the_worked_example_is_short_and_works(tmp_path: Path) -> None:
+def test_the_worked_examples_are_short_and_work(tmp_path: Path) -> None:
     for name, text in files().items():
         (tmp_path / name).write_text(text, encoding="utf-8")
-    lines = [line for text in files().values() for line in text.splitlines()]
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    ball = [text for name, text in files().items() if name.startswith("ball")]
+    lines = [line for text in ball for line in text.splitlines()]
     assert len([line for line in lines if line and not line.startswith("#")]) <= 20
-    task = str(tmp_path / "ball_task.yaml")
     small = ["--threads", "1", "--device", "cpu", "--logdir", str(tmp_path)]
-    for words in (
-        ["eval", "--eval_teacher", "--num_eval", "50"],
-        ["train", "--n_itr", "1", "--traj_per_itr", "2", "--num_eval", "2"],
+    for task, *words in (
+        ["ball_task.yaml", "eval", "--eval_teacher", "--num_eval", "50"],
+        ["ball_task.yaml", "train", "--n_itr", "1", "--traj_per_itr", "2", "--num_eval", "2"],
+        ["careful_task.yaml", "eval", "--eval_teacher", "--num_eval", "2"],
     ):
         done = subprocess.run(
             [sys.executable, str(ROOT / "main.py"), *words, "--task", task, *small],

@@ -31,5 +31,8 @@ Observations:
   nearest place from where the object can be reached
 
 An episode succeeds when the object is held 0.2 m above where it lay. `measures`: `collisions`,
-steps in which the base was told to move into something; `path_length`, m; `spl`, 0 before success.
+steps in which the base was told to move into something; `path_length`, m; `spl`, 0 before success:
+the shortest path, which leads to the nearest place to stand in front of the table, over the longer
+of it and the path gone. An object may be reached from a little farther off, so that 1 is
+easily had, and of who has only to pick it says nothing.
 """

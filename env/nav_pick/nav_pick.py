@@ -25,10 +25,10 @@ from env.nav_pick.symbols import (
     GRIP,
     HAND_MOVE,
     HAND_SPEED,
-    PRIVILEGED,
+    PRIVILEGED_SIZE,
     SECONDS,
     SPEED,
-    STATE,
+    STATE_SIZE,
     TURN,
     TURN_SPEED,
     is_faced,
@@ -65,8 +65,8 @@ class NavPickHomes(RestingEnv):
 
         spaces: dict[str, gym.Space[Any]] = {
             "depth": gym.spaces.Box(0, 1, (depth_size, depth_size, 1), np.float32),
-            "state": numbers(STATE),
-            "privileged": numbers(PRIVILEGED),
+            "state": numbers(STATE_SIZE),
+            "privileged": numbers(PRIVILEGED_SIZE),
         }
         actions = gym.spaces.Box(-1, 1, (len(ACTIONS),), np.float32)
         return Spec(gym.spaces.Dict(spaces), actions, max_steps)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-NEAR = 1.0
+LED_FROM = 1.0
 """Metres: the hand is led to an object that is not farther."""
 LIFT = 0.2
 """Metres: an object that is held so far above where it lay is picked up. More than a grasp bridges,
@@ -23,7 +23,7 @@ class Rewards:
     progress: float = 1.0
     """For each metre of the shortest path to where the object can be reached."""
     reach: float = 2.0
-    """For each metre of the hand to the object, from `NEAR` on, and then of the lift."""
+    """For each metre of the hand to the object, from `LED_FROM` on, and then of the lift."""
     pick: float = 2.0
     """For holding the object; dropping it costs the same."""
     success: float = 10.0
@@ -38,7 +38,7 @@ class Rewards:
         The metres (N,) of the shortest `path`, from `hand` to object, and of the `lift` that is
         left; `holding` (N,) bool.
         """
-        fetch = self.progress * path + self.reach * (hand.clamp(max=NEAR) + LIFT) + self.pick
+        fetch = self.progress * path + self.reach * (hand.clamp(max=LED_FROM) + LIFT) + self.pick
         return torch.where(holding, self.reach * lift, fetch)
 
 

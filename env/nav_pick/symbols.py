@@ -8,11 +8,11 @@ from torch import Tensor
 ACTIONS = "forward", "turn", "hand x", "hand y", "hand z", "grip"
 FORWARD, TURN, HAND_MOVE, GRIP = 0, 1, slice(2, 5), 5
 
-STATE = 12
+STATE_SIZE = 12
 HAND, OBJECT, OBJECT_FROM_HAND = slice(0, 3), slice(3, 6), slice(6, 9)
 HOLDING, CONTACT, TIME_LEFT = 9, 10, 11
 
-PRIVILEGED = 6
+PRIVILEGED_SIZE = 6
 """What an observation has under `privileged`, which is for scripted options alone."""
 WAYPOINT, PATH = slice(3, 5), 5
 

@@ -42,7 +42,7 @@ def test_what_another_world_has_is_refused_before_pytorch_is_loaded(
     [
         ([*HOMES, "--frame_stack", "2"], "--frame_stack 2: NavPick has no such setting"),
         ([*HOMES, "--network", "paper"], "--network: must be small or resnet18 in NavPick"),
-        ([*ROOMS, "--layouts", "3"], "--layouts 3: SimpleDoorKey has no such setting"),
+        ([*ROOMS, "--depth_size", "9"], "--depth_size 9: SimpleDoorKey has no such setting"),
         ([*ROOMS, "--train_option", "pick"], "--train_option pick: SimpleDoorKey has no such"),
         ([*ROOMS, "--network", "small"], "--network: must be paper or egocentric in Simple"),
         ([*HOMES, "--options", "learned"], TOGETHER),
@@ -54,7 +54,10 @@ def test_what_another_world_has_is_refused_before_pytorch_is_loaded(
             "navigate_noise and pick_noise: scripted options alone have them",
         ),
         ([*HOMES, "--depth_size", "7"], "--depth_size: Input should be greater than or equal to 8"),
-        ([*HOMES, "--layouts", "-1"], "--layouts: Input should be greater than or equal to 0"),
+        (
+            [*HOMES, "--navigate_noise", "-1"],
+            "--navigate_noise: Input should be greater than or",
+        ),
         ([*HOMES, "--pick_noise", "-1"], "--pick_noise: Input should be greater than or equal to"),
     ],
 )

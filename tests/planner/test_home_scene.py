@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from env.nav_pick.symbols import CONTACT, FACING, HOLDING, NEAR, OBJECT, STATE
+from env.nav_pick.symbols import CONTACT, FACING, HOLDING, NEAR, OBJECT, STATE_SIZE
 from planner.home_scene import THING, HomeReader, in_words
 from planner.plans import RecordedPlanner
 from planner.task import load_task
@@ -21,7 +21,7 @@ from planner.task import load_task
 def test_distance_heading_contact_and_hand_are_told(
     apart: float, angle: float, bumped: bool, held: bool
 ) -> None:
-    state = torch.zeros(1, STATE)
+    state = torch.zeros(1, STATE_SIZE)
     state[0, OBJECT] = torch.tensor([apart * math.cos(angle), apart * math.sin(angle), 0.7])
     state[0, CONTACT], state[0, HOLDING] = float(bumped), float(held)
     (text,) = HomeReader().read({"state": state}, {}).distinct
@@ -34,7 +34,7 @@ def test_distance_heading_contact_and_hand_are_told(
 
 
 def test_each_robot_has_its_own_text() -> None:
-    state = torch.zeros(3, STATE)
+    state = torch.zeros(3, STATE_SIZE)
     state[:, OBJECT] = torch.tensor([[3.0, 0, 0.7], [0.5, 0, 0.7], [3.0, 0, 0.7]])
     scenes = HomeReader().read_episodes({"state": state}, torch.tensor([True, False, True]))
     texts = [scenes.distinct[i] for i in scenes.index]

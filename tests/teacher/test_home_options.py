@@ -9,7 +9,16 @@ from torch import Tensor
 from algos.evaluator import evaluate
 from algos.play import play
 from algos.rollout import Rollout
-from env.nav_pick.symbols import ACTIONS, GRIP, HOLDING, OBJECT, STATE, is_faced, is_held, is_near
+from env.nav_pick.symbols import (
+    ACTIONS,
+    GRIP,
+    HOLDING,
+    OBJECT,
+    STATE_SIZE,
+    is_faced,
+    is_held,
+    is_near,
+)
 from planner.home_scene import THING, HomeReader, in_words
 from planner.plans import GO_TO, PICK_UP, Option, RecordedPlanner
 from planner.task import load_task
@@ -72,7 +81,7 @@ def rollout() -> Rollout:
 
 
 def states(*objects: tuple[float, float], held: bool = False) -> Tensors:
-    state = torch.zeros(len(objects), STATE)
+    state = torch.zeros(len(objects), STATE_SIZE)
     state[:, OBJECT] = torch.tensor([[x, y, 0.7] for x, y in objects])
     state[:, HOLDING] = float(held)
     return {"state": state, "privileged": torch.zeros(len(objects), 6)}

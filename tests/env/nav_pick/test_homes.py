@@ -6,7 +6,8 @@ from torch import Tensor
 
 from env.nav_pick.homes import describe, draw_homes
 from env.nav_pick.layout import DIVIDER, FREE, GAP, INNER, LOW, OUTER, REACH, STAND, TABLE, TALL
-from env.nav_pick.robot import CAMERA_HEIGHT, RADIUS
+from env.nav_pick.robot import CAMERA_HEIGHT, GRASP, RADIUS
+from env.nav_pick.symbols import NEAR
 from tests.env.nav_pick.pilot import clearance, make, pilot, solid
 from utils.tensors import Tensors, each
 
@@ -45,6 +46,16 @@ def test_homes_stay_the_same() -> None:
     assert home.table == [5.18, 4.44, 0.0, 5.84, 5.43, 0.83]
     assert home.object == [5.66, 5.35, 0.87]
     assert home.start == [4.53, 0.61, 1.502728]
+
+
+def test_nobody_reaches_through_the_wall_between_the_rooms(homes: Tensors) -> None:
+    wall, thing = homes["boxes"][:, DIVIDER][:, 0], homes["object"][:, 0]
+    beyond = torch.where(
+        thing < wall[:, 0], wall[:, 3] + RADIUS - thing, thing - wall[:, 0] + RADIUS
+    )
+    two = there(wall)
+    assert 0.4 < two.float().mean() < 0.6
+    assert beyond[two].min() > NEAR + GRASP
 
 
 def test_ten_layouts_are_ten_and_the_others_are_none_of_them(homes: Tensors) -> None:

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from env.nav_pick.nav_pick import NavPickHomes
-from env.nav_pick.rewards import LIFT, NEAR, Rewards
+from env.nav_pick.rewards import LED_FROM, LIFT, Rewards
 from tests.env.nav_pick.pilot import act, at_table, furnished, make, pilot, put
 
 NOTHING = {"progress": 0, "reach": 0, "pick": 0, "success": 0, "contact": 0, "time": 0}
@@ -28,7 +28,7 @@ def test_the_hand_is_paid_for_coming_near_the_object() -> None:
     assert paid(homes, z=-1) == pytest.approx(0.1, abs=1e-5)
     assert paid(homes, z=1) == pytest.approx(-0.1, abs=1e-5)
     # Not from afar.
-    put(homes, position=[[4.2 - 0.6 - NEAR - 0.1, 3]])
+    put(homes, position=[[4.2 - 0.6 - LED_FROM - 0.1, 3]])
     assert paid(homes, forward=1) == pytest.approx(0, abs=1e-5)
     # Held, the rest of the distance is paid; then the lift.
     homes = at_table(0.1, rewards=only(reach=2))
@@ -61,8 +61,8 @@ def test_an_episode_earns_what_there_was_to_do() -> None:
         resting = homes._now["terminated"].clone()
         obs, reward, *_ = homes.step(pilot(obs))
         total, steps = total + reward, steps + ~resting
-    all_of_it = first + rewards.reach * (NEAR + LIFT) + rewards.pick + rewards.success
-    # From farther than `NEAR` away the hand's part is the same everywhere.
+    all_of_it = first + rewards.reach * (LED_FROM + LIFT) + rewards.pick + rewards.success
+    # From farther than `LED_FROM` away the hand's part is the same everywhere.
     assert torch.allclose(total, all_of_it - 0.5 * steps, atol=1e-3)
 
 

@@ -5,6 +5,7 @@ import torch
 
 from env.nav_pick.homes import describe, draw_homes, start_in_reach
 from env.nav_pick.nav_pick import NavPickHomes
+from env.nav_pick.rewards import Rewards
 from env.nav_pick.robot import RADIUS
 from env.nav_pick.symbols import is_faced, is_held, is_near
 from tests.env.nav_pick.pilot import act, at_table, clearance, furnished, make, put, same, solid
@@ -55,6 +56,27 @@ def test_to_pick_ends_with_the_lift_as_the_whole_task_does() -> None:
         for step in range(4):
             _, _, terminated, _, info = homes.step(act(grip=1.0, z=1.0))
             assert bool(terminated) == bool(info["success"]) == (step == 3)
+
+
+def test_to_navigate_pays_nothing_for_the_arm() -> None:
+    homes = at_table(0.2, subtask="navigate")
+    put(homes, position=[[3.2, 3.0]], heading=[1.0])
+    for action in (act(z=-1.0), act(grip=1.0), act(x=1.0, grip=1.0)):
+        assert homes.step(action)[1] == pytest.approx(-Rewards().time, abs=1e-6)
+
+
+def test_where_to_pick_begins_is_drawn_apart_from_the_home() -> None:
+    """Of two places to stand each is as likely in homes of one room as of two."""
+    seeds = torch.arange(4000)
+    homes = draw_homes(seeds, layouts=0)
+    starts = start_in_reach(homes, seeds)[:, :2]
+    both = (homes["goals"][..., 0] > 0).sum(1) == 2
+    nearest = (homes["goals"] - starts[:, None]).square().sum(2).argmin(1)
+    first = nearest == (homes["goals"][..., 0] > 0).byte().argmax(1)
+    two = homes["boxes"][:, 4, 5] > 0
+    for rooms in (two, ~two):
+        share = first[both & rooms].float().mean()
+        assert share == pytest.approx(0.5, abs=0.1)
 
 
 def test_half_a_task_has_the_same_homes() -> None:

@@ -1,0 +1,35 @@
+"""Where a run or a figure comes from."""
+
+import platform
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).parent.parent
+PACKAGES = ("torch", "numpy", "gymnasium", "minigrid", "tensorboard")
+
+
+def provenance() -> dict[str, Any]:
+    """Versions, git commit and command."""
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "not installed"
+    return {"command": ["main.py", *sys.argv[1:]], "git_commit": git_commit(), "versions": versions}
+
+
+def git_commit() -> str | None:
+    """The commit that is checked out, with "+changes" if files differ; None outside git."""
+    try:
+        git = ["git", "-C", str(PROJECT)]
+        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True)
+        status = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True)
+    except OSError:
+        return None
+    if head.returncode:
+        return None
+    return head.stdout.strip() + ("+changes" if status.stdout.strip() else "")
