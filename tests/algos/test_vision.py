@@ -12,7 +12,7 @@ from algos.vision import FEATURES, OF_STATE, CameraEncoder, resnet18_trunk
 from algos.wave import Wave
 from commands.networks import make_encoder
 from env.nav_pick.nav_pick import NavPickHomes
-from env.nav_pick.symbols import ACTIONS, STATE
+from env.nav_pick.symbols import ACTIONS, STATE_SIZE
 from tests.replay import Replayed
 from utils.tensors import Tensors, rows
 from utils.timing import Stopwatch
@@ -22,7 +22,7 @@ NETWORKS = ["small", "resnet18"]
 
 
 def make_spec(network: str, size: int = 8, **kind: Any) -> NetworkSpec:
-    obs = {"depth": (size, size, 1), "state": (STATE,)}
+    obs = {"depth": (size, size, 1), "state": (STATE_SIZE,)}
     return NetworkSpec(obs, len(ACTIONS), continuous=True, network=network, **kind)
 
 
@@ -46,7 +46,7 @@ def make_student(
 def views(count: int, size: int = 8) -> Tensors:
     draws = torch.Generator().manual_seed(0)
     depth = torch.rand(count, size, size, 1, generator=draws)
-    return {"depth": depth, "state": torch.randn(count, STATE, generator=draws)}
+    return {"depth": depth, "state": torch.randn(count, STATE_SIZE, generator=draws)}
 
 
 def weights(module: nn.Module) -> list[Tensor]:
