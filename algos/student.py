@@ -1,6 +1,6 @@
 """The student: a small actor-critic network, encoder + core + heads."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -17,6 +17,10 @@ from utils.errors import UserError
 from utils.tensors import Tensors
 
 LSTM_SIZE, LSTM_LAYERS = 256, 2
+
+
+def describe_shapes(obs: Mapping[str, Sequence[int]]) -> str:
+    return ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in obs.items())
 
 
 @dataclass(frozen=True)
@@ -42,9 +46,8 @@ class NetworkSpec:
 
     def describe(self) -> str:
         kind = "recurrent" if self.recurrent else "feed-forward"
-        seen = ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in self.obs.items())
         actions = f"{self.actions} {'numbers' if self.continuous else 'actions'}"
-        return f"{self.network}, {kind}, {seen} -> {actions}"
+        return f"{self.network}, {kind}, {describe_shapes(self.obs)} -> {actions}"
 
 
 def distribution_of(spec: NetworkSpec) -> type[Distribution]:

@@ -117,6 +117,8 @@ def options(name: str, usual: bool = True) -> dict[str, Any]:
         text += f"; default {' '.join(map(str, default))}"
     elif default not in (None, False):
         text += f"; default {'on' if default is True else default}"
+    if name in BELONGS:
+        text += f" ({'rooms' if BELONGS[name] == 'minigrid' else 'homes'})"
     given = {"default": argparse.SUPPRESS, "help": text, **value_options(field.annotation)}
     return given | ({"metavar": field.title} if field.title else {})
 

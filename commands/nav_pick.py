@@ -10,7 +10,7 @@ import torch
 
 import env  # noqa: F401  (registers the tasks)
 from algos.distributions import Gaussian
-from algos.student import Student, load_student
+from algos.student import Student, describe_shapes, load_student
 from commands.config import MOST, Config
 from commands.networks import make_encoder
 from commands.runs import read_config
@@ -86,8 +86,9 @@ class NavPickDomain:
         path = folder / name / MODEL
         if not path.exists():
             raise UserError(
-                f"there is no {path}; train it first: python main.py train "
-                f"--task {self.config.task.name} --train_option {name}"
+                f"there is no {path}; --option_dir is where the runs {' and '.join(RULES)} lie; to "
+                f"train it: python main.py train --task {self.config.task.name} "
+                f"--train_option {name}"
             )
         if read_config(folder / name / CONFIG).train_option != name:
             raise UserError(f"{path} has not been trained to {name} (--train_option)")
@@ -95,7 +96,14 @@ class NavPickDomain:
         spaces = self.spec.observation.spaces
         told = {name: spaces[name].shape for name in student.spec.obs if name in spaces}
         if student.spec.obs != told:
-            raise UserError(f"{path} sees something else than this task: {student.spec.describe()}")
+            seen, shown = (
+                student.spec.obs,
+                {name: space.shape or () for name, space in spaces.items()},
+            )
+            raise UserError(
+                f"{path} has learned to see {describe_shapes(seen)}; "
+                f"what this task shows is {describe_shapes(shown)}"
+            )
         return Learned(student, LIMITS[name])
 
 

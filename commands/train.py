@@ -78,6 +78,9 @@ def shared_plan(
 def resume_command(args: argparse.Namespace, folder: Path, config: Config) -> str:
     several = len(args.seed_list or []) > 1
     name = args.savedir or folder.name.removesuffix(f"-{config.seed}" if several else "")
+    if several and runs.is_run(folder.with_name(name)):
+        # Of this name there is a single run, too.
+        name = folder.name
     words = ["--config", str(args.config)] if args.config else []
     if args.task or not args.config:
         words += ["--task", args.task or config.task.name]
@@ -147,7 +150,7 @@ def plan_new(
     planned = runs.new_runs(parent, name, configs, args.overwrite)
     for folder, _ in planned:
         owned.enter_context(runs.owned(folder))
-    if not args.config:
+    if not (args.config or ((task := flags.get("task")) and task.settings)):
         rest = "what no flag and no task says is the paper's setting"
         say(f"without --config, {rest}; see {BEST_PRESET}")
     return [(folder, runs.claim(folder, config)) for folder, config in planned]

@@ -12,7 +12,8 @@ import torch
 
 import main
 from commands.flags import parse
-from commands.train import planned_runs
+from commands.runs import read_config
+from commands.train import planned_runs, resume_command
 from tests.running import (
     ROOT,
     SCALARS,
@@ -153,3 +154,12 @@ def test_a_run_of_one_seed_is_none_of_several(
     assert main.main(["eval", *flags, "--loaddir", "whole"]) == 1
     for line in capsys.readouterr().err.splitlines():
         assert "whole is a run of one seed; leave --seed_list out" in line
+
+
+def test_of_a_seed_beside_a_run_of_the_same_name_the_whole_name_is_said(tmp_path: Path) -> None:
+    for seeds in ([], ["--seed_list", "0", "1"]):
+        assert train(tmp_path, "--n_itr", "0", "--savedir", "a", *seeds) == 0
+    flags = ["--logdir", str(tmp_path), *SMALL, "--savedir", "a", "--seed_list", "0", "1"]
+    folder = runs_of(tmp_path) / "a-1"
+    command = resume_command(parse(["train", *flags]), folder, read_config(folder / "config.json"))
+    assert "--savedir a-1 --resume" in command
