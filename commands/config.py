@@ -28,9 +28,13 @@ NETWORKS = {"minigrid": ("paper", "egocentric"), "nav_pick": ("small", "resnet18
 Learnable = Literal["navigate", "pick"]
 """The options in homes, each of which can be trained."""
 LEAST_BF16_DEPTH = 32
+PROCESSES = 4
+"""Simulators side by side, unless a setting says otherwise; how many there are counts for what is
+drawn, so it does not depend on the machine."""
 BELONGS = {
     **dict.fromkeys(("rooms", "frame_stack"), "minigrid"),
-    **dict.fromkeys(("layouts", "depth_size", "reward", "train_option"), "nav_pick"),
+    **dict.fromkeys(("simulator", "habitat_config", "layouts", "depth_size"), "nav_pick"),
+    **dict.fromkeys(("reward", "train_option"), "nav_pick"),
     **dict.fromkeys(("options", "option_dir", "navigate_noise", "pick_noise"), "nav_pick"),
 }
 """Setting -> the kind of tasks that alone have it."""
@@ -67,6 +71,13 @@ class Config(Strict):
     )
     recurrent: bool = Field(description="an LSTM in the student")
 
+    simulator: Literal["tensor", "habitat", "habitat-rearrange"] = Field(
+        description="all homes in one batch; or habitat-sim, a process each; or habitat-lab's "
+        "rearrangement with a Fetch robot"
+    )
+    habitat_config: str | None = Field(
+        title="FILE", description="habitat-lab's configuration, for habitat-rearrange"
+    )
     layouts: int = Field(ge=0, le=MOST, description="homes to train in; 0 for endless ones")
     depth_size: int = Field(ge=8, le=512, description="pixels of a depth view, across and down")
     reward: Literal["dense", "sparse"] = Field(description="as the task says, or for success alone")
@@ -156,6 +167,12 @@ class Config(Strict):
         if task and network not in (there := NETWORKS[task.domain.kind]):
             raise ValueError(f"must be {' or '.join(there)} in {task.name}")
         return network
+
+    @model_validator(mode="after")
+    def _is_configured_where_habitat_lab_is(self) -> "Config":
+        if self.habitat_config and self.simulator != "habitat-rearrange":
+            raise ValueError("habitat_config: --simulator habitat-rearrange alone has it")
+        return self
 
     @model_validator(mode="after")
     def _says_where_its_options_are(self) -> "Config":

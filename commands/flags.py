@@ -33,7 +33,8 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     "train": tuple(name for name in Config.model_fields if name not in OWN_FLAGS),
     "eval": (
         *("device", "threads", "frame_stack", "network", "recurrent", "hard"),
-        *("depth_size", "train_option", "options", "option_dir", "navigate_noise", "pick_noise"),
+        *("simulator", "habitat_config", "depth_size", "train_option"),
+        *("options", "option_dir", "navigate_noise", "pick_noise"),
         *(*ASKING, "llm_strict", "llm_optional", "num_eval", "env_seed_list"),
     ),
     "record": ASKING,

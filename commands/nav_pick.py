@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,14 +12,15 @@ import torch
 import env  # noqa: F401  (registers the tasks)
 from algos.distributions import Gaussian
 from algos.student import Student, describe_shapes, load_student
-from commands.config import MOST, Config
+from commands.config import MOST, PROCESSES, Config
 from commands.networks import make_encoder
 from commands.runs import read_config
+from commands.simulators import maker
 from env.nav_pick.nav_pick import NavPickHomes
 from env.nav_pick.rewards import Rewards
 from env.nav_pick.symbols import ACTIONS
 from env.spec import Spec
-from env.vector import RestingEnv
+from env.vector import ProcessEnvs, RestingEnv
 from planner.home_scene import THING, HomeReader
 from planner.plans import Planner
 from teacher.home_options import RULES, HomeOptions, Policy, Scripted
@@ -27,9 +29,13 @@ from utils.errors import UserError
 from utils.run_files import CONFIG, MODEL
 from utils.tensors import Tensors
 
+UNSEEN = {"layouts": 0, "first_layout": MOST}
+"""Layouts that no run trains in."""
+
 
 class NavPickDomain:
-    """Homes as tensors, and a teacher that knows two options; `owned` closes the environments."""
+    """Homes, as tensors or in a simulator, and a teacher that knows two options; `owned` closes the
+    environments."""
 
     action_names: tuple[str, ...] = ACTIONS
     nouns: tuple[str, ...] = (THING,)
@@ -37,14 +43,34 @@ class NavPickDomain:
     def __init__(self, config: Config, owned: ExitStack) -> None:
         self.config = config
         self.owned = owned
+        self._simulated: dict[int, RestingEnv] = {}
         assert config.task.domain.kind == "nav_pick"
         self.task = config.task.domain
         self.spec: Spec = NavPickHomes.describe(config.depth_size, self.task.max_steps)
 
     def environments(self, count: int, device: torch.device, **changes: Any) -> RestingEnv:
         """Homes to train in; `changes` are of what `NavPickHomes` is made with."""
+        if self.config.simulator == "tensor":
+            return self._tensors(count, device, changes)
+        make = maker(self.config.simulator)
+        homes = ProcessEnvs(partial(make, **self._settings() | changes), count)
+        self.owned.callback(homes.close)
+        return homes
+
+    def _tensors(self, count: int, device: torch.device, changes: dict[str, Any]) -> RestingEnv:
+        env_id, mode = self.config.task.env_id, "vector_entry_point"
+        settings = self._settings() | changes
+        try:
+            homes = gym.make_vec(env_id, count, vectorization_mode=mode, device=device, **settings)
+        except (gym.error.Error, ImportError) as error:
+            reason = " ".join(str(error).split())
+            raise UserError(f"cannot make the environment {env_id}: {reason}") from error
+        self.owned.callback(homes.close)
+        return cast(RestingEnv, homes)
+
+    def _settings(self) -> dict[str, Any]:
         config, task = self.config, self.task
-        given = {
+        return {
             "layouts": config.layouts,
             "depth_size": config.depth_size,
             "max_steps": task.max_steps,
@@ -53,20 +79,16 @@ class NavPickDomain:
             "sparse": config.reward == "sparse",
             "subtask": config.train_option,
         }
-        env_id, mode = config.task.env_id, "vector_entry_point"
-        try:
-            homes = gym.make_vec(
-                env_id, count, vectorization_mode=mode, device=device, **{**given, **changes}
-            )
-        except (gym.error.Error, ImportError) as error:
-            reason = " ".join(str(error).split())
-            raise UserError(f"cannot make the environment {env_id}: {reason}") from error
-        self.owned.callback(homes.close)
-        return cast(RestingEnv, homes)
 
     def unseen(self, count: int, device: torch.device) -> RestingEnv:
         """Homes of other layouts than those to train in."""
-        return self.environments(count, device, layouts=0, first_layout=MOST)
+        if self.config.simulator == "tensor":
+            return self.environments(count, device, **UNSEEN)
+        # Each is a process that takes seconds to start and some hundred megabytes.
+        count = min(count, PROCESSES)
+        if count not in self._simulated:
+            self._simulated[count] = self.environments(count, device, **UNSEEN)
+        return self._simulated[count]
 
     def single_environments(self, count: int, render: bool = False) -> RestingEnv:
         """The same on the CPU; pictures can be taken of any."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from commands import runs
-from commands.config import NETWORKS, Config, base_settings, make_config
+from commands.config import NETWORKS, PROCESSES, Config, base_settings, make_config
 from commands.flags import DEFAULT_TASK, OWN_FLAGS, check_belongs, check_flags
 from commands.methods import Method, load_method
 from planner.task import Task, load_plans, load_task, task_names
@@ -31,9 +31,11 @@ class Layer(NamedTuple):
 
 def layers(flags: Said, preset: Said, task: Task, method: Method) -> list[Layer]:
     """All places, each of which outweighs those before it: what a method fixes outweighs all."""
+    simulator = {**base_settings(), **task.settings, **preset, **flags}["simulator"]
     return [
         Layer("base.yaml: ", base_settings()),
         Layer(f"task {task.name}: settings: ", task.settings),
+        Layer("--simulator: ", {} if simulator == "tensor" else {"num_envs": PROCESSES}),
         Layer("--config: ", preset),
         Layer(f"method {method.name}: settings: ", method.settings),
         Layer("--", flags),

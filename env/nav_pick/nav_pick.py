@@ -137,7 +137,7 @@ class NavPickHomes(RestingEnv):
         Returns observations, rewards (N,) float32, terminations and truncations (N,) bool, and who
         has succeeded just now, `success` (N,) bool, with the `measures` of the episodes.
         """
-        now, home = self._now, self._home
+        now = self._now
         resting = now["terminated"] | (now["steps"] >= self.max_steps)
         action = self._checked(actions).clamp(-1, 1) * ~resting[:, None]
         before = now["remaining"].clone()
@@ -146,8 +146,7 @@ class NavPickHomes(RestingEnv):
         now["heading"] += action[:, TURN] * (TURN_SPEED * SECONDS)
         length = action[:, FORWARD] * (SPEED * SECONDS)
         command = torch.stack([length * now["heading"].cos(), length * now["heading"].sin()], 1)
-        boxes = home["boxes"]
-        move, contact = robot.slide(now["position"], command, boxes[..., :2], boxes[..., 3:5])
+        move, contact = self._move_base(command)
         now["position"] += move
         now["contact"].copy_(torch.where(resting, now["contact"], contact))
         now["collisions"] += contact
@@ -188,6 +187,7 @@ class NavPickHomes(RestingEnv):
         self._look_ahead()
         now = self._now
         now["shortest"].index_copy_(0, places, now["distance"][places])
+        self._furnish()
         self._trail.index_copy_(0, now["steps"][:1], now["position"][:1])
         return self._observation()
 
@@ -210,6 +210,15 @@ class NavPickHomes(RestingEnv):
             **{name: zero.clone() for name in ("collisions", "path_length", "spl")},
         }
 
+    def _furnish(self) -> None:
+        """What is to be built before a home that was drawn can be moved and looked about in."""
+
+    def _move_base(self, command: Tensor) -> tuple[Tensor, Tensor]:
+        """How far the base comes (N, 2) that is told to move by `command` (N, 2), and where
+        something is in the way (N,) bool."""
+        boxes = self._home["boxes"]
+        return robot.slide(self._now["position"], command, boxes[..., :2], boxes[..., 3:5])
+
     def _move_hand(self, action: Tensor, resting: Tensor) -> None:
         """The hand, the grip, and the object with them."""
         now = self._now
@@ -220,11 +229,17 @@ class NavPickHomes(RestingEnv):
         near = (now["object"] - place).square().sum(1) <= robot.GRASP**2
         holds = (action[:, GRIP] > 0) & (now["holding"] | near)
         holds = torch.where(resting, now["holding"], holds)
+        now["object"].copy_(self._move_object(place, holds))
+        now["holding"].copy_(holds)
+
+    def _move_object(self, place: Tensor, holds: Tensor) -> Tensor:
+        """Where the object comes (N, 3) if the hand, at its `place` (N, 3), from now on `holds` it
+        (N,) bool, or not."""
+        now = self._now
         falls = now["holding"] & ~holds
         thing = torch.where(holds[:, None], place, now["object"])
         thing[:, 2].copy_(torch.where(falls, self._rest_height(thing), thing[:, 2]))
-        now["object"].copy_(thing)
-        now["holding"].copy_(holds)
+        return thing
 
     def _rest_height(self, thing: Tensor) -> Tensor:
         """Where an object that is let go comes to lie: on the highest box below, or the floor."""

@@ -1,0 +1,28 @@
+"""Simulators of homes, which have to be installed beside the project."""
+
+from collections.abc import Callable
+from importlib import import_module
+
+from env.episode import Episode
+from utils.errors import UserError
+
+MODULES = {
+    "habitat": "env.nav_pick.habitat_homes",
+    "habitat-rearrange": "env.nav_pick.rearrange",
+}
+"""Simulator -> the module that makes its homes, which alone may import it."""
+
+
+def maker(simulator: str) -> Callable[..., Episode]:
+    """What makes a home, from settings of `NavPickHomes`. UserError if the simulator cannot be
+    had."""
+    try:
+        make: Callable[..., Episode] = import_module(MODULES[simulator]).make_home
+    except ImportError as error:
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"--simulator {simulator}: {reason}; docs/habitat.md says how to install what it needs "
+            "(with conda: conda install habitat-sim withbullet headless -c conda-forge -c "
+            "aihabitat); --simulator tensor needs nothing"
+        ) from error
+    return make
