@@ -2,6 +2,7 @@
 # make test                       sets up and runs the tests
 # make test-slow                  the same as some of those, of very much more
 # make test-fastchat              sets up FastChat beside it and asks a tiny Vicuna there
+# make test-habitat HABITAT_PYTHON=…  tests what needs habitat-sim, with the Python that has it
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -10,7 +11,7 @@ TASK ?= SimpleDoorKey
 ARGS ?=
 BIN = $(VENV)/bin
 
-.PHONY: train test test-slow test-fastchat lint clean
+.PHONY: train test test-slow test-fastchat test-habitat lint clean
 
 train: $(VENV)/.ready
 	$(BIN)/python main.py train --task $(TASK) --config configs/best.yaml $(ARGS)
@@ -23,6 +24,10 @@ test-slow: $(VENV)/.ready-dev
 
 test-fastchat: $(VENV)/.ready-dev $(FASTCHAT_VENV)/.ready
 	FASTCHAT_PYTHON=$(abspath $(FASTCHAT_VENV)/bin/python) $(BIN)/python -m pytest -m fastchat
+
+test-habitat:
+	@test -n "$(HABITAT_PYTHON)" || { echo "HABITAT_PYTHON: name a Python that has habitat-sim; see docs/habitat.md" >&2; exit 2; }
+	$(HABITAT_PYTHON) -m pytest -m habitat
 
 lint: $(VENV)/.ready-dev
 	$(BIN)/ruff check .

@@ -12,8 +12,8 @@ import torch
 
 from commands import speeds
 from commands.build import MOST_TESTED, Parts
-from commands.config import make_config
-from commands.flags import DEFAULT_TASK
+from commands.config import BELONGS, make_config
+from commands.flags import DEFAULT_TASK, check_belongs
 from commands.provenance import provenance
 from commands.settings import fresh_settings
 from env.vector import RestingEnv
@@ -29,6 +29,8 @@ COUNTS = {
     "cuda": {"minigrid": [10, 1024, 16384, 65536], "nav_pick": [100, 1024, 4096]},
 }
 """How many environments are measured, by device and kind of task."""
+SIMULATED = [1, 2, 4]
+"""The same of those that are a process each."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -40,8 +42,10 @@ def run(args: argparse.Namespace) -> int:
     prepare(device, args.threads)
     machine = f"{device}, {args.threads} CPU thread(s), {args.precision}"
     measured, grown = list[speeds.Speed](), list[speeds.Speed]()
-    for task in map(load_task, args.task or task_names()):
-        counts = args.num_envs or COUNTS[device.type][task.domain.kind]
+    for task in chosen_tasks(args):
+        simulated = args.simulator != "tensor"
+        usual = SIMULATED if simulated else COUNTS[device.type][task.domain.kind]
+        counts = args.num_envs or usual
         found = [speed for count in counts for speed in bench_task(args, task, count, device)]
         show_speeds(f"medians on {machine}", found)
         measured += found
@@ -57,9 +61,22 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def chosen_tasks(args: argparse.Namespace) -> list[Task]:
+    """Those that are named, or all that have what is to be measured."""
+    tasks = [load_task(name) for name in args.task or task_names()]
+    if args.simulator == "tensor":
+        return tasks
+    if args.task:
+        for task in tasks:
+            check_belongs("simulator", task, f"--simulator {args.simulator}")
+    return [task for task in tasks if task.domain.kind == BELONGS["simulator"]]
+
+
 def bench_settings(args: argparse.Namespace, task: Task, count: int) -> dict[str, Any]:
     """The paper's settings, but for what the flags say; minibatches grow with the environments."""
     given = {"task": task, "device": args.device, "threads": args.threads, "num_envs": count}
+    if args.simulator != "tensor":
+        given["simulator"] = args.simulator
     settings = fresh_settings(given) | {"seed": 0, "precision": args.precision}
     trained = speeds.TRAINED_STEPS[torch.device(settings["device"]).type]
     return settings | {"batch_size": max(128, min(count, trained // 4))}

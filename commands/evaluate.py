@@ -120,6 +120,7 @@ def evaluate_with(
     content = {
         "task": config.task.name,
         "train_option": config.train_option,
+        "simulator": config.simulator,
         "actor": str(target.parent) if student else "teacher",
         **(model or {}),
         "deterministic": args.deterministic,

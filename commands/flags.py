@@ -247,8 +247,9 @@ def add_bench_flags(command: argparse.ArgumentParser) -> None:
         "--num_envs",
         type=int,
         nargs="+",
-        help="default 10 1024 16384, of homes 10 100; more on a GPU",
+        help="default 10 1024 16384, of homes 10 100, in a simulator 1 2 4; more on a GPU",
     )
+    add("--simulator", **options("simulator") | {"default": "tensor"})
     add("--threads", type=int, default=cores, help="CPU threads; default the physical cores")
     add("--device", default="cpu", help="cpu (default) or cuda")
     add("--precision", choices=["fp32", "bf16"], default="fp32", help="default fp32")

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
-from commands.config import Config, Learnable, make_config
+from commands.config import Config, Learnable, base_settings, make_config
 from commands.flags import check_flags
 from commands.methods import Method, load_method, make_method
 from commands.provenance import provenance
@@ -270,11 +270,11 @@ def check_settings(content: Mapping[str, Any], source: object) -> dict[str, Any]
 
 def read_config(path: Path, **changes: Any) -> Config:
     """The settings of a run's config.json, with some of them replaced; UserError if the run is of
-    another format."""
+    another format. A setting that has come since has its default, which is what runs did before."""
     content = read_yaml(path)
     check_format(path, content)
     settings = check_settings(content, path)
     if settings.get("option_dir"):
         # A run may have been moved.
         settings["option_dir"] = str(path.parent / OPTIONS)
-    return make_config(settings | changes, path)
+    return make_config({**base_settings(), **settings, **changes}, path)

@@ -108,9 +108,11 @@ def check_count(num_envs: int) -> None:
 
 
 def _in_process(make: Callable[[], Episode]) -> Episode:
-    """An environment that leaves Ctrl-C to the process that it works for."""
+    """An environment that leaves Ctrl-C to the process that it works for, and the other cores to
+    those beside it."""
     if multiprocessing.parent_process():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        torch.set_num_threads(1)
     return make()
 
 

@@ -42,4 +42,4 @@ def to_home(place: np.ndarray) -> np.ndarray:
 def _write(boxes: list[np.ndarray], path: Path) -> None:
     """One mesh of boxes, each its lowest and highest corner (2, 3) in a home."""
     parts = [trimesh.creation.box(bounds=np.sort(to_scene(box), axis=0)) for box in boxes]
-    path.write_bytes(trimesh.util.concatenate(parts).export(file_type="glb"))
+    path.write_bytes(trimesh.util.concatenate(parts).export(None, file_type="glb"))

@@ -1,0 +1,99 @@
+"""Which simulator homes are in: what may be said of it, and what is said where it is missing."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+import main
+from commands.flags import parse
+from commands.settings import check
+from tests import small_homes
+from utils.errors import UserError
+
+HOMES = ["--task", "NavPick"]
+CONFIG = Path(__file__).parents[2] / "configs/navpick.yaml"
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--simulator", "habitat"], "--simulator habitat: SimpleDoorKey has no such setting"),
+        ([*HOMES, "--simulator", "habitat", "--rooms", "gym"], "--rooms gym: NavPick has no such"),
+        (
+            [*HOMES, "--simulator", "habitat", "--habitat_config", "a"],
+            "habitat_config: --simulator habitat-rearrange alone has it",
+        ),
+    ],
+)
+def test_a_setting_of_another_world_is_refused(flags: list[str], words: str) -> None:
+    for command in ("train", "eval"):
+        if not (command == "eval" and "--rooms" in flags):
+            teacher = ["--eval_teacher"] if command == "eval" else []
+            with pytest.raises(UserError, match=re.escape(words)):
+                check(parse([command, *teacher, *flags]))
+
+
+def test_rooms_have_no_simulator_to_be_measured_in(capsys: pytest.CaptureFixture[str]) -> None:
+    measured = ["bench", "--task", "LavaDoorKey", "--simulator", "habitat"]
+    assert main.main(measured) == 1
+    told = capsys.readouterr().err
+    assert told == "error: --simulator habitat: LavaDoorKey has no such setting\n"
+
+
+@pytest.mark.parametrize("simulator", ["habitat", "habitat-rearrange"])
+def test_without_habitat_a_line_says_how_to_get_it_and_nothing_is_lost(
+    simulator: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert small_homes.train(tmp_path, "--savedir", "run", "--n_itr", "0") == 0
+    before = sorted(tmp_path.rglob("*"))
+    capsys.readouterr()
+    # As if it were not installed.
+    for name in ("habitat_sim", "env.nav_pick.habitat_homes", "env.nav_pick.rearrange"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "habitat_sim", None)
+    for flags in (
+        ["train", "--savedir", "run", "--overwrite"],
+        ["eval", "--loaddir", "run"],
+        ["eval", "--eval_teacher"],
+        ["bench"],
+    ):
+        where = [] if flags == ["bench"] else ["--logdir", str(tmp_path)]
+        task = ["--task", small_homes.TASK]
+        assert main.main([*flags, *where, *task, "--simulator", simulator]) == 1
+        error = capsys.readouterr().err.splitlines()[-1]
+        assert error.startswith(f"error: --simulator {simulator}: ")
+        assert "habitat_sim" in error
+        assert "docs/habitat.md" in error
+        assert "conda install habitat-sim" in error
+        assert "--simulator tensor needs nothing" in error
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_simulators_are_fewer_side_by_side_and_play_as_many_episodes(tmp_path: Path) -> None:
+    from commands.settings import given_settings, resolve
+
+    def said(*flags: str) -> tuple[int, int]:
+        settings = resolve(given_settings(parse(["train", *HOMES, *flags])), {})
+        return settings["num_envs"], settings["traj_per_itr"]
+
+    assert said() == (32, 32)
+    assert said("--simulator", "tensor") == (32, 32)
+    assert said("--simulator", "habitat") == (4, 32)
+    assert said("--simulator", "habitat", "--num_envs", "9") == (9, 32)
+
+
+def test_a_run_of_before_there_were_simulators_is_one_of_tensors(tmp_path: Path) -> None:
+    assert small_homes.train(tmp_path, "--savedir", "run", "--n_itr", "1") == 0
+    run = small_homes.runs_of(tmp_path) / "run"
+    config = json.loads((run / "config.json").read_text())
+    assert config.pop("simulator") == "tensor"
+    assert config.pop("habitat_config") is None
+    (run / "config.json").write_text(json.dumps(config))
+    assert small_homes.evaluate(tmp_path, "--loaddir", "run", "--num_eval", "2") == 0
+    assert json.loads((run / "eval/eval.json").read_text())["simulator"] == "tensor"
