@@ -3,8 +3,8 @@
 import multiprocessing
 import signal
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import cached_property, partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from env.episode import Episode
 from env.spec import Spec
+from utils.errors import UserError
 from utils.tensors import Tensors, copy, each
 
 Seeds = int | Sequence[int | None] | Tensor | None
@@ -184,13 +185,15 @@ class ProcessEnvs(RestingEnv):
 
     def _restart(self, seed: Seeds, mask: Any | None) -> Tensors:
         options = {} if mask is None else {"reset_mask": np.asarray(mask, bool)}
-        observation, _ = self.processes.reset(seed=self._seed_list(seed), options=options)
+        with self._watched():
+            observation, _ = self.processes.reset(seed=self._seed_list(seed), options=options)
         return {name: torch.tensor(array) for name, array in observation.items()}
 
     def step(self, actions: Any) -> Step:
         """One step of each that does not rest; `actions` is (N, *A)."""
         chosen = torch.as_tensor(actions).cpu().numpy()
-        observation, rewards, terminated, truncated, info = self.processes.step(chosen)
+        with self._watched():
+            observation, rewards, terminated, truncated, info = self.processes.step(chosen)
         seen = {name: torch.tensor(array) for name, array in observation.items()}
         said: dict[str, Any] = {k: torch.tensor(info[k]) for k in ("success", "duration")}
         # Beside each name there is one with an underline, which says who has said it.
@@ -204,11 +207,27 @@ class ProcessEnvs(RestingEnv):
 
     def pictures(self) -> dict[str, Any]:
         """Of the first environment."""
-        pictures: dict[str, Any] = self.processes.call("pictures")[0]
+        with self._watched():
+            pictures: dict[str, Any] = self.processes.call("pictures")[0]
         return pictures
 
     def close_extras(self, **kwargs: Any) -> None:
         self.processes.close()
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """UserError, and an end to all of them, if one of the processes is no more."""
+        try:
+            yield
+        except (EOFError, BrokenPipeError, ConnectionResetError) as error:
+            for process in self.processes.processes:
+                process.terminate()
+                process.join()
+            # They are not to be asked to close.
+            self.processes.closed = True
+            raise UserError(
+                "the process of an environment has died; what it said last may tell why"
+            ) from error
 
 
 class FrameStack(RestingEnv):

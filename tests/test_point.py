@@ -1,5 +1,7 @@
 """A task of another kind through the same trainer, evaluation, checkpoints and films."""
 
+import os
+import signal
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -21,6 +23,7 @@ from tests.algos.test_ppo import SETTINGS
 from tests.algos.test_trainer import Silence
 from tests.point import PointEncoder, PointEnv, Points, PointTeacher
 from utils import checkpoint
+from utils.errors import UserError
 from utils.ranks import Ranks
 from utils.run_files import CHECKPOINT, MODEL
 from utils.timing import Stopwatch
@@ -154,6 +157,28 @@ def test_a_finished_point_rests(points: RestingEnv) -> None:
         assert not info["success"][over].any()
         obs, over, way = new, terminated | truncated, info["measures"]["way"].clone()
     assert over.all()
+
+
+class Dying(PointEnv):
+    """Ends its process with its first step."""
+
+    def step(self, action: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return super().step(action)
+
+
+def dying() -> Episode:
+    return Episode(Dying())
+
+
+def test_a_process_that_dies_is_said_in_a_line_and_takes_the_others_with_it() -> None:
+    environments = ProcessEnvs(dying, 2)
+    environments.reset(seed=0)
+    children = environments.processes.processes
+    with pytest.raises(UserError, match="the process of an environment has died"):
+        environments.step(torch.zeros(2, 2))
+    assert not any(child.is_alive() for child in children)
+    environments.close()
 
 
 def test_processes_play_what_tensors_do_and_end_with_their_environments() -> None:
