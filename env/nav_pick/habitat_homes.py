@@ -96,47 +96,51 @@ class SimulatedHomes(NavPickHomes):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(1, **settings)
-        self._folder = tempfile.TemporaryDirectory(prefix="homes-")
-        self._stage, self._cube = (Path(self._folder.name, f"{n}.glb") for n in ("stage", "cube"))
-        write_cube(2 * HALF, self._cube)
+        self._files = tempfile.TemporaryDirectory(prefix="home-")
         self._simulator: habitat_sim.Simulator | None = None
         self._thing: ManagedBulletRigidObject | None = None
 
     def close_extras(self, **kwargs: Any) -> None:
         if self._simulator:
             self._simulator.close()
-        self._folder.cleanup()
+        self._files.cleanup()
 
     def _furnish(self) -> None:
         """Load the home that was drawn, with the object on its table."""
-        write_stage(self.home(0), self._stage)
+        folder = Path(self._files.name)
+        cube = folder / "cube.glb"
+        write_cube(2 * HALF, cube)
+        stage = write_stage(self.home(0), folder)
         if self._simulator:
             self._simulator.close()
-        self._simulator = simulator = habitat_sim.Simulator(self._configuration())
+        self._simulator = simulator = habitat_sim.Simulator(self._configuration(stage))
         navigable = simulator.recompute_navmesh(simulator.pathfinder, navigation())
         assert navigable, "a home has a floor"
 
         templates = simulator.get_object_template_manager()
-        template = templates.create_new_template(str(self._cube))
+        template = templates.create_new_template(str(cube))
         template.bounding_box_collisions = True
+        template.margin = 0
         template.mass = MASS
         number = templates.register_template(template)
         self._thing = simulator.get_rigid_object_manager().add_object_by_template_id(number)
         self._thing.translation = _point(self._now["object"][0])
+        # As it lies: a tenth of a millimetre decides whether a hand is near enough.
+        self._thing.awake = False
 
-    def _configuration(self) -> habitat_sim.Configuration:
+    def _configuration(self, stage: Path) -> habitat_sim.Configuration:
         backend = habitat_sim.SimulatorConfiguration()
-        backend.scene_id = str(self._stage)
+        backend.scene_id = str(stage)
         backend.enable_physics = True
         # The renderer's first device: any other kills a process that has no CUDA.
         backend.gpu_device_id = -1
         camera = habitat_sim.CameraSensorSpec()
         camera.uuid = "depth"
         camera.sensor_type = habitat_sim.SensorType.DEPTH
-        camera.resolution = [self._camera.size] * 2
+        camera.resolution = mn.Vector2i(self._camera.size)
         camera.hfov = mn.Rad(WIDE)
-        camera.position = [0, robot.CAMERA_HEIGHT, 0]
-        camera.orientation = [-PITCH, 0, 0]
+        camera.position = mn.Vector3(0, robot.CAMERA_HEIGHT, 0)
+        camera.orientation = mn.Vector3(-PITCH, 0, 0)
         body = habitat_sim.AgentConfiguration()
         body.sensor_specifications = [camera]
         return habitat_sim.Configuration(backend, [body])
@@ -163,6 +167,8 @@ class SimulatedHomes(NavPickHomes):
         elif thing.motion_type == MotionType.KINEMATIC:
             thing.motion_type = MotionType.DYNAMIC
         self._simulator.step_physics(SECONDS)
+        if holds:
+            return place
         return torch.from_numpy(to_home(np.array(thing.translation)))[None].float()
 
     def _depth(self, which: slice = slice(None)) -> Tensor:

@@ -116,7 +116,7 @@ def test_an_object_that_is_let_go_falls_and_comes_to_rest(simulated: Any) -> Non
         obs, _ = simulated.reset(seed=[seed])
         while not simulated._now["holding"]:
             obs, *_ = simulated.step(pilot(obs))
-        back = torch.tensor([[-1.0, 0, 0, 0, 0.2, 1]])
+        back = torch.tensor([[-1.0, 0, 0, 0, 0, 1]])
         for _ in range(14):
             simulated.step(back)
         assert simulated._now["holding"]

@@ -1,5 +1,6 @@
 """A home as a mesh: what a simulator loads is what the home's boxes say."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +26,10 @@ def test_a_stage_holds_all_boxes_of_its_home_and_a_floor_and_a_ceiling(
 ) -> None:
     homes = make()
     homes.reset(seed=seed)
-    home, path = homes.home(0), tmp_path / "stage.glb"
-    write_stage(home, path)
-    mesh = trimesh.load(path, force="mesh")
+    home = homes.home(0)
+    described = json.loads(write_stage(home, tmp_path).read_text())
+    assert (described["up"], described["front"]) == ([0, 1, 0], [0, 0, -1])
+    mesh = trimesh.load(tmp_path / described["render_asset"], force="mesh")
     boxes = solid(home)
     low, high = boxes[:, :2].min(0), boxes[:, 3:5].max(0)
     floor = [*low, -SLAB, *high, 0]
