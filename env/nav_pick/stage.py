@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import trimesh
+from trimesh.exchange.gltf import export_glb
 
 from env.nav_pick.homes import Home
 
@@ -50,8 +51,8 @@ def to_home(place: np.ndarray) -> np.ndarray:
 def _write(boxes: list[np.ndarray], path: Path) -> None:
     """One mesh of boxes, each its lowest and highest corner (2, 3) in a home."""
     parts = [trimesh.creation.box(bounds=np.sort(to_scene(box), axis=0)) for box in boxes]
-    whole = trimesh.util.concatenate(parts)
-    path.write_bytes(whole.export(None, file_type="glb", tree_postprocessor=_leave_unlit))
+    whole = trimesh.Scene(trimesh.util.concatenate(parts))
+    path.write_bytes(export_glb(whole, tree_postprocessor=_leave_unlit))
 
 
 def _leave_unlit(tree: dict[str, Any]) -> None:
