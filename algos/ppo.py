@@ -31,6 +31,7 @@ class PPOSettings:
     anneal: bool
     epochs: int
     clip: float
+    policy_coef: float
     value_coef: float
     entropy_coef: float
     max_grad_norm: float
@@ -201,9 +202,10 @@ class PPO:
         critic = torch.max((value - target).square(), (clipped - target).square()).mean()
         entropy = distribution.entropy().mean()
         distillation = distribution.cross_entropy(group("advice", batch)).mean()
-        loss = policy + settings.value_coef * critic - settings.entropy_coef * entropy
-        loss = loss + batch["k"] * distillation
-        reward_pull = _pull(policy - settings.entropy_coef * entropy, outputs)
+        reward = settings.policy_coef * policy - settings.entropy_coef * entropy
+        loss = settings.policy_coef * policy + settings.value_coef * critic
+        loss = loss - settings.entropy_coef * entropy + batch["k"] * distillation
+        reward_pull = _pull(reward, outputs)
         teacher_pull = _pull(batch["k"] * distillation, outputs)
         self.optimizer.zero_grad()
         with together():

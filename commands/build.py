@@ -121,6 +121,8 @@ class Parts:
             return AdaptiveSchedule(config.kl_start, config.kl_min, config.kl_until)
         if config.schedule == "matched":
             return MatchedSchedule(config.kl_start, config.kl_until)
+        if config.schedule == "constant":
+            return LinearSchedule(config.kl_start, 0.0, 0.0, config.n_itr)
         return LinearSchedule(config.kl_start, config.kl_step, config.kl_min, config.kl_until)
 
     def trainer(self, folder: Path, teacher: PlanTeacher, ranks: Ranks, **changes: int) -> Trainer:

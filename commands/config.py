@@ -98,18 +98,19 @@ class Config(Strict):
     anneal: bool = Field(description="let the learning rate fall linearly, to 0 at the run's end")
     epochs: int = Field(ge=1, description="passes over a rollout")
     clip: float = Field(gt=0, description="of the probability ratio, and of the value's change")
+    policy_coef: float = Field(ge=0, description="weight of the policy's loss")
     value_coef: float = Field(ge=0, description="weight of the value's loss")
     entropy_coef: float = Field(ge=0, description="weight of the entropy bonus")
     max_grad_norm: float = Field(gt=0, description="longer gradients are cut to it")
 
-    schedule: Literal["linear", "adaptive", "matched"] = Field(
-        description="the teacher's weight k by the clock, by the student's success, or by what it "
-        "still lacks of its teacher's"
+    schedule: Literal["linear", "adaptive", "matched", "constant"] = Field(
+        description="the teacher's weight k by the clock, by the student's success, by what it "
+        "still lacks of its teacher's, or the same to the end"
     )
     kl_start: float = Field(ge=0, description="k at first")
     kl_step: float = Field(ge=0, description="its fall an iteration (linear)")
     kl_min: float = Field(ge=0, description="its least (linear, adaptive)")
-    kl_until: int = Field(ge=0, description="iteration from which on it is 0")
+    kl_until: int = Field(ge=0, description="iteration from which on it is 0 (not constant)")
     hard: bool = Field(description="draw one plan at each step")
 
     llm: LLM | None = Field(

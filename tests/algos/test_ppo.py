@@ -23,6 +23,7 @@ SETTINGS = PPOSettings(
     anneal=False,
     epochs=3,
     clip=0.2,
+    policy_coef=1.0,
     value_coef=0.5,
     entropy_coef=0.001,
     max_grad_norm=0.5,

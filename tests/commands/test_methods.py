@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 import main
+from commands.flags import check_flags
 from commands.methods import load_method, method_names
-from commands.settings import resolve
+from commands.settings import read_preset, resolve
 from planner.task import load_task
+from utils.errors import UserError
 
 LITTLE = ["--n_itr", "0", "--device", "cpu", "--num_eval", "1"]
 
@@ -24,9 +26,13 @@ def config(folder: Path) -> dict[str, Any]:
 
 
 def test_the_methods_that_come_along() -> None:
-    assert method_names() == ["ppo", "ppo-adaptive", "ppo-alone", "ppo-hard"]
+    assert method_names() == ["imitation", "ppo", "ppo-adaptive", "ppo-alone", "ppo-hard"]
     fixed = {name: load_method(name).fixed for name in method_names()}
     assert fixed == {
+        "imitation": {
+            **dict.fromkeys(("policy_coef", "value_coef", "entropy_coef"), 0),
+            **{"schedule": "constant", "kl_start": 1},
+        },
         "ppo": {},
         "ppo-adaptive": {"schedule": "adaptive"},
         "ppo-alone": {"kl_start": 0, "llm": None},
@@ -89,7 +95,7 @@ def test_a_run_of_a_method_lies_under_its_name_and_is_found_there(tmp_path: Path
             ["--policy", "ppo-adaptive", "--schedule", "linear"],
             "--schedule linear: the method ppo-adaptive is defined by --schedule adaptive;",
         ),
-        (["--policy", "sarsa"], "unknown method 'sarsa'; give one of ppo, ppo-adaptive, ppo-alone"),
+        (["--policy", "sarsa"], "unknown method 'sarsa'; give one of imitation, ppo, ppo-adaptive"),
         (["--policy", "../base"], "unknown method '../base'; give one of"),
         (["--policy", "none.yaml"], "cannot read none.yaml"),
     ],
@@ -102,6 +108,31 @@ def test_a_flag_against_its_method_is_refused(
     assert error.startswith(f"error: {words}")
     assert error.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def against(name: str, value: object) -> object:
+    """Another value of a setting than the one that a method fixes."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int | float):
+        return value + 1
+    return {"schedule": "matched", "llm": "vicuna"}[name]
+
+
+DEFINED = [(method, name) for method in method_names() for name in load_method(method).fixed]
+
+
+@pytest.mark.parametrize(("method", "name"), DEFINED)
+def test_nothing_overrides_what_defines_a_method(method: str, name: str) -> None:
+    fixed = load_method(method).fixed
+    other = {name: against(name, fixed[name])}
+    preset = read_preset(Path("configs/best.yaml"), "TwoDoor")
+    task = load_task("TwoDoor").model_copy(update={"settings": other})
+    flags = {"policy": load_method(method), "task": task}
+    for said in (preset, preset | other):
+        assert resolve(flags, said).items() >= fixed.items()
+    with pytest.raises(UserError, match=f"the method {method} is defined by"):
+        check_flags(flags | other, resolve(flags | other, preset))
 
 
 def test_a_flag_that_says_what_its_method_says_is_fine() -> None:
@@ -148,7 +179,7 @@ def test_a_run_is_started_again_with_the_method_and_the_settings_that_it_had(
     assert train(tmp_path, *again, "--soft_planner") == 1
 
 
-@pytest.mark.parametrize("name", ["ppo-alone", "ppo-hard", "ppo-adaptive"])
+@pytest.mark.parametrize("name", sorted({*method_names()} - {"ppo"}))
 def test_what_a_method_fixed_in_a_run_does_not_count_with_another(
     tmp_path: Path, name: str
 ) -> None:
