@@ -8,7 +8,6 @@ import torch
 
 from algos.play import play
 from algos.protocols import Actor, Environments
-from algos.student import Deterministic
 from utils import seeding, statistics
 from utils.timing import Stopwatch
 
@@ -153,15 +152,16 @@ class Evaluator:
         self.seed = seed
         self.device = device
 
-    def evaluate(self, actor: Actor, iteration: int) -> tuple[Evaluation, Evaluation]:
-        """An actor that draws on the run's device, after so many iterations: sampled, and
-        deterministic."""
+    def evaluate(
+        self, sampled: Actor, deterministic: Actor, iteration: int
+    ) -> tuple[Evaluation, Evaluation]:
+        """Two actors that draw on the run's device, after so many iterations."""
 
         def outcome(each: Actor) -> Evaluation:
             draws = self._draws(seeding.EVALUATION, iteration)
             return evaluate(self.environments, each, self.seeds, draws, self.device)
 
-        return outcome(actor), outcome(Deterministic(actor))
+        return outcome(sampled), outcome(deterministic)
 
     def judge(self, actor: Actor, draws_on: torch.device | None = None) -> Evaluation:
         """For the verdict: an actor that draws on the run's device, or on another."""

@@ -49,12 +49,13 @@ def film_episode(
     generator: torch.Generator,
     device: torch.device,
     limit: int | None = None,
+    options: tuple[str, ...] = (),
 ) -> list[Image.Image]:
     """Play one episode from a seed; returns its frames, the last one after its end.
 
-    `distribution` is the student's, or what a student of this task would have; `action_names` name
-    the actions, or the parts of a continuous one. With a `limit` only that many frames, from the
-    beginning.
+    `distribution` is one over actions, the student's, or what a student of this task would have;
+    `action_names` name the actions, or the parts of a continuous one, and `options` those that an
+    actor holds, if it does. With a `limit` only that many frames, from the beginning.
     """
     recorder = Recorder(environment, actor, limit)
     rollout = play(environment, recorder, device, [seed], generator, Stopwatch())
@@ -72,6 +73,8 @@ def film_episode(
         done, title = rollout.steps["action"][step], f"episode {seed}, step {step}"
         signed = done.is_floating_point()
         action = "" if signed else action_names[int(done)]
+        if options:
+            title = f"{title}: {options[int(rollout.steps['held'][step])]}"
         title = title if signed else f"{title}: {action}"
         caption = Caption(title, scene, plans, action_names, action, bars, signed)
         frames.append(compose(pictures, caption))

@@ -55,6 +55,32 @@ class Actor(Protocol):
         """
 
 
+class Choices(Protocol):
+    """Options to choose among, C of them, in N episodes. What is remembered of these, and what
+    options remember while they are at work, are tensors by name of N rows; `limits` (C,) int64 is
+    how many steps each may take."""
+
+    names: tuple[str, ...]
+    limits: Tensor
+
+    def forget(self, count: int, device: torch.device) -> Tensors:
+        """The memory of episodes that have not begun."""
+
+    def read(self, obs: Tensors, memory: Tensors) -> tuple[Tensors, Tensor]:
+        """One step: the new memory, and which options it ends, (N, C) bool."""
+
+    def initial_state(self, count: int, device: torch.device) -> Tensors:
+        """What options remember when they are set to work."""
+
+    def doing(
+        self, obs: Tensors, memory: Tensors, asked: Tensor, state: Tensors
+    ) -> tuple[Tensors, Tensors]:
+        """What options would do where `asked` (N, C) bool is set, and their new state: `actions`
+        (N, C, *A), of continuous ones the `spread` (N, C, *A), a standard deviation, and
+        `available` (N, C) bool: whether there is anything to do and it can be done; where all are
+        asked about, one of them is."""
+
+
 class Advice(Protocol):
     """A teacher's word on S steps: K weighted actions for each.
 

@@ -33,6 +33,11 @@ def episode_sums(rollout: Rollout) -> dict[str, float]:
         "successes": float(rollout.success.sum()),
         "timed out": float((~rollout.terminated & ~rollout.success).sum()),
         **{f"{MEASURE}{name}": float(sums.sum()) for name, sums in rollout.measures.items()},
+        **(
+            {"choices": int(chosen.sum())}
+            if (chosen := rollout.steps.get("chosen")) is not None
+            else {}
+        ),
     }
 
 
@@ -64,6 +69,7 @@ def train_scalars(
         "Train/Timed Out": sums["timed out"] / episodes,
         "Train/Failed Early": (episodes - sums["timed out"] - sums["successes"]) / episodes,
         "Train/Kickstarting Coef": k,
+        **({"Train/Steps a Choice": sums["steps"] / sums["choices"]} if "choices" in sums else {}),
         **{f"Train/{TAGS.get(name, name)}": number for name, number in diagnostics.items()},
         **{
             name.replace(MEASURE, "Train/Measures/", 1): total / episodes

@@ -17,6 +17,10 @@ from utils.errors import UserError
 from utils.tensors import Tensors
 
 LSTM_SIZE, LSTM_LAYERS = 256, 2
+AVAILABLE = "available"
+"""Observed under this name: which actions there are to choose from, (N, A) bool, if not all."""
+NEVER = -1e9
+"""The logit of an action that is not there: its probability is 0, and all arithmetic finite."""
 
 
 def describe_shapes(obs: Mapping[str, Sequence[int]]) -> str:
@@ -155,7 +159,7 @@ class Student(nn.Module):
             features = self.encoder(obs)
             if self.core:
                 features = self.core.episodes(features, lengths)
-            return self._heads(features)
+            return self._heads(features, obs)
 
     def _step(
         self, obs: Tensors, state: Tensors, device: torch.device
@@ -164,11 +168,14 @@ class Student(nn.Module):
             features = self.encoder(obs)
             if self.core:
                 features, state = self.core.step(features, state)
-            outputs, value = self._heads(features)
+            outputs, value = self._heads(features, obs)
         return self.distribution(outputs), value, state
 
-    def _heads(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        return self.actor(features).float(), self.critic(features).float()[:, 0]
+    def _heads(self, features: Tensor, obs: Tensors) -> tuple[Tensor, Tensor]:
+        outputs = self.actor(features).float()
+        if AVAILABLE in obs:
+            outputs = outputs.masked_fill(~obs[AVAILABLE], NEVER)
+        return outputs, self.critic(features).float()[:, 0]
 
     def _arithmetic(self, device: torch.device) -> torch.autocast:
         return torch.autocast(device.type, torch.bfloat16, enabled=self.bf16)

@@ -77,7 +77,8 @@ class Trainer:
     """Trains a student in a run folder: rollout, advice, update, log, save; `train` may be called
     again after `restore`.
 
-    Of several ranks each plays in its own environments.
+    Of several ranks each plays in its own environments. What is learned from is a rollout as
+    `fold` makes it of what was played.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class Trainer:
         schedule: Schedule,
         device: torch.device,
         ranks: Ranks,
+        fold: Callable[[Rollout], Rollout] = lambda rollout: rollout,
     ) -> None:
         self.settings = settings
         self.folder = folder
@@ -101,6 +103,7 @@ class Trainer:
         self.schedule = schedule
         self.device = device
         self.ranks = ranks
+        self.fold = fold
         self.progress = Progress()
         self.selection = Selection()
         self.teacher_alone = Evaluation()
@@ -168,7 +171,7 @@ class Trainer:
         with watch("update"):
             draws = self._draws(seeding.MINIBATCHES)
             elapsed = iteration / self.settings.n_itr
-            losses = self.learner.update(rollout, advice, k, elapsed, draws)
+            losses = self.learner.update(self.fold(rollout), advice, k, elapsed, draws)
         if not all(torch.isfinite(torch.tensor(value)) for value in losses.values()):
             raise UserError(
                 f"the loss of iteration {iteration + 1} is not finite; "
@@ -210,16 +213,14 @@ class Trainer:
 
         All episodes of a wave are kept: keeping those that finish first would favour short ones.
         """
-        settings, waves = self.settings, list[Rollout]()
+        settings, waves, enough = self.settings, list[Rollout](), 0
         count = settings.environments
         own = self.ranks.share(count)
         actions = self._draws(seeding.ACTIONS, self.device)
-        while (
-            sum(map(len, waves)) < self.learner.least_steps
-            or len(waves) * count < settings.traj_per_itr
-        ):
+        while enough < self.learner.least_steps or len(waves) * count < settings.traj_per_itr:
             seeds = seeding.training_seeds(settings.seed, iteration, len(waves), count)
             waves.append(self.play(seeds[own.start : own.stop], actions, watch))
+            enough += len(self.fold(waves[-1]))
         return Rollout.join(waves)
 
     def _advice(self, rollout: Rollout) -> Advice:

@@ -1,10 +1,13 @@
 """The verdict on a run: its last and its best student, and its teacher, from the same seeds."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from algos.evaluator import Evaluation, Evaluator
+from algos.protocols import Actor
+from algos.student import Student
 from algos.trainer import Trainer
 
 
@@ -31,12 +34,15 @@ class Verdict:
         return {"last": self.last.to_dict(), "best": best, "teacher": self.teacher.to_dict()}
 
 
-def give_verdict(trainer: Trainer, evaluator: Evaluator) -> Verdict:
-    """Judge a run's students from the seeds that their teacher was tried from."""
+def give_verdict(
+    trainer: Trainer, evaluator: Evaluator, actor_of: Callable[[Student], Actor]
+) -> Verdict:
+    """Judge a run's students from the seeds that their teacher was tried from; `actor_of` says how
+    one acts."""
     best = None
     if trainer.best:
         student = copy.deepcopy(trainer.student)
         student.load(trainer.best, "the checkpoint")
-        best = evaluator.judge(student)
-    last = evaluator.judge(trainer.student)
+        best = evaluator.judge(actor_of(student))
+    last = evaluator.judge(actor_of(trainer.student))
     return Verdict(last, best, trainer.selection.iteration, trainer.teacher_alone)

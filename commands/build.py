@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import fields
-from functools import partial
+from dataclasses import fields, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,11 +12,19 @@ import torch
 
 from algos.evaluator import VERDICT_SEEDS, Evaluation, Evaluator
 from algos.film import film_episode
+from algos.hierarchical import Hierarchical, fold
 from algos.play import play
 from algos.ppo import PPO, PPOSettings
-from algos.protocols import Play
+from algos.protocols import Actor, Play
 from algos.schedule import AdaptiveSchedule, LinearSchedule, MatchedSchedule, Schedule
-from algos.student import NetworkSpec, Student, load_student
+from algos.student import (
+    AVAILABLE,
+    Deterministic,
+    NetworkSpec,
+    Student,
+    distribution_of,
+    load_student,
+)
 from algos.trainer import Report, Trainer, TrainerSettings
 from algos.wave import Wave
 from commands import minigrid, nav_pick
@@ -26,6 +34,7 @@ from commands.planners import make_planner
 from env.spec import Spec
 from env.vector import RestingEnv
 from planner.plans import Planner
+from teacher.choices import Choices
 from teacher.teacher import PlanTeacher
 from utils import seeding
 from utils.errors import UserError
@@ -56,6 +65,9 @@ class Domain(Protocol):
     def teacher(self, planner: Planner, options: Path | None) -> PlanTeacher:
         """`options` is the folder of learned ones."""
 
+    def choices(self, options: Path | None) -> Choices:
+        """The task's options, for a student that chooses among them."""
+
 
 MOST_TESTED = 100
 PRIVILEGED = "privileged"
@@ -81,8 +93,16 @@ class Parts:
     def teacher(self, answers: Path, asks: bool = True) -> PlanTeacher:
         """The teacher, which keeps an LLM's replies in a file of answers; one that does not ask, as
         films want it, has just those that are there."""
-        folder = self.config.option_dir
-        return self.domain.teacher(self.planner(answers, asks), Path(folder) if folder else None)
+        return self.domain.teacher(self.planner(answers, asks), self.option_folder)
+
+    @property
+    def option_folder(self) -> Path | None:
+        return Path(self.config.option_dir) if self.config.option_dir else None
+
+    @cached_property
+    def choices(self) -> Choices | None:
+        """What a hierarchical student chooses among."""
+        return self.domain.choices(self.option_folder) if self.config.hierarchical else None
 
     def test_environments(self) -> tuple[RestingEnv, list[int]]:
         """Environments to evaluate in, as many at once as is sensible, and the seeds of all
@@ -92,6 +112,15 @@ class Parts:
 
     def network(self) -> NetworkSpec:
         """The network that the settings ask for."""
+        spec = self.acting_network()
+        if not self.choices:
+            return spec
+        count = len(self.choices.names)
+        obs = {**spec.obs, AVAILABLE: (count,)}
+        return replace(spec, obs=obs, actions=count, continuous=False)
+
+    def acting_network(self) -> NetworkSpec:
+        """The network of a student that says what to do itself."""
         action, spaces = self.domain.spec.action, self.domain.spec.observation.spaces
         return NetworkSpec(
             obs={name: tuple(spaces[name].shape or ()) for name in spaces if name != PRIVILEGED},
@@ -107,6 +136,12 @@ class Parts:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.seed)
             return Student(spec, make_encoder(spec), bf16=self.config.precision == "bf16")
+
+    def actor(self, student: Student, deterministic: bool = False) -> Actor:
+        """How a student acts: by the actions that it draws, or by its likeliest ones; or, if it
+        chooses options, by those."""
+        actor: Actor = Deterministic(student) if deterministic else student
+        return Hierarchical(actor, self.choices) if self.choices else actor
 
     def warm_start(self, student: Student) -> None:
         """Give a new student the weights that the run is to start from, if it names any."""
@@ -144,13 +179,20 @@ class Parts:
             ),
             folder,
             student,
-            make_player(environments, student, device),
+            self._player(environments, student, device),
             PPO(student, PPOSettings(**numbers), ranks),
             teacher,
             self.schedule(),
             device,
             ranks,
+            *([partial(fold, gamma=config.gamma)] if self.choices else []),
         )
+
+    def _player(self, environments: RestingEnv, student: Student, device: torch.device) -> Play:
+        # Which options have ended must be looked at: no CUDA graph can hold that.
+        if environments.capturable and device.type == "cuda" and not self.choices:
+            return Wave(environments, student, device).play
+        return partial(play, environments, self.actor(student), device)
 
     def evaluator(self, device: torch.device) -> Evaluator:
         others = self.domain.unseen(len(VERDICT_SEEDS), device)
@@ -167,14 +209,16 @@ class Parts:
         environment = self.domain.single_environments(1, render=True)
         narrator = self.teacher(trainer.folder / ANSWERS, asks=False)
         seed, names = self.config.seed, self.domain.action_names
-        student, device = trainer.student, trainer.device
+        student, device = self.actor(trainer.student), trainer.device
+        deterministic = self.actor(trainer.student, deterministic=True)
+        kind = distribution_of(self.acting_network())
+        options = self.choices.names if self.choices else ()
 
         def film(iteration: int) -> None:
             draws = seeding.generator(seed, seeding.VIDEO, iteration, device=device)
-            where = evaluator.seeds[0]
-            kind = student.distribution
+            where, most = evaluator.seeds[0], GIF_FRAMES
             frames = film_episode(
-                environment, student, narrator, kind, names, where, draws, device, GIF_FRAMES
+                environment, student, narrator, kind, names, where, draws, device, most, options
             )
             log.film("Episode", frames, iteration)
 
@@ -188,14 +232,8 @@ class Parts:
             unknown = self.config.llm and missed
             return outcome, 1.0 if unknown else outcome.summary()["success"][1][0]
 
-        evaluate = partial(evaluator.evaluate, student)
+        evaluate = partial(evaluator.evaluate, student, deterministic)
         return Report(log, try_teacher, evaluate, display.show, display.tell, film)
-
-
-def make_player(environments: RestingEnv, student: Student, device: torch.device) -> Play:
-    if environments.capturable and device.type == "cuda":
-        return Wave(environments, student, device).play
-    return partial(play, environments, student, device)
 
 
 def check_network(student: Student, wanted: NetworkSpec, source: object) -> None:

@@ -70,6 +70,7 @@ class Config(Strict):
         "three convolutions, or ResNet-18"
     )
     recurrent: bool = Field(description="an LSTM in the student")
+    hierarchical: bool = Field(description="the student chooses options, which act for it")
 
     simulator: Literal["tensor", "habitat", "habitat-rearrange"] = Field(
         description="all homes in one batch; or habitat-sim, a process each; or habitat-lab's "
@@ -159,6 +160,20 @@ class Config(Strict):
     def _is_strict_or_optional(self) -> "Config":
         if self.llm_strict and self.llm_optional:
             raise ValueError("llm_strict and llm_optional: give one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _chooses_without_advice(self) -> "Config":
+        if self.hierarchical and self.kl_start:
+            raise ValueError(
+                "hierarchical: a teacher advises on actions, not on options; give kl_start 0, or "
+                "--policy hierarchical"
+            )
+        if self.hierarchical and self.train_option:
+            raise ValueError(
+                "hierarchical and train_option: where one option is trained, there is "
+                "none to choose"
+            )
         return self
 
     @field_validator("network")

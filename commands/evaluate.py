@@ -106,9 +106,7 @@ def evaluate_with(
     environments, seeds = parts.test_environments()
     # A student needs no teacher any more.
     teacher = None if student else parts.teacher(answers)
-    actor = cast(Actor, student or teacher)
-    if args.deterministic:
-        actor = Deterministic(actor)
+    actor = acting(args, parts, student, teacher)
     # A teacher draws on the CPU, a student where it is.
     place = device if student else torch.device("cpu")
     draws = seeding.generator(config.seed, seeding.EVALUATION, device=place)
@@ -139,12 +137,22 @@ def evaluate_with(
     if args.videos:
         # Who tells of a film asks nobody.
         narrator = parts.teacher(answers, asks=False)
-        filmed = cast(Actor, student or narrator)
+        filmed = acting(args, parts, student, narrator)
         film_episodes(args, parts, filmed, narrator, seeds[: args.videos], place, target)
     if outcome.unanswered_steps:
         say(f"{outcome.unanswered_steps} steps were in scenes without an answer: it waited there")
     option = f" ({config.train_option})" if config.train_option else ""
     return config.task.name + option, outcome.columns, outcome.row(target.parent.name)
+
+
+def acting(
+    args: argparse.Namespace, parts: Parts, student: Student | None, teacher: Actor | None
+) -> Actor:
+    """A student as it acts, or else the teacher."""
+    if student:
+        return parts.actor(student, args.deterministic)
+    actor = cast(Actor, teacher)
+    return Deterministic(actor) if args.deterministic else actor
 
 
 def film_episodes(
@@ -157,13 +165,15 @@ def film_episodes(
     target: Path,
 ) -> None:
     """A film in `target` for each seed; the actor draws at its `place`."""
-    environment, network = parts.domain.single_environments(1, render=True), parts.network()
-    kind, names = distribution_of(network), parts.domain.action_names
-    actor = Deterministic(actor) if args.deterministic else actor
+    environment = parts.domain.single_environments(1, render=True)
+    kind, names = distribution_of(parts.acting_network()), parts.domain.action_names
     device = torch.device(parts.config.device)
+    options = parts.choices.names if parts.choices and not args.eval_teacher else ()
     for seed in seeds:
         draws = seeding.generator(parts.config.seed, seeding.VIDEO, seed, device=place)
-        frames = film_episode(environment, actor, narrator, kind, names, seed, draws, device)
+        frames = film_episode(
+            environment, actor, narrator, kind, names, seed, draws, device, options=options
+        )
         film = target / f"episode-{seed}.{'gif' if args.gif else 'mp4'}"
         write_film(film, frames)
         say(f"wrote {film}")

@@ -17,7 +17,8 @@ from env.symbols import ACTIONS
 from env.vector import FrameStack, RestingEnv, SerialEnvs
 from planner.plans import AnonymousColors, Planner
 from planner.room_scene import RoomReader
-from teacher.room_options import RoomOptions
+from teacher.choices import Choices
+from teacher.room_options import RoomOptions, options_of
 from teacher.teacher import PlanTeacher
 from utils.errors import UserError
 
@@ -71,8 +72,14 @@ class MiniGridDomain:
         """All options of rooms are rules."""
         if self.task.anonymous_colors:
             planner = AnonymousColors(planner)
-        rules = RoomOptions(self.reader.number, self.plain.view_size)
-        return PlanTeacher(planner, self.reader, rules, self.config.hard)
+        return PlanTeacher(planner, self.reader, self._options(), self.config.hard)
+
+    def choices(self, options: Path | None) -> Choices:
+        """Every verb with every thing that it fits."""
+        return Choices(options_of(self.reader.kind), self.reader, self._options())
+
+    def _options(self) -> RoomOptions:
+        return RoomOptions(self.reader.number, self.plain.view_size)
 
     def _describe(self) -> Spec:
         if self.tensors:

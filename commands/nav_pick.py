@@ -22,8 +22,9 @@ from env.nav_pick.symbols import ACTIONS
 from env.spec import Spec
 from env.vector import ProcessEnvs, RestingEnv
 from planner.home_scene import THING, HomeReader
-from planner.plans import Planner
-from teacher.home_options import RULES, HomeOptions, Policy, Scripted
+from planner.plans import Option, Planner
+from teacher.choices import Choices
+from teacher.home_options import LIMITS, RULES, VERBS, HomeOptions, Policy, Scripted
 from teacher.teacher import PlanTeacher
 from utils.errors import UserError
 from utils.run_files import CONFIG, MODEL
@@ -96,13 +97,21 @@ class NavPickDomain:
 
     def teacher(self, planner: Planner, options: Path | None) -> PlanTeacher:
         """Whose options, if they are learned, are the models in a folder."""
+        return PlanTeacher(planner, HomeReader(), self._options(options), self.config.hard)
+
+    def choices(self, options: Path | None) -> Choices:
+        """To go to the object and to pick it up, by the same options."""
+        every = [Option(verb, THING) for verb in VERBS]
+        return Choices(every, HomeReader(), self._options(options))
+
+    def _options(self, options: Path | None) -> HomeOptions:
         policies: Mapping[str, Policy]
         if options:
             policies = {name: self._learned(name, options) for name in RULES}
         else:
             noise = {"navigate": self.config.navigate_noise, "pick": self.config.pick_noise}
             policies = {name: Scripted(rule, noise[name]) for name, rule in RULES.items()}
-        return PlanTeacher(planner, HomeReader(), HomeOptions(policies), self.config.hard)
+        return HomeOptions(policies)
 
     def _learned(self, name: str, folder: Path) -> "Learned":
         path = folder / name / MODEL
@@ -127,10 +136,6 @@ class NavPickDomain:
                 f"what this task shows is {describe_shapes(shown)}"
             )
         return Learned(student, LIMITS[name])
-
-
-LIMITS = {"navigate": 200, "pick": 60}
-"""Steps on end after which a learned option gives up: several times what the rules take."""
 
 
 class Learned:

@@ -207,7 +207,7 @@ def train_run(
         if ranks.lead and done:
             trainer.export()
             if not (folder / VERDICT).exists():
-                tell_verdict(folder, trainer, parts.evaluator(device))
+                tell_verdict(parts, folder, trainer, parts.evaluator(device))
         say(f"{folder} has its {done} iterations; give a larger --n_itr to go on")
         return
     if resumed and ranks.lead:
@@ -233,7 +233,7 @@ def train_run(
         log.close()
     did = trainer.progress
     if done < did.iteration == config.n_itr and not interrupts():
-        tell_verdict(folder, trainer, evaluator)
+        tell_verdict(parts, folder, trainer, evaluator)
     missed = f"; {did.unanswered} steps had no answer of the LLM" if config.llm else ""
     say(
         f"{folder}: {did.iteration} iterations, {did.steps} steps, "
@@ -246,8 +246,8 @@ def make_wandb_log(project: str, folder: Path, config: Config, done: int) -> Wan
     return WandbLog(project, folder, config.model_dump() | names, done)
 
 
-def tell_verdict(folder: Path, trainer: Trainer, evaluator: Evaluator) -> None:
-    verdict = give_verdict(trainer, evaluator)
+def tell_verdict(parts: Parts, folder: Path, trainer: Trainer, evaluator: Evaluator) -> None:
+    verdict = give_verdict(trainer, evaluator, parts.actor)
     write_json(folder / VERDICT, verdict.to_dict())
     title = f"{folder.name}: means of {len(VERDICT_SEEDS)} episodes, on which nothing was chosen"
     table(title, verdict.last.columns, verdict.rows())

@@ -70,8 +70,8 @@ class EgocentricView(nn.Module):
 
         planes = nn.functional.embedding(seen.int(), self.planes)
         # (N, side, side, planes) in memory, as convolutions like it.
-        stacked = planes.view(len(obs), -1, *self.shape[1:], PLANES).permute(0, 1, 4, 2, 3)
-        return stacked.flatten(1, 2)
+        stacked = planes.view(len(obs), self.shape[0] // PLANES, *self.shape[1:], PLANES)
+        return stacked.permute(0, 1, 4, 2, 3).flatten(1, 2)
 
 
 def _planes() -> Tensor:

@@ -35,11 +35,13 @@ class RoomReader:
             if kind not in TYPES:
                 raise UserError(f"names: {kind!r} is none of the types {', '.join(TYPES)}")
         self.kinds = [(TYPES[kind], name) for kind, name in names.items()]
-        self.vocabulary: tuple[str, ...] = tuple(
-            word
-            for _, name in self.kinds
+        self.kind = {
+            word: number
+            for number, name in self.kinds
             for word in (name if isinstance(name, list) else _colored(name, COLORS))
-        )
+        }
+        """Name -> type of all things that may have one."""
+        self.vocabulary: tuple[str, ...] = tuple(self.kind)
         self.number = {word: number for number, word in enumerate(self.vocabulary)}
 
     def nouns(self, colors: Iterable[str] = COLORS) -> tuple[str, ...]:

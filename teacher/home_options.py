@@ -99,6 +99,9 @@ def waiting(obs: Tensors) -> Tensor:
 
 RULES: Mapping[str, Callable[[Tensors], Tensor]] = {"navigate": navigate, "pick": pick}
 VERBS = {GO_TO: "navigate", PICK_UP: "pick"}
+LIMITS = {"navigate": 200, "pick": 60}
+"""Steps on end after which an option gives up, if it was learned, or is given up by who chose it:
+several times what the rules take."""
 
 
 def at_hand(state: Tensor) -> Tensor:
@@ -160,6 +163,16 @@ class HomeOptions:
                 new["steps"] = had["steps"] + 1
             put(group(name, carried), asked[at_work], rows(new, at_work))
         return Doing(actions, finished, spread), carried
+
+    def possible(
+        self, obs: Tensors, memory: Tensors, options: list[Option], doing: Doing
+    ) -> Tensor:
+        """An arm can reach out anywhere: where that is of use, who chooses has to find out."""
+        known = [option.verb in VERBS for option in options]
+        return torch.tensor(known, device=doing.finished.device).expand(len(doing.finished), -1)
+
+    def limit(self, option: Option) -> int:
+        return LIMITS[VERBS[option.verb]]
 
     def choose(self, advice: Advice, obs: Tensors, generator: torch.Generator) -> Tensors:
         """The mode is what the likeliest plan does."""

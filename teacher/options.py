@@ -50,6 +50,15 @@ class Options(Protocol):
         the answer is any, but for the last, to wait.
         """
 
+    def possible(
+        self, obs: Tensors, memory: Tensors, options: list[Option], doing: Doing
+    ) -> Tensor:
+        """(S, O) bool: whether what options are `doing` can be done there."""
+
+    def limit(self, option: Option) -> int:
+        """After how many steps on end an option that does not finish is given up by who chose
+        it."""
+
     def choose(self, advice: Advice, obs: Tensors, generator: torch.Generator) -> Tensors:
         """How a teacher acts on its own advice: the `action` (S, *A) drawn from it, the `mode`
         (S, *A), and what a film shows, `advised` (S, A). Without advice it waits. `generator` lies

@@ -25,6 +25,25 @@ SINGLE_ACTIONS = {
     plans.DROP: DROP,
     plans.OPEN: TOGGLE,
 }
+PATIENCE = 50
+"""Steps after which who chose to walk or to explore chooses again."""
+CARRIED = (symbols.KEY, symbols.BALL, symbols.BOX)
+
+
+def options_of(kinds: Mapping[str, int]) -> list[Option]:
+    """All that can be done in rooms with things of these names and types."""
+    verbs: dict[int, tuple[str, ...]] = dict.fromkeys(
+        CARRIED, (plans.GO_TO, plans.PICK_UP, plans.DROP)
+    )
+    verbs[symbols.DOOR] = plans.GO_TO, plans.OPEN
+    return [
+        Option(plans.EXPLORE),
+        *(
+            Option(verb, thing)
+            for thing, kind in kinds.items()
+            for verb in verbs.get(kind, (plans.GO_TO,))
+        ),
+    ]
 
 
 class RoomOptions:
@@ -51,6 +70,8 @@ class RoomOptions:
         actions = torch.full((len(used), len(options) + 1), FINISHED, device=used.device)
         for number, option in enumerate(options):
             steps = used[:, number].nonzero()[:, 0]
+            if not len(steps):
+                continue
             if option.thing is not None:
                 # A thing that was not seen yet in this episode can only be waited for.
                 cell = self._cell(memory["cells"], option.thing)[steps]
@@ -68,6 +89,42 @@ class RoomOptions:
         finished = actions == FINISHED
         actions[:, -1] = DONE
         return Doing(actions, finished), state
+
+    def possible(
+        self, obs: Tensors, memory: Tensors, options: list[Option], doing: Doing
+    ) -> Tensor:
+        """What would be waited for is not possible: a thing that was not seen yet, or to which no
+        way is known. Beyond that, as far as hand and eye can tell: whether a key fits is for who
+        chooses to find out."""
+        image = obs["image"]
+        maps = Maps.of(image)
+        kind, height = maps.kind.flatten(1), image.shape[2]
+        x, y, _ = maps.agent
+        hand = kind.gather(1, (x * height + y)[:, None])[:, 0]
+        full = _is(hand, *CARRIED)
+        # What the agent carries is shown where it stands.
+        ground = kind.scatter(1, (x * height + y)[:, None], symbols.EMPTY)
+        beside = _next_to(maps.agent, 0)
+        front = (beside[0] * height + beside[1])[:, None]
+        free = ground.gather(1, front)[:, 0] == symbols.EMPTY
+        state = image[..., 2].flatten(1).gather(1, front)[:, 0]
+        possible = doing.actions[:, :-1] != DONE
+        for number, option in enumerate(options):
+            if option.thing is None:
+                continue
+            cell = self._cell(memory["cells"], option.thing)
+            there = ground.gather(1, cell.clamp(min=0)[:, None])[:, 0]
+            in_hand, faced = full & (there == symbols.EMPTY), cell == front[:, 0]
+            possible[:, number] &= {
+                plans.GO_TO: ~in_hand,
+                plans.PICK_UP: faced & ~full,
+                plans.DROP: in_hand & free,
+                plans.OPEN: faced & (state != symbols.OPEN),
+            }.get(option.verb, torch.ones_like(full))
+        return possible
+
+    def limit(self, option: Option) -> int:
+        return 1 if option.verb in SINGLE_ACTIONS else PATIENCE
 
     def choose(self, advice: Advice, obs: Tensors, generator: torch.Generator) -> Tensors:
         """Of the likeliest actions the first is the mode."""
@@ -168,9 +225,8 @@ def explore(maps: Maps, steps: Tensor, view_size: int) -> Tensor:
     action[to_left >= reach] = LEFT
     action[ahead >= reach] = FORWARD
 
-    things = (symbols.KEY, symbols.BALL, symbols.BOX)
-    in_the_way = _is(_beside(ground, agent, 0), *things)
-    left_taken = _is(_beside(ground, agent, -1), symbols.WALL, symbols.DOOR, *things)
+    in_the_way = _is(_beside(ground, agent, 0), *CARRIED)
+    left_taken = _is(_beside(ground, agent, -1), symbols.WALL, symbols.DOOR, *CARRIED)
     return torch.where(in_the_way, torch.where(left_taken, RIGHT, LEFT), action)
 
 
@@ -194,12 +250,17 @@ def _far_edges(solid: Tensor) -> tuple[Tensor, Tensor]:
 
 def _beside(ground: Tensor, agent: Tensor, turn: int) -> Tensor:
     """The kind of the cell next to the agent, `turn` quarter turns to the right of ahead."""
-    x, y, heading = agent
-    heading = (heading + turn) % 4
-    x = x + (heading == 0).long() - (heading == 2).long()
-    y = y + (heading == 1).long() - (heading == 3).long()
+    x, y = _next_to(agent, turn)
     _, width, height = ground.shape
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
     each = torch.arange(len(x), device=x.device)
     found = ground[each, x.clamp(0, width - 1), y.clamp(0, height - 1)]
     return torch.where(inside, found, symbols.UNSEEN)
+
+
+def _next_to(agent: Tensor, turn: int) -> tuple[Tensor, Tensor]:
+    """x and y of the cell next to the agent, `turn` quarter turns to the right of ahead."""
+    x, y, heading = agent
+    heading = (heading + turn) % 4
+    x = x + (heading == 0).long() - (heading == 2).long()
+    return x, y + (heading == 1).long() - (heading == 3).long()

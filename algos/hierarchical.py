@@ -1,0 +1,108 @@
+"""Hierarchical RL: a student that chooses among options, each of which acts until it ends.
+
+An actor holds an option from one choice to the next, and a fold makes of its rollout one of
+choices, from which a learner learns as from any other: a semi-Markov decision process (Sutton,
+Precup and Singh, 1999, section 3).
+"""
+
+from dataclasses import replace
+
+import torch
+
+from algos.protocols import Actor, Choices
+from algos.rollout import Rollout
+from algos.student import AVAILABLE
+from utils.tensors import Tensors, each, group, put, rows, under
+
+NONE = -1
+"""What is held before the first choice."""
+
+
+class Hierarchical:
+    """An actor whose `chooser`, a student, chooses among options; which of them there are to
+    choose from, it observes as `available` (N, C).
+
+    An option ends when it is finished or has become impossible, at its step limit, or by news. What
+    is said of a step is, beside its action, whether a choice was `chosen` there, (N,) bool, which
+    option was `held`, (N,) int64, and, under `choice`, what the chooser said and what was
+    available; zeros where nothing was chosen.
+    """
+
+    def __init__(self, chooser: Actor, choices: Choices) -> None:
+        self.chooser = chooser
+        self.choices = choices
+
+    def initial_state(self, count: int, device: torch.device) -> Tensors:
+        return {
+            **under("chooser", self.chooser.initial_state(count, device)),
+            **under("memory", self.choices.forget(count, device)),
+            **under("options", self.choices.initial_state(count, device)),
+            "held": torch.full((count,), NONE, device=device),
+            "time": torch.zeros(count, dtype=torch.int64, device=device),
+        }
+
+    def act(
+        self, obs: Tensors, state: Tensors, generator: torch.Generator
+    ) -> tuple[Tensors, Tensors]:
+        """One step of N episodes; the chooser is asked where an option has ended, and what it
+        chooses begins anew there."""
+        memory, news = self.choices.read(obs, group("memory", state))
+        held, time = state["held"].clone(), state["time"] + 1
+        asked = held[:, None] == torch.arange(len(self.choices.names), device=held.device)
+        told, running = self.choices.doing(obs, memory, asked, group("options", state))
+        in_time = time < self.choices.limits.to(held.device)[held]
+        goes_on = (asked & told["available"] & ~news).any(1) & in_time
+
+        begun = (~goes_on).nonzero()[:, 0]
+        seen, fresh = rows(obs, begun), self.choices.initial_state(len(begun), held.device)
+        everything = torch.ones_like(asked[begun])
+        offered, working = self.choices.doing(seen, rows(memory, begun), everything, fresh)
+        own = each(torch.clone, group("chooser", state))
+        choice, chose = self.chooser.act(
+            {**seen, AVAILABLE: offered["available"]}, rows(own, begun), generator
+        )
+        held[begun], time[begun] = choice["action"], 0
+        for target, values in ((told, offered), (running, working), (own, chose)):
+            put(target, begun, values)
+
+        choice = {**choice, AVAILABLE: offered["available"]}
+        noted = each(lambda of: of.new_zeros(len(held), *of.shape[1:]), choice)
+        put(noted, begun, choice)
+        action = mode = told["actions"][torch.arange(len(held), device=held.device), held]
+        if "spread" in told:
+            spread = told["spread"][torch.arange(len(held), device=held.device), held]
+            action = mode + spread * torch.empty_like(mode).normal_(generator=generator)
+        said = {"action": action, "mode": mode, "chosen": ~goes_on, "held": held}
+        return {**said, **under("choice", noted)}, {
+            **under("chooser", own),
+            **under("memory", memory),
+            **under("options", running),
+            "held": held,
+            "time": time,
+        }
+
+
+def fold(rollout: Rollout, gamma: float) -> Rollout:
+    """The rollout of a hierarchical actor as one of its choices.
+
+    Of each episode the steps at which something was chosen, and the choice as their `action`; a
+    step's reward is the discounted sum of those until the next choice, its `duration` the number of
+    primitive steps until then. An episode that was cut off while an option ran goes on, for a
+    critic, with a choice.
+    """
+    chosen = rollout.steps["chosen"]
+    begun = chosen.nonzero()[:, 0]
+    choice = chosen.long().cumsum(0) - 1
+    duration = rollout.steps.get("duration", torch.ones_like(choice))
+    before = duration.cumsum(0) - duration
+    passed = before - before[begun][choice]
+    reward = rollout.reward.double() * gamma ** passed.double()
+    steps = rows(group("choice", rollout.steps), begun)
+    return replace(
+        rollout,
+        obs={**rows(rollout.obs, begun), AVAILABLE: steps.pop(AVAILABLE)},
+        reward=reward.new_zeros(len(begun)).index_add_(0, choice, reward).float(),
+        steps={**steps, "duration": torch.zeros_like(begun).index_add_(0, choice, duration)},
+        lengths=torch.zeros_like(rollout.lengths).index_add_(0, rollout.episode, chosen.long()),
+        last_state=group("chooser", rollout.last_state),
+    )
