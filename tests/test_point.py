@@ -15,7 +15,7 @@ from algos.film import film_episode
 from algos.play import play
 from algos.ppo import PPO
 from algos.schedule import LinearSchedule
-from algos.student import NetworkSpec, Student, load_student
+from algos.student import Deterministic, NetworkSpec, Student, load_student
 from algos.trainer import Report, Trainer, TrainerSettings
 from env.episode import Episode
 from env.vector import ProcessEnvs, RestingEnv, SerialEnvs
@@ -76,7 +76,7 @@ def report(trainer: Trainer, environments: RestingEnv) -> Report:
     return Report(
         log=Silence(),
         try_teacher=lambda: (Evaluation(), 1.0),
-        evaluate=partial(evaluator.evaluate, trainer.student),
+        evaluate=partial(evaluator.evaluate, trainer.student, Deterministic(trainer.student)),
         show=lambda *_: None,
         tell=lambda _: None,
         film=lambda _: None,

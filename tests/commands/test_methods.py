@@ -26,9 +26,12 @@ def config(folder: Path) -> dict[str, Any]:
 
 
 def test_the_methods_that_come_along() -> None:
-    assert method_names() == ["imitation", "ppo", "ppo-adaptive", "ppo-alone", "ppo-hard"]
+    assert method_names() == [
+        *("hierarchical", "imitation", "ppo", "ppo-adaptive", "ppo-alone", "ppo-hard")
+    ]
     fixed = {name: load_method(name).fixed for name in method_names()}
     assert fixed == {
+        "hierarchical": {"hierarchical": True, "kl_start": 0, "llm": None},
         "imitation": {
             **dict.fromkeys(("policy_coef", "value_coef", "entropy_coef"), 0),
             **{"schedule": "constant", "kl_start": 1},
@@ -95,7 +98,7 @@ def test_a_run_of_a_method_lies_under_its_name_and_is_found_there(tmp_path: Path
             ["--policy", "ppo-adaptive", "--schedule", "linear"],
             "--schedule linear: the method ppo-adaptive is defined by --schedule adaptive;",
         ),
-        (["--policy", "sarsa"], "unknown method 'sarsa'; give one of imitation, ppo, ppo-adaptive"),
+        (["--policy", "sarsa"], "unknown method 'sarsa'; give one of hierarchical, imitation, ppo"),
         (["--policy", "../base"], "unknown method '../base'; give one of"),
         (["--policy", "none.yaml"], "cannot read none.yaml"),
     ],
