@@ -49,34 +49,34 @@ class Hierarchical:
         memory, news = self.choices.read(obs, group("memory", state))
         held, time = state["held"].clone(), state["time"] + 1
         asked = held[:, None] == torch.arange(len(self.choices.names), device=held.device)
-        told, running = self.choices.doing(obs, memory, asked, group("options", state))
+        told, at_work = self.choices.doing(obs, memory, asked, group("options", state))
         in_time = time < self.choices.limits.to(held.device)[held]
         goes_on = (asked & told["available"] & ~news).any(1) & in_time
 
-        begun = (~goes_on).nonzero()[:, 0]
-        seen, fresh = rows(obs, begun), self.choices.initial_state(len(begun), held.device)
-        everything = torch.ones_like(asked[begun])
-        offered, working = self.choices.doing(seen, rows(memory, begun), everything, fresh)
+        ended = (~goes_on).nonzero()[:, 0]
+        seen, everything = rows(obs, ended), torch.ones_like(asked[ended])
+        idle = self.choices.initial_state(len(ended), held.device)
+        offered, begun = self.choices.doing(seen, rows(memory, ended), everything, idle)
+        seen[AVAILABLE] = offered["available"]
         own = each(torch.clone, group("chooser", state))
-        choice, chose = self.chooser.act(
-            {**seen, AVAILABLE: offered["available"]}, rows(own, begun), generator
-        )
-        held[begun], time[begun] = choice["action"], 0
-        for target, values in ((told, offered), (running, working), (own, chose)):
-            put(target, begun, values)
+        choice, moved_on = self.chooser.act(seen, rows(own, ended), generator)
+        held[ended], time[ended] = choice["action"], 0
+        for target, values in ((told, offered), (at_work, begun), (own, moved_on)):
+            put(target, ended, values)
 
         choice = {**choice, AVAILABLE: offered["available"]}
-        noted = each(lambda of: of.new_zeros(len(held), *of.shape[1:]), choice)
-        put(noted, begun, choice)
-        action = mode = told["actions"][torch.arange(len(held), device=held.device), held]
+        noted = each(lambda values: values.new_zeros(len(held), *values.shape[1:]), choice)
+        put(noted, ended, choice)
+        every = torch.arange(len(held), device=held.device)
+        action = mode = told["actions"][every, held]
         if "spread" in told:
-            spread = told["spread"][torch.arange(len(held), device=held.device), held]
-            action = mode + spread * torch.empty_like(mode).normal_(generator=generator)
+            noise = torch.empty_like(mode).normal_(generator=generator)
+            action = mode + told["spread"][every, held] * noise
         said = {"action": action, "mode": mode, "chosen": ~goes_on, "held": held}
         return {**said, **under("choice", noted)}, {
             **under("chooser", own),
             **under("memory", memory),
-            **under("options", running),
+            **under("options", at_work),
             "held": held,
             "time": time,
         }

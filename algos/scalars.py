@@ -25,7 +25,7 @@ MEASURE = "measure "
 
 def episode_sums(rollout: Rollout) -> dict[str, float]:
     returns = rollout.returns.double()
-    return {
+    sums = {
         "episodes": len(rollout.lengths),
         "steps": len(rollout),
         "return": float(returns.sum()),
@@ -33,12 +33,10 @@ def episode_sums(rollout: Rollout) -> dict[str, float]:
         "successes": float(rollout.success.sum()),
         "timed out": float((~rollout.terminated & ~rollout.success).sum()),
         **{f"{MEASURE}{name}": float(sums.sum()) for name, sums in rollout.measures.items()},
-        **(
-            {"choices": int(chosen.sum())}
-            if (chosen := rollout.steps.get("chosen")) is not None
-            else {}
-        ),
     }
+    if "chosen" in rollout.steps:
+        sums["choices"] = int(rollout.steps["chosen"].sum())
+    return sums
 
 
 def advice_sums(learner: Learner, rollout: Rollout, advice: Advice | None) -> dict[str, float]:

@@ -96,25 +96,25 @@ class RoomOptions:
         """What would be waited for is not possible: a thing that was not seen yet, or to which no
         way is known. Beyond that, as far as hand and eye can tell: whether a key fits is for who
         chooses to find out."""
-        image = obs["image"]
-        maps = Maps.of(image)
-        kind, height = maps.kind.flatten(1), image.shape[2]
+        maps = Maps.of(obs["image"])
         x, y, _ = maps.agent
-        hand = kind.gather(1, (x * height + y)[:, None])[:, 0]
-        full = _is(hand, *CARRIED)
+        _, width, height = maps.kind.shape
+        own, kind = (x * height + y)[:, None], maps.kind.flatten(1)
+        full = _is(kind.gather(1, own)[:, 0], *CARRIED)
         # What the agent carries is shown where it stands.
-        ground = kind.scatter(1, (x * height + y)[:, None], symbols.EMPTY)
-        beside = _next_to(maps.agent, 0)
-        front = (beside[0] * height + beside[1])[:, None]
-        free = ground.gather(1, front)[:, 0] == symbols.EMPTY
-        state = image[..., 2].flatten(1).gather(1, front)[:, 0]
+        ground, states = kind.scatter(1, own, symbols.EMPTY), obs["image"][..., 2].flatten(1)
+        x, y = _next_to(maps.agent, 0)
+        inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+        front = torch.where(inside, x * height + y, NOWHERE)
+        free = _beside(maps.kind, maps.agent, 0) == symbols.EMPTY
         possible = doing.actions[:, :-1] != DONE
         for number, option in enumerate(options):
             if option.thing is None:
                 continue
             cell = self._cell(memory["cells"], option.thing)
-            there = ground.gather(1, cell.clamp(min=0)[:, None])[:, 0]
-            in_hand, faced = full & (there == symbols.EMPTY), cell == front[:, 0]
+            place = cell.clamp(min=0)[:, None]
+            there, state = ground.gather(1, place)[:, 0], states.gather(1, place)[:, 0]
+            in_hand, faced = full & (there == symbols.EMPTY), cell == front
             possible[:, number] &= {
                 plans.GO_TO: ~in_hand,
                 plans.PICK_UP: faced & ~full,

@@ -1,5 +1,6 @@
 """Runs of another version of the format are refused, with the program that can read them."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 import main
+from tests import running
 from utils import checkpoint
 from utils.errors import UserError
 from utils.run_files import FORMAT
@@ -54,3 +56,15 @@ def test_a_model_alone_is_refused_without_a_commit(tmp_path: Path) -> None:
     torch.save({"format": 7, "weights": {}}, tmp_path / "model.pt")
     with pytest.raises(UserError, match=rf"is of version 7 of runs' format, not {FORMAT}$"):
         checkpoint.load(tmp_path / "model.pt")
+
+
+def test_a_run_from_before_there_were_some_settings_goes_on(tmp_path: Path) -> None:
+    assert running.train(tmp_path, "--n_itr", "0", "--savedir", "old") == 0
+    path = running.runs_of(tmp_path) / "old" / "config.json"
+    content = json.loads(path.read_text())
+    assert (content.pop("policy_coef"), content.pop("hierarchical")) == (1.0, False)
+    path.write_text(json.dumps(content))
+    resume = ["--logdir", str(tmp_path), "--savedir", "old", "--resume"]
+    assert main.main(["train", *resume, "--n_itr", "1"]) == 0
+    assert json.loads(path.read_text())["policy_coef"] == 1.0
+    assert running.evaluate(tmp_path, "--num_eval", "1") == 0

@@ -4,8 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from env.symbols import DOOR, EMPTY, GOAL, KEY, LAVA, NO_AGENT, WALL
-from teacher.room_options import Maps, explore, go_to
+from env.rooms import HEADINGS
+from env.symbols import DONE, DOOR, EMPTY, GOAL, KEY, LAVA, NO_AGENT, OPEN, WALL
+from planner import plans
+from teacher.room_options import Maps, RoomOptions, explore, go_to, options_of
 from tests.teacher import reference
 
 KINDS = [0, EMPTY, EMPTY, EMPTY, EMPTY, WALL, DOOR, KEY, GOAL, LAVA]
@@ -41,3 +43,37 @@ def test_going_there_begins_a_shortest_path_straight_on_first(
 def test_exploring_agrees_with_the_plain_reading_of_its_rules(obs: np.ndarray) -> None:
     action = explore(Maps.of(torch.tensor(obs)[None]), torch.tensor([0]), view_size=3).item()
     assert action == reference.explore(obs)
+
+
+@settings(max_examples=300)
+@given(obs=maps(), data=st.data())
+def test_what_is_possible_agrees_with_the_plain_reading_of_its_rules(
+    obs: np.ndarray, data: st.DataObject
+) -> None:
+    width, height = obs.shape[:2]
+    cells = [data.draw(st.integers(-1, width * height - 1)) for _ in range(2)]
+    options, rules = options_of({"key": KEY, "door": DOOR}), RoomOptions({"key": 0, "door": 1}, 3)
+    seen, memory = {"image": torch.tensor(obs)[None]}, {"cells": torch.tensor([cells])}
+    used = torch.ones(1, len(options), dtype=torch.bool)
+    doing, _ = rules.doing(seen, memory, options, used, {})
+    possible = rules.possible(seen, memory, options, doing)[0].tolist()
+
+    ((x, y),) = np.argwhere(obs[..., 3] != NO_AGENT).tolist()
+    front = (x + HEADINGS[obs[x, y, 3]][0], y + HEADINGS[obs[x, y, 3]][1])
+    inside = 0 <= front[0] < width and 0 <= front[1] < height
+    full = obs[x, y, 0] == KEY
+    for number, option in enumerate(options):
+        if option.thing is None:
+            assert possible[number]
+            continue
+        cell = cells[option.thing == "door"]
+        place = divmod(cell, height)
+        bare = place == (x, y) or obs[place][0] == EMPTY
+        in_hand = full and bare
+        expected = {
+            plans.GO_TO: doing.actions[0, number] != DONE and not in_hand,
+            plans.PICK_UP: place == front and not full,
+            plans.DROP: in_hand and inside and obs[front][0] == EMPTY,
+            plans.OPEN: place == front and obs[place][2] != OPEN,
+        }[option.verb]
+        assert possible[number] == (cell >= 0 and expected), option
