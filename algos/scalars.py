@@ -32,7 +32,7 @@ def episode_sums(rollout: Rollout) -> dict[str, float]:
         "squared return": float(returns.square().sum()),
         "successes": float(rollout.success.sum()),
         "timed out": float((~rollout.terminated & ~rollout.success).sum()),
-        **{f"{MEASURE}{name}": float(sums.sum()) for name, sums in rollout.measures.items()},
+        **{f"{MEASURE}{name}": float(each.sum()) for name, each in rollout.measures.items()},
     }
     if "chosen" in rollout.steps:
         sums["choices"] = int(rollout.steps["chosen"].sum())
