@@ -46,7 +46,11 @@ def answer(*flags: str) -> tuple[int, str, str, set[str]]:
         (["train", "--task", "NoSuchTask"], 1, "error: unknown task 'NoSuchTask'; give one of "),
         (["eval", "--task", "NoSuchTask"], 1, "error: unknown task 'NoSuchTask'; give one of "),
         (["bench", "--task", "NoSuchTask"], 1, "error: unknown task 'NoSuchTask'; give one of "),
-        (["train", "--policy", "sarsa"], 1, "error: unknown method 'sarsa'; give one of ppo, ppo-"),
+        (
+            ["train", "--policy", "sarsa"],
+            1,
+            "error: unknown method 'sarsa'; give one of hierarchical, ",
+        ),
         (["train", "--clip", "0"], 1, "error: --clip: Input should be greater than 0, not 0.0"),
         (["train", "--env_seed_list", "3", "-1"], 1, "error: --env_seed_list: Input should be "),
         (["train", "--config", "nowhere.yaml"], 1, "error: cannot read nowhere.yaml"),

@@ -61,7 +61,7 @@ def test_what_a_preset_gets_wrong_is_told_in_a_line(
         ("1: 2\ngama: 3", "there is no setting '1'"),
         ("batch_size: big", "batch_size: Input should be a valid integer"),
         ("batch_size: null", "batch_size: Input should be a valid integer"),
-        ("policy: 3", "unknown method '3'; give one of ppo, "),
+        ("policy: 3", "unknown method '3'; give one of hierarchical, "),
         ("device: [1]", "device: Input should be a valid string"),
         ("seed: 9223372036854775808", "seed: Input should be less than"),
         ("num_envs: 1000000000000", "num_envs: Input should be less than"),

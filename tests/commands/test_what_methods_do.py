@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from algos.play import play
 from algos.trainer import Trainer
 from commands.build import Parts
 from commands.config import make_config
@@ -23,6 +24,7 @@ from utils.timing import Stopwatch
 
 PRESETS = [None, "configs/best.yaml"]
 LITTLE = {"device": "cpu", "batch_size": 16, "num_envs": 8, "threads": 1, "n_itr": 200}
+CPU = torch.device("cpu")
 Weights = dict[str, Tensor]
 
 
@@ -106,9 +108,10 @@ def test_the_weight_follows_the_share_of_episodes_that_fail(preset: str | None) 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_hard_advice_has_the_frequencies_of_the_plans(preset: str | None) -> None:
     count = 4000
-    with made("ppo-hard", preset) as (parts, trainer), made("ppo", preset) as (soft, _):
-        rollout = trainer._gather(0, Stopwatch())
-        # Where plans differ in what they do: many answers to the one scene.
+    with made("ppo-hard", preset) as (parts, _), made("ppo", preset) as (soft, _):
+        # Where plans are most at odds, in episodes of the teacher's own: many answers to one scene.
+        rooms, draws = parts.domain.environments(8, CPU), seeding.generator(0, seeding.ACTIONS)
+        rollout = play(rooms, soft.teacher(Path("/dev/null")), CPU, [*range(8)], draws, Stopwatch())
         mixed = soft.teacher(Path("/dev/null")).advise(
             rollout.obs, rollout.starts, torch.Generator()
         )
