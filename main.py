@@ -2,6 +2,7 @@
 
 python main.py train --task SimpleDoorKey
 python main.py eval
+python main.py report log
 python main.py record --llm vicuna
 python main.py bench
 """
@@ -27,7 +28,13 @@ from utils import commands
 # (a second run, an LLM) does not slow them down tenfold.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-COMMANDS = {"train": "train", "eval": "evaluate", "record": "record", "bench": "bench"}
+COMMANDS = {
+    "train": "train",
+    "eval": "evaluate",
+    "report": "report",
+    "record": "record",
+    "bench": "bench",
+}
 
 
 def report_thread_error(error: threading.ExceptHookArgs) -> None:

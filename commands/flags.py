@@ -56,6 +56,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     for name, add_own_flags, text in (
         ("train", add_train_flags, "train a student"),
         ("eval", add_eval_flags, "evaluate a run, or the teacher alone"),
+        ("report", add_report_flags, "compare the runs of a log tree, or of two"),
         ("record", add_record_flags, "ask an LLM about all scenes of a task, and keep its plans"),
         ("bench", add_bench_flags, "measure speeds"),
     ):
@@ -237,6 +238,12 @@ def add_record_flags(command: argparse.ArgumentParser) -> None:
     add("--overwrite", action="store_true", help="replace that file")
     add("--dry_run", action="store_true", help="list scenes and prompts, do not ask the LLM")
     add("--show", type=Path, metavar="FILE", help="print a file of plans")
+
+
+def add_report_flags(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("logdirs", type=Path, nargs="+", metavar="LOGDIR", help="runs below it; two are compared")
+    add("--out", type=Path, metavar="FOLDER", help="default report in the first LOGDIR")
 
 
 def add_bench_flags(command: argparse.ArgumentParser) -> None:

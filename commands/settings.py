@@ -151,6 +151,8 @@ def check(args: argparse.Namespace) -> None:
         for name in args.task or ():
             load_task(name)
         return
+    if args.command == "report":
+        return
     if getattr(args, "wandb", None):
         check_wandb()
     path = getattr(args, "config", None)

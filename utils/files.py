@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,3 +44,24 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def replace_folder(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a new folder beside `path`, which is not there yet, then move it into the
+    place of what is there: all of the old goes, or nothing. UserError if it cannot be written."""
+    part, old = (path.with_name(f".{path.name}.{os.getpid()}.{end}") for end in ("part", "old"))
+    try:
+        with writing(path):
+            part.mkdir(parents=True)
+            write(part)
+            if path.exists():
+                os.replace(path, old)
+            try:
+                os.replace(part, path)
+            except OSError:
+                if old.exists():
+                    os.replace(old, path)
+                raise
+    finally:
+        for left in (part, old):
+            shutil.rmtree(left, ignore_errors=True)

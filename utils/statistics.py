@@ -1,13 +1,17 @@
-"""95% intervals for what an evaluation measures."""
+"""95% intervals for what an evaluation measures, and for what several runs reach."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 LEVEL = 0.95
+RESAMPLES = 2000
 Interval = tuple[float, float]
+Values = NDArray[np.float64]
 
 
 def share(successes: Sequence[bool]) -> tuple[float, Interval]:
@@ -27,3 +31,82 @@ def mean(values: Sequence[float]) -> tuple[float, Interval]:
     if len(values) > 1:
         error = float(stats.sem(values) * stats.t.ppf((1 + LEVEL) / 2, len(values) - 1))
     return average, (average - error, average + error)
+
+
+class Estimate(NamedTuple):
+    """A number with its 95% interval; its ends are NaN where there is none."""
+
+    value: float
+    low: float = math.nan
+    high: float = math.nan
+
+
+def interquartile_mean(*strata: Values) -> tuple[Values, Values, Values]:
+    """The mean of the middle half of all values together, and the ends of its 95% interval.
+
+    Each stratum is (..., values): all numbers before the last axis are estimated by themselves,
+    from the same resamples. Of fewer than four values it is the mean. The interval is the
+    percentile bootstrap's, which draws from each stratum by itself, and NaN if one has a single
+    value.
+    """
+
+    def middle(*parts: Values, axis: int = -1) -> Values:
+        return _middle(np.concatenate(parts, axis=axis), axis)
+
+    return (middle(*strata), *_bootstrap(strata, middle))
+
+
+def difference(ones: Sequence[Values], others: Sequence[Values]) -> Estimate:
+    """Of interquartile means, with the same kind of interval; each has its strata, (values,)."""
+
+    def between(*parts: Values, axis: int = -1) -> Values:
+        one, other = parts[: len(ones)], parts[len(ones) :]
+        means = [_middle(np.concatenate(each, axis=axis), axis) for each in (one, other)]
+        return np.asarray(means[0] - means[1])
+
+    return _estimate((*ones, *others), between)
+
+
+def improvement(ones: Sequence[Values], others: Sequence[Values]) -> Estimate:
+    """The probability that a value of one is above one of the other, ties counting half: the mean
+    over strata, which both have, with the same kind of interval."""
+
+    def above(*parts: Values, axis: int = -1) -> Values:
+        pairs = zip(parts[: len(ones)], parts[len(ones) :], strict=True)
+        return np.asarray(np.mean([_share_above(*pair, axis) for pair in pairs], axis=0))
+
+    return _estimate((*ones, *others), above)
+
+
+def _middle(values: Values, axis: int) -> Values:
+    return np.asarray(stats.trim_mean(values, 0.25, axis=axis))
+
+
+def _share_above(one: Values, other: Values, axis: int) -> Values:
+    wins = stats.mannwhitneyu(one, other, axis=axis, method="asymptotic").statistic
+    return np.asarray(wins / (one.shape[axis] * other.shape[axis]))
+
+
+def _estimate(samples: Sequence[Values], statistic: Callable[..., Values]) -> Estimate:
+    ends = _bootstrap(samples, statistic)
+    return Estimate(float(statistic(*samples)), *map(float, ends))
+
+
+def _bootstrap(
+    samples: Sequence[Values], statistic: Callable[..., Values]
+) -> tuple[Values, Values]:
+    """The ends of a statistic's interval, the same ones for the same samples."""
+    if min(sample.shape[-1] for sample in samples) < 2:
+        nothing = np.full(samples[0].shape[:-1], math.nan)
+        return nothing, nothing
+    found = stats.bootstrap(
+        samples,
+        statistic,
+        n_resamples=RESAMPLES,
+        confidence_level=LEVEL,
+        method="percentile",
+        axis=-1,
+        vectorized=True,
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    return np.asarray(found.low), np.asarray(found.high)

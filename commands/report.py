@@ -1,0 +1,77 @@
+"""`main.py report`: compares the runs of a log tree, or of two."""
+
+import argparse
+from pathlib import Path
+
+from commands.reports import page
+from commands.reports.arms import arms_of
+from commands.reports.figures import pictures
+from commands.reports.records import Tree, read_tree
+from commands.reports.results import tables
+from utils.errors import UserError
+from utils.files import replace_folder
+from utils.log import say, table
+
+
+def run(args: argparse.Namespace) -> int:
+    folders = args.logdirs
+    check(folders)
+    named = tree_names(folders)
+    out = (args.out or default_out(folders, named)).resolve()
+    check_out(out)
+    trees = [read_tree(folder, name) for folder, name in zip(folders, named, strict=True)]
+    arms = [arm for tree in trees for arm in arms_of(tree)]
+    tell(trees)
+    found = tables(arms, named)
+    for each in found:
+        table(each.title, each.columns, each.cells(), texts=each.texts)
+    drawn = pictures(arms, found)
+    replace_folder(out, lambda part: page.write(part, trees, arms, found, drawn))
+    say(f"wrote {out / page.PAGE}")
+    return 0
+
+
+def check(folders: list[Path]) -> None:
+    """UserError for what cannot be compared."""
+    if len(folders) > 2:
+        raise UserError(f"{len(folders)} folders: give one, or two to compare")
+    places = [folder.resolve() for folder in folders]
+    for one, other in (places, places[::-1]) if len(places) == 2 else ():
+        if one == other or one in other.parents:
+            raise UserError(f"{other} lies in {one}: two trees must lie apart")
+
+
+def tree_names(folders: list[Path]) -> list[str]:
+    """The folders' own names, with as much of their paths as tells them apart."""
+    parts = [folder.resolve().parts for folder in folders]
+    for length in range(1, max(map(len, parts)) + 1):
+        names = ["/".join(each[-length:]) for each in parts]
+        if len(set(names)) == len(names):
+            break
+    return names
+
+
+def default_out(folders: list[Path], names: list[str]) -> Path:
+    if len(folders) == 1:
+        return Path(folders[0]) / "report"
+    return Path(folders[0]) / f"report-against-{names[1].replace('/', '-')}"
+
+
+def check_out(out: Path) -> None:
+    """UserError if a report would replace something else."""
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise UserError(f"--out: {out} is no folder")
+    other = {path.name for path in out.iterdir()} - page.FILES
+    if other:
+        raise UserError(
+            f"--out: {out} holds {min(other)}, which is no part of a report; give another folder"
+        )
+
+
+def tell(trees: list[Tree]) -> None:
+    for place, why in page.told(trees, "left_out"):
+        say(f"left out: {place}: {why}")
+    for place, what in page.told(trees, "notes"):
+        say(f"noted: {place}: {what}")

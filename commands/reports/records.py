@@ -1,0 +1,303 @@
+"""What a log tree holds: its runs, evaluations of its teachers, and what is left out, and why."""
+
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from algos.selection import WINDOW
+from commands.config import base_settings
+from commands.runs import BESIDE_SETTINGS
+from utils import statistics
+from utils.errors import UserError
+from utils.log import read_lines
+from utils.run_files import CHECKPOINT, CONFIG, METRICS, MODEL, OWNER, VERDICT, check_format
+from utils.statistics import Estimate, Values
+
+EVALUATION = "eval.json"
+SIGNS = {METRICS, CHECKPOINT, MODEL, VERDICT, OWNER}
+"""Files that say that a folder was to be a run."""
+COLUMNS = {
+    "steps": "Train/Steps",
+    "seconds": "Speed/Seconds",
+    "success": "Test/Success Rate",
+    "return": "Test/Return",
+}
+"""What is read of an evaluation while training -> its name in metrics.jsonl."""
+BESIDE_THE_POINT = (
+    *("seed", "device", "threads", "save_interval"),
+    *("answers", "llm_url", "llm_workers"),
+)
+"""Settings in which runs that are compared may differ: where and how they ran."""
+PATHS = ("option_dir", "warm_start")
+"""Settings of which only counts whether they are given."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an actor did: means over its episodes, with their intervals; `source` says where that
+    stands."""
+
+    episodes: int
+    success: Estimate
+    returns: Estimate
+    source: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run, up to where it is. `evaluations` holds what `COLUMNS` names, each (evaluations,);
+    `teacher` is what the run says of its teacher alone."""
+
+    folder: Path
+    name: str
+    task: str
+    method: str
+    seed: int
+    settings: Mapping[str, Any]
+    commit: str
+    iterations: int
+    planned: int
+    steps: float
+    seconds: float
+    evaluations: Mapping[str, Values]
+    final: Outcome
+    teacher: Outcome | None
+
+    @property
+    def finished(self) -> bool:
+        return self.iterations >= self.planned
+
+    def held(self, threshold: float) -> tuple[float, float]:
+        """The steps and seconds of training at which the last five evaluations together first had
+        that success; infinite if they never had."""
+        success = self.evaluations["success"]
+        if len(success) >= WINDOW:
+            means = np.lib.stride_tricks.sliding_window_view(success, WINDOW).mean(1)
+            # Sums of decimal fractions: 0.8 may be 0.7999….
+            for place in np.flatnonzero(means >= threshold - 1e-9):
+                last = place + WINDOW - 1
+                steps, seconds = (self.evaluations[name][last] for name in ("steps", "seconds"))
+                return float(steps), float(seconds)
+        return math.inf, math.inf
+
+
+@dataclass(frozen=True)
+class TeacherRecord:
+    """An evaluation of a teacher alone, the task's folder that it lies in, and what it is of."""
+
+    place: Path
+    task: str
+    option: str | None
+    hard: bool
+    llm: str | None
+    outcome: Outcome
+
+
+@dataclass
+class Tree:
+    """The runs below a folder; of what is `left_out`, and of what is noted about runs that are
+    not, the place and a sentence."""
+
+    name: str
+    folder: Path
+    runs: list[Run] = field(default_factory=list)
+    teachers: list[TeacherRecord] = field(default_factory=list)
+    left_out: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[tuple[str, str]] = field(default_factory=list)
+
+
+def read_tree(folder: Path, name: str) -> Tree:
+    """All that lies below a folder; UserError if that is no run at all."""
+    if not folder.is_dir():
+        raise UserError(f"{folder}: there is no such folder")
+    tree = Tree(name, folder)
+    for place, files, is_leaf in walk(folder):
+        where = str(place.relative_to(folder))
+        try:
+            if CONFIG in files:
+                tree.runs.append(read_run(place, where, tree.notes))
+            elif EVALUATION in files:
+                if teacher := read_teacher(place):
+                    tree.teachers.append(teacher)
+            elif SIGNS & files:
+                tree.left_out.append((where, f"there is no {CONFIG} in it"))
+            elif is_leaf and not files:
+                tree.left_out.append((where, "it is empty"))
+        except UserError as error:
+            tree.left_out.append((where, str(error)))
+    if not tree.runs:
+        found = f"; left out: {'; '.join(': '.join(each) for each in tree.left_out)}"
+        raise UserError(
+            f"{folder} holds no run to report on, as <method>/<task>/<run>"
+            + (found if tree.left_out else "")
+        )
+    return tree
+
+
+def walk(folder: Path) -> Iterator[tuple[Path, set[str], bool]]:
+    """Folders in order, with their files and whether they hold no folder; none inside runs, none
+    hidden."""
+    for place, folders, files in os.walk(folder):
+        folders[:] = [] if CONFIG in files else sorted(n for n in folders if n[0] != ".")
+        yield Path(place), set(files), not folders
+
+
+def read_run(folder: Path, name: str, notes: list[tuple[str, str]]) -> Run:
+    """A run, and what there is to note about it; UserError if there is nothing to show."""
+    config = read_json(folder / CONFIG)
+    check_format(folder / CONFIG, config)
+    try:
+        settings = comparable(config)
+        method, task = str(config["policy"]["name"]), str(config["task"]["name"])
+        seed, planned = int(config["seed"]), int(config["n_itr"])
+        number_of_tests = int(config["num_eval"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{CONFIG} does not hold the settings of a run") from error
+    rows = read_metrics(folder / METRICS, name, notes)
+    if not rows:
+        raise UserError("it has no iteration yet")
+    done = int(rows[-1]["iteration"])
+    tests = [row for row in rows if all(has(row, column) for column in COLUMNS.values())]
+    evaluations = {key: np.array([t[column] for t in tests]) for key, column in COLUMNS.items()}
+    verdict = read_json(folder / VERDICT) if (folder / VERDICT).exists() else {}
+    final = final_outcome(folder, done, verdict, name, notes)
+    if not final and not tests:
+        raise UserError("it has no evaluation yet")
+    if done < planned:
+        notes.append((name, f"unfinished: {done} of {planned} iterations"))
+    origin = config.get("provenance")
+    return Run(
+        folder=folder,
+        name=name,
+        task=task,
+        method=method,
+        seed=seed,
+        settings=settings,
+        commit=str(origin.get("git_commit") or "") if isinstance(origin, dict) else "",
+        iterations=done,
+        planned=planned,
+        steps=float(rows[-1].get(COLUMNS["steps"]) or math.nan),
+        seconds=float(rows[-1].get(COLUMNS["seconds"]) or math.nan),
+        evaluations=evaluations,
+        final=final or last_tests(evaluations, number_of_tests),
+        teacher=outcome(verdict.get("teacher"), VERDICT),
+    )
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """UserError if it cannot be read, or holds no names and values."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"cannot read {path.name}: {error}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"cannot read {path.name}: it must hold names and values")
+    return content
+
+
+def read_metrics(path: Path, name: str, notes: list[tuple[str, str]]) -> list[dict[str, Any]]:
+    """The iterations that can be read."""
+    if not path.exists():
+        raise UserError(f"there is no {METRICS} in it")
+    try:
+        rows = read_lines(path)
+        lines = len([line for line in path.read_text(encoding="utf-8").splitlines() if line])
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read {METRICS}: {error}") from error
+    rows = [row for row in rows if has(row, "iteration")]
+    if torn := lines - len(rows):
+        notes.append((name, f"{torn} of {lines} lines of {METRICS} cannot be read"))
+    return rows
+
+
+def has(row: Mapping[str, Any], name: str) -> bool:
+    value = row.get(name)
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def comparable(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings in which runs of one method and task may differ; those that a run is too old to
+    have are the defaults."""
+    settings = {**base_settings(), **config}
+    task = settings.pop("task")
+    for name in (*BESIDE_SETTINGS, *BESIDE_THE_POINT, "policy"):
+        settings.pop(name, None)
+    settings |= {name: bool(settings.get(name)) for name in PATHS}
+    # A task's own defaults stand among the settings.
+    parts = {
+        f"task {name}": part for name, part in task.items() if name not in ("name", "settings")
+    }
+    return settings | parts
+
+
+def final_outcome(
+    folder: Path,
+    done: int,
+    verdict: Mapping[str, Any],
+    name: str,
+    notes: list[tuple[str, str]],
+) -> Outcome | None:
+    """How the run's last model does: in its evaluation of the most episodes, or else in the
+    verdict."""
+    found = []
+    for path in sorted(folder.glob(f"*/{EVALUATION}")):
+        source = f"{path.parent.name}/{EVALUATION}"
+        try:
+            content = read_json(path)
+        except UserError as error:
+            notes.append((name, f"{source} is passed over: {error}"))
+            continue
+        of_last = content.get("model") == MODEL and content.get("iteration") == done
+        if of_last and not content.get("deterministic"):
+            found.append(outcome(content, source))
+    known = [each for each in found if each]
+    if not known:
+        return outcome(verdict.get("last"), VERDICT)
+    return max(known, key=lambda each: each.episodes)
+
+
+def outcome(content: Any, source: str) -> Outcome | None:
+    """What `Evaluation.to_dict` wrote; None if there is none."""
+    with suppress(KeyError, TypeError, ValueError):
+        success, returns = (estimate(content[name]) for name in ("success", "return"))
+        return Outcome(len(content["episodes"]), success, returns, source)
+    return None
+
+
+def estimate(numbers: Mapping[str, float | None]) -> Estimate:
+    """A mean with its interval, in which null stands for what is no number."""
+    found = (numbers[part] for part in ("mean", "low", "high"))
+    return Estimate(*(math.nan if number is None else float(number) for number in found))
+
+
+def last_tests(evaluations: Mapping[str, Values], episodes: int) -> Outcome:
+    """How a run did that has no other evaluation: in its last five while training, together."""
+    success, returns = (evaluations[name][-WINDOW:] for name in ("success", "return"))
+    total = len(success) * episodes
+    share, interval = statistics.share_of(round(float(success.sum()) * episodes), total)
+    source = f"the last {len(success)} of {METRICS}"
+    return Outcome(total, Estimate(share, *interval), Estimate(float(returns.mean())), source)
+
+
+def read_teacher(folder: Path) -> TeacherRecord | None:
+    """A teacher's evaluation; None if that is another actor's, or of its likeliest actions."""
+    content = read_json(folder / EVALUATION)
+    found = outcome(content, f"{folder.parent.name}/{folder.name}/{EVALUATION}")
+    if content.get("actor") != "teacher" or content.get("deterministic") or not found:
+        return None
+    llm = content.get("llm")
+    return TeacherRecord(
+        folder.parent.parent,
+        str(content.get("task")),
+        content.get("train_option"),
+        bool(content.get("hard")),
+        str(llm.get("name")) if isinstance(llm, dict) else None,
+        found,
+    )
