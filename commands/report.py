@@ -12,6 +12,9 @@ from utils.errors import UserError
 from utils.files import replace_folder
 from utils.log import say, table
 
+SHOWN = {1: ("final", "thresholds"), 2: ("trees",)}
+"""Number of trees -> the tables that the terminal shows, too."""
+
 
 def run(args: argparse.Namespace) -> int:
     folders = args.logdirs
@@ -21,10 +24,13 @@ def run(args: argparse.Namespace) -> int:
     check_out(out)
     trees = [read_tree(folder, name) for folder, name in zip(folders, named, strict=True)]
     arms = [arm for tree in trees for arm in arms_of(tree)]
+    # Those of two trees beside each other; what is the same stays in order.
+    arms.sort(key=lambda arm: (arm.task, arm.method))
     tell(trees)
     found = tables(arms, named)
     for each in found:
-        table(each.title, each.columns, each.cells(), texts=each.texts)
+        if each.name in SHOWN[len(trees)]:
+            table(each.title, each.columns, each.cells(), texts=each.texts)
     drawn = pictures(arms, found)
     replace_folder(out, lambda part: page.write(part, trees, arms, found, drawn))
     say(f"wrote {out / page.PAGE}")

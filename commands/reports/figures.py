@@ -1,17 +1,23 @@
 """The figures of a report: curves over steps and time, and intervals side by side."""
 
 import re
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
-from typing import Any
+from itertools import product
+from typing import Any, NamedTuple
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, MaxNLocator, StrMethodFormatter
 
 from commands.reports.arms import Arm
 from commands.reports.results import (
+    ALL_TASKS,
     MEASURES,
     Curve,
     Number,
@@ -44,6 +50,8 @@ STYLE: Any = {
 AXES = {"steps": "environment steps", "seconds": "seconds of training"}
 LEGEND_LINE = 0.19
 """Inches."""
+WIDTH = 66
+"""Letters of a small label across a figure."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +92,10 @@ def pictures(arms: list[Arm], tables: list[Table]) -> list[Picture]:
     by_name = {table.name: table for table in tables}
     if "improvement" in by_name:
         found.append(chances(by_name["improvement"]))
+    if "ablations" in by_name:
+        found += [gains(by_name["ablations"], measure) for measure in MEASURES]
     if "trees" in by_name:
-        found += [gains(by_name["trees"], measure) for measure in MEASURES]
+        found += [tree_gains(by_name["trees"], measure) for measure in MEASURES]
     for main in arms:
         place = (main.tree, main.task, main.method)
         shown = [arm for arm in arms if (arm.tree, arm.task, arm.method) == place]
@@ -129,105 +139,138 @@ def curves(
 ) -> list[Picture]:
     """Success and return over steps and over time, with a band where there are several runs."""
     found = []
-    for axis in axes:
-        for measure in MEASURES:
-            lines = [(arm, line) for arm in arms if (line := curve(arm, axis, measure))]
-            if not lines:
-                continue
-
-            def draw(
-                place: Axes,
-                lines: list[tuple[Arm, Curve]] = lines,
-                axis: str = axis,
-                measure: str = measure,
-            ) -> None:
-                for arm, line in lines:
-                    draw_curve(place, arm, line, look[arm.tree, arm.label], several)
-                teacher = next((arm.teacher for arm in arms if arm.teacher), None)
-                if teacher:
-                    level, label = part(teacher, measure).value, "the teacher alone"
-                    place.axhline(level, color=INK, linewidth=1, linestyle=":", label=label)
-                place.set(xlabel=AXES[axis], ylabel=f"evaluation {measure}", title=title)
-                place.set_xlim(left=0)
-                place.set_ylim(*((-0.03, 1.03) if measure == "success" else (None, None)))
-                place.xaxis.set_major_formatter(matplotlib.ticker.EngFormatter(sep=" "))
-                place.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5))
-
-            text = f"{title}: evaluation {measure} over {AXES[axis]}"
-            picture_name = f"{name}-{measure}-{axis}"
-            found.append(picture(picture_name, section, text, draw, 2.5, len(lines) + 1))
+    for axis, measure in product(axes, MEASURES):
+        lines = {
+            label_of(arm, several): (line, look[arm.tree, arm.label])
+            for arm in arms
+            if (line := curve(arm, axis, measure))
+        }
+        if not lines:
+            continue
+        if teacher := next((arm.teacher for arm in arms if arm.teacher), None):
+            level = part(teacher, measure).value
+            ends = np.array([0, max(line.x[-1] for line, _ in lines.values())])
+            flat = np.full(2, level)
+            alone = Curve(ends, flat, flat, flat, np.ones(2))
+            lines["the teacher alone"] = alone, {"color": INK, "linestyle": ":"}
+        text = f"{title}: evaluation {measure} over {AXES[axis]}"
+        place = f"{name}-{measure}-{axis}"
+        draw = partial(draw_curves, title, axis, measure, lines)
+        count = sum(label.count("\n") + 1 for label in lines)
+        found.append(picture(place, section, text, draw, 2.5, count))
     return found
 
 
-def draw_curve(place: Axes, arm: Arm, line: Curve, style: dict[str, Any], several: bool) -> None:
-    count = len(arm.runs)
-    label = f"{arm.label}{f', {arm.tree}' if several else ''} ({count} run{'s'[: count > 1]})"
-    marker = "o" if line.x[0] == line.x[-1] else ""
-    place.plot(line.x, line.middle, label=label, linewidth=1.6, marker=marker, **style)
-    place.fill_between(line.x, line.low, line.high, color=style["color"], alpha=0.18, linewidth=0)
+def label_of(arm: Arm, several: bool) -> str:
+    count = f"{len(arm.runs)} run{'s' if len(arm.runs) > 1 else ''}"
+    if unfinished := sum(not run.finished for run in arm.runs):
+        count += f", {unfinished} unfinished"
+    tree = f", {arm.tree}" if several else ""
+    return folded(f"{arm.label}{tree} ({count})", WIDTH - 10)
+
+
+def folded(text: str, width: int) -> str:
+    return textwrap.fill(text, width, break_on_hyphens=False)
+
+
+def draw_curves(
+    title: str,
+    axis: str,
+    measure: str,
+    lines: dict[str, tuple[Curve, dict[str, Any]]],
+    place: Axes,
+) -> None:
+    for label, (line, style) in lines.items():
+        marker = "o" if line.x[0] == line.x[-1] else ""
+        place.plot(line.x, line.middle, label=label, linewidth=1.6, marker=marker, **style)
+        color = style["color"]
+        place.fill_between(line.x, line.low, line.high, color=color, alpha=0.18, linewidth=0)
+    place.set(xlabel=AXES[axis], ylabel=f"evaluation {measure}", title=title)
+    place.set_xlim(left=0)
+    if measure == "success":
+        place.set_ylim(-0.03, 1.03)
+    place.xaxis.set_major_locator(MaxNLocator(5))
+    place.xaxis.set_major_formatter(
+        EngFormatter(sep=" ") if axis == "steps" else StrMethodFormatter("{x:,.0f}")
+    )
+
+
+class Row(NamedTuple):
+    label: str
+    number: Number
+    color: str = COLORS[0]
+    mark: str = "o"
 
 
 def final_intervals(arms: list[Arm], measure: str, look: Looks, several: bool) -> Picture:
-    rows: list[tuple[str, Number, str, str]] = []
+    """Of the commonest arms and their teachers."""
+    rows = []
     for task in dict.fromkeys(arm.task for arm in arms):
-        shown = [arm for arm in arms if arm.task == task]
+        shown = [arm for arm in arms if arm.task == task and not arm.change]
         for arm in shown:
-            name = f"{task}: {arm.label}" + (f", {arm.tree}" if several else "")
-            mark = "o" if not several or arm.tree == arms[0].tree else "s"
-            color = look[arm.tree, arm.label]["color"]
-            rows.append((name, final(arm, measure), color, mark))
+            label = f"{task}: {arm.label}" + (f", {arm.tree}" if several else "")
+            mark = "o" if arm.tree == arms[0].tree else "s"
+            rows.append(Row(label, final(arm, measure), look[arm.tree, arm.label]["color"], mark))
         teacher = next((arm.teacher for arm in shown if arm.teacher), None)
         if teacher:
             number = Number(part(teacher, measure), measure, "episodes")
-            rows.append((f"{task}: the teacher alone", number, INK, "D"))
-    text = f"Final {measure} of each arm, with 95% intervals"
-    return forest(f"final-{measure}", "final", text, f"final {measure}", rows, None)
+            rows.append(Row(f"{task}: the teacher alone", number, INK, "D"))
+    text = f"Final {measure} of each method, with 95% intervals"
+    return forest(f"final-{measure}", "final", text, f"final {measure}", rows)
 
 
 def chances(table: Table) -> Picture:
     """Over all tasks where there are several, and otherwise of the single ones."""
-    name = "P, return"
-    wide = [line for line in table.lines if line.names["task"] == "all tasks"]
+    lines = [line for line in table.lines if line.names["task"] == ALL_TASKS] or table.lines
     rows = []
-    for line in wide or table.lines:
-        names = line.names
-        label = f"{names['arm']} > {names['better than']}"
-        label = f"{names['tree']}: {label}" if "tree" in names else label
-        label = label if wide else f"{names['task']}: {label}"
-        rows.append((label, line.numbers[name], COLORS[0], "o"))
+    for line in lines:
+        place = [line.names[name] for name in ("tree", "task") if name in line.names]
+        label = f"{', '.join(place)}: {line.names['arm']} above {line.names['better than']}"
+        rows.append(Row(label, line.numbers["P, return"]))
     text = "Probability that a run of one method has a higher return than a run of another"
-    return forest("improvement", "improvement", text, "probability (return)", rows, 0.5)
+    return forest("improvement", "improvement", text, "probability", rows, 0.5)
 
 
 def gains(table: Table, measure: str) -> Picture:
-    lines = [line for line in table.lines if line.names["measure"] == measure]
+    rows = []
+    for line in table.lines:
+        place = [line.names[name] for name in ("tree", "task") if name in line.names]
+        label = f"{', '.join(place)}: {line.names['arm']}"
+        rows.append(Row(label, line.numbers[f"{measure}, difference"]))
+    text = f"Final {measure} of an arm less the commonest's, with 95% intervals"
+    return forest(f"ablations-{measure}", "ablations", text, f"{measure}, difference", rows, 0)
+
+
+def tree_gains(table: Table, measure: str) -> Picture:
     title = next(name for name in table.lines[0].numbers if " less " in name)
     rows = [
-        (f"{line.names['task']}: {line.names['arm']}", line.numbers[title], COLORS[0], "o")
-        for line in lines
+        Row(f"{line.names['task']}: {line.names['arm']}", line.numbers[title])
+        for line in table.lines
+        if line.names["measure"] == measure
     ]
-    text = f"Final {measure}: {title}, with 95% intervals"
+    text = f"Final {measure}, {title}, with 95% intervals"
     return forest(f"trees-{measure}", "trees", text, f"{measure}: {title}", rows, 0)
 
 
 def forest(
-    name: str,
-    section: str,
-    text: str,
-    axis: str,
-    rows: list[tuple[str, Number, str, str]],
-    neutral: float | None,
+    name: str, section: str, text: str, axis: str, rows: list[Row], neutral: float | None = None
 ) -> Picture:
     """Numbers below each other, each with its name above and its interval as a line."""
+    # A number with its interval stays in one line.
+    numbers = [row.number.text().replace(" ", "\u00a0") for row in rows]
+    labels = [
+        folded(f"{row.label}: {number}", WIDTH) for row, number in zip(rows, numbers, strict=True)
+    ]
+    heights = np.cumsum([1 + 0.45 * label.count("\n") for label in labels])
 
     def draw(place: Axes) -> None:
-        for height, (label, number, color, mark) in enumerate(rows):
+        for height, label, (_, number, color, mark) in zip(heights, labels, rows, strict=True):
             value, low, high = number.estimate
             if number.has_interval:
                 place.plot([low, high], [height, height], color=color, linewidth=2)
             place.plot(value, height, mark, color=color, markersize=5)
             place.annotate(
-                f"{label}  {number.text()}",
+                label,
                 (0, height),
                 xytext=(0, 5),
                 xycoords=("axes fraction", "data"),
@@ -237,13 +280,10 @@ def forest(
         if neutral is not None:
             place.axvline(neutral, color=INK, linewidth=1, linestyle=":")
         place.set(xlabel=axis, yticks=[])
-        place.set_ylim(len(rows) - 0.5, -0.9)
-        place.grid(visible=False, axis="y")
+        place.set_ylim(heights[-1] + 0.5, -0.1)
         place.spines["left"].set_visible(False)
-        if name.startswith(("final", "improvement")):
-            place.set_xlim(left=min(0, place.get_xlim()[0]), right=max(1, place.get_xlim()[1]))
 
-    return picture(name, section, text, draw, 0.5 + 0.36 * len(rows), 0)
+    return picture(name, section, text, draw, 0.5 + 0.36 * float(heights[-1]), 0)
 
 
 def picture(

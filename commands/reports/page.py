@@ -33,7 +33,8 @@ DARK = ("#56a9e0", "#f08a4b", "#3dbd95", "#e089bf", "#cfa63a", "#9fa3f2", "#a4ab
 """The figures' colours on a dark page."""
 CURVES_NOTE = (
     "Evaluations while training: the interquartile mean over runs, interpolated between "
-    "evaluations, as far as all finished runs go; the band is its 95% interval."
+    "evaluations; the band is its 95% interval. A run that has ended keeps its last value up to "
+    "the end of the longest; an unfinished one takes part as far as it goes."
 )
 
 
@@ -69,7 +70,7 @@ def write(
 
 
 def arrange(tables: list[Table], drawn: list[Picture]) -> list[Section]:
-    """The curves first, then each table below the figures that belong to it."""
+    """The curves, behind what compares two trees, and each table with its figures."""
 
     def of(name: str) -> list[Picture]:
         return [picture for picture in drawn if picture.section == name]
@@ -78,7 +79,9 @@ def arrange(tables: list[Table], drawn: list[Picture]) -> list[Section]:
         Section(table.name, table.title, table.note, table, of(table.name)) for table in tables
     ]
     if of("curves"):
-        found.insert(0, Section("curves", "Learning curves", CURVES_NOTE, None, of("curves")))
+        place = sum(table.name == "trees" for table in tables)
+        drawing = Section("curves", "Learning curves", CURVES_NOTE, None, of("curves"))
+        found.insert(place, drawing)
     return found
 
 

@@ -50,6 +50,8 @@ def written(value: float, kind: str) -> str:
         return f"{value:,.0f} s"
     if kind == "step difference":
         return f"{value / 1e3:+.1f} k"
+    # No minus before a 0.
+    value = round(value, 3) + 0.0
     return f"{value:+.3f}" if kind == "difference" else f"{value:.3f}"
 
 
@@ -265,7 +267,8 @@ def method_table(arms: list[Arm], several: bool) -> Table:
     note = (
         "The probability that a run of the one method does better than a run of the other, ties "
         "counting half; over all tasks the mean over tasks. In steps, fewer are better, and a run "
-        "that never held the success comes last."
+        "that never held the success comes last. Where all runs of one lie above all of the other, "
+        "the interval is a point: that says that the runs do not overlap, not that more would not."
     )
     return Table("improvement", "Probability of improvement between methods", note, lines)
 
@@ -326,10 +329,15 @@ def tree_table(arms: list[Arm], one: str, other: str) -> Table:
                 f"P({one} better)": improvement(measure, [arm], [twin]),
             }
             lines.append(Line(names, sides | compared))
+    paired = {(line.names["task"], line.names["arm"]) for line in lines}
+    alone = [a for a in arms if (a.task, a.label) not in paired]
     note = (
         f"Arms of the same name in both trees: {one} less {other}, and the probability that a run "
         f"of {one} does better than one of {other}, ties counting half. In steps, fewer are better."
     )
+    if alone:
+        note += " In one of them alone: "
+        note += "; ".join(f"{arm.task}, {arm.label} ({arm.tree})" for arm in alone) + "."
     return Table("trees", f"{one} against {other}", note, lines)
 
 
@@ -342,8 +350,9 @@ def reached(arm: Arm, measure: str) -> Number:
 
 
 def curve(arm: Arm, axis: str, measure: str) -> Curve | None:
-    """An arm's measure over steps or seconds. It goes as far as all of its finished runs do, and
-    an unfinished one takes part as far as it goes; None if none was evaluated while training."""
+    """An arm's measure over steps or seconds; None if none of its runs was evaluated while
+    training. It goes as far as the longest run. A finished one keeps its last value from its end
+    on, an unfinished one takes part as far as it goes."""
     lines = [
         (run.evaluations[axis], run.evaluations[measure], run.finished)
         for run in arm.runs
@@ -351,11 +360,9 @@ def curve(arm: Arm, axis: str, measure: str) -> Curve | None:
     ]
     if not lines:
         return None
-    ends = [x[-1] for x, _, finished in lines if finished]
-    end = min(ends) if ends else max(x[-1] for x, *_ in lines)
-    lines = [line for line in lines if line[0][0] <= end]
-    grid = np.linspace(max(x[0] for x, *_ in lines), end, POINTS)
-    known = np.array([np.interp(grid, x, y, right=math.nan) for x, y, _ in lines]).T
+    grid = np.linspace(max(x[0] for x, *_ in lines), max(x[-1] for x, *_ in lines), POINTS)
+    kept = [np.interp(grid, x, y, right=None if end else math.nan) for x, y, end in lines]
+    known = np.array(kept).T
     runs = np.isfinite(known).sum(1)
     columns = [grid, *np.full((3, POINTS), math.nan), runs]
     for there in segments(np.isfinite(known)):
