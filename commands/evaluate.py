@@ -16,7 +16,7 @@ from commands.build import Parts, check_network
 from commands.config import Config, make_config
 from commands.flags import check_flags
 from commands.networks import make_encoder
-from commands.provenance import provenance
+from commands.provenance import digest, provenance
 from commands.settings import check_llm_is_named, fresh_settings, given_settings, resolve
 from utils import seeding
 from utils.devices import choose_device, prepare
@@ -123,6 +123,10 @@ def evaluate_with(
         **(model or {}),
         "deterministic": args.deterministic,
         "hard": config.hard,
+        "options": config.options,
+        "navigate_noise": config.navigate_noise,
+        "pick_noise": config.pick_noise,
+        "plans": digest(config.task.plans),
         "seed": config.seed,
         "llm": config.llm and {"name": config.llm, "model": config.llm_model, **counts},
         **outcome.to_dict(),

@@ -1,5 +1,7 @@
 """Where a run or a figure comes from."""
 
+import hashlib
+import json
 import platform
 import subprocess
 import sys
@@ -20,6 +22,12 @@ def provenance() -> dict[str, Any]:
         except PackageNotFoundError:
             versions[package] = "not installed"
     return {"command": ["main.py", *sys.argv[1:]], "git_commit": git_commit(), "versions": versions}
+
+
+def digest(content: Any) -> str:
+    """Letters that tell what a file may hold apart from other such content."""
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def git_commit() -> str | None:

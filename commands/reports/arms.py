@@ -1,6 +1,5 @@
 """Arms: the runs of one tree, method and task that differ in nothing but their seed."""
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -10,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from commands.config import Config
-from commands.flags import as_typed
-from commands.reports.records import Outcome, Run, TeacherRecord, Tree
+from commands.flags import OWN_FLAGS, as_typed
+from commands.provenance import digest
+from commands.reports.records import PATHS, Outcome, Run, TeacherRecord, Tree
 from utils.statistics import Values
 
 
@@ -104,9 +104,11 @@ def differences(settings: Mapping[str, Any], others: Mapping[str, Any]) -> list[
 
 
 def typed(name: str, value: Any) -> str:
+    if name in PATHS:
+        return f"{'with' if value else 'without'} {OWN_FLAGS.get(name, f'--{name}')}"
     if name not in Config.model_fields:
         # A part of a task: too much to be said, but not to be told apart.
-        return f"{name} {hashlib.sha256(_text(value).encode()).hexdigest()[:6]}"
+        return f"{name} {digest(value)[:6]}"
     return f"--{name} unset" if value is None else as_typed(name, value)
 
 
@@ -114,13 +116,15 @@ def known_teacher(runs: list[Run], teachers: list[TeacherRecord]) -> Outcome | N
     """Of the evaluations of the arm's teacher the one of the most episodes: those of the tree,
     beside the runs before others, then those of the runs' verdicts."""
     first = runs[0]
-    wanted = [first.settings.get(name) for name in ("train_option", "hard", "llm")]
-    beside = [
-        (teacher.outcome, teacher.place != first.folder.parent)
+    wanted = first.settings
+    fitting = [
+        teacher
         for teacher in teachers
-        if teacher.task == first.task and [teacher.option, teacher.hard, teacher.llm] == wanted
+        if teacher.task == first.task
+        and all(wanted.get(name) == value for name, value in teacher.traits.items())
     ]
-    found = [each for each, _ in sorted(beside, key=lambda pair: pair[1])]
+    fitting.sort(key=lambda teacher: teacher.place != first.folder.parent)
+    found = [teacher.outcome for teacher in fitting]
     found += [run.teacher for run in runs if run.teacher]
     return max(found, key=lambda each: each.episodes, default=None)
 

@@ -1,10 +1,8 @@
 """What a log tree holds: its runs, evaluations of its teachers, and what is left out, and why."""
 
-import json
 import math
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,14 +11,23 @@ import numpy as np
 
 from algos.selection import WINDOW
 from commands.config import base_settings
+from commands.provenance import digest
+from commands.reports.evaluations import (
+    EVALUATION,
+    Outcome,
+    TeacherRecord,
+    final_outcome,
+    last_tests,
+    outcome,
+    read_json,
+    read_teacher,
+)
 from commands.runs import BESIDE_SETTINGS
-from utils import statistics
 from utils.errors import UserError
 from utils.log import read_lines
 from utils.run_files import CHECKPOINT, CONFIG, METRICS, MODEL, OWNER, VERDICT, check_format
-from utils.statistics import Estimate, Values
+from utils.statistics import Values
 
-EVALUATION = "eval.json"
 SIGNS = {METRICS, CHECKPOINT, MODEL, VERDICT, OWNER}
 """Files that say that a folder was to be a run."""
 COLUMNS = {
@@ -37,17 +44,6 @@ BESIDE_THE_POINT = (
 """Settings in which runs that are compared may differ: where and how they ran."""
 PATHS = ("option_dir", "warm_start")
 """Settings of which only counts whether they are given."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How an actor did: means over its episodes, with their intervals; `source` says where that
-    stands."""
-
-    episodes: int
-    success: Estimate
-    returns: Estimate
-    source: str
 
 
 @dataclass(frozen=True)
@@ -86,18 +82,6 @@ class Run:
                 steps, seconds = (self.evaluations[name][last] for name in ("steps", "seconds"))
                 return float(steps), float(seconds)
         return math.inf, math.inf
-
-
-@dataclass(frozen=True)
-class TeacherRecord:
-    """An evaluation of a teacher alone, the task's folder that it lies in, and what it is of."""
-
-    place: Path
-    task: str
-    option: str | None
-    hard: bool
-    llm: str | None
-    outcome: Outcome
 
 
 @dataclass
@@ -191,17 +175,6 @@ def read_run(folder: Path, name: str, notes: list[tuple[str, str]]) -> Run:
     )
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """UserError if it cannot be read, or holds no names and values."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"cannot read {path.name}: {error}") from error
-    if not isinstance(content, dict):
-        raise UserError(f"cannot read {path.name}: it must hold names and values")
-    return content
-
-
 def read_metrics(path: Path, name: str, notes: list[tuple[str, str]]) -> list[dict[str, Any]]:
     """The iterations that can be read."""
     if not path.exists():
@@ -231,73 +204,6 @@ def comparable(config: Mapping[str, Any]) -> dict[str, Any]:
         settings.pop(name, None)
     settings |= {name: bool(settings.get(name)) for name in PATHS}
     # A task's own defaults stand among the settings.
-    parts = {
-        f"task {name}": part for name, part in task.items() if name not in ("name", "settings")
-    }
+    parts = {name: part for name, part in task.items() if name not in ("name", "settings")}
+    parts["plans"] = digest(parts.get("plans"))
     return settings | parts
-
-
-def final_outcome(
-    folder: Path,
-    done: int,
-    verdict: Mapping[str, Any],
-    name: str,
-    notes: list[tuple[str, str]],
-) -> Outcome | None:
-    """How the run's last model does: in its evaluation of the most episodes, or else in the
-    verdict."""
-    found = []
-    for path in sorted(folder.glob(f"*/{EVALUATION}")):
-        source = f"{path.parent.name}/{EVALUATION}"
-        try:
-            content = read_json(path)
-        except UserError as error:
-            notes.append((name, f"{source} is passed over: {error}"))
-            continue
-        of_last = content.get("model") == MODEL and content.get("iteration") == done
-        if of_last and not content.get("deterministic"):
-            found.append(outcome(content, source))
-    known = [each for each in found if each]
-    if not known:
-        return outcome(verdict.get("last"), VERDICT)
-    return max(known, key=lambda each: each.episodes)
-
-
-def outcome(content: Any, source: str) -> Outcome | None:
-    """What `Evaluation.to_dict` wrote; None if there is none."""
-    with suppress(KeyError, TypeError, ValueError):
-        success, returns = (estimate(content[name]) for name in ("success", "return"))
-        return Outcome(len(content["episodes"]), success, returns, source)
-    return None
-
-
-def estimate(numbers: Mapping[str, float | None]) -> Estimate:
-    """A mean with its interval, in which null stands for what is no number."""
-    found = (numbers[part] for part in ("mean", "low", "high"))
-    return Estimate(*(math.nan if number is None else float(number) for number in found))
-
-
-def last_tests(evaluations: Mapping[str, Values], episodes: int) -> Outcome:
-    """How a run did that has no other evaluation: in its last five while training, together."""
-    success, returns = (evaluations[name][-WINDOW:] for name in ("success", "return"))
-    total = len(success) * episodes
-    share, interval = statistics.share_of(round(float(success.sum()) * episodes), total)
-    source = f"the last {len(success)} of {METRICS}"
-    return Outcome(total, Estimate(share, *interval), Estimate(float(returns.mean())), source)
-
-
-def read_teacher(folder: Path) -> TeacherRecord | None:
-    """A teacher's evaluation; None if that is another actor's, or of its likeliest actions."""
-    content = read_json(folder / EVALUATION)
-    found = outcome(content, f"{folder.parent.name}/{folder.name}/{EVALUATION}")
-    if content.get("actor") != "teacher" or content.get("deterministic") or not found:
-        return None
-    llm = content.get("llm")
-    return TeacherRecord(
-        folder.parent.parent,
-        str(content.get("task")),
-        content.get("train_option"),
-        bool(content.get("hard")),
-        str(llm.get("name")) if isinstance(llm, dict) else None,
-        found,
-    )

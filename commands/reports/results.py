@@ -1,23 +1,20 @@
-"""The numbers of a report, as tables: what each arm reached, when, and how arms compare."""
+"""The numbers of a report: what each arm reached and when, how arms compare, and curves."""
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from commands.reports.arms import Arm, differences
-from commands.reports.records import Outcome
+from commands.reports.arms import Arm
+from commands.reports.evaluations import Outcome
 from utils import statistics
 from utils.statistics import Estimate, Values
 
 THRESHOLDS = (0.8, 0.95)
 MEASURES = ("success", "return")
 EARLY = f"steps to {THRESHOLDS[-1]}"
-ALL_TASKS = "all tasks"
 POINTS = 101
 """Of a curve."""
 
@@ -55,36 +52,6 @@ def written(value: float, kind: str) -> str:
     return f"{value:+.3f}" if kind == "difference" else f"{value:.3f}"
 
 
-class Line(NamedTuple):
-    """A row: what it is of, by column, and its numbers."""
-
-    names: dict[str, str]
-    numbers: dict[str, Number]
-
-
-@dataclass(frozen=True)
-class Table:
-    name: str
-    title: str
-    note: str
-    lines: list[Line]
-
-    @property
-    def columns(self) -> list[str]:
-        return [*self.lines[0].names, *self.lines[0].numbers]
-
-    @property
-    def texts(self) -> int:
-        """How many of its columns, the first ones, hold no numbers."""
-        return len(self.lines[0].names)
-
-    def cells(self) -> list[list[str]]:
-        return [
-            [*line.names.values(), *(number.text() for number in line.numbers.values())]
-            for line in self.lines
-        ]
-
-
 class Curve(NamedTuple):
     """An arm's measure over steps or seconds, x (points,), with the ends of its interval, and how
     many runs go so far."""
@@ -96,34 +63,12 @@ class Curve(NamedTuple):
     runs: Values
 
 
-def tables(arms: list[Arm], trees: list[str]) -> list[Table]:
-    """All that have something in them."""
-    several = len(trees) > 1
-    found = [
-        *([tree_table(arms, *trees)] if several else []),
-        final_table(arms, several),
-        overall_table(arms, several),
-        early_table(arms, several),
-        teacher_table(arms, several),
-        method_table(arms, several),
-        ablation_table(arms, several),
-    ]
-    return [table for table in found if table.lines]
-
-
-def names_of(arm: Arm, several: bool) -> dict[str, str]:
-    unfinished = sum(not run.finished for run in arm.runs)
-    count = f"{len(arm.runs)} ({unfinished} unfinished)" if unfinished else str(len(arm.runs))
-    tree = {"tree": arm.tree} if several else {}
-    return {"task": arm.task, **tree, "arm": arm.label, "runs": count}
+def part(outcome: Outcome, measure: str) -> Estimate:
+    return outcome.success if measure == "success" else outcome.returns
 
 
 def seeds_estimate(*strata: Values) -> Estimate:
     return Estimate(*map(float, statistics.interquartile_mean(*strata)))
-
-
-def part(outcome: Outcome, measure: str) -> Estimate:
-    return outcome.success if measure == "success" else outcome.returns
 
 
 def final(arm: Arm, measure: str) -> Number:
@@ -133,107 +78,12 @@ def final(arm: Arm, measure: str) -> Number:
     return Number(seeds_estimate(arm.final(measure)), measure)
 
 
-def final_table(arms: list[Arm], several: bool) -> Table:
-    lines = []
-    for arm in arms:
-        finals = [run.final for run in arm.runs]
-        counts = sorted({final.episodes for final in finals})
-        told = {
-            "episodes a run": "–".join(str(n) for n in dict.fromkeys([counts[0], counts[-1]])),
-            "from": ", ".join(sorted({final.source for final in finals})),
-        }
-        numbers = {f"final {measure}": final(arm, measure) for measure in MEASURES}
-        lines.append(Line(names_of(arm, several) | told, numbers))
-    note = (
-        "The last model of each run, drawing its actions, in its evaluation of the most episodes; "
-        "where there is none, in the run's verdict, or else in its last five evaluations while "
-        "training."
-    )
-    return Table("final", "Final success and return", note, lines)
-
-
-def mains(arms: list[Arm], tree: str) -> dict[str, dict[str, Arm]]:
-    """Method -> task -> its commonest arm."""
-    found: dict[str, dict[str, Arm]] = {}
-    for arm in arms:
-        if arm.tree == tree and not arm.change:
-            found.setdefault(arm.method, {})[arm.task] = arm
-    return found
-
-
-def trees_of(arms: list[Arm]) -> list[str]:
-    return list(dict.fromkeys(arm.tree for arm in arms))
-
-
-def overall_table(arms: list[Arm], several: bool) -> Table:
-    """Over the tasks that all methods of a tree have, if these are several."""
-    lines = []
-    for tree in trees_of(arms):
-        methods = mains(arms, tree)
-        tasks = sorted(set.intersection(*(set(by_task) for by_task in methods.values())))
-        for method, by_task in methods.items() if len(tasks) > 1 else ():
-            chosen = [by_task[task] for task in tasks]
-            names = {"tasks": ", ".join(tasks), **({"tree": tree} if several else {})}
-            count = str(sum(len(arm.runs) for arm in chosen))
-            numbers = {
-                f"final {measure}": Number(
-                    seeds_estimate(*(arm.final(measure) for arm in chosen)), measure
-                )
-                for measure in MEASURES
-            }
-            lines.append(Line(names | {"arm": method, "runs": count}, numbers))
-    note = "All runs of the tasks together; the bootstrap draws from each task by itself."
-    return Table("overall", "Over all tasks", note, lines)
-
-
-def early_table(arms: list[Arm], several: bool) -> Table:
-    lines = []
-    for arm in arms:
-        for threshold in THRESHOLDS:
-            steps, seconds = arm.held(threshold)
-            reached = np.isfinite(steps)
-            told = {
-                "success": str(threshold),
-                "held by": f"{reached.sum()} of {len(reached)}",
-                "each run": ", ".join(
-                    written(s, "steps") if math.isfinite(s) else "never" for s in steps
-                ),
-            }
-            numbers = dict[str, Number]()
-            for kind, values in (("steps", steps), ("seconds", seconds)):
-                whole = seeds_estimate(values) if reached.all() else Estimate(math.nan)
-                numbers[kind] = Number(whole, kind)
-            lines.append(Line(names_of(arm, several) | told, numbers))
-    note = (
-        "A success is held where the mean of the last five evaluations while training first "
-        "reaches it, counted at the last of the five. Seconds are those of training alone, without "
-        "evaluations, on the machine that trained. A mean is given where all runs got there."
-    )
-    return Table("thresholds", "Steps and seconds to a success", note, lines)
-
-
-def teacher_table(arms: list[Arm], several: bool) -> Table:
-    lines = []
-    for arm in arms:
-        if not arm.teacher:
-            continue
-        numbers = dict[str, Number]()
-        for measure in MEASURES:
-            alone = part(arm.teacher, measure)
-            student = final(arm, measure)
-            lacks = Estimate(*(end - alone.value for end in student.estimate))
-            numbers |= {
-                f"student's {measure}": student,
-                f"teacher's {measure}": Number(alone, measure, "episodes"),
-                f"{measure}, difference": Number(lacks, "difference", student.over),
-            }
-        told = {"teacher's episodes": str(arm.teacher.episodes)}
-        lines.append(Line(names_of(arm, several) | told, numbers))
-    note = (
-        "The teacher alone, untrained, in its evaluation of the most episodes (else in a run's "
-        "verdict). The difference takes the teacher's mean as given: its interval is the student's."
-    )
-    return Table("teacher", "Student against teacher", note, lines)
+def reached(arm: Arm, measure: str) -> Number:
+    if measure != EARLY:
+        return final(arm, measure)
+    steps = arm.held(THRESHOLDS[-1])[0]
+    whole = np.isfinite(steps).all()
+    return Number(seeds_estimate(steps) if whole else Estimate(math.nan), "steps")
 
 
 def improvement(measure: str, ones: Sequence[Arm], others: Sequence[Arm]) -> Number:
@@ -251,54 +101,6 @@ def versus(ones: Sequence[Arm], others: Sequence[Arm]) -> dict[str, Number]:
     return {f"P, {name}": improvement(name, ones, others) for name in (*MEASURES, EARLY)}
 
 
-def method_table(arms: list[Arm], several: bool) -> Table:
-    lines = []
-    for tree in trees_of(arms):
-        for (one, ones), (other, others) in combinations(mains(arms, tree).items(), 2):
-            tasks = sorted(ones.keys() & others.keys())
-            groups = [[task] for task in tasks] + ([tasks] if len(tasks) > 1 else [])
-            for group in groups:
-                pair = [[by_task[task] for task in group] for by_task in (ones, others)]
-                runs = " : ".join(str(sum(len(arm.runs) for arm in each)) for each in pair)
-                place = {"task": group[0] if len(group) == 1 else ALL_TASKS}
-                place |= {"tree": tree} if several else {}
-                names = place | {"arm": one, "better than": other, "runs": runs}
-                lines.append(Line(names, versus(*pair)))
-    note = (
-        "The probability that a run of the one method does better than a run of the other, ties "
-        "counting half; over all tasks the mean over tasks. In steps, fewer are better, and a run "
-        "that never held the success comes last. Where all runs of one lie above all of the other, "
-        "the interval is a point: that says that the runs do not overlap, not that more would not."
-    )
-    return Table("improvement", "Probability of improvement between methods", note, lines)
-
-
-def ablation_table(arms: list[Arm], several: bool) -> Table:
-    lines = []
-    for tree in trees_of(arms):
-        for method, by_task in mains(arms, tree).items():
-            for task, main in by_task.items():
-                place = (tree, method, task)
-                for arm in arms:
-                    if (arm.tree, arm.method, arm.task) == place and arm.change:
-                        lines.append(ablation(arm, main, several))
-    note = (
-        "Runs of one method and task whose settings differ, against the commonest of them: the "
-        "arm's number less the commonest's, and the probability that a run of it does better."
-    )
-    return Table("ablations", "Ablations", note, lines)
-
-
-def ablation(arm: Arm, main: Arm, several: bool) -> Line:
-    names = names_of(arm, several)
-    names["runs"] += f" : {len(main.runs)}"
-    return Line(
-        names,
-        {f"{name}, difference": contrast(arm, main, name) for name in MEASURES}
-        | versus([arm], [main]),
-    )
-
-
 def contrast(one: Arm, other: Arm, measure: str) -> Number:
     """What one arm's number exceeds the other's by."""
     if measure != EARLY:
@@ -308,45 +110,6 @@ def contrast(one: Arm, other: Arm, measure: str) -> Number:
     if not all(np.isfinite(values).all() for values in pair):
         return Number(Estimate(math.nan), "step difference")
     return Number(statistics.difference([pair[0]], [pair[1]]), "step difference")
-
-
-def tree_table(arms: list[Arm], one: str, other: str) -> Table:
-    """The arms of the same name in both trees."""
-    by_name = {(arm.tree, arm.task, arm.label): arm for arm in arms}
-    lines = []
-    for arm in arms:
-        twin = by_name.get((other, arm.task, arm.label))
-        if arm.tree != one or not twin:
-            continue
-        changed = " ".join(differences(arm.settings, twin.settings)) or "the same"
-        runs = f"{len(arm.runs)} : {len(twin.runs)}"
-        for measure in (*MEASURES, EARLY):
-            names = {"task": arm.task, "arm": arm.label, "runs": runs}
-            names |= {f"settings in {one}": changed, "measure": measure}
-            sides = {each.tree: reached(each, measure) for each in (arm, twin)}
-            compared = {
-                f"{one} less {other}": contrast(arm, twin, measure),
-                f"P({one} better)": improvement(measure, [arm], [twin]),
-            }
-            lines.append(Line(names, sides | compared))
-    paired = {(line.names["task"], line.names["arm"]) for line in lines}
-    alone = [a for a in arms if (a.task, a.label) not in paired]
-    note = (
-        f"Arms of the same name in both trees: {one} less {other}, and the probability that a run "
-        f"of {one} does better than one of {other}, ties counting half. In steps, fewer are better."
-    )
-    if alone:
-        note += " In one of them alone: "
-        note += "; ".join(f"{arm.task}, {arm.label} ({arm.tree})" for arm in alone) + "."
-    return Table("trees", f"{one} against {other}", note, lines)
-
-
-def reached(arm: Arm, measure: str) -> Number:
-    if measure != EARLY:
-        return final(arm, measure)
-    steps = arm.held(THRESHOLDS[-1])[0]
-    whole = np.isfinite(steps).all()
-    return Number(seeds_estimate(steps) if whole else Estimate(math.nan), "steps")
 
 
 def curve(arm: Arm, axis: str, measure: str) -> Curve | None:
