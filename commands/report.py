@@ -7,7 +7,7 @@ from commands.reports import page
 from commands.reports.arms import arms_of
 from commands.reports.figures import pictures
 from commands.reports.records import Tree, read_tree
-from commands.reports.results import tables
+from commands.reports.tables import tables
 from utils.errors import UserError
 from utils.files import replace_folder
 from utils.log import say, table

@@ -11,7 +11,8 @@ import numpy as np
 from commands.config import Config
 from commands.flags import OWN_FLAGS, as_typed
 from commands.provenance import digest
-from commands.reports.records import PATHS, Outcome, Run, TeacherRecord, Tree
+from commands.reports.evaluations import Outcome, TeacherRecord
+from commands.reports.records import PATHS, Run, Tree
 from utils.statistics import Values
 
 

@@ -1,83 +1,23 @@
 """The figures of a report: curves over steps and time, and intervals side by side."""
 
-import re
-import textwrap
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
-from io import BytesIO
 from itertools import product
 from typing import Any, NamedTuple
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator, StrMethodFormatter
 
 from commands.reports.arms import Arm
-from commands.reports.results import (
-    ALL_TASKS,
-    MEASURES,
-    Curve,
-    Number,
-    Table,
-    curve,
-    final,
-    part,
-)
+from commands.reports.pictures import COLORS, INK, WIDTH, Picture, folded, picture, slug
+from commands.reports.results import MEASURES, Curve, Number, curve, final, part
+from commands.reports.tables import ALL_TASKS, Table
 
-INK, RULE, PAPER = "#1c2024", "#d5d9dd", "#ffffff"
-COLORS = ("#0072b2", "#c84e00", "#00795c", "#b0478a", "#8f6a00", "#5b5fc7", "#6b7075")
-"""Told apart with any colour vision, three times as dark as white at least."""
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (6, 2, 1, 2)))
-STYLE: Any = {
-    "font.size": 9,
-    "axes.titlesize": 10,
-    "axes.labelsize": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": RULE,
-    "grid.linewidth": 0.6,
-    "legend.frameon": False,
-    "svg.fonttype": "none",
-    **dict.fromkeys(
-        ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK
-    ),
-}
 AXES = {"steps": "environment steps", "seconds": "seconds of training"}
-LEGEND_LINE = 0.19
-"""Inches."""
-WIDTH = 66
-"""Letters of a small label across a figure."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure in a file's formats; `inline` is its SVG for a page, with the page's colours: ink is
-    currentColor, lines and series are --rule, --series-0, ….
-
-    `section` is the table that it belongs to, `text` what it shows."""
-
-    name: str
-    section: str
-    text: str
-    png: bytes
-    svg: str
-
-    @property
-    def inline(self) -> str:
-        drawing = self.svg[self.svg.index("<svg") :]
-        drawing = re.sub(r"<metadata>.*?</metadata>", "", drawing, flags=re.DOTALL)
-        for place in ('id="', "url(#", 'href="#'):
-            drawing = drawing.replace(place, f"{place}{self.name}-")
-        drawing = drawing.replace(PAPER, "none").replace(INK, "currentColor")
-        drawing = drawing.replace(RULE, "var(--rule)")
-        for number, color in enumerate(COLORS):
-            drawing = drawing.replace(color, f"var(--series-{number})")
-        return re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', 'role="img"', drawing, count=1)
+Looks = dict[tuple[str, str], dict[str, Any]]
+"""Tree and arm -> the color and dashes of its line, the same in all figures."""
 
 
 def pictures(arms: list[Arm], tables: list[Table]) -> list[Picture]:
@@ -105,10 +45,6 @@ def pictures(arms: list[Arm], tables: list[Table]) -> list[Picture]:
             title = f"{main.task}, {main.method}" + (f" ({main.tree})" if several else "")
             found += curves(title, name, "ablations", shown, looks(shown), False, ("steps",))
     return found
-
-
-Looks = dict[tuple[str, str], dict[str, Any]]
-"""Tree and arm -> the color and dashes of its line, the same in all figures."""
 
 
 def looks(arms: list[Arm]) -> Looks:
@@ -167,10 +103,6 @@ def label_of(arm: Arm, several: bool) -> str:
         count += f", {unfinished} unfinished"
     tree = f", {arm.tree}" if several else ""
     return folded(f"{arm.label}{tree} ({count})", WIDTH - 10)
-
-
-def folded(text: str, width: int) -> str:
-    return textwrap.fill(text, width, break_on_hyphens=False)
 
 
 def draw_curves(
@@ -284,28 +216,3 @@ def forest(
         place.spines["left"].set_visible(False)
 
     return picture(name, section, text, draw, 0.5 + 0.36 * float(heights[-1]), 0)
-
-
-def picture(
-    name: str,
-    section: str,
-    text: str,
-    draw: Callable[[Axes], None],
-    height: float,
-    legend_lines: int,
-) -> Picture:
-    """A figure of a phone's width, with its legend, if there is one, below."""
-    with matplotlib.rc_context(STYLE | {"svg.hashsalt": name}):
-        figure = Figure(figsize=(4.6, height + LEGEND_LINE * legend_lines), layout="constrained")
-        place = figure.subplots()
-        draw(place)
-        if legend_lines:
-            figure.legend(loc="outside lower left", handlelength=2.6, labelspacing=0.3)
-        png, svg = BytesIO(), BytesIO()
-        figure.savefig(png, format="png", dpi=160)
-        figure.savefig(svg, format="svg", metadata={"Date": None})
-    return Picture(name, section, text, png.getvalue(), svg.getvalue().decode())
-
-
-def slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

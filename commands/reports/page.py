@@ -11,18 +11,10 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from commands.reports.arms import Arm
-from commands.reports.figures import COLORS, Picture
-from commands.reports.records import Tree
-from commands.reports.results import (
-    MEASURES,
-    THRESHOLDS,
-    Curve,
-    Line,
-    Number,
-    Table,
-    curve,
-    part,
-)
+from commands.reports.pictures import COLORS, Picture
+from commands.reports.records import Run, Tree
+from commands.reports.results import MEASURES, THRESHOLDS, Curve, Number, curve, part
+from commands.reports.tables import Line, Table
 
 PAGE, MARKDOWN = "index.html", "report.md"
 RESULTS, RUNS, CURVES = "results.csv", "runs.csv", "curves.csv"
@@ -213,7 +205,7 @@ def results(tables: list[Table]) -> Iterator[dict[str, Any]]:
             }
 
 
-def of_run(arm: Arm, run: Any) -> dict[str, Any]:
+def of_run(arm: Arm, run: Run) -> dict[str, Any]:
     held = {
         f"{name}_to_{threshold}": plain(value)
         for threshold in THRESHOLDS

@@ -1,0 +1,91 @@
+"""A figure as files, and as it stands in a page."""
+
+import re
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+INK, RULE, PAPER = "#1c2024", "#d5d9dd", "#ffffff"
+COLORS = ("#0072b2", "#c84e00", "#00795c", "#b0478a", "#8f6a00", "#5b5fc7", "#6b7075")
+"""Told apart with any colour vision, three times as dark as white at least."""
+STYLE: Any = {
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.labelsize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": RULE,
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "svg.fonttype": "none",
+    **dict.fromkeys(
+        ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK
+    ),
+}
+LEGEND_LINE = 0.19
+"""Inches."""
+WIDTH = 66
+"""Letters of a small label across a figure."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure in a file's formats; `inline` is its SVG for a page, with the page's colours: ink is
+    currentColor, lines and series are --rule, --series-0, ….
+
+    `section` is the table that it belongs to, `text` what it shows."""
+
+    name: str
+    section: str
+    text: str
+    png: bytes
+    svg: str
+
+    @property
+    def inline(self) -> str:
+        drawing = self.svg[self.svg.index("<svg") :]
+        drawing = re.sub(r"<metadata>.*?</metadata>", "", drawing, flags=re.DOTALL)
+        for place in ('id="', "url(#", 'href="#'):
+            drawing = drawing.replace(place, f"{place}{self.name}-")
+        drawing = drawing.replace(PAPER, "none").replace(INK, "currentColor")
+        drawing = drawing.replace(RULE, "var(--rule)")
+        for number, color in enumerate(COLORS):
+            drawing = drawing.replace(color, f"var(--series-{number})")
+        return re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', 'role="img"', drawing, count=1)
+
+
+def picture(
+    name: str,
+    section: str,
+    text: str,
+    draw: Callable[[Axes], None],
+    height: float,
+    legend_lines: int,
+) -> Picture:
+    """A figure of a phone's width, with its legend, if there is one, below."""
+    with matplotlib.rc_context(STYLE | {"svg.hashsalt": name}):
+        figure = Figure(figsize=(4.6, height + LEGEND_LINE * legend_lines), layout="constrained")
+        place = figure.subplots()
+        draw(place)
+        if legend_lines:
+            figure.legend(loc="outside lower left", handlelength=2.6, labelspacing=0.3)
+        png, svg = BytesIO(), BytesIO()
+        figure.savefig(png, format="png", dpi=160)
+        figure.savefig(svg, format="svg", metadata={"Date": None})
+    return Picture(name, section, text, png.getvalue(), svg.getvalue().decode())
+
+
+def folded(text: str, width: int) -> str:
+    return textwrap.fill(text, width, break_on_hyphens=False)
+
+
+def slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
