@@ -112,7 +112,7 @@ def read_tree(folder: Path, name: str) -> Tree:
                     tree.teachers.append(teacher)
             elif SIGNS & files:
                 tree.left_out.append((where, f"there is no {CONFIG} in it"))
-            elif is_leaf and not files:
+            elif is_leaf and not files and place != folder:
                 tree.left_out.append((where, "it is empty"))
         except UserError as error:
             tree.left_out.append((where, str(error)))

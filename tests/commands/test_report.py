@@ -1,0 +1,331 @@
+"""`main.py report`: what it reads, counts, leaves out and writes."""
+
+import csv
+import json
+import re
+import shutil
+from pathlib import Path
+
+import imageio.v3 as iio
+import pytest
+
+import main
+from commands.provenance import digest
+from commands.reports.arms import arms_of
+from commands.reports.records import read_tree
+from commands.reports.results import curve
+from planner.task import load_task
+from tests.trees import write_evaluation, write_run
+from utils.files import write_json
+
+RISING = [0, 0.5, 0.8, 0.8, 0.8, 0.8, 0.8, 1, 1, 1, 1]
+"""0.8 is held at the 7th evaluation, 0.95 at the 11th: the means of five are 0.8 and 0.96."""
+VERSION_1 = Path(__file__).parent.parent / "data" / "config_of_version_1.json"
+
+
+def report(*words: object) -> int:
+    return main.main(["report", *map(str, words)])
+
+
+def table(folder: Path, name: str = "results.csv") -> list[dict[str, str]]:
+    with (folder / name).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def numbers(folder: Path, table_name: str, **of: str) -> dict[str, list[float | None]]:
+    """The numbers of the one line of a table that these names fit: value, low, high."""
+    lines = [
+        line
+        for line in table(folder)
+        if line["table"] == table_name and all(line[n] == text for n, text in of.items())
+    ]
+    found = {
+        line["number"]: [
+            float(line[end]) if line[end] else None for end in ("value", "low", "high")
+        ]
+        for line in lines
+    }
+    assert len(found) == len(lines) > 0, f"{len(lines)} lines fit {table_name} {of}"
+    return found
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two methods of two runs, and an ablation of one."""
+    logdir = tmp_path_factory.mktemp("tree") / "log"
+    write_run(logdir, "a-0", RISING, seed=0, final=[1, 1, 1, 1])
+    write_run(logdir, "a-1", RISING, seed=1, every=200, final=[1, 1, 0, 0])
+    write_run(logdir, "b-0", RISING[:8], seed=0, method="ppo-alone", final=[1, 0, 0, 0])
+    write_run(logdir, "b-1", RISING[:8], seed=1, method="ppo-alone", final=[1, 1, 0, 0])
+    write_run(logdir, "c", RISING, gae=True, final=[0, 0, 0, 0])
+    return logdir
+
+
+@pytest.fixture(scope="module")
+def written(tree: Path) -> Path:
+    assert report(tree) == 0
+    return tree / "report"
+
+
+def test_intervals_are_those_counted_by_hand(written: Path) -> None:
+    # Two runs: resamples are one of them twice, or both.
+    found = numbers(written, "final", arm="ppo")
+    assert found["final success"] == [0.75, 0.5, 1]
+    assert found["final return"] == pytest.approx([0.675, 0.45, 0.9])
+    assert numbers(written, "final", arm="ppo-alone")["final success"] == [0.375, 0.25, 0.5]
+
+
+def test_a_success_is_held_at_the_last_of_five_evaluations(written: Path) -> None:
+    early = numbers(written, "thresholds", arm="ppo", success="0.8")
+    assert early == {"steps": [1050, 700, 1400], "seconds": [14, 14, 14]}
+    late = numbers(written, "thresholds", arm="ppo", success="0.95")
+    assert late["steps"] == [1650, 1100, 2200]
+    never = numbers(written, "thresholds", arm="ppo-alone", success="0.95", **{"held by": "0 of 2"})
+    assert never["steps"] == [None, None, None]
+
+
+def test_the_probability_of_improvement_between_methods(written: Path) -> None:
+    found = numbers(written, "improvement", arm="ppo", **{"better than": "ppo-alone"})
+    # Of four pairs three are won, and one is even.
+    assert found["P, success"][0] == 0.875
+    assert found["P, steps to 0.95"] == [1, 1, 1]
+
+
+def test_student_against_teacher(written: Path) -> None:
+    found = numbers(written, "teacher", arm="ppo")
+    assert found["teacher's success"][0] == 0.75
+    assert found["success, difference"] == [0, -0.25, 0.25]
+
+
+def test_an_ablation_is_named_by_what_differs_and_one_run_has_no_interval(written: Path) -> None:
+    found = numbers(written, "ablations", arm="ppo --gae", runs="1 : 2")
+    assert found["success, difference"] == [-0.75, None, None]
+    assert found["P, success"] == [0, None, None]
+    single = [line for line in table(written) if line["arm"] == "ppo --gae"]
+    over_seeds = {line["number"] for line in single if line["interval"] == "seeds"}
+    assert not over_seeds
+    assert "A single run has no interval over seeds" in (written / "index.html").read_text()
+
+
+def test_the_page_shows_the_numbers_of_the_csv_and_loads_nothing(written: Path) -> None:
+    page, markdown = ((written / name).read_text() for name in ("index.html", "report.md"))
+    for line in table(written):
+        shown = [float(line[end]) for end in ("value", "low", "high") if line[end]]
+        if line["table"] in ("final", "improvement") and len(shown) == 3:
+            text = "{:.3f} [{:.3f}, {:.3f}]".format(*shown)
+            assert text in page
+            assert text in markdown
+    assert not re.search(r"""(src|href|url|@import)[=\s("']+(https?:)?//""", page)
+    assert "<script" not in page
+    assert page.count("<svg") == page.count("</svg>") == len(list(written.glob("figures/*.svg")))
+    identities = re.findall(r'\bid="([^"]+)"', page)
+    for used in re.findall(r'(?:url\(|href=")#([^")]+)', page):
+        assert identities.count(used) == 1
+    for link in re.findall(r"!\[[^]]*\]\(([^)]+)\)", markdown):
+        assert iio.imread(written / link).std() > 0
+
+
+def test_the_same_tree_gives_the_same_bytes(tree: Path, written: Path, tmp_path: Path) -> None:
+    assert report(tree, "--out", tmp_path / "again") == 0
+    files = sorted(path.relative_to(written) for path in written.rglob("*.*"))
+    assert files == sorted(p.relative_to(tmp_path / "again") for p in tmp_path.glob("again/**/*.*"))
+    for file in files:
+        assert (written / file).read_bytes() == (tmp_path / "again" / file).read_bytes()
+
+
+def test_an_older_report_is_replaced_whole_and_nothing_else_is(
+    tree: Path, written: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(written, out)
+    (out / "figures" / "old.png").touch()
+    assert report(tree, "--out", out) == 0
+    assert not (out / "figures" / "old.png").exists()
+    (out / "thesis.tex").touch()
+    before = sorted(out.rglob("*"))
+    assert report(tree, "--out", out) == 1
+    assert "holds thesis.tex, which is no part of a report" in capsys.readouterr().err
+    assert sorted(out.rglob("*")) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_cannot_be_compared_is_said_and_no_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = write_run(tmp_path, "good", RISING, n_itr=20)
+    with (good / "metrics.jsonl").open("a") as file:
+        file.write('{"iteration": 12, "Train/St')
+    place = good.parent
+    write_run(tmp_path, "begun", [])
+    metrics = write_run(tmp_path, "early", [0.1]) / "metrics.jsonl"
+    metrics.write_text('{"iteration": 1, "Train/Steps": 100, "Speed/Seconds": 2.0}\n')
+    (place / "claimed").mkdir()
+    (place / "lost").mkdir()
+    shutil.copy(metrics, place / "lost")
+    (place / "old").mkdir()
+    shutil.copy(VERSION_1, place / "old" / "config.json")
+    (place / "torn").mkdir()
+    (place / "torn" / "config.json").write_text('{"format": 2, "seed"')
+    write_run(tmp_path, "twin", RISING[:9], n_itr=20)
+    assert report(tmp_path) == 0
+    out = capsys.readouterr().out
+    page = (tmp_path / "report" / "index.html").read_text()
+    for name, why in {
+        "begun": "it has no iteration yet",
+        "early": "it has no evaluation yet",
+        "claimed": "it is empty",
+        "lost": "there is no config.json in it",
+        "old": f"{place}/old/config.json is of version 1 of runs' format, not 2; git commit",
+        "torn": "cannot read config.json: ",
+        "twin": "its settings and its seed are those of ppo/simpledoorkey/good",
+    }.items():
+        assert f"left out: ppo/simpledoorkey/{name}: {why}" in out
+        shown = f"left out: <code>ppo/simpledoorkey/{name}</code>: {why}".replace("'", "&#39;")
+        assert shown in page
+    for what in (
+        "1 of 12 lines of metrics.jsonl cannot be read",
+        "unfinished: 11 of 20 iterations",
+    ):
+        assert f"noted: ppo/simpledoorkey/good: {what}" in out
+        assert f"noted: <code>ppo/simpledoorkey/good</code>: {what}" in page
+    (run,) = table(tmp_path / "report", "runs.csv")
+    assert (run["iterations"], run["planned"], run["steps_to_0.8"]) == ("11", "20", "700.0")
+    assert "1 (1 unfinished)" in page
+
+
+def test_a_folder_without_runs_is_one_clear_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report(tmp_path) == 1
+    words = "holds no run to report on, as <method>/<task>/<run>"
+    assert capsys.readouterr().err == f"error: {tmp_path} {words}\n"
+    assert report(tmp_path / "nowhere") == 1
+    assert capsys.readouterr().err == f"error: {tmp_path / 'nowhere'}: there is no such folder\n"
+    (tmp_path / "ppo").mkdir()
+    assert report(tmp_path) == 1
+    assert capsys.readouterr().err == f"error: {tmp_path} {words}; left out: ppo: it is empty\n"
+    assert report(tmp_path, tmp_path / "ppo") == 1
+    assert "two trees must lie apart" in capsys.readouterr().err
+    assert not (tmp_path / "report").exists()
+
+
+def test_the_final_result_is_the_last_model_s_in_most_episodes(tmp_path: Path) -> None:
+    run = write_run(tmp_path, "run", [0.5] * 6, final=[1, 0])
+    last = {"model": "acmodel.pt", "iteration": 6}
+    assert read_tree(tmp_path, "log").runs[0].final.source == "verdict.json"
+    write_evaluation(run, "few", [1], **last)
+    write_evaluation(run, "unseen", [1, 1, 0], **last)
+    write_evaluation(run, "likeliest", [1] * 9, **last | {"deterministic": True})
+    write_evaluation(run, "best", [1] * 9, **last | {"model": "best.pt"})
+    write_evaluation(run, "before", [1] * 9, **last | {"iteration": 5})
+    (run / "broken").mkdir()
+    (run / "broken" / "eval.json").write_text("{")
+    tree = read_tree(tmp_path, "log")
+    final = tree.runs[0].final
+    assert (final.source, final.episodes) == ("unseen/eval.json", 3)
+    assert final.success.value == pytest.approx(2 / 3)
+    assert len(tree.notes) == 1
+    assert "broken/eval.json is passed over" in tree.notes[0][1]
+
+
+def test_a_run_without_any_evaluation_of_its_end_has_its_last_five(tmp_path: Path) -> None:
+    write_run(tmp_path, "run", [0, 0.5, 0.6, 0.7, 0.8, 0.9])
+    final = read_tree(tmp_path, "log").runs[0].final
+    assert (final.episodes, final.success.value) == (50, 0.7)
+    assert final.returns.value == pytest.approx(0.63)
+
+
+def test_a_teacher_is_the_one_that_the_run_had(tmp_path: Path) -> None:
+    run = write_run(tmp_path, "run", RISING, final=[1, 1])
+    place = run.parent / "teacher"
+    own = digest(load_task("SimpleDoorKey").plans)
+    says = {"actor": "teacher", "hard": False, "llm": None, "train_option": None}
+    write_evaluation(place, "other_plans", [0] * 9, plans="other", **says)
+    write_evaluation(place, "hard", [0] * 9, plans=own, **says | {"hard": True})
+    write_evaluation(place, "noisy", [0] * 9, navigate_noise=1.0, **says)
+    write_evaluation(place, "asked", [0] * 9, **says | {"llm": {"name": "vicuna", "model": None}})
+    (arm,) = arms_of(read_tree(tmp_path, "log"))
+    assert arm.teacher
+    assert arm.teacher.source == "verdict.json"
+    write_evaluation(place, "unseen", [1, 1, 1, 1, 0], plans=own, **says)
+    (arm,) = arms_of(read_tree(tmp_path, "log"))
+    assert arm.teacher
+    assert (arm.teacher.source, arm.teacher.success.value) == ("teacher/unseen/eval.json", 0.8)
+
+
+def test_a_curve_is_the_mean_of_the_runs_that_are_there(tmp_path: Path) -> None:
+    write_run(tmp_path, "long", [0, 1, 1, 1], seed=0, n_itr=4)
+    write_run(tmp_path, "quick", [1, 1, 1, 1], seed=1, every=50, n_itr=4)
+    write_run(tmp_path, "stopped", [0, 0.5], seed=2, n_itr=4)
+    (arm,) = arms_of(read_tree(tmp_path, "log"))
+    line = curve(arm, "steps", "success")
+    assert line
+    assert (line.x[0], line.x[-1]) == (100, 400)
+    at = {round(x): number for number, x in enumerate(line.x.tolist())}
+    # Halfway between evaluations: 0.5, the end of the quick one, and 0.25.
+    halfway = at[151]
+    assert line.middle[halfway] == pytest.approx((0.51 + 1 + 0.255) / 3)
+    assert line.runs[halfway] == 3
+    assert line.runs[-1] == 2
+    assert (line.middle[-1], line.low[-1], line.high[-1]) == (1, 1, 1)
+
+
+def test_two_trees_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for seed in (0, 1):
+        before, after = tmp_path / "before", tmp_path / "after"
+        write_run(before, f"a-{seed}", RISING, seed=seed, final=[1, 0])
+        write_run(after, f"a-{seed}", RISING, seed=seed, every=50, final=[1, 1], clip=0.1)
+    write_run(before, "alone", RISING, method="ppo-alone")
+    assert report(after, before) == 0
+    folder = after / "report-against-before"
+    assert f"wrote {folder / 'index.html'}" in capsys.readouterr().out
+    of = {"settings in after": "--clip 0.1", "arm": "ppo"}
+    success = numbers(folder, "trees", measure="success", **of)
+    assert success == {
+        "after": [1, 1, 1],
+        "before": [0.5, 0.5, 0.5],
+        "after less before": [0.5, 0.5, 0.5],
+        "P(after better)": [1, 1, 1],
+    }
+    steps = numbers(folder, "trees", measure="steps to 0.95", **of)
+    assert steps["after less before"] == [-550, -550, -550]
+    assert steps["P(after better)"][0] == 1
+    page = (folder / "index.html").read_text()
+    assert "In one of them alone: SimpleDoorKey, ppo-alone (before)." in page
+
+
+def test_trees_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    for place in ("mine", "yours"):
+        write_run(tmp_path / place / "log", "a", RISING)
+    out = tmp_path / "out"
+    assert report(tmp_path / "mine" / "log", tmp_path / "yours" / "log", "--out", out) == 0
+    assert {line["tree"] for line in table(out, "runs.csv")} == {"mine/log", "yours/log"}
+
+
+def test_over_several_tasks_the_bootstrap_draws_from_each(tmp_path: Path) -> None:
+    for task, final in (("SimpleDoorKey", [1, 1]), ("LavaDoorKey", [0, 0])):
+        for method in ("ppo", "ppo-alone"):
+            for seed in (0, 1):
+                write_run(
+                    *(tmp_path, f"{method}-{seed}", RISING),
+                    **{"task": task, "method": method, "seed": seed, "final": final},
+                )
+    assert report(tmp_path) == 0
+    assert numbers(tmp_path / "report", "overall", arm="ppo")["final success"] == [0.5, 0.5, 0.5]
+    both = numbers(tmp_path / "report", "improvement", task="all tasks")
+    assert both["P, success"] == [0.5, 0.5, 0.5]
+
+
+def test_runs_that_were_trained_are_reported_on(trained: Path) -> None:
+    assert report(trained) == 0
+    (run,) = table(trained / "report", "runs.csv")
+    verdict = json.loads((trained / run["run"] / "verdict.json").read_text())
+    assert float(run["success"]) == verdict["last"]["success"]["mean"]
+    assert (run["from"], run["iterations"]) == ("verdict.json", "8")
+
+
+def test_an_evaluation_that_says_nonsense_is_no_end(tmp_path: Path) -> None:
+    run = write_run(tmp_path, "run", RISING)
+    write_json(run / "verdict.json", {"last": {"success": "high"}})
+    write_json(run.parent / "teacher" / "eval" / "eval.json", {"actor": "teacher"})
+    assert report(tmp_path) == 0

@@ -1,0 +1,97 @@
+"""Statistics over runs, against values known by hand and SciPy called directly."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from utils import statistics
+from utils.statistics import Values
+
+
+def values(*numbers: float) -> Values:
+    return np.array(numbers, dtype=float)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "middle"),
+    [
+        ((1, 2, 3, 4, 5, 6, 7, 800), 4.5),
+        ((0, 1, 3, 100), 2),
+        # Of three a quarter is less than one.
+        ((0, 0, 3), 1),
+    ],
+)
+def test_an_interquartile_mean_leaves_out_a_quarter_at_either_end(
+    numbers: tuple[float, ...], middle: float
+) -> None:
+    assert float(statistics.interquartile_mean(values(*numbers))[0]) == middle
+
+
+def test_intervals_that_are_known_exactly() -> None:
+    # Resamples of 0 and 1 have the mean 0 in a quarter of all cases, and 1 in a quarter.
+    assert list(map(float, statistics.interquartile_mean(values(0, 1)))) == [0.5, 0, 1]
+    assert list(map(float, statistics.interquartile_mean(values(2, 2, 2)))) == [2, 2, 2]
+
+
+def test_each_stratum_is_drawn_from_by_itself() -> None:
+    # Drawn from together, these would have an interval of some width.
+    found = statistics.interquartile_mean(values(1, 1), values(3, 3))
+    assert list(map(float, found)) == [2, 2, 2]
+    assert statistics.difference([values(1, 1), values(3, 3)], [values(0, 0), values(1, 1)]) == (
+        1.5,
+        1.5,
+        1.5,
+    )
+
+
+def test_the_interval_is_the_library_s() -> None:
+    sample = values(0.2, 0.5, 0.6, 0.7, 0.9)
+    ends = stats.bootstrap(
+        (sample,),
+        lambda x, axis: stats.trim_mean(x, 0.25, axis=axis),
+        n_resamples=statistics.RESAMPLES,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    middle, low, high = map(float, statistics.interquartile_mean(sample))
+    assert (low, high) == (ends.low, ends.high)
+    assert middle == pytest.approx(0.6)
+    assert 0.2 <= low < middle < high <= 0.9
+
+
+def test_the_points_of_a_curve_are_estimated_from_the_same_runs() -> None:
+    curve = np.array([[0.0, 1.0, 5.0], [2.0, 2.0, 2.0], [10.0, 11.0, 15.0]])
+    middle, low, high = statistics.interquartile_mean(curve)
+    assert middle.tolist() == [2, 2, 12]
+    assert (low[1], high[1]) == (2, 2)
+    assert (low[2] - low[0], high[2] - high[0]) == (10, 10)
+
+
+def test_a_single_value_has_no_interval() -> None:
+    middle, low, high = map(float, statistics.interquartile_mean(values(7)))
+    assert middle == 7
+    assert math.isnan(low)
+    assert math.isnan(high)
+    assert math.isnan(statistics.difference([values(1)], [values(1, 2)]).low)
+    assert math.isnan(statistics.improvement([values(1, 2)], [values(1)]).high)
+
+
+def test_the_probability_of_improvement_counts_pairs() -> None:
+    def above(one: Values, other: Values) -> float:
+        return statistics.improvement([one], [other]).value
+
+    # Of four pairs 3 > 1, 5 > 1 and 5 > 4.
+    assert above(values(3, 5), values(1, 4)) == 0.75
+    assert above(values(1, 4), values(3, 5)) == 0.25
+    assert above(values(1, 1), values(1, 0)) == 0.75
+    never = -math.inf
+    assert above(values(-10, never), values(never, never)) == 0.75
+    sure = statistics.improvement([values(3, 4)], [values(1, 2)])
+    assert sure == (1, 1, 1)
+
+
+def test_the_probability_of_improvement_over_tasks_is_their_mean() -> None:
+    ones, others = [values(3, 4), values(0, 0, 0)], [values(1, 2), values(1, 2)]
+    assert statistics.improvement(ones, others) == (0.5, 0.5, 0.5)
