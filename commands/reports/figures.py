@@ -204,7 +204,7 @@ def forest(
             place.annotate(
                 label,
                 (0, height),
-                xytext=(0, 5),
+                xytext=(0, 6),
                 xycoords=("axes fraction", "data"),
                 textcoords="offset points",
                 fontsize=8,
@@ -214,5 +214,7 @@ def forest(
         place.set(xlabel=axis, yticks=[])
         place.set_ylim(heights[-1] + 0.5, -0.1)
         place.spines["left"].set_visible(False)
+        if rows[0].number.kind == "probability":
+            place.set_xlim(-0.03, 1.03)
 
-    return picture(name, section, text, draw, 0.5 + 0.36 * float(heights[-1]), 0)
+    return picture(name, section, text, draw, 0.5 + 0.4 * float(heights[-1]), 0)
