@@ -1,0 +1,73 @@
+"""What a report reads of runs: which evaluation counts, which teacher is theirs, their curves."""
+
+from pathlib import Path
+
+import pytest
+
+from commands.provenance import digest
+from commands.reports.arms import arms_of
+from commands.reports.records import read_tree
+from commands.reports.results import curve
+from planner.task import load_task
+from tests.trees import RISING, write_evaluation, write_run
+
+
+def test_the_final_result_is_the_last_model_s_in_most_episodes(tmp_path: Path) -> None:
+    run = write_run(tmp_path, "run", [0.5] * 6, final=[1, 0])
+    last = {"model": "acmodel.pt", "iteration": 6}
+    assert read_tree(tmp_path, "log").runs[0].final.source == "verdict.json"
+    write_evaluation(run, "few", [1], **last)
+    write_evaluation(run, "unseen", [1, 1, 0], **last)
+    write_evaluation(run, "likeliest", [1] * 9, **last | {"deterministic": True})
+    write_evaluation(run, "best", [1] * 9, **last | {"model": "best.pt"})
+    write_evaluation(run, "before", [1] * 9, **last | {"iteration": 5})
+    (run / "broken").mkdir()
+    (run / "broken" / "eval.json").write_text("{")
+    tree = read_tree(tmp_path, "log")
+    final = tree.runs[0].final
+    assert (final.source, final.episodes) == ("unseen/eval.json", 3)
+    assert final.success.value == pytest.approx(2 / 3)
+    assert len(tree.notes) == 1
+    assert "broken/eval.json is passed over" in tree.notes[0][1]
+
+
+def test_a_run_without_any_evaluation_of_its_end_has_its_last_five(tmp_path: Path) -> None:
+    write_run(tmp_path, "run", [0, 0.5, 0.6, 0.7, 0.8, 0.9])
+    final = read_tree(tmp_path, "log").runs[0].final
+    assert (final.episodes, final.success.value) == (50, 0.7)
+    assert final.returns.value == pytest.approx(0.63)
+
+
+def test_a_teacher_is_the_one_that_the_run_had(tmp_path: Path) -> None:
+    run = write_run(tmp_path, "run", RISING, final=[1, 1])
+    place = run.parent / "teacher"
+    own = digest(load_task("SimpleDoorKey").plans)
+    says = {"actor": "teacher", "hard": False, "llm": None, "train_option": None}
+    write_evaluation(place, "other_plans", [0] * 9, plans="other", **says)
+    write_evaluation(place, "hard", [0] * 9, plans=own, **says | {"hard": True})
+    write_evaluation(place, "noisy", [0] * 9, navigate_noise=1.0, **says)
+    write_evaluation(place, "asked", [0] * 9, **says | {"llm": {"name": "vicuna", "model": None}})
+    (arm,) = arms_of(read_tree(tmp_path, "log"))
+    assert arm.teacher
+    assert arm.teacher.source == "verdict.json"
+    write_evaluation(place, "unseen", [1, 1, 1, 1, 0], plans=own, **says)
+    (arm,) = arms_of(read_tree(tmp_path, "log"))
+    assert arm.teacher
+    assert (arm.teacher.source, arm.teacher.success.value) == ("teacher/unseen/eval.json", 0.8)
+
+
+def test_a_curve_is_the_mean_of_the_runs_that_are_there(tmp_path: Path) -> None:
+    write_run(tmp_path, "long", [0, 1, 1, 1], seed=0, n_itr=4)
+    write_run(tmp_path, "quick", [1, 1, 1, 1], seed=1, every=50, n_itr=4)
+    write_run(tmp_path, "stopped", [0, 0.5], seed=2, n_itr=4)
+    (arm,) = arms_of(read_tree(tmp_path, "log"))
+    line = curve(arm, "steps", "success")
+    assert line
+    assert (line.x[0], line.x[-1]) == (100, 400)
+    at = {round(x): number for number, x in enumerate(line.x.tolist())}
+    # Halfway between evaluations: 0.5, the end of the quick one, and 0.25.
+    halfway = at[151]
+    assert line.middle[halfway] == pytest.approx((0.51 + 1 + 0.255) / 3)
+    assert line.runs[halfway] == 3
+    assert line.runs[-1] == 2
+    assert (line.middle[-1], line.low[-1], line.high[-1]) == (1, 1, 1)
