@@ -1,6 +1,7 @@
 # make train TASK=SimpleDoorKey   sets up on a fresh machine and trains
 # make test                       sets up and runs the tests
 # make test-slow                  the same as some of those, of very much more
+# make test-browser               looks at pages in Chromium (Debian: chromium and chromium-driver)
 # make test-fastchat              sets up FastChat beside it and asks a tiny Vicuna there
 # make test-habitat HABITAT_PYTHON=…  tests what needs habitat-sim, with the Python that has it
 
@@ -10,8 +11,10 @@ FASTCHAT_VENV ?= $(VENV)-fastchat
 TASK ?= SimpleDoorKey
 ARGS ?=
 BIN = $(VENV)/bin
+CHROMIUM ?= $(shell command -v chromium)
+CHROMEDRIVER ?= $(shell command -v chromedriver)
 
-.PHONY: train test test-slow test-fastchat test-habitat lint clean
+.PHONY: train test test-slow test-browser test-fastchat test-habitat lint clean
 
 train: $(VENV)/.ready
 	$(BIN)/python main.py train --task $(TASK) --config configs/best.yaml $(ARGS)
@@ -21,6 +24,12 @@ test: $(VENV)/.ready-dev
 
 test-slow: $(VENV)/.ready-dev
 	$(BIN)/python -m pytest -n 2 -m slow
+
+test-browser: $(VENV)/.ready-dev
+	@test -n "$(CHROMIUM)" -a -n "$(CHROMEDRIVER)" || { \
+		echo "needs Chromium and ChromeDriver: apt-get install chromium chromium-driver," \
+			"or name the programs: make test-browser CHROMIUM=… CHROMEDRIVER=…"; exit 1; }
+	CHROMIUM=$(CHROMIUM) CHROMEDRIVER=$(CHROMEDRIVER) $(BIN)/python -m pytest -m browser
 
 test-fastchat: $(VENV)/.ready-dev $(FASTCHAT_VENV)/.ready
 	FASTCHAT_PYTHON=$(abspath $(FASTCHAT_VENV)/bin/python) $(BIN)/python -m pytest -m fastchat

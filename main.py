@@ -2,6 +2,7 @@
 
 python main.py train --task SimpleDoorKey
 python main.py eval
+python main.py watch
 python main.py report log
 python main.py record --llm vicuna
 python main.py bench
@@ -31,6 +32,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 COMMANDS = {
     "train": "train",
     "eval": "evaluate",
+    "watch": "watch",
     "report": "report",
     "record": "record",
     "bench": "bench",

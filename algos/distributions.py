@@ -12,6 +12,8 @@ from utils.tensors import Tensors
 
 WITHIN = 2.0
 """So many of an advice's spreads from its action is still as advised."""
+DRAWN = 3.0
+"""So many spreads from its mean next to nothing is drawn."""
 HIDDEN = 64
 FIRST_LOG_STD = -0.5
 
@@ -54,6 +56,10 @@ class Distribution(Protocol):
     @staticmethod
     def agrees(mode: Tensor, advice: Advice, actions: int) -> Tensor:
         """(S,) bool: whether the likeliest action is what is advised most."""
+
+    @staticmethod
+    def follows(action: Tensor, advice: Advice) -> Tensor:
+        """(S, K) bool: which of the weighted actions an action carries out."""
 
 
 class Categorical:
@@ -109,6 +115,10 @@ class Categorical:
         advised = Categorical.advised(advice, actions)
         favourite = advised.gather(1, mode[:, None])[:, 0]
         return (favourite == advised.amax(1)) & advised.any(1)
+
+    @staticmethod
+    def follows(action: Tensor, advice: Advice) -> Tensor:
+        return advice.actions == action[:, None]
 
 
 class Gaussian:
@@ -175,6 +185,12 @@ class Gaussian:
         spread = 0.0 if advice.spread is None else advice.spread[each, best]
         near = (mode - advice.actions[each, best]).abs() <= WITHIN * spread
         return near.all(1) & advice.weights.any(1)
+
+    @staticmethod
+    def follows(action: Tensor, advice: Advice) -> Tensor:
+        """Those from which it could well be drawn, by every part."""
+        spread = 0.0 if advice.spread is None else advice.spread
+        return ((action[:, None] - advice.actions).abs() <= DRAWN * spread).all(2)
 
 
 class LinearHead(nn.Sequential):

@@ -1,5 +1,6 @@
 """Evaluation: how well an actor does from fixed seeds, with intervals."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
@@ -8,6 +9,7 @@ import torch
 
 from algos.play import play
 from algos.protocols import Actor, Environments
+from algos.rollout import Rollout
 from utils import seeding, statistics
 from utils.timing import Stopwatch
 
@@ -26,6 +28,21 @@ class Evaluation:
     lengths: list[int] = field(default_factory=list)
     unanswered_steps: int = 0
     measures: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, seeds: list[int], rollout: Rollout) -> None:
+        """Count the first episodes of a rollout, which are of these seeds."""
+        count = len(seeds)
+        self.seeds += seeds
+        self.success += rollout.success.tolist()[:count]
+        timed_out = ~rollout.terminated & ~rollout.success
+        self.timed_out += timed_out.tolist()[:count]
+        self.returns += rollout.returns.tolist()[:count]
+        self.lengths += rollout.lengths.tolist()[:count]
+        for name, values in rollout.measures.items():
+            self.measures.setdefault(name, []).extend(values.tolist()[:count])
+        if "unanswered" in rollout.steps:
+            counted = rollout.episode < count
+            self.unanswered_steps += int(rollout.steps["unanswered"][counted].sum())
 
     @property
     def unanswered(self) -> float:
@@ -110,27 +127,32 @@ def evaluate(
     generator: torch.Generator,
     device: torch.device,
 ) -> Evaluation:
-    """An episode from each seed, as many at once as there are environments.
+    """An episode from each seed, as many at once as there are environments."""
+    evaluation = Evaluation()
+    for wave, rollout in play_waves(environments, actor, seeds, generator, device):
+        evaluation.add(wave, rollout)
+    return evaluation
 
-    Environments too many for the last wave play again from the front and are not counted.
+
+def play_waves(
+    environments: Environments,
+    actor: Actor,
+    seeds: list[int],
+    generator: torch.Generator,
+    device: torch.device,
+) -> Iterator[tuple[list[int], Rollout]]:
+    """The seeds of each wave and its rollout, without observations.
+
+    Environments too many for the last wave play again from the front, and do not count.
     """
-    evaluation, count = Evaluation(), environments.num_envs
+    count = environments.num_envs
     for first in range(0, len(seeds), count):
         wave = seeds[first : first + count]
         padded = [wave[i % len(wave)] for i in range(count)]
-        rollout = play(environments, actor, device, padded, generator, Stopwatch(), keep_obs=False)
-        evaluation.seeds += wave
-        evaluation.success += rollout.success.tolist()[: len(wave)]
-        timed_out = ~rollout.terminated & ~rollout.success
-        evaluation.timed_out += timed_out.tolist()[: len(wave)]
-        evaluation.returns += rollout.returns.tolist()[: len(wave)]
-        evaluation.lengths += rollout.lengths.tolist()[: len(wave)]
-        for name, values in rollout.measures.items():
-            evaluation.measures.setdefault(name, []).extend(values.tolist()[: len(wave)])
-        if "unanswered" in rollout.steps:
-            counted = rollout.episode < len(wave)
-            evaluation.unanswered_steps += int(rollout.steps["unanswered"][counted].sum())
-    return evaluation
+        yield (
+            wave,
+            play(environments, actor, device, padded, generator, Stopwatch(), keep_obs=False),
+        )
 
 
 class Evaluator:

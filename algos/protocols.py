@@ -101,8 +101,10 @@ class Advice(Protocol):
     def unanswered_scenes(self) -> int:
         """How many different scenes have no answer."""
 
-    def explain(self, step: int) -> tuple[str, list[tuple[float, str]]]:
-        """A step's scene in words, and the plans for it with their probabilities."""
+    def explain(self, step: int) -> tuple[str, list[tuple[float, list[str], int]]]:
+        """A step's scene in words, and for each plan, in the order of their actions, its
+        probability, its options in words, and which of them is under way: as many as there are,
+        once all are finished."""
 
 
 class Teacher(Protocol):

@@ -29,14 +29,16 @@ ASKING = (
     *("llm", "llm_url", "llm_model", "llm_temperature", "llm_workers", "llm_retries"),
     *("n_ask", "answers"),
 )
+EVALUATING = (
+    *("device", "threads", "frame_stack", "network", "recurrent", "hard"),
+    *("simulator", "habitat_config", "depth_size", "train_option"),
+    *("options", "option_dir", "navigate_noise", "pick_noise"),
+    *(*ASKING, "llm_strict", "llm_optional", "num_eval", "env_seed_list"),
+)
 SETTINGS: dict[str, tuple[str, ...]] = {
     "train": tuple(name for name in Config.model_fields if name not in OWN_FLAGS),
-    "eval": (
-        *("device", "threads", "frame_stack", "network", "recurrent", "hard"),
-        *("simulator", "habitat_config", "depth_size", "train_option"),
-        *("options", "option_dir", "navigate_noise", "pick_noise"),
-        *(*ASKING, "llm_strict", "llm_optional", "num_eval", "env_seed_list"),
-    ),
+    "eval": EVALUATING,
+    "watch": EVALUATING,
     "record": ASKING,
 }
 """Command -> the settings that have a flag there."""
@@ -56,6 +58,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     for name, add_own_flags, text in (
         ("train", add_train_flags, "train a student"),
         ("eval", add_eval_flags, "evaluate a run, or the teacher alone"),
+        ("watch", add_watch_flags, "write a page that shows episodes of a run, step by step"),
         ("report", add_report_flags, "compare the runs of a log tree, or of two"),
         ("record", add_record_flags, "ask an LLM about all scenes of a task, and keep its plans"),
         ("bench", add_bench_flags, "measure speeds"),
@@ -78,6 +81,7 @@ OVER = {
     "train": "over those of a method, a preset (--config), the task's file and base.yaml; "
     "a setting that is on or off is switched off by --no_NAME",
     "eval": "over those of the run; with --eval_teacher the defaults are those of training",
+    "watch": "as of eval; without --num_eval 100 episodes are played",
     "record": "over those of the task's file and base.yaml",
 }
 """Command -> what its flags of settings stand above."""
@@ -87,7 +91,7 @@ def add_settings(command: argparse.ArgumentParser, command_name: str) -> None:
     """A flag, or two, for each setting of a command."""
     group, usual = (
         command.add_argument_group("settings", OVER[command_name]),
-        command_name != "eval",
+        command_name not in ("eval", "watch"),
     )
     for name in SETTINGS[command_name]:
         either = group.add_mutually_exclusive_group()
@@ -190,6 +194,12 @@ def add_teacher_flags(command: argparse.ArgumentParser) -> None:
 
 
 def add_run_flags(command: argparse.ArgumentParser) -> None:
+    add_actor_flags(command)
+    add = command.add_argument
+    add("--savedir", metavar="NAME", help="train: default run1, run2, …; eval: default eval")
+
+
+def add_actor_flags(command: argparse.ArgumentParser) -> None:
     add_teacher_flags(command)
     methods = ", ".join(method_names())
     add = command.add_argument
@@ -199,7 +209,6 @@ def add_run_flags(command: argparse.ArgumentParser) -> None:
         default=argparse.SUPPRESS,
         help=f"{methods} or a method's YAML file; default {base_settings()['policy']}",
     )
-    add("--savedir", metavar="NAME", help="train: default run1, run2, …; eval: default eval")
     add("--loaddir", metavar="RUN", help="the run to evaluate, or to start training from")
     add("--loadmodel", default="acmodel", help="its model: acmodel, the last (default), or best")
     add("--seed_list", type=int, nargs="+", metavar="SEED", help="one run each; default 0")
@@ -227,6 +236,17 @@ def add_eval_flags(command: argparse.ArgumentParser) -> None:
     add("--deterministic", action="store_true", help="take the likeliest action")
     add("--videos", type=int, default=0, metavar="K", help="film the first K episodes as mp4")
     add("--gif", action="store_true", help="film them as animated images instead")
+
+
+def add_watch_flags(command: argparse.ArgumentParser) -> None:
+    add_actor_flags(command)
+    add = command.add_argument
+    add("run", nargs="?", metavar="RUN", help="the same as --loaddir; default the newest run")
+    add("--eval_teacher", action="store_true", help="let the teacher act; needs no run")
+    add("--deterministic", action="store_true", help="take the likeliest action")
+    add("--episodes", type=int, default=8, metavar="N", help="to show, of all played; default 8")
+    add("--out", type=Path, metavar="FILE", help="default watch.html in the run's folder")
+    add("--open", action="store_true", help="show it in the browser")
 
 
 def add_record_flags(command: argparse.ArgumentParser) -> None:

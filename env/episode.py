@@ -8,6 +8,7 @@ import numpy as np
 
 from env.spec import Spec
 from env.symbols import ACTIONS
+from utils.drawing import Drawing
 
 DEFAULT_VIEW_SIZE = 3
 CHANNELS = 4
@@ -94,6 +95,12 @@ class Episode(gym.Wrapper[Any, Any, Any, Any]):
         says itself that there is to see."""
         own = getattr(self.env.unwrapped, "pictures", None)
         return own() if own else {"": self.env.render()}
+
+    def drawing(self) -> Drawing:
+        """For a page: what the environment says itself, or else its pictures."""
+        own = getattr(self.env.unwrapped, "drawing", None)
+        drawing: Drawing = own() if own else Drawing("pictures", {}, {}, self.pictures())
+        return drawing
 
     def _seen(self, observation: Any) -> dict[str, np.ndarray]:
         named = observation if isinstance(observation, dict) else {self.name: observation}

@@ -15,7 +15,8 @@ from minigrid.core.mission import MissionSpace
 from minigrid.core.world_object import Door, Key, Lava
 from minigrid.minigrid_env import MiniGridEnv
 
-from env.symbols import EMPTY, NO_AGENT, TOGGLE, UNSEEN
+from env.symbols import COLORS, EMPTY, NO_AGENT, STATES, TOGGLE, TYPES, UNSEEN
+from utils.drawing import Drawing
 
 Cell = tuple[int, int]
 HEADINGS = tuple((int(dx), int(dy)) for dx, dy in DIR_TO_VEC)
@@ -183,6 +184,29 @@ class DoorKeyRoom(MiniGridEnv):
             "as the agent remembers it (light grey: not seen yet)": self.render(),
             "as it is": self.render_truth(),
         }
+
+    def drawing(self) -> Drawing:
+        """Maps, the room's and the agent's memory of it, x by x in two base-36 digits a cell: (type
+        * colours + colour) * states + state; the agent as x, y and direction, what it carries as a
+        cell, and which cells, x * height + y, it sees."""
+
+        def digits(cells: np.ndarray) -> str:
+            kind, color, state = cells.reshape(-1, 3).astype(int).T
+            codes = (kind * len(COLORS) + color) * len(STATES) + state
+            return "".join(np.base_repr(code, 36).lower().zfill(2) for code in codes)
+
+        types, colors = ({i: name for name, i in table.items()} for table in (TYPES, COLORS))
+        held = self.carrying.encode() if self.carrying else (EMPTY, 0, 0)
+        now = {
+            "truth": digits(self.grid.encode()),
+            "memory": digits(self._map[..., :3]),
+            "agent": [*map(int, self.agent_pos), int(self.agent_dir)],
+            "carries": digits(np.array(held)),
+            "view": sorted(x * self.height + y for x, y in self._cells_in_view()),
+        }
+        size = [self.width, self.height]
+        place = {"size": size, "types": types, "colors": colors, "states": len(STATES)}
+        return Drawing("room", place, now, {})
 
     def render_truth(self, tile_size: int = TILE_PIXELS, highlight: bool = True) -> np.ndarray:
         """The room as it is, (height, width, 3) uint8, with the view lit up if asked."""

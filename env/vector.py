@@ -17,6 +17,7 @@ from torch import Tensor
 
 from env.episode import Episode
 from env.spec import Spec
+from utils.drawing import Drawing
 from utils.errors import UserError
 from utils.tensors import Tensors, copy, each
 
@@ -102,6 +103,10 @@ class RestingEnv(VectorEnv, ABC):
         where none can be taken."""
         return {}
 
+    def drawing(self) -> Drawing:
+        """Of the first environment, for a page."""
+        return Drawing("pictures", {}, {}, self.pictures())
+
 
 def check_count(num_envs: int) -> None:
     if num_envs < 1:
@@ -161,6 +166,9 @@ class SerialEnvs(RestingEnv):
         """Of the first environment."""
         return self.envs[0].pictures()
 
+    def drawing(self) -> Drawing:
+        return self.envs[0].drawing()
+
     def close_extras(self, **kwargs: Any) -> None:
         for env in self.envs:
             env.close()
@@ -211,6 +219,11 @@ class ProcessEnvs(RestingEnv):
             pictures: dict[str, Any] = self.processes.call("pictures")[0]
         return pictures
 
+    def drawing(self) -> Drawing:
+        with self._watched():
+            drawing: Drawing = self.processes.call("drawing")[0]
+        return drawing
+
     def close_extras(self, **kwargs: Any) -> None:
         self.processes.close()
 
@@ -246,6 +259,9 @@ class FrameStack(RestingEnv):
 
     def pictures(self) -> dict[str, Any]:
         return self.inner.pictures()
+
+    def drawing(self) -> Drawing:
+        return self.inner.drawing()
 
     def render(self) -> tuple[Any, ...] | None:
         return self.inner.render()

@@ -110,6 +110,7 @@ class PlanTeacher:
             index=program.scenes.index,
             scenes=program.scenes.distinct,
             answers=program.answers,
+            under_way=torch.where(over.all(2), over.shape[2], first[..., 0]),
             spread=None if doing.spread is None else doing.spread[each, acting],
         )
 

@@ -135,8 +135,8 @@ class PointAdvice:
     spread: Tensor
     unanswered_scenes: int = 0
 
-    def explain(self, step: int) -> tuple[str, list[tuple[float, str]]]:
-        return "The goal is in sight.", [(0.8, "go to <goal>"), (0.2, "wait")]
+    def explain(self, step: int) -> tuple[str, list[tuple[float, list[str], int]]]:
+        return "The goal is in sight.", [(0.8, ["go to <goal>"], 0), (0.2, ["wait"], 1)]
 
 
 class PointTeacher:

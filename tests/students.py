@@ -29,4 +29,4 @@ def advice_of(table: Tensor) -> Advice:
     """The probabilities of each action, (S, A), as advice; none where a row is of zeros."""
     count, actions = table.shape
     each = torch.arange(actions, device=table.device).expand(count, actions)
-    return Advice(each, table, torch.zeros_like(each[:, 0]), [], [])
+    return Advice(each, table, torch.zeros_like(each[:, 0]), [], [], torch.zeros_like(each))

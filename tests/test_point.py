@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 import torch
 
-from algos.evaluator import Evaluation, Evaluator, evaluate
+from algos.distributions import Gaussian
+from algos.evaluator import Evaluation, Evaluator, evaluate, play_waves
 from algos.film import film_episode
 from algos.play import play
 from algos.ppo import PPO
+from algos.replay import replay
 from algos.schedule import LinearSchedule
 from algos.student import Deterministic, NetworkSpec, Student, load_student
 from algos.trainer import Report, Trainer, TrainerSettings
@@ -126,6 +128,33 @@ def test_it_is_filmed(make: Callable[[int], RestingEnv]) -> None:
     # The teacher's bars and the student's.
     for color in ((230, 140, 30), (50, 110, 200)):
         assert color in {color for _, color in frames[0].getcolors(1 << 20) or ()}
+
+
+@pytest.mark.parametrize("make", [Points, serial])
+def test_it_is_played_again_as_it_was(make: Callable[[int], RestingEnv]) -> None:
+    student, names = Student(NETWORK, PointEncoder(NETWORK)), ("right", "down")
+    seeds, draws = [3, 4, 5], torch.Generator().manual_seed(0)
+    ((_, played),) = play_waves(make(3), student, seeds, draws, CPU)
+    again = [
+        replay(make(1), seed, played, i, PointTeacher(), student.distribution, names, CPU)
+        for i, seed in enumerate(seeds)
+    ]
+    for name in ("action", "value", "policy"):
+        assert torch.equal(
+            torch.cat([each.rollout.steps[name] for each in again]), played.steps[name]
+        )
+    assert torch.equal(torch.cat([each.rollout.reward for each in again]), played.reward)
+    for each in again:
+        assert len(each.drawings) == len(each.told) + 1 == len(each.rollout) + 1
+        assert each.drawings[0].pictures.keys() == {"from above"}
+        assert each.told[0].plans == [(0.8, ["go to <goal>"], 0), (0.2, ["wait"], 1)]
+
+
+def test_an_episode_that_is_not_the_same_again_is_refused() -> None:
+    teacher, draws = PointTeacher(), torch.Generator().manual_seed(0)
+    ((_, played),) = play_waves(Points(1), teacher, [3], draws, CPU)
+    with pytest.raises(UserError, match="from the seed 4 the environment does not play the same"):
+        replay(Points(1), 4, played, 0, teacher, Gaussian, ("right", "down"), CPU)
 
 
 @pytest.mark.parametrize("recurrent", [False, True])

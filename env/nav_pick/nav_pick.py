@@ -17,7 +17,7 @@ from env.nav_pick.camera import DepthCamera
 from env.nav_pick.homes import Home, describe, draw_homes, start_in_reach
 from env.nav_pick.layout import HALF_OBJECT
 from env.nav_pick.paths import draw_paths, way
-from env.nav_pick.pictures import map_picture, view_picture
+from env.nav_pick.pictures import home_drawing, map_picture, view_picture
 from env.nav_pick.rewards import LIFT, SPARSE, Rewards
 from env.nav_pick.symbols import (
     ACTIONS,
@@ -36,6 +36,7 @@ from env.nav_pick.symbols import (
 )
 from env.spec import Spec
 from env.vector import RestingEnv, Seeds, Step
+from utils.drawing import Drawing
 from utils.tensors import Tensors
 
 HALF = HALF_OBJECT / 100
@@ -126,10 +127,18 @@ class NavPickHomes(RestingEnv):
 
     def pictures(self) -> dict[str, np.ndarray]:
         """Of the first home."""
-        now = {name: tensor[0].cpu() for name, tensor in self._now.items()}
-        depth = self._depth(slice(0, 1))[0].cpu()
+        now, depth = self._first()
         trail = self._trail[: int(now["steps"]) + 1].cpu()
         return {"depth": view_picture(depth), "map": map_picture(self.home(0), now, trail)}
+
+    def drawing(self) -> Drawing:
+        """Of the first home."""
+        return home_drawing(self.home(0), *self._first())
+
+    def _first(self) -> tuple[Tensors, Tensor]:
+        """What changes of the first home, and its robot's view (H, W, 1)."""
+        now = {name: tensor[0].cpu() for name, tensor in self._now.items()}
+        return now, self._depth(slice(0, 1))[0].cpu()
 
     def step(self, actions: Any) -> Step:
         """One step of every home that does not rest; `actions` (N, 6) are clipped to [-1, 1].

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from env.nav_pick.homes import Home
 from env.nav_pick.robot import RADIUS
+from utils.drawing import Drawing
 
 PIXEL = 6
 """Of a depth view, in pixels of its picture."""
@@ -31,10 +33,30 @@ OBJECT, ROBOT, BUMPED, TRAIL, GOAL = (
 )
 
 
+def home_drawing(home: Home, now: Mapping[str, Tensor], depth: Tensor) -> Drawing:
+    """The boxes of a home, the robot as it is `now`, in metres and radians, and its view."""
+    place = {**asdict(home), "radius": RADIUS}
+    ahead, left, _ = now["hand"].tolist()
+    x, y, heading = *now["position"].tolist(), float(now["heading"])
+    cos, sin = math.cos(heading), math.sin(heading)
+    changes = {
+        "robot": [round(number, 3) for number in (x, y, heading)],
+        "hand": [round(x + cos * ahead - sin * left, 3), round(y + sin * ahead + cos * left, 3)],
+        "thing": [round(number, 3) for number in now["object"].tolist()],
+        "holds": bool(now["holding"]),
+        "contact": bool(now["contact"]),
+    }
+    return Drawing("home", place, changes, {"depth": np.repeat(_shades(depth)[..., None], 3, 2)})
+
+
 def view_picture(depth: Tensor) -> np.ndarray:
     """A view (H, W, 1) in [0, 1]: the nearer, the brighter."""
-    shades = (255 * (1 - depth[..., 0].numpy()) ** 2).astype(np.uint8)
-    return np.repeat(shades.repeat(PIXEL, 0).repeat(PIXEL, 1)[..., None], 3, 2)
+    large = _shades(depth).repeat(PIXEL, 0).repeat(PIXEL, 1)
+    return np.repeat(large[..., None], 3, 2)
+
+
+def _shades(depth: Tensor) -> np.ndarray:
+    return (255 * (1 - depth[..., 0].numpy()) ** 2).astype(np.uint8)
 
 
 def map_picture(home: Home, now: Mapping[str, Tensor], trail: Tensor) -> np.ndarray:

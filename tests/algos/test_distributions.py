@@ -24,7 +24,7 @@ class Given(NamedTuple):
     spread: Tensor | None = None
     unanswered_scenes: int = 0
 
-    def explain(self, step: int) -> tuple[str, list[tuple[float, str]]]:
+    def explain(self, step: int) -> tuple[str, list[tuple[float, list[str], int]]]:
         return "", []
 
 
@@ -149,3 +149,13 @@ def test_a_sample_looks_at_no_value(kind: type[Distribution]) -> None:
         action = policy.sample(draws)
         policy.log_prob(action)
         policy.entropy()
+
+
+def test_an_action_follows_those_that_it_could_be_drawn_from() -> None:
+    means = torch.tensor([[[0.0, 0.0], [0.5, 0.5], [0.5, -0.5]]])
+    advice = Given(means, torch.tensor([[0.5, 0.3, 0.2]]), torch.full_like(means, 0.2))
+    done = torch.tensor([[0.55, 0.05]])
+    assert Gaussian.follows(done, advice).tolist() == [[True, True, True]]
+    assert Gaussian.follows(done + 0.1, advice).tolist() == [[False, True, False]]
+    choices = Given(torch.tensor([[2, 0, 2]]), torch.tensor([[0.5, 0.3, 0.2]]))
+    assert Categorical.follows(torch.tensor([2]), choices).tolist() == [[True, False, True]]

@@ -69,7 +69,7 @@ def test_what_needs_no_pytorch_does_not_wait_for_it(
     assert bool(out) == (code == 0)
 
 
-@pytest.mark.parametrize("command", ["train", "eval", "record", "bench"])
+@pytest.mark.parametrize("command", ["train", "eval", "watch", "record", "bench"])
 def test_a_typo_names_the_help_of_its_command(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -122,3 +122,29 @@ def test_rendering_greys_what_was_never_seen() -> None:
 
 def test_action_names_match_the_action_space() -> None:
     assert len(ACTIONS) == gym.make(task("TwoDoor").env_id).action_space.n
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_drawing_holds_the_room_and_what_is_remembered(name: str) -> None:
+    room = gym.make(task(name).env_id).unwrapped
+    room.reset(seed=3)
+    for action in (2, 0, 3, 2, 3, 1, 2):
+        obs, *_ = room.step(action)
+        kind, place, now, _ = room.drawing()
+        assert kind == "room"
+        assert place["size"] == [room.width, room.height]
+
+        def cells(digits: str, place: dict = place) -> list[list[int]]:
+            codes = [int(digits[i : i + 2], 36) for i in range(0, len(digits), 2)]
+            states, colors = place["states"], len(place["colors"])
+            return [[c // states // colors, c // states % colors, c % states] for c in codes]
+
+        assert cells(now["truth"]) == room.grid.encode().reshape(-1, 3).tolist()
+        x, y, direction = now["agent"]
+        seen = obs["image"].copy()
+        assert seen[x, y, 3] == direction
+        assert cells(now["carries"]) == [seen[x, y, :3].tolist()]
+        remembered = np.array(cells(now["memory"])).reshape(seen[..., :3].shape)
+        seen[x, y, :3] = remembered[x, y]
+        np.testing.assert_array_equal(remembered, seen[..., :3])
+        assert {divmod(cell, room.height) for cell in now["view"]} == cells_in_view(room)

@@ -133,7 +133,7 @@ def test_advice_explains_itself() -> None:
     advice = make_teacher("SimpleDoorKey").advise(obs, starts, draws())
     text, plans = advice.explain(0)
     assert text.startswith("Agent sees")
-    assert sum(p for p, _ in plans) == pytest.approx(1)
+    assert sum(p for p, *_ in plans) == pytest.approx(1)
 
 
 @settings(max_examples=60)
