@@ -86,7 +86,9 @@ def test_every_setting_of_a_run_has_a_flag_with_its_help_and_default() -> None:
     for name in Config.model_fields.keys() - own:
         description, default = Config.model_fields[name].description, base_settings().get(name)
         told = f"; default {default}" if default not in (None, False, [0]) else ""
-        assert re.search(rf" --{name} [^-]*{re.escape(f'{description}{told}')}", text), name
+        assert re.search(rf" --{name} (?:{{\S+ )?[^-]*{re.escape(f'{description}{told}')}", text), (
+            name
+        )
     assert "--learning_rate X of Adam; default 0.001" in text
     assert "several as they are; none random; default 0" in text
 
