@@ -170,6 +170,11 @@ def check_flags(flags: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
     for name, value in {**method.fixed, **flags}.items():
         place = "" if name in flags else f"method {method.name}: fixed: "
         check_belongs(name, task, f"{place}{as_typed(name, value)}")
+    if "layouts" in flags and settings.get("simulator") == "habitat-rearrange":
+        raise UserError(
+            f"{as_typed('layouts', flags['layouts'])}: the homes of --simulator habitat-rearrange "
+            "are those of its dataset; leave it out"
+        )
     for name in flags.keys() & method.fixed.keys():
         if flags[name] != (fixed := settings[name]):
             unset = fixed is None and name not in OTHER_WORDS

@@ -16,29 +16,35 @@ from commands.config import MOST, PROCESSES, Config
 from commands.networks import make_encoder
 from commands.runs import read_config
 from commands.simulators import maker
+from commands.skills import SkillOption
 from env.nav_pick.nav_pick import NavPickHomes
 from env.nav_pick.rewards import Rewards
-from env.nav_pick.symbols import ACTIONS
+from env.nav_pick.symbols import ACTIONS, action_names
 from env.spec import Spec
 from env.vector import ProcessEnvs, RestingEnv
 from planner.home_scene import THING, HomeReader
 from planner.plans import Option, Planner
+from planner.task import CONFIGS
 from teacher.choices import Choices
 from teacher.home_options import LIMITS, RULES, VERBS, HomeOptions, Policy, Scripted
 from teacher.teacher import PlanTeacher
 from utils.errors import UserError
-from utils.run_files import CONFIG, MODEL
+from utils.run_files import CONFIG, MODEL, SKILLS
 from utils.tensors import Tensors
 
-UNSEEN = {"layouts": 0, "first_layout": MOST}
-"""Layouts that no run trains in."""
+UNSEEN: Mapping[str, Mapping[str, Any]] = {
+    **{name: {"layouts": 0, "first_layout": MOST} for name in ("tensor", "habitat")},
+    "habitat-rearrange": {"unseen": True},
+}
+"""Simulator -> layouts, or a split of the dataset, that no run trains in."""
+REARRANGEMENT = CONFIGS / "habitat" / "nav_pick.yaml"
+"""habitat-lab's configuration, if none is given."""
 
 
 class NavPickDomain:
     """Homes, as tensors or in a simulator, and a teacher that knows two options; `owned` closes the
     environments."""
 
-    action_names: tuple[str, ...] = ACTIONS
     nouns: tuple[str, ...] = (THING,)
 
     def __init__(self, config: Config, owned: ExitStack) -> None:
@@ -47,7 +53,17 @@ class NavPickDomain:
         self._simulated: dict[int, RestingEnv] = {}
         assert config.task.domain.kind == "nav_pick"
         self.task = config.task.domain
-        self.spec: Spec = NavPickHomes.describe(config.depth_size, self.task.max_steps)
+        self.habitat_config = config.habitat_config or str(REARRANGEMENT)
+        self.spec = self._describe()
+        self.actions = gym.spaces.flatdim(self.spec.action)
+        self.action_names = action_names(self.actions)
+
+    def _describe(self) -> Spec:
+        sizes = self.config.depth_size, self.task.max_steps
+        if self.config.simulator == "habitat-rearrange":
+            described: Spec = maker(self.config.simulator, "describe")(self.habitat_config, *sizes)
+            return described
+        return NavPickHomes.describe(*sizes)
 
     def environments(self, count: int, device: torch.device, **changes: Any) -> RestingEnv:
         """Homes to train in; `changes` are of what `NavPickHomes` is made with."""
@@ -71,8 +87,10 @@ class NavPickDomain:
 
     def _settings(self) -> dict[str, Any]:
         config, task = self.config, self.task
-        return {
-            "layouts": config.layouts,
+        homes: dict[str, Any] = {"layouts": config.layouts}
+        if config.simulator == "habitat-rearrange":
+            homes = {"habitat_config": self.habitat_config}
+        return homes | {
             "depth_size": config.depth_size,
             "max_steps": task.max_steps,
             "max_collisions": task.max_collisions,
@@ -82,13 +100,14 @@ class NavPickDomain:
         }
 
     def unseen(self, count: int, device: torch.device) -> RestingEnv:
-        """Homes of other layouts than those to train in."""
+        """Other homes than those to train in."""
+        changes = UNSEEN[self.config.simulator]
         if self.config.simulator == "tensor":
-            return self.environments(count, device, **UNSEEN)
+            return self.environments(count, device, **changes)
         # Each is a process that takes seconds to start and some hundred megabytes.
         count = min(count, PROCESSES)
         if count not in self._simulated:
-            self._simulated[count] = self.environments(count, device, **UNSEEN)
+            self._simulated[count] = self.environments(count, device, **changes)
         return self._simulated[count]
 
     def single_environments(self, count: int, render: bool = False) -> RestingEnv:
@@ -108,12 +127,19 @@ class NavPickDomain:
         policies: Mapping[str, Policy]
         if options:
             policies = {name: self._learned(name, options) for name in RULES}
+        elif self.actions != len(ACTIONS):
+            raise UserError(
+                f"{self.habitat_config} moves the arm joint by joint, for which there are no "
+                "rules: it needs --options learned"
+            )
         else:
             noise = {"navigate": self.config.navigate_noise, "pick": self.config.pick_noise}
             policies = {name: Scripted(rule, noise[name]) for name, rule in RULES.items()}
-        return HomeOptions(policies)
+        return HomeOptions(policies, self.actions)
 
-    def _learned(self, name: str, folder: Path) -> "Learned":
+    def _learned(self, name: str, folder: Path) -> Policy:
+        if (skill := folder / SKILLS[name]).exists():
+            return self._skill(name, skill)
         path = folder / name / MODEL
         if not path.exists():
             raise UserError(
@@ -136,6 +162,14 @@ class NavPickDomain:
                 f"what this task shows is {describe_shapes(shown)}"
             )
         return Learned(student, LIMITS[name])
+
+    def _skill(self, name: str, path: Path) -> SkillOption:
+        if self.actions == len(ACTIONS):
+            raise UserError(
+                f"{path} moves an arm joint by joint: it needs --simulator habitat-rearrange with "
+                "configs/habitat/joints.yaml, or the like, as --habitat_config"
+            )
+        return SkillOption(name, path, self.spec, torch.device(self.config.device))
 
 
 class Learned:

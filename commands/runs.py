@@ -18,7 +18,7 @@ from commands.provenance import provenance
 from planner.task import Task, load_task, make_task
 from utils.errors import UserError
 from utils.files import write_atomically, write_json, writing
-from utils.run_files import CHECKPOINT, CONFIG, FORMAT, MODEL, OPTIONS, OWNER, check_format
+from utils.run_files import CHECKPOINT, CONFIG, FORMAT, MODEL, OPTIONS, OWNER, SKILLS, check_format
 from utils.validation import read_yaml
 
 TEACHER = "teacher"
@@ -127,13 +127,18 @@ def option_models(config: Config) -> list[Path]:
     """Where the models of learned options lie before a run begins."""
     if not config.option_dir:
         return []
-    return [Path(config.option_dir) / name / MODEL for name in get_args(Learnable)]
+    folder = Path(config.option_dir)
+    return [
+        folder / SKILLS[name] if (folder / SKILLS[name]).exists() else folder / name / MODEL
+        for name in get_args(Learnable)
+    ]
 
 
 def keep_options(folder: Path, config: Config) -> None:
     for model in option_models(config):
-        for file in (model, model.with_name(CONFIG)):
-            kept = folder / OPTIONS / model.parent.name / file.name
+        ours = model.name == MODEL
+        for file in (model, model.with_name(CONFIG)) if ours else (model,):
+            kept = folder / OPTIONS / file.relative_to(str(config.option_dir))
             write_atomically(kept, partial(shutil.copyfile, file))
 
 

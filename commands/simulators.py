@@ -1,9 +1,8 @@
 """Simulators of homes, which have to be installed beside the project."""
 
-from collections.abc import Callable
 from importlib import import_module
+from typing import Any
 
-from env.episode import Episode
 from utils.errors import UserError
 
 MODULES = {
@@ -13,11 +12,11 @@ MODULES = {
 """Simulator -> the module that makes its homes, which alone may import it."""
 
 
-def maker(simulator: str) -> Callable[..., Episode]:
-    """What makes a home, from settings of `NavPickHomes`. UserError if the simulator cannot be
-    had."""
+def maker(simulator: str, part: str = "make_home") -> Any:
+    """What makes a home, from settings of `NavPickHomes`, or another part of a simulator's module.
+    UserError if the simulator cannot be had."""
     try:
-        make: Callable[..., Episode] = import_module(MODULES[simulator]).make_home
+        return getattr(import_module(MODULES[simulator]), part)
     except ImportError as error:
         reason = " ".join(str(error).split())
         raise UserError(
@@ -25,4 +24,3 @@ def maker(simulator: str) -> Callable[..., Episode]:
             "(with conda: conda install habitat-sim withbullet headless -c conda-forge -c "
             "aihabitat); --simulator tensor needs nothing"
         ) from error
-    return make

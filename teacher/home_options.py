@@ -37,6 +37,10 @@ ARRIVED = 0.12
 """Metres: so near to the end of the shortest path nothing is left of it."""
 
 
+AT_GOAL = "arrived"
+"""Who navigates may remember under this name (N,) bool that, to his own measure, he is there."""
+
+
 class Policy(Protocol):
     """Who carries an option out, for at most `limit` steps on end, or as long as it takes."""
 
@@ -45,7 +49,7 @@ class Policy(Protocol):
     def initial_state(self, count: int, device: torch.device) -> Tensors: ...
 
     def act(self, obs: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
-        """One step: `mean` and `spread` (N, 6) of the action, and the new state."""
+        """One step: `mean` and `spread` (N, A) of the action, and the new state."""
 
 
 class Scripted:
@@ -90,9 +94,9 @@ def pick(obs: Tensors) -> Tensor:
     return action
 
 
-def waiting(obs: Tensors) -> Tensor:
-    """To move nothing, and hold what is held: (N, 6)."""
-    action = torch.zeros(count(obs), len(ACTIONS), device=obs["state"].device)
+def waiting(obs: Tensors, size: int = len(ACTIONS)) -> Tensor:
+    """To move nothing, and hold what is held: (N, 6), or another `size` of actions."""
+    action = torch.zeros(count(obs), size, device=obs["state"].device)
     action[:, GRIP] = torch.where(is_held(obs["state"]), 1.0, -1.0)
     return action
 
@@ -111,14 +115,16 @@ def at_hand(state: Tensor) -> Tensor:
 
 
 class HomeOptions:
-    """Options by name, `navigate` and `pick`, each carried out by a policy.
+    """Options by name, `navigate` and `pick`, each carried out by a policy; actions have `size`
+    numbers.
 
     What a policy remembers, and since how many steps it is at work, begins anew with each time
     that it is set to work.
     """
 
-    def __init__(self, policies: Mapping[str, Policy]) -> None:
+    def __init__(self, policies: Mapping[str, Policy], size: int = len(ACTIONS)) -> None:
         self.policies = policies
+        self.size = size
 
     def initial_state(self, count: int, device: torch.device) -> Tensors:
         state: Tensors = {}
@@ -138,12 +144,15 @@ class HomeOptions:
         state: Tensors,
     ) -> tuple[Doing, Tensors]:
         """What each option would do in each of S homes."""
-        still = waiting(obs)
+        still = waiting(obs, self.size)
         actions = still[:, None].repeat(1, len(options) + 1, 1)
         spread = torch.full_like(actions, LEAST_SPREAD)
         finished = torch.zeros(actions.shape[:2], dtype=torch.bool, device=still.device)
         finished[:, -1] = True
         reached = at_hand(obs["state"])
+        arrived = group("navigate", state).get(AT_GOAL)
+        if arrived is not None:
+            reached = reached | arrived
         # What is not at work has forgotten what it did.
         carried = self.initial_state(len(still), still.device)
         for number, option in enumerate(options):
@@ -162,6 +171,8 @@ class HomeOptions:
                 finished[asked, number] = had["steps"] >= limit
                 new["steps"] = had["steps"] + 1
             put(group(name, carried), asked[at_work], rows(new, at_work))
+        if arrived is not None:
+            group("navigate", carried)[AT_GOAL].logical_or_(arrived)
         return Doing(actions, finished, spread), carried
 
     def possible(
@@ -176,7 +187,7 @@ class HomeOptions:
 
     def choose(self, advice: Advice, obs: Tensors, generator: torch.Generator) -> Tensors:
         """The mode is what the likeliest plan does."""
-        weights, answered, still = advice.weights, advice.answered[:, None], waiting(obs)
+        weights, answered, still = advice.weights, advice.answered[:, None], waiting(obs, self.size)
         each = torch.arange(len(weights), device=weights.device)
         plan, best = drawn(weights + ~answered, generator), weights.argmax(1)
         assert advice.spread is not None

@@ -17,6 +17,9 @@ VERDICT = "verdict.json"
 ANSWERS = "answers.jsonl"
 OPTIONS = "options"
 """Holds the models of the options that were learned before, in a folder each."""
+SKILLS = {"navigate": "nav.pth", "pick": "pick.pth"}
+"""Options that habitat-baselines has trained, as its checkpoints are called there; in a folder of
+options they may stand instead of ours."""
 WANDB = "wandb.json"
 OWNER = "owner.lock"
 

@@ -1,9 +1,8 @@
 """Pictures of a home: what the camera sees, and a map of where the robot has been."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -70,28 +69,57 @@ def map_picture(home: Home, now: Mapping[str, Tensor], trail: Tensor) -> np.ndar
     def at(x: float, y: float) -> tuple[float, float]:
         return MARGIN + x * SCALE, size[1] - MARGIN - y * SCALE
 
-    def disc(place: Any, radius: float, color: tuple[int, ...]) -> None:
-        x, y = at(*place)
-        radius *= SCALE
-        draw.ellipse((x - radius, y - radius, x + radius, y + radius), outline=color, width=3)
-
     ceiling = home.ceiling
     furniture = [(box, TALL if box[5] >= ceiling else LOW) for box in home.furniture]
     for box, color in [*((box, WALL) for box in home.walls), *furniture, (home.table, TABLE)]:
         (left, bottom), (right, top) = at(*box[:2]), at(*box[3:5])
         draw.rectangle((left, top, right, bottom), color)
-    for goal in home.goals:
-        disc(goal, 0.05, GOAL)
+    for x, y in home.goals:
+        _draw_disc(draw, at(x, y), 0.05, GOAL)
+    _draw_robot(draw, at, home.object_size, now, trail)
+    return np.asarray(picture)
+
+
+def floor_picture(
+    free: np.ndarray, low: np.ndarray, size: float, now: Mapping[str, Tensor], trail: Tensor
+) -> np.ndarray:
+    """The same of a floor (H, W) bool, `SCALE` to the metre, row 0 the one with the highest y,
+    where the middle of the base can be; `low` (2,) is its corner of the lowest x and y."""
+    colors = np.where(free[..., None], BACKGROUND, LOW).astype(np.uint8)
+    picture = Image.fromarray(colors)
+    x, y = low
+
+    def at(*place: float) -> tuple[float, float]:
+        return (place[0] - x) * SCALE, len(free) - (place[1] - y) * SCALE
+
+    _draw_robot(ImageDraw.Draw(picture), at, size, now, trail)
+    return np.asarray(picture)
+
+
+def _draw_robot(
+    draw: ImageDraw.ImageDraw,
+    at: Callable[[float, float], tuple[float, float]],
+    object_size: float,
+    now: Mapping[str, Tensor],
+    trail: Tensor,
+) -> None:
+    """With its trail, its hand and the object; `at` says where in the picture a place is."""
     if len(trail) > 1:
         draw.line([at(*place) for place in trail.tolist()], TRAIL, 3)
     x, y = now["position"].tolist()
     heading, color = float(now["heading"]), BUMPED if now["contact"] else ROBOT
-    disc((x, y), RADIUS, color)
+    _draw_disc(draw, at(x, y), RADIUS, color)
     cos, sin = math.cos(heading), math.sin(heading)
     draw.line([at(x, y), at(x + RADIUS * cos, y + RADIUS * sin)], color, 3)
     ahead, left, _ = now["hand"].tolist()
     hand = x + cos * ahead - sin * left, y + sin * ahead + cos * left
     draw.line([at(x, y), at(*hand)], color, 2)
-    disc(now["object"].tolist()[:2], home.object_size, OBJECT)
-    disc(hand, 0.05, color)
-    return np.asarray(picture)
+    _draw_disc(draw, at(*now["object"].tolist()[:2]), object_size, OBJECT)
+    _draw_disc(draw, at(*hand), 0.05, color)
+
+
+def _draw_disc(
+    draw: ImageDraw.ImageDraw, at: tuple[float, float], radius: float, color: tuple[int, ...]
+) -> None:
+    (x, y), radius = at, radius * SCALE
+    draw.ellipse((x - radius, y - radius, x + radius, y + radius), outline=color, width=3)

@@ -6,7 +6,15 @@ import torch
 from torch import Tensor
 
 ACTIONS = "forward", "turn", "hand x", "hand y", "hand z", "grip"
-FORWARD, TURN, HAND_MOVE, GRIP = 0, 1, slice(2, 5), 5
+FORWARD, TURN, HAND_MOVE, GRIP = 0, 1, slice(2, 5), -1
+
+
+def action_names(size: int) -> tuple[str, ...]:
+    """Of actions of so many numbers: `ACTIONS`, or those of an arm that is moved joint by joint."""
+    if size == len(ACTIONS):
+        return ACTIONS
+    return (*ACTIONS[:2], *(f"joint {number}" for number in range(1, size - 2)), ACTIONS[GRIP])
+
 
 STATE_SIZE = 12
 HAND, OBJECT, OBJECT_FROM_HAND = slice(0, 3), slice(3, 6), slice(6, 9)
@@ -15,6 +23,10 @@ HOLDING, CONTACT, TIME_LEFT = 9, 10, 11
 PRIVILEGED_SIZE = 6
 """What an observation has under `privileged`, which is for scripted options alone."""
 WAYPOINT, PATH = slice(3, 5), 5
+
+OWN_JOINTS, OWN_OBJECT = slice(12, None), slice(6, 9)
+"""Where an arm is moved joint by joint: the joints, behind the rest of `state`; and, behind that of
+`privileged`, where the object lay, from the hand and along the axes of the hand."""
 
 SECONDS = 0.1
 """A control step."""

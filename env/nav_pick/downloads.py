@@ -1,0 +1,31 @@
+"""What habitat-lab's scenes and robots are made of, which has to be downloaded first."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from utils.errors import UserError
+
+DOWNLOADS = {
+    "data/replica_cad": "replica_cad_dataset",
+    "data/datasets/replica_cad": "rearrange_dataset_v2",
+    "data/objects/ycb": "ycb",
+    "data/robots/hab_fetch": "hab_fetch",
+}
+"""Where upstream's downloads lie: ReplicaCAD, its episodes, their objects, the robot; and by what
+name habitat-sim downloads each."""
+COMMAND = "python -m habitat_sim.utils.datasets_download --data-path data --uids"
+
+
+def check_downloads(places: Iterable[str], source: object) -> None:
+    """UserError if there is not everything that a source names, by its paths; it says how upstream
+    downloads what is its own."""
+    missing = [place for place in places if not Path(place).exists()]
+    if not missing:
+        return
+    wanted = [
+        name
+        for start, name in DOWNLOADS.items()
+        if any(place.startswith(start) for place in missing)
+    ]
+    advice = f"; download with: {COMMAND} {' '.join(wanted)}" if wanted else ""
+    raise UserError(f"{source}: there is no {', no '.join(missing)} in {Path.cwd()}{advice}")

@@ -1,0 +1,304 @@
+"""Nav & Pick in habitat-lab: a Fetch robot in ReplicaCAD, or what its configuration names instead.
+
+habitat-lab has the scene, the robot, its sensors and its physics; the task, its rewards and its
+measures are the package's, and `mapping` turns the numbers of one into those of the other. Of
+habitat-lab's targets the first is the object. Checked with habitat-lab 0.3.3.
+"""
+
+import os
+
+# Read when they are imported.
+os.environ.setdefault("MAGNUM_LOG", "quiet")
+os.environ.setdefault("HABITAT_SIM_LOG", "quiet")
+
+from dataclasses import replace
+from typing import Any
+
+import gymnasium as gym
+import habitat
+import habitat_sim
+import numpy as np
+import torch
+from gym import spaces
+from habitat.core.registry import registry
+from habitat.tasks.rearrange.actions.articulated_agent_action import ArticulatedAgentAction
+from habitat.tasks.rearrange.utils import is_pb_installed
+
+from env.episode import Episode
+from env.nav_pick.downloads import check_downloads
+from env.nav_pick.mapping import Controls, Pose, joint_moves, to_privileged, to_state
+from env.nav_pick.pictures import SCALE, floor_picture, view_picture
+from env.nav_pick.rewards import LIFT, SPARSE, Rewards
+from env.nav_pick.stage import to_home
+from env.nav_pick.symbols import HAND as HAND_PLACE
+from env.nav_pick.symbols import is_faced, is_near
+from env.spec import Spec
+from utils.errors import UserError
+
+ACTIONS = "arm_action", "base_velocity"
+CAMERA = "head_depth_sensor"
+SENSORS = "joint_sensor", "target_start_sensor", "is_holding_sensor", "end_effector_sensor"
+"""What a configuration has to have."""
+OBJECT_SIZE = 0.06
+"""Metres, in pictures."""
+BY_HAND, PYBULLET = "ArmHandAction", "ArmEEAction"
+TURN = 0.01
+"""Radians: by so much a joint is turned to see how far that moves the hand."""
+SHORT = 0.002
+"""Metres: a base that comes no farther than this less than it is told has met nothing."""
+OTHER_SPLIT = "val"
+"""Of a dataset: what no run trains in."""
+
+
+@registry.register_task_action(name=BY_HAND)
+class ArmHandAction(ArticulatedAgentAction):
+    """Moves the hand along the axes of the base, to `ee_ctrl_lim` metres each, no joint by more
+    than `delta_pos_limit` radians: what habitat-lab's ArmEEAction does, with the kinematics of the
+    robot that stands there instead of those of a second one in pybullet."""
+
+    @property
+    def action_space(self) -> Any:
+        return spaces.Box(shape=(3,), low=-1, high=1, dtype=np.float32)
+
+    def step(self, move: np.ndarray, *args: Any, **kwargs: Any) -> None:
+        robot, most = self.cur_articulated_agent, self._config.delta_pos_limit
+        targets = robot.arm_motor_pos
+        low, high = (limits - targets for limits in robot.arm_joint_limits)
+        wanted = np.clip(move, -1, 1) * self._config.ee_ctrl_lim
+        jacobian = self._jacobian(targets)
+        moves = joint_moves(jacobian, wanted, np.maximum(low, -most), np.minimum(high, most))
+        robot.arm_motor_pos = targets + moves
+
+    def _jacobian(self, targets: np.ndarray) -> np.ndarray:
+        """(3, J) how far the hand moves in the base's frame for a radian of each joint, around
+        their targets."""
+        robot = self.cur_articulated_agent
+        to_base = robot.base_transformation.inverted()
+        joints, places = robot.sim_obj.joint_positions, []
+        for turned in (targets, *(targets + TURN * np.eye(len(targets)))):
+            tried = list(joints)
+            for link, angle in zip(robot.params.arm_joints, turned, strict=True):
+                tried[robot.joint_pos_indices[link]] = angle
+            robot.sim_obj.joint_positions = tried
+            places.append(np.array(to_base.transform_point(robot.ee_transform().translation)))
+        robot.sim_obj.joint_positions = joints
+        moved: np.ndarray = (np.array(places[1:]) - places[0]).T / TURN
+        return moved
+
+
+class Rearrangement(gym.Env[dict[str, np.ndarray], np.ndarray]):
+    """One robot in habitat-lab's scenes, an episode of its dataset a time, which the seed chooses,
+    and with it the start. Actions, observations, rewards and measures: see the package and
+    `mapping`."""
+
+    def __init__(
+        self,
+        inner: habitat.Env,
+        controls: Controls,
+        described: Spec,
+        max_collisions: int,
+        rewards: Rewards,
+        subtask: str | None,
+    ) -> None:
+        self.inner, self.controls = inner, controls
+        self.observation_space: Any = described.observation
+        self.action_space = described.action
+        self.max_steps, self.max_collisions = described.max_steps, max_collisions
+        self.rewards, self.subtask = rewards, subtask
+        self.episodes = list(inner.episodes)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        super().reset(seed=seed)
+        inner = self.inner
+        inner.seed(int(self.np_random.integers(2**31)))
+        inner.current_episode = self.episodes[self.np_random.integers(len(self.episodes))]
+        # What navigates is not to choose among an episode's targets.
+        if inner.task._config.type == "NavToObjTask-v0":
+            inner.task.set_args(obj=0)
+        obs = inner.reset()
+        sim = inner.sim
+        self.object = sim.scene_obj_ids[sim.get_targets()[0][inner.task.targ_idx]]
+        self.lay = np.array(sim.get_target_objs_start()[inner.task.targ_idx])
+        self.goal = sim.safe_snap_point(self.lay)
+        self.steps, self.collisions, self.path_length = 0, 0, 0.0
+        self.contact = False
+        self.trail = [self._pose().place]
+        seen = self.seen = self._observe(obs)
+        self.shortest = self.distance
+        return seen, {}
+
+    def step(
+        self, action: np.ndarray
+    ) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
+        before, place = self.remaining, self._pose().place
+        obs = self.inner.step({"action": ACTIONS, "action_args": self.controls.commands(action)})
+        self.steps += 1
+        moved = float(np.linalg.norm(self._pose().place - place))
+        self.contact = moved < self.controls.metres(action) - SHORT
+        self.collisions += self.contact
+        self.path_length += moved
+        self.trail.append(self._pose().place)
+        seen = self.seen = self._observe(obs)
+        success, weights = self._has_succeeded(seen["state"]), self.rewards
+        reward = before - self.remaining + weights.success * success
+        reward -= weights.contact * self.contact + weights.time
+        over = success or self.collisions >= self.max_collisions or self.inner.episode_over
+        shortest = max(self.shortest, 1e-6)
+        measures = {
+            "collisions": self.collisions,
+            "path_length": self.path_length,
+            "spl": success * shortest / max(shortest, self.path_length),
+        }
+        said = {"success": success, "measures": measures}
+        return seen, reward, over, self.steps >= self.max_steps, said
+
+    def pictures(self) -> dict[str, np.ndarray]:
+        """What the camera sees, and where on the navmesh the robot has been."""
+        pose, pathfinder = self._pose(), self.inner.sim.pathfinder
+        free = pathfinder.get_topdown_view(1 / SCALE, float(pose.base[1, 3]))
+        left, _, back = pathfinder.get_bounds()[0]
+        low = to_home(np.array([left, 0, back + len(free) / SCALE]))[:2]
+        now = {
+            "position": torch.tensor(pose.place),
+            "heading": torch.tensor(pose.heading),
+            "contact": torch.tensor(self.contact),
+            "hand": torch.from_numpy(self.seen["state"])[HAND_PLACE],
+            "object": torch.tensor(to_home(self._object())),
+        }
+        trail = torch.tensor(np.array(self.trail))
+        return {
+            "depth": view_picture(torch.from_numpy(self.seen["depth"])),
+            "map": floor_picture(free, low, OBJECT_SIZE, now, trail),
+        }
+
+    def close(self) -> None:
+        self.inner.close()
+
+    def _has_succeeded(self, state: np.ndarray) -> bool:
+        if self.subtask == "navigate":
+            known = torch.from_numpy(state)[None]
+            return bool(is_near(known) & is_faced(known))
+        return self._lift() <= 0 and self._holds()
+
+    def _holds(self) -> bool:
+        return bool(self.inner.sim.grasp_mgr.snap_idx == self.object)
+
+    def _lift(self) -> float:
+        """How much higher the object has to be."""
+        return float(self.lay[1] + LIFT - self._object()[1])
+
+    def _object(self) -> np.ndarray:
+        thing = self.inner.sim.get_rigid_object_manager().get_object_by_id(self.object)
+        return np.array(thing.translation)
+
+    def _pose(self) -> Pose:
+        robot = self.inner.sim.articulated_agent
+        return Pose(np.array(robot.base_transformation), np.array(robot.ee_transform()))
+
+    def _observe(self, obs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """What there is to see, and what is still to be done."""
+        pose, start = self._pose(), np.asarray(obs["obj_start_sensor"]).reshape(-1, 3)
+        start = start[self.inner.task.targ_idx]
+        way = habitat_sim.ShortestPath()
+        way.requested_start, way.requested_end = pose.base[:3, 3], self.goal
+        found = self.inner.sim.pathfinder.find_path(way)
+        corners = way.points if found else [self.goal]
+        straight = float(np.linalg.norm((self.goal - pose.base[:3, 3])[[0, 2]]))
+        self.distance = float(way.geodesic_distance) if found else straight
+        apart = float(np.linalg.norm(self._object() - pose.hand[:3, 3]))
+        path, hand, lift, holding = (
+            torch.tensor([number])
+            for number in (self.distance, apart, max(self._lift(), 0.0), self._holds())
+        )
+        self.remaining = float(self.rewards.remaining(path, hand, lift, holding.bool()))
+        joined = bool(self.controls.joints)
+        flags = (float(obs["is_holding"][0]), self.contact, 1 - self.steps / self.max_steps)
+        joints = obs["joint"] if joined else np.empty(0)
+        known = to_privileged(pose, corners, self.distance, start if joined else np.empty(0))
+        depth = np.asarray(obs["head_depth"], np.float32)
+        return {
+            "depth": depth,
+            "state": to_state(pose, obs["ee_pos"], start, flags, joints),
+            "privileged": known,
+        }
+
+
+def describe(habitat_config: str, depth_size: int, max_steps: int) -> Spec:
+    """What there is to see and to do with a configuration. UserError if it cannot be used."""
+    return _controls(_compose(habitat_config), habitat_config).describe(depth_size, max_steps)
+
+
+def make_home(
+    habitat_config: str,
+    unseen: bool = False,
+    depth_size: int = 64,
+    max_steps: int = 300,
+    max_collisions: int = 50,
+    rewards: Rewards | None = None,
+    sparse: bool = False,
+    subtask: str | None = None,
+) -> Episode:
+    """A robot with the scenes and episodes of a configuration, or, `unseen`, of the other split of
+    its dataset; the rest as for `NavPickHomes`. UserError if the configuration cannot be used or
+    what it names is not there."""
+    config = _compose(habitat_config)
+    controls = _controls(config, habitat_config)
+    with habitat.config.read_write(config):
+        simulator, task = config.habitat.simulator, config.habitat.task
+        # Without CUDA any other kills the process.
+        if not (habitat_sim.cuda_enabled and torch.cuda.is_available()):
+            simulator.habitat_sim_v0.gpu_device_id = -1
+        camera = simulator.agents[simulator.agents_order[0]].sim_sensors[CAMERA]
+        camera.width = camera.height = depth_size
+        # Episodes end by the rules of the package.
+        config.habitat.environment.max_episode_steps = 0
+        if unseen:
+            config.habitat.dataset.split = OTHER_SPLIT
+        if subtask == "pick":
+            task.type = "RearrangePickTask-v0"
+    check_downloads(_named(config), habitat_config)
+    rewards = SPARSE if sparse else rewards or Rewards()
+    if subtask == "navigate":
+        rewards = replace(rewards, reach=0, pick=0)
+    inner = habitat.Env(config)
+    described = controls.describe(depth_size, max_steps)
+    return Episode(Rearrangement(inner, controls, described, max_collisions, rewards, subtask))
+
+
+def _compose(path: str) -> Any:
+    """A configuration with all that it is based on."""
+    try:
+        return habitat.get_config(path)
+    except Exception as error:  # hydra, omegaconf and YAML have each their own.
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path} is no configuration of habitat-lab: {reason}") from error
+
+
+def _controls(config: Any, path: str) -> Controls:
+    task, simulator = config.habitat.task, config.habitat.simulator
+    cameras = simulator.agents[simulator.agents_order[0]].sim_sensors
+    for names, there in ((ACTIONS, task.actions), (SENSORS, task.lab_sensors), ([CAMERA], cameras)):
+        if missing := [name for name in names if name not in there]:
+            raise UserError(f"{path} lacks {' and '.join(missing)}")
+    arm, base = task.actions.arm_action, task.actions.base_velocity
+    if arm.arm_controller == PYBULLET and not is_pb_installed():
+        raise UserError(
+            f"{path}: {PYBULLET} needs pybullet; {BY_HAND} does the same without (arm_controller)"
+        )
+    by_hand = arm.arm_controller in (BY_HAND, PYBULLET)
+    return Controls(
+        forward=base.lin_speed / simulator.ctrl_freq,
+        turn=base.ang_speed / simulator.ctrl_freq,
+        hand=arm.ee_ctrl_lim,
+        joints=0 if by_hand else arm.arm_joint_dimensionality,
+    )
+
+
+def _named(config: Any) -> list[str]:
+    """The files and folders that a configuration needs."""
+    simulator, data = config.habitat.simulator, config.habitat.dataset
+    robot = simulator.agents[simulator.agents_order[0]].articulated_agent_urdf
+    episodes = data.data_path.format(split=data.split)
+    return [data.scenes_dir, episodes, *simulator.additional_object_paths, robot]
