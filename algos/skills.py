@@ -21,8 +21,9 @@ from utils.tensors import Tensors
 
 WIDTH, HIDDEN, OF_ACTION, LAYERS = 32, 512, 32, 2
 LOG_STD = -5.0, 2.0
+DICTIONARY = "collections.defaultdict"
 CONFIGURATION = re.compile(
-    r"(omegaconf|habitat|habitat_baselines|typing)\.[\w.]+|collections\.defaultdict"
+    rf"(omegaconf|habitat|habitat_baselines|typing)\.[\w.]+|{re.escape(DICTIONARY)}"
     r"|builtins\.(dict|list|tuple|str|int|float|bool|Ellipsis|getattr)|_?operator\.getitem"
 )
 """Names that a checkpoint's own configuration is made of. None of them is ever looked up."""
@@ -37,6 +38,11 @@ class Nothing:
     def __init__(self, *parts: object) -> None: ...
 
     def __setstate__(self, state: object) -> None: ...
+
+
+def empty(*parts: object) -> dict[object, object]:
+    """The same for a dictionary, into which a checkpoint puts what it likes."""
+    return {}
 
 
 class SkillSpec(NamedTuple):
@@ -163,7 +169,7 @@ def _read(path: Path) -> dict[str, Tensor]:
             "not loaded"
         )
     try:
-        with safe_globals([(Nothing, name) for name in names]):
+        with safe_globals([(empty if name == DICTIONARY else Nothing, name) for name in names]):
             content = torch.load(path, map_location="cpu", weights_only=True)
         return dict(content["state_dict"])
     except Exception as error:

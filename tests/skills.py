@@ -1,6 +1,7 @@
 """Checkpoints in the layout in which habitat-baselines keeps its skills, made on the spot."""
 
 import sys
+from collections import defaultdict
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -74,7 +75,8 @@ def write_skill(path: Path, weights: dict[str, Tensor], config: Any = None) -> N
     sys.modules |= {"omegaconf": ModuleType("omegaconf"), module.__name__: module}
     try:
         content["config"] = kind()
-        content["config"].habitat = {"gym": {"obs_keys": ["head_depth", "joint"]}}
+        cached = defaultdict(dict, {"oc.env": {"seed": 0}})
+        content["config"].habitat = {"gym": {"obs_keys": ["head_depth"]}, "cache": cached}
         torch.save(content, path)
     finally:
         del sys.modules["omegaconf"], sys.modules[module.__name__]
