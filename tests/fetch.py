@@ -36,13 +36,13 @@ ON_BASE = ("fixed", "base_link", (0, 0, 0.1), "1 0 0", (0, 0))
 
 
 def write_robot(path: Path) -> None:
-    """Everything weighs a little and nothing but the hand can be touched."""
+    """Everything weighs a little, and nothing but the arm can be touched."""
     links = [_link("base_link", 1.0)]
     joints = []
     for number in range(24):
         default = ON_BASE if number < TORSO else PLATE
         kind, parent, place, axis, (low, high) = JOINTS.get(number, default)
-        links.append(_link(f"link_{number:02}", 0.2, touches=number == 23))
+        links.append(_link(f"link_{number:02}", 0.2, touches=number >= 15))
         # Scenes have y up, a robot's own numbers z.
         rpy = "-1.5707963 0 0" if parent == "base_link" else "0 0 0"
         x, y, z = place
@@ -62,7 +62,7 @@ def _link(name: str, mass: float, touches: bool = False) -> str:
     collision = f"<collision>{box}</collision>" if touches else ""
     return (
         f'<link name="{name}"><inertial><mass value="{mass}"/>'
-        '<inertia ixx="0.01" iyy="0.01" izz="0.01" ixy="0" ixz="0" iyz="0"/></inertial>'
+        '<inertia ixx="0.001" iyy="0.001" izz="0.001" ixy="0" ixz="0" iyz="0"/></inertial>'
         f"<visual>{box}</visual>{collision}</link>"
     )
 

@@ -93,29 +93,33 @@ class Rearrangement(gym.Env[dict[str, np.ndarray], np.ndarray]):
 
     def __init__(
         self,
-        inner: habitat.Env,
+        config: Any,
         controls: Controls,
         described: Spec,
         max_collisions: int,
         rewards: Rewards,
         subtask: str | None,
     ) -> None:
-        self.inner, self.controls = inner, controls
+        self.config = config.habitat
+        self.inner, self.controls = habitat.Env(config), controls
         self.observation_space: Any = described.observation
         self.action_space = described.action
         self.max_steps, self.max_collisions = described.max_steps, max_collisions
         self.rewards, self.subtask = rewards, subtask
-        self.episodes = list(inner.episodes)
+        self.episodes = list(self.inner.episodes)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         super().reset(seed=seed)
         inner = self.inner
-        inner.seed(int(self.np_random.integers(2**31)))
+        draws = int(self.np_random.integers(2**31))
         inner.current_episode = self.episodes[self.np_random.integers(len(self.episodes))]
+        # A navmesh that is made anew draws anew: so the scene first, then the seed.
+        inner.reconfigure(self.config)
+        inner.seed(draws)
         # What navigates is not to choose among an episode's targets.
-        if inner.task._config.type == "NavToObjTask-v0":
+        if self.config.task.type == "NavToObjTask-v0":
             inner.task.set_args(obj=0)
         obs = inner.reset()
         sim = inner.sim
@@ -262,9 +266,8 @@ def make_home(
     rewards = SPARSE if sparse else rewards or Rewards()
     if subtask == "navigate":
         rewards = replace(rewards, reach=0, pick=0)
-    inner = habitat.Env(config)
     described = controls.describe(depth_size, max_steps)
-    return Episode(Rearrangement(inner, controls, described, max_collisions, rewards, subtask))
+    return Episode(Rearrangement(config, controls, described, max_collisions, rewards, subtask))
 
 
 def _compose(path: str) -> Any:
