@@ -5,6 +5,7 @@ from collections import defaultdict
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
@@ -72,11 +73,9 @@ def write_skill(path: Path, weights: dict[str, Tensor], config: Any = None) -> N
     module = ModuleType("omegaconf.dictconfig")
     kind = type("DictConfig", (), {"__module__": module.__name__})
     module.DictConfig = kind  # type: ignore[attr-defined]
-    sys.modules |= {"omegaconf": ModuleType("omegaconf"), module.__name__: module}
-    try:
+    modules = {"omegaconf": ModuleType("omegaconf"), module.__name__: module}
+    with patch.dict(sys.modules, modules):
         content["config"] = kind()
         cached = defaultdict(dict, {"oc.env": {"seed": 0}})
         content["config"].habitat = {"gym": {"obs_keys": ["head_depth"]}, "cache": cached}
         torch.save(content, path)
-    finally:
-        del sys.modules["omegaconf"], sys.modules[module.__name__]

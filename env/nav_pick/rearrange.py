@@ -63,15 +63,12 @@ class ArmHandAction(ArticulatedAgentAction):
     def step(self, move: np.ndarray, *args: Any, **kwargs: Any) -> None:
         robot, most = self.cur_articulated_agent, self._config.delta_pos_limit
         targets = robot.arm_motor_pos
-        low, high = (limits - targets for limits in robot.arm_joint_limits)
+        low, high = (np.clip(end - targets, -most, most) for end in robot.arm_joint_limits)
         wanted = np.clip(move, -1, 1) * self._config.ee_ctrl_lim
-        jacobian = self._jacobian(targets)
-        moves = joint_moves(jacobian, wanted, np.maximum(low, -most), np.minimum(high, most))
-        robot.arm_motor_pos = targets + moves
+        robot.arm_motor_pos = targets + joint_moves(self._jacobian(targets), wanted, low, high)
 
     def _jacobian(self, targets: np.ndarray) -> np.ndarray:
-        """(3, J) how far the hand moves in the base's frame for a radian of each joint, around
-        their targets."""
+        """(3, J) how far the hand moves from the base for a radian of each joint at its target."""
         robot = self.cur_articulated_agent
         to_base = robot.base_transformation.inverted()
         joints, places = robot.sim_obj.joint_positions, []
@@ -126,8 +123,7 @@ class Rearrangement(gym.Env[dict[str, np.ndarray], np.ndarray]):
         self.object = sim.scene_obj_ids[sim.get_targets()[0][inner.task.targ_idx]]
         self.lay = np.array(sim.get_target_objs_start()[inner.task.targ_idx])
         self.goal = sim.safe_snap_point(self.lay)
-        self.steps, self.collisions, self.path_length = 0, 0, 0.0
-        self.contact = False
+        self.steps, self.collisions, self.path_length, self.contact = 0, 0, 0.0, False
         self.trail = [self._pose().place]
         seen = self.seen = self._observe(obs)
         self.shortest = self.distance
@@ -217,15 +213,12 @@ class Rearrangement(gym.Env[dict[str, np.ndarray], np.ndarray]):
             for number in (self.distance, apart, max(self._lift(), 0.0), self._holds())
         )
         self.remaining = float(self.rewards.remaining(path, hand, lift, holding.bool()))
-        joined = bool(self.controls.joints)
         flags = (float(obs["is_holding"][0]), self.contact, 1 - self.steps / self.max_steps)
-        joints = obs["joint"] if joined else np.empty(0)
-        known = to_privileged(pose, corners, self.distance, start if joined else np.empty(0))
-        depth = np.asarray(obs["head_depth"], np.float32)
+        joints, own = (obs["joint"], start) if self.controls.joints else np.empty((2, 0))
         return {
-            "depth": depth,
+            "depth": np.asarray(obs["head_depth"], np.float32),
             "state": to_state(pose, obs["ee_pos"], start, flags, joints),
-            "privileged": known,
+            "privileged": to_privileged(pose, corners, self.distance, own),
         }
 
 

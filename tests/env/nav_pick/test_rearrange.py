@@ -23,6 +23,7 @@ from tests.small_homes import TASK
 from utils.errors import UserError
 from utils.tensors import Tensors
 
+JOINTS = REARRANGEMENT.with_name("joints.yaml")
 pytestmark = pytest.mark.habitat
 PLAY = """# @package _global_
 defaults:
@@ -70,7 +71,7 @@ def configs(world: Path, homes: list[Home]) -> dict[str, str]:
     bases = {
         "play": world / "play_by_hand.yaml",
         "nav_pick": REARRANGEMENT,
-        "joints": REARRANGEMENT.with_name("joints.yaml"),
+        "joints": JOINTS,
     }
     return {name: str(write_config(world, base)) for name, base in bases.items()}
 
@@ -235,35 +236,38 @@ def test_joint_by_joint_the_actions_are_habitat_labs(make: Callable[..., Episode
     assert gone == pytest.approx(0.5 * 10 / 120, abs=2e-3)
 
 
-def test_a_run_is_trained_filmed_and_evaluated(configs: dict[str, str], tmp_path: Path) -> None:
+def single(base: Path, folder: Path) -> list[str]:
+    """Flags for a configuration in a single home, which is loaded once."""
+    folder.mkdir()
+    write_world(folder, (0,))
+    config = str(write_config(folder, base))
+    return ["--simulator", "habitat-rearrange", "--habitat_config", config]
+
+
+def test_a_run_is_trained_filmed_and_evaluated(world: Path, tmp_path: Path) -> None:
     small = ["--task", TASK, "--logdir", str(tmp_path), "--device", "cpu", "--threads", "1"]
-    there = ["--simulator", "habitat-rearrange", "--habitat_config", configs["nav_pick"]]
+    there = single(REARRANGEMENT, tmp_path / "home")
     brief = ["--num_envs", "1", "--traj_per_itr", "1", "--num_eval", "1", "--n_itr", "1"]
     assert main.main(["train", *small, *there, *brief]) == 0
     run = tmp_path / "ppo/navpick/run1"
-    assert json.loads((run / "config.json").read_text())["habitat_config"] == configs["nav_pick"]
+    assert json.loads((run / "config.json").read_text())["habitat_config"] == there[-1]
     flags = ["--loaddir", "run1", "--num_eval", "1", "--videos", "1", "--gif"]
     assert main.main(["eval", *small, *flags]) == 0
     assert (run / "eval/episode-0.gif").exists()
 
 
-def test_skills_of_habitat_baselines_teach(configs: dict[str, str], tmp_path: Path) -> None:
+def test_skills_of_habitat_baselines_teach_joint_by_joint(
+    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for name, file in (("navigate", "nav.pth"), ("pick", "pick.pth")):
         write_skill(tmp_path / file, skill_weights(name, 64))
     small = ["--task", TASK, "--logdir", str(tmp_path), "--device", "cpu", "--threads", "1"]
-    there = ["--simulator", "habitat-rearrange", "--habitat_config", configs["joints"]]
+    there = single(JOINTS, tmp_path / "home")
     learned = ["--options", "learned", "--option_dir", str(tmp_path), "--depth_size", "64"]
     assert main.main(["eval", "--eval_teacher", *small, *there, *learned, "--num_eval", "1"]) == 0
-    found = json.loads((tmp_path / "ppo/navpick/teacher/eval/eval.json").read_text())
-    assert found["episodes"]
-
-
-def test_joint_by_joint_there_are_no_rules(
-    configs: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    flags = ["--task", "NavPick", "--logdir", str(tmp_path), "--num_eval", "1"]
-    there = ["--simulator", "habitat-rearrange", "--habitat_config", configs["joints"]]
-    assert main.main(["eval", "--eval_teacher", *flags, *there]) == 1
+    assert (tmp_path / "ppo/navpick/teacher/eval/eval.json").exists()
+    # There are no rules for it.
+    assert main.main(["eval", "--eval_teacher", *small, *there, "--num_eval", "1"]) == 1
     assert "moves the arm joint by joint, for which there are no rules" in capsys.readouterr().err
 
 
