@@ -34,6 +34,27 @@ JOINTS = {
 PLATE = ("fixed", "link_06", (0, 0, 0.1), "1 0 0", (0, 0))
 ON_BASE = ("fixed", "base_link", (0, 0, 0.1), "1 0 0", (0, 0))
 
+PLAY = """# @package _global_
+defaults:
+  - /benchmark/rearrange/play: play
+  - /habitat/task/lab_sensors: [target_start_sensor, is_holding_sensor, end_effector_sensor]
+  - _self_
+habitat:
+  task:
+    actions:
+      base_velocity: {lin_speed: 6.0, ang_speed: 18.8495559}
+      arm_action:
+        arm_controller: ArmHandAction
+        grip_controller: MagicGraspAction
+        ee_ctrl_lim: 0.05
+        delta_pos_limit: 0.2
+  simulator:
+    ac_freq_ratio: 12
+    concur_render: false
+    habitat_sim_v0: {allow_sliding: true}
+"""
+"""habitat-lab's play, with what we need of sensors, and our speeds."""
+
 
 def write_robot(path: Path) -> None:
     """Everything weighs a little, and nothing but the arm can be touched."""

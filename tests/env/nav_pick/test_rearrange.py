@@ -17,7 +17,7 @@ from env.nav_pick.homes import Home
 from env.nav_pick.rewards import Rewards
 from env.nav_pick.symbols import FORWARD, GRIP, HAND, HAND_MOVE, HOLDING, OBJECT, TURN
 from teacher.home_options import at_hand, navigate, pick
-from tests.fetch import write_config, write_world
+from tests.fetch import PLAY, write_config, write_world
 from tests.skills import skill_weights, write_skill
 from tests.small_homes import TASK
 from utils.errors import UserError
@@ -25,26 +25,6 @@ from utils.tensors import Tensors
 
 JOINTS = REARRANGEMENT.with_name("joints.yaml")
 pytestmark = pytest.mark.habitat
-PLAY = """# @package _global_
-defaults:
-  - /benchmark/rearrange/play: play
-  - /habitat/task/lab_sensors: [target_start_sensor, is_holding_sensor, end_effector_sensor]
-  - _self_
-habitat:
-  task:
-    actions:
-      base_velocity: {lin_speed: 6.0, ang_speed: 18.8495559}
-      arm_action:
-        arm_controller: ArmHandAction
-        grip_controller: MagicGraspAction
-        ee_ctrl_lim: 0.05
-        delta_pos_limit: 0.2
-  simulator:
-    ac_freq_ratio: 12
-    concur_render: false
-    habitat_sim_v0: {allow_sliding: true}
-"""
-"""habitat-lab's play, with what we need of sensors, and our speeds."""
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +135,7 @@ def test_a_seed_is_an_episode_whatever_was_before(make: Callable[..., Episode]) 
 def test_commands_are_metres_radians_and_ends(
     make: Callable[..., Episode], homes: list[Home]
 ) -> None:
-    home = make("nav_pick", depth_size=16, max_steps=60, max_collisions=3)
+    home = make("nav_pick", depth_size=16, max_steps=300, max_collisions=3)
     obs, _ = home.reset(seed=1)
     x, y, heading = obs["privileged"][:3]
     number = int(home.unwrapped.inner.current_episode.episode_id)
