@@ -94,28 +94,20 @@ def write_world(folder: Path, seeds: tuple[int, ...] = (0, 1)) -> list[Home]:
     described = [describe_home(homes, i) for i in range(len(seeds))]
     write_robot(folder / "robot.urdf")
     write_cube(described[0].object_size, folder / "cube.glb")
-    # Flat: what is shaded by physics takes ten seconds to prepare, and depth is the same.
-    cube = {"render_asset": "cube.glb", "mass": 0.1, "shader_type": "flat"}
+    cube = {"render_asset": "cube.glb", "mass": 0.1}
     (folder / "cube.object_config.json").write_text(json.dumps(cube))
-    kinds = {"stages": "stage_config", "scene_instances": "scene_instance"}
-    paths = {name: {"paths": {".json": [f"*.{kind}.json"]}} for name, kind in kinds.items()}
-    scenes = folder / "made_up.scene_dataset_config.json"
-    scenes.write_text(json.dumps(paths))
     episodes = []
     for i, home in enumerate(described):
-        write_stage(home, folder / f"home_{i}.glb")
-        stage = {"render_asset": f"home_{i}.glb", "up": [0, 1, 0], "front": [0, 0, -1]}
-        (folder / f"home_{i}.stage_config.json").write_text(json.dumps(stage))
-        scene = folder / f"home_{i}.scene_instance.json"
-        flat = {"template_name": f"home_{i}", "shader_type": "flat"}
-        scene.write_text(json.dumps({"stage_instance": flat, "default_lighting": "no_lights"}))
+        place = folder / f"home_{i}"
+        place.mkdir()
+        scene = write_stage(home, place)
         lies = np.eye(4)
         lies[:3, 3] = to_scene(np.array(home.object))
         episodes.append(
             {
                 "episode_id": str(i),
                 "scene_id": str(scene),
-                "scene_dataset_config": str(scenes),
+                "scene_dataset_config": "default",
                 "additional_obj_config_paths": [],
                 "start_position": [0, 0, 0],
                 "start_rotation": [0, 0, 0, 1],
@@ -131,7 +123,7 @@ def write_world(folder: Path, seeds: tuple[int, ...] = (0, 1)) -> list[Home]:
     return described
 
 
-def write_config(folder: Path, base: Path, extra: str = "") -> Path:
+def write_config(folder: Path, base: Path) -> Path:
     """A configuration on top of another one, of ours or habitat-lab's, with the made-up world."""
     path = folder / f"made_up_{base.stem}.yaml"
     (folder / base.name).write_text(base.read_text())
@@ -147,6 +139,6 @@ habitat:
   dataset:
     scenes_dir: {folder}
     data_path: {folder}/{{split}}.json.gz
-{extra}"""
+"""
     )
     return path
