@@ -30,6 +30,7 @@ from env.nav_pick.camera import FAR, PITCH, WIDE
 from env.nav_pick.nav_pick import HALF, NavPickHomes
 from env.nav_pick.stage import to_home, to_scene, write_cube, write_stage
 from env.nav_pick.symbols import SECONDS
+from utils.drawing import Drawing
 from utils.tensors import Tensors
 
 CELL = 0.02
@@ -80,6 +81,10 @@ class HabitatHome(gym.Env[dict[str, np.ndarray], np.ndarray]):
     def pictures(self) -> dict[str, np.ndarray]:
         """What the camera sees, and a map."""
         return self.homes.pictures()
+
+    def drawing(self) -> Drawing:
+        """The home from above, and what the camera sees."""
+        return self.homes.drawing()
 
     def close(self) -> None:
         self.homes.close()
