@@ -247,17 +247,9 @@ class NavPickHomes(RestingEnv):
         now = self._now
         falls = now["holding"] & ~holds
         thing = torch.where(holds[:, None], place, now["object"])
-        thing[:, 2].copy_(torch.where(falls, self._rest_height(thing), thing[:, 2]))
+        height = HALF + robot.ground(thing, self._home["boxes"])
+        thing[:, 2].copy_(torch.where(falls, height, thing[:, 2]))
         return thing
-
-    def _rest_height(self, thing: Tensor) -> Tensor:
-        """Where an object that is let go comes to lie: on the highest box below, or the floor."""
-        low, high = self._home["boxes"].split(3, 2)
-        middle = thing[:, None, :2]
-        under = ((middle >= low[..., :2]) & (middle <= high[..., :2])).all(2)
-        under &= high[..., 2] <= thing[:, 2:]
-        height: Tensor = (under * high[..., 2]).amax(1) + HALF
-        return height
 
     def _look_ahead(self) -> None:
         """The shortest path from here, and what is still to be done."""

@@ -55,6 +55,17 @@ def within_reach(hand: Tensor, shoulder: Tensor) -> Tensor:
     return shoulder + arm * (length.clamp(SHORTEST, LONGEST) / length)
 
 
+def ground(thing: Tensor, boxes: Tensor) -> Tensor:
+    """How high (N,) what is under a thing (N, 3) ends: the highest of the boxes (N, B, 6) below, or
+    the floor."""
+    low, high = boxes.split(3, 2)
+    middle = thing[:, None, :2]
+    under = ((middle >= low[..., :2]) & (middle <= high[..., :2])).all(2)
+    under &= high[..., 2] <= thing[:, 2:]
+    height: Tensor = (under * high[..., 2]).amax(1)
+    return height
+
+
 def to_world(vector: Tensor, heading: Tensor) -> Tensor:
     """(N, 2 or 3) from the axes of the base to those of the home; `heading` (N,)."""
     cos, sin = heading.cos(), heading.sin()

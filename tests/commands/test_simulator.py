@@ -68,7 +68,7 @@ def test_without_habitat_a_line_says_how_to_get_it_and_nothing_is_lost(
         assert main.main([*flags, *where, *task, "--simulator", simulator]) == 1
         error = capsys.readouterr().err.splitlines()[-1]
         assert error.startswith(f"error: --simulator {simulator}: ")
-        assert "habitat_sim" in error
+        assert re.search("(No module named|import of) '?habitat", error)
         assert "docs/habitat.md" in error
         assert "conda install habitat-sim" in error
         assert "--simulator tensor needs nothing" in error
