@@ -12,9 +12,10 @@ from gymnasium.envs.registration import EnvSpec, load_env_creator
 import env  # noqa: F401  (registers the tasks)
 from commands.config import Config
 from env.episode import Episode, room
+from env.frame_stack import FrameStack
 from env.spec import Spec
 from env.symbols import ACTIONS
-from env.vector import FrameStack, RestingEnv, SerialEnvs
+from env.vector import RestingEnv, SerialEnvs
 from planner.plans import AnonymousColors, Planner
 from planner.room_scene import RoomReader
 from teacher.choices import Choices

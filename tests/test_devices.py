@@ -13,7 +13,7 @@ import main
 from algos.play import play
 from algos.ppo import PPO
 from algos.wave import Wave
-from env.vector import FrameStack
+from env.frame_stack import FrameStack
 from tests import small_homes, small_rooms
 from tests.algos.test_ppo import SETTINGS
 from tests.recordings import TASKS, make_teacher, recording, task

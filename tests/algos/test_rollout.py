@@ -12,8 +12,9 @@ from algos.rollout import Rollout, discounted_returns, generalized_advantages
 from algos.student import Deterministic
 from algos.wave import Wave
 from env.episode import Episode, room
+from env.frame_stack import FrameStack
 from env.tensor_rooms import DoorKeyRooms
-from env.vector import FrameStack, SerialEnvs
+from env.vector import SerialEnvs
 from tests.recordings import task
 from tests.replay import Replayed
 from tests.students import make_student

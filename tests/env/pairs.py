@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from env.episode import room
+from env.frame_stack import FrameStack
 from env.tensor_rooms import DoorKeyRooms
-from env.vector import FrameStack, RestingEnv, SerialEnvs
+from env.vector import RestingEnv, SerialEnvs
 from tests.recordings import task
 
 CPU = torch.device("cpu")

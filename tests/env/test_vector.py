@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from env.episode import Episode, room
+from env.frame_stack import FrameStack
 from env.symbols import DONE, LEFT
 from env.tensor_rooms import DoorKeyRooms
-from env.vector import FrameStack, SerialEnvs
+from env.vector import SerialEnvs
 from tests.recordings import task
 
 
