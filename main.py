@@ -6,6 +6,7 @@ python main.py watch
 python main.py report log
 python main.py record --llm vicuna
 python main.py bench
+python main.py reproduce configs/minigrid.yaml
 """
 
 import signal
@@ -36,7 +37,9 @@ COMMANDS = {
     "report": "report",
     "record": "record",
     "bench": "bench",
+    "reproduce": "reproduce",
 }
+"""Command -> its module."""
 
 
 def report_thread_error(error: threading.ExceptHookArgs) -> None:

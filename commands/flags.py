@@ -62,6 +62,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         ("report", add_report_flags, "compare the runs of a log tree, or of two"),
         ("record", add_record_flags, "ask an LLM about all scenes of a task, and keep its plans"),
         ("bench", add_bench_flags, "measure speeds"),
+        ("reproduce", add_reproduce_flags, "train and evaluate all cells of a table"),
     ):
         command = commands.add_parser(name, help=text, allow_abbrev=False)
         add_own_flags(command)
@@ -152,15 +153,20 @@ def other_word(name: str) -> tuple[str, object, str] | None:
     return OTHER_WORDS.get(name)
 
 
-def as_typed(name: str, value: object) -> str:
-    """A setting as it is written on the command line."""
+def as_words(name: str, value: object) -> list[str]:
+    """A setting as the words of a command line."""
     spelled = other_word(name)
     if spelled and value == spelled[1]:
-        return spelled[0]
+        return [spelled[0]]
     flag = OWN_FLAGS.get(name, f"--{name}")
     if value is True:
-        return flag
-    return " ".join([flag, *map(str, value if isinstance(value, list) else [value])])
+        return [flag]
+    return [flag, *map(str, value if isinstance(value, list) else [value])]
+
+
+def as_typed(name: str, value: object) -> str:
+    """A setting as it is written on the command line."""
+    return " ".join(as_words(name, value))
 
 
 def check_flags(flags: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
@@ -287,3 +293,25 @@ def add_bench_flags(command: argparse.ArgumentParser) -> None:
     add("--precision", choices=["fp32", "bf16"], default="fp32", help="default fp32")
     add("--json", type=Path, metavar="FILE", help="write the figures to a file")
     add("--plot", type=Path, metavar="FILE", help="measure and draw the growth with room size")
+
+
+def add_reproduce_flags(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("table", type=Path, help="a YAML file of cells, such as configs/minigrid.yaml")
+    add("--out", type=Path, metavar="DIR", help="their log tree; default log/<the file's name>")
+    add("--launcher", choices=["local", "slurm"], default="local", help="default local")
+    add(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="processes at a time; default the physical cores over --threads, or 1 on a GPU",
+    )
+    add("--threads", type=int, default=1, metavar="N", help="CPU threads of each; default 1")
+    add(
+        "--slurm",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="parameters of submitit's SlurmExecutor; time (minutes) is needed",
+    )
+    add("--dry_run", action="store_true", help="print the command lines that are still to run")

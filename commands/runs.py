@@ -103,6 +103,21 @@ def owned(folder: Path) -> Iterator[None]:
         os.close(file)
 
 
+def owner(folder: Path) -> str | None:
+    """Who trains in a folder at present, as "process 7 on HOST"; None if nobody does."""
+    try:
+        file = os.open(folder / OWNER, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return None
+    except BlockingIOError:
+        return os.pread(file, 200, 0).decode(errors="replace").strip()
+    finally:
+        os.close(file)
+
+
 def claim(folder: Path, config: Config) -> Config:
     """An owned folder for a new run with its config.json, in place of what it held.
 

@@ -151,7 +151,7 @@ def check(args: argparse.Namespace) -> None:
         for name in args.task or ():
             load_task(name)
         return
-    if args.command == "report":
+    if "task" not in args:
         return
     if getattr(args, "wandb", None):
         check_wandb()

@@ -22,8 +22,6 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
-from tensorboard.compat.proto.summary_pb2 import Summary
-from torch.utils.tensorboard import SummaryWriter
 
 from utils.files import write_text, writing
 from utils.run_files import METRICS
@@ -86,6 +84,9 @@ class TensorBoard(Log):
     """TensorBoard's events of a run."""
 
     def __init__(self, folder: Path, after: int = 0) -> None:
+        # PyTorch takes seconds to load, and who only says something needs none.
+        from torch.utils.tensorboard import SummaryWriter
+
         self.folder = folder
         with self._writing():
             self.writer = SummaryWriter(str(folder), purge_step=after + 1)
@@ -107,6 +108,8 @@ class TensorBoard(Log):
             self.writer.add_text("LLM/Plans", "\n".join(lines), iteration)
 
     def film(self, name: str, frames: list[Image.Image], iteration: int) -> None:
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
         gif = as_gif(frames)
         image = Summary.Image(
             height=SIZE[1] // 2, width=SIZE[0] // 2, colorspace=3, encoded_image_string=gif

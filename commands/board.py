@@ -1,0 +1,125 @@
+"""What is seen of a table of cells while it is worked on."""
+
+import time
+from types import TracebackType
+
+import rich
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+
+from commands.cells import Cell, iterations
+from commands.queue import Queue
+from utils.log import say
+
+REFRESH = 1.0
+"""Seconds."""
+MARGIN = 6
+"""Lines of a terminal that the table leaves to its title, its head and what follows."""
+
+
+class Board:
+    """A live table in a terminal, a row for each label, task and method, a column for each run of
+    it; elsewhere a line for each event."""
+
+    def __init__(self) -> None:
+        self.console = rich.get_console()
+        self.live: Live | None = None
+        self.shown = 0.0
+        if self.console.is_terminal:
+            self.live = Live(console=self.console, auto_refresh=False, transient=True)
+
+    def __enter__(self) -> "Board":
+        if self.live:
+            self.live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.live:
+            self.live.stop()
+
+    def tell(self, cell: Cell, news: str) -> None:
+        """News of a cell; a live table shows them itself."""
+        if not self.live:
+            say(f"{cell.name}: {news}")
+
+    def show(self, queue: Queue) -> None:
+        if self.live and time.monotonic() - self.shown >= REFRESH:
+            queue.watch()
+            room = max(self.console.height - MARGIN - len(queue.failed), 3)
+            self.live.update(overview(queue, room), refresh=True)
+            self.shown = time.monotonic()
+
+
+def overview(queue: Queue, room: int | None = None) -> RenderableType:
+    """The table, and below it what failed; of more rows than there is room for, those that are
+    finished are left out first."""
+    rows: dict[tuple[str, str, str], list[Cell]] = {}
+    for cell in queue.cells:
+        rows.setdefault(cell.row, []).append(cell)
+    hidden = list[tuple[str, str, str]]()
+    if room is not None and len(rows) > room:
+        done = [row for row, cells in rows.items() if all(map(queue.is_finished, cells))]
+        hidden = done[: len(rows) - room]
+    kept = {row: cells for row, cells in rows.items() if row not in hidden}
+    table = Table(title=headline(queue), title_justify="left", box=None, pad_edge=False)
+    for column in ("runs", "task", "method"):
+        table.add_column(column, no_wrap=True)
+    for _ in range(max(map(len, kept.values()), default=0)):
+        table.add_column("", justify="right", no_wrap=True)
+    for row, cells in list(kept.items())[:room]:
+        table.add_row(*map(escape, row), *(cell_text(queue, cell) for cell in cells))
+    failures = [f"{escape(cell.name)}: {escape(why)}" for cell, why in queue.failed.items()]
+    return Group(table, *failures)
+
+
+def cell_text(queue: Queue, cell: Cell) -> str:
+    """How far one is, in a few characters."""
+    state = queue.states[cell]
+    if cell in queue.failed:
+        return "[red]failed[/]"
+    if state.stage == "finished":
+        return f"[green]{state.success:.3f}[/]"
+    if cell in queue.held:
+        return "[yellow]elsewhere[/]"
+    job = next((job for job in queue.jobs if job.cell is cell), None)
+    if job and state.stage == "to evaluate":
+        return "[cyan]eval[/]"
+    done = iterations(cell) if job or state.stage == "begun" else 0
+    share = f"{done / max(cell.n_itr, 1):.0%}"
+    if not job:
+        return share if done else "–"
+    pace = queue.pace(cell)
+    left = f" {duration((cell.n_itr - done) * pace)}" if pace is not None else ""
+    return f"[cyan]{share}{left}[/]"
+
+
+def headline(queue: Queue) -> str:
+    finished = sum(map(queue.is_finished, queue.cells))
+    parts = [f"{finished} of {len(queue.cells)} cells finished", f"{len(queue.jobs)} under way"]
+    if queue.failed:
+        parts.append(f"{len(queue.failed)} failed")
+    left = queue.seconds_left() if queue.jobs else None
+    if left:
+        parts.append(f"about {duration(left)} of training left")
+    return ", ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 100 else f"{minutes / 60:.1f} h"
+
+
+def print_overview(queue: Queue) -> None:
+    """The whole table, as it stands."""
+    console = rich.get_console()
+    # Elsewhere than in a terminal nothing needs to be folded.
+    (console if console.is_terminal else Console(width=200)).print(overview(queue))

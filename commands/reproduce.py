@@ -1,0 +1,82 @@
+"""`main.py reproduce`: a table of runs with their evaluations, trained side by side."""
+
+import argparse
+import signal
+from pathlib import Path
+
+from commands import runs
+from commands.board import Board, print_overview
+from commands.cells import Cell, State, examine, read_table
+from commands.flags import DEFAULT_LOGDIR
+from commands.queue import OUTPUT, Queue, shown
+from commands.slurm import submit
+from utils.cores import physical_cores
+from utils.errors import UserError
+from utils.interrupts import Interrupts
+from utils.log import say
+
+
+def run(args: argparse.Namespace) -> int:
+    out = args.out or DEFAULT_LOGDIR / args.table.stem
+    cells = read_table(args.table, out, args.threads)
+    if args.dry_run:
+        for cell in cells:
+            print_commands(cell)
+        return 0
+    with runs.owned(out):
+        return hand_over(args, cells, out) if args.launcher == "slurm" else work(args, cells, out)
+
+
+def print_commands(cell: Cell) -> None:
+    """What is still to run for a cell, to be pasted into a shell."""
+    state = examine(cell)
+    say(f"# {cell.name}: {state.why or state.stage}")
+    if words := state.words(cell):
+        say(shown(words))
+    if words and words != cell.evaluate:
+        say(shown(cell.evaluate))
+
+
+def work(args: argparse.Namespace, cells: list[Cell], out: Path) -> int:
+    """The exit code: 0 if all cells are finished in the end."""
+    if args.slurm:
+        raise UserError("--slurm: give it together with --launcher slurm")
+    jobs = default_jobs(args.threads) if args.jobs is None else args.jobs
+    if jobs < 1:
+        raise UserError(f"--jobs: {jobs} processes get nowhere")
+    with Interrupts() as interrupts:
+        with Board() as board:
+            queue = Queue(cells, out, jobs, board.tell)
+            queue.run(interrupts, lambda: board.show(queue))
+        print_overview(queue)
+        if interrupts():
+            say("stopped; the same command goes on from there")
+            return 128 + (interrupts.received or signal.SIGTERM)
+    say(f"runs lie in {out}, what they printed in {out / OUTPUT}")
+    say(f"report on them with: python main.py report {out}")
+    return 0 if all(map(queue.is_finished, cells)) else 1
+
+
+def default_jobs(threads: int) -> int:
+    # PyTorch, which knows the devices, takes seconds to load.
+    from utils.devices import choose_device
+
+    return 1 if choose_device(None) != "cpu" else max(physical_cores() // threads, 1)
+
+
+def hand_over(args: argparse.Namespace, cells: list[Cell], out: Path) -> int:
+    """Submit what is not finished; the exit code is 1 if there is a cell that cannot be."""
+    if args.jobs is not None:
+        raise UserError("--jobs: of Slurm's tasks say so with --slurm array_parallelism=N")
+    states: dict[Cell, State] = {cell: examine(cell) for cell in cells}
+    for cell, state in states.items():
+        if state.why:
+            say(f"{cell.name} is left out: {state.why}")
+    ready = [cell for cell, state in states.items() if state.words(cell)]
+    if ready:
+        job = submit(ready, out, args.slurm, args.threads)
+        say(f"submitted {len(ready)} of {len(cells)} cells as job {job}")
+        say(f"when they have ended, report on them with: python main.py report {out}")
+    else:
+        say(f"nothing to submit; report on what is there with: python main.py report {out}")
+    return 1 if any(state.why for state in states.values()) else 0
