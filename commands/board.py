@@ -4,10 +4,11 @@ import time
 from types import TracebackType
 
 import rich
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
+from rich.console import Group as Stack
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from commands.cells import Cell, iterations
 from commands.queue import Queue
@@ -63,41 +64,49 @@ def overview(queue: Queue, room: int | None = None) -> RenderableType:
     rows: dict[tuple[str, str, str], list[Cell]] = {}
     for cell in queue.cells:
         rows.setdefault(cell.row, []).append(cell)
-    hidden = list[tuple[str, str, str]]()
-    if room is not None and len(rows) > room:
+    if room is not None:
         done = [row for row, cells in rows.items() if all(map(queue.is_finished, cells))]
-        hidden = done[: len(rows) - room]
-    kept = {row: cells for row, cells in rows.items() if row not in hidden}
-    table = Table(title=headline(queue), title_justify="left", box=None, pad_edge=False)
+        hidden = done[: max(len(rows) - room, 0)]
+        rows = {row: cells for row, cells in list(rows.items()) if row not in hidden}
+    table = Table(box=None, pad_edge=False)
     for column in ("runs", "task", "method"):
         table.add_column(column, no_wrap=True)
-    for _ in range(max(map(len, kept.values()), default=0)):
-        table.add_column("", justify="right", no_wrap=True)
-    for row, cells in list(kept.items())[:room]:
-        table.add_row(*map(escape, row), *(cell_text(queue, cell) for cell in cells))
-    failures = [f"{escape(cell.name)}: {escape(why)}" for cell, why in queue.failed.items()]
-    return Group(table, *failures)
+    for column in columns(list(rows.values())):
+        table.add_column(column, justify="right", no_wrap=True)
+    for row, cells in list(rows.items())[:room]:
+        table.add_row(*map(Text, row), *(shortly(queue, cell) for cell in cells))
+    failures = [Text(f"{cell.name}: {why}") for cell, why in queue.failed.items()]
+    return Stack(Text(headline(queue), style="bold"), table, *failures)
 
 
-def cell_text(queue: Queue, cell: Cell) -> str:
+def columns(rows: list[list[Cell]]) -> list[str]:
+    """What stands over the columns of runs: their seed, if all of a column have the same."""
+    heads = list[str]()
+    for number in range(max(map(len, rows), default=0)):
+        found = {row[number].seed for row in rows if number < len(row)} - {None}
+        heads.append(f"seed {found.pop()}" if len(found) == 1 else "")
+    return heads
+
+
+def shortly(queue: Queue, cell: Cell) -> Text:
     """How far one is, in a few characters."""
     state = queue.states[cell]
     if cell in queue.failed:
-        return "[red]failed[/]"
+        return Text("failed", style="red")
     if state.stage == "finished":
-        return f"[green]{state.success:.3f}[/]"
+        return Text(f"{state.success:.3f}", style="green")
     if cell in queue.held:
-        return "[yellow]elsewhere[/]"
+        return Text("elsewhere", style="yellow")
     job = next((job for job in queue.jobs if job.cell is cell), None)
     if job and state.stage == "to evaluate":
-        return "[cyan]eval[/]"
+        return Text("eval", style="cyan")
     done = iterations(cell) if job or state.stage == "begun" else 0
     share = f"{done / max(cell.n_itr, 1):.0%}"
     if not job:
-        return share if done else "–"
+        return Text(share if done else "–")
     pace = queue.pace(cell)
     left = f" {duration((cell.n_itr - done) * pace)}" if pace is not None else ""
-    return f"[cyan]{share}{left}[/]"
+    return Text(share + left, style="cyan")
 
 
 def headline(queue: Queue) -> str:
