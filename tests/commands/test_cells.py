@@ -1,0 +1,163 @@
+"""Tables of cells: what their files may say, and which command lines they become."""
+
+from pathlib import Path
+
+import pytest
+
+import main
+from commands.cells import Cell, examine, read_table
+from commands.flags import parse
+from commands.settings import given_settings, read_preset, resolve
+from planner.task import task_names
+from tests import small_rooms
+from tests.running import ROOT
+
+PRESETS = ["smoke", "minigrid", "paper"]
+TABLE = """
+seeds: [0, 1]
+groups:
+- label: tiny
+  tasks: [SimpleDoorKey]
+  methods: [ppo, ppo-hard, teacher]
+  settings: {n_itr: 3, gamma: 0.9}
+  of_tasks: {SimpleDoorKey: {gamma: 0.8}}
+  of_methods: {ppo: {gamma: 0.7, hard: false}}
+"""
+
+
+def cells_of(name: str) -> list[Cell]:
+    return read_table(ROOT / "configs" / f"{name}.yaml", Path("log") / name, 1)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_tables_that_come_along_become_commands_that_say_the_same(name: str) -> None:
+    cells = cells_of(name)
+    students = [cell for cell in cells if cell.train]
+    assert 1 < len(students) < len(cells)
+    for cell in students:
+        args = parse(cell.train)
+        preset = read_preset(args.config, args.task) if args.config else {}
+        settings = resolve(given_settings(args, preset.get("task")), preset)
+        assert args.savedir == cell.folder.name == f"{cell.label}-{cell.seed}"
+        assert args.seed_list == [cell.settings["seed"]] == [cell.seed]
+        assert cell.folder.parent == args.logdir / cell.method / cell.task.lower()
+        for setting, value in cell.settings.items():
+            if setting not in ("task", "policy", "seed", "device", "threads"):
+                assert settings[setting] == value
+    for cell in cells:
+        args = parse(cell.evaluate)
+        assert (args.eval_teacher, args.savedir) == (not cell.train, "unseen")
+        assert args.loaddir == (cell.folder.name if cell.train else None)
+
+
+@pytest.mark.parametrize("name", ["minigrid", "paper"])
+def test_comparisons_end_with_500_episodes_that_start_at_the_same_seed(name: str) -> None:
+    assert {cell.seeds for cell in cells_of(name)} == {range(10000, 10500)}
+
+
+def test_students_stand_alone_for_the_last_third() -> None:
+    for cell in cells_of("minigrid"):
+        if cell.train and cell.settings["schedule"] != "constant":
+            assert cell.settings["kl_until"] <= cell.n_itr * 2 / 3
+
+
+def test_a_table_is_no_task(capsys: pytest.CaptureFixture[str]) -> None:
+    assert not {*task_names()} & {*PRESETS}
+    assert main.main(["train", "--task", "minigrid"]) == 1
+    assert capsys.readouterr().err.startswith("error: unknown task 'minigrid'; give one of ")
+
+
+def write(folder: Path, content: str) -> Path:
+    path = folder / "table.yaml"
+    path.write_text(content)
+    return path
+
+
+def test_cells_stand_in_the_order_of_their_file_with_their_settings(tmp_path: Path) -> None:
+    cells = read_table(write(tmp_path, TABLE), tmp_path, 2)
+    assert [(cell.method, cell.seed) for cell in cells] == [
+        *[("ppo", 0), ("ppo", 1), ("ppo-hard", 0), ("ppo-hard", 1), ("teacher", None)]
+    ]
+    assert [cell.settings.get("gamma") for cell in cells] == [0.7, 0.7, 0.8, 0.8, None]
+    assert cells[0].train[-5:] == ["--n_itr", "3", "--gamma", "0.7", "--soft_planner"]
+    assert cells[2].train[-4:] == ["--n_itr", "3", "--gamma", "0.8"]
+
+
+def test_files_that_a_table_names_lie_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("gamma: 0.5")
+    (tmp_path / "slow.yaml").write_text("{description: slow, fixed: {learning_rate: 0.0001}}")
+    content = TABLE.replace("[ppo, ppo-hard, teacher]", "[slow.yaml]").replace("ppo:", "slow.yaml:")
+    content = content.replace("label: tiny", f"label: tiny\n  config: {tmp_path}/mine.yaml")
+    table = write(tmp_path, content.replace("gamma", "lam"))
+    cell = read_table(table, tmp_path, 1)[0]
+    assert (cell.method, cell.settings["learning_rate"]) == ("slow", 0.0001)
+    assert (cell.settings["gamma"], cell.settings["lam"]) == (0.5, 0.7)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("seeds: [0, 1]", "seeds: []", "seeds: List should have at least 1 item"),
+        ("seeds: [0, 1]", "seeds: [0, 1]\nnum_evl: 3", "num_evl: Extra inputs are not permitted"),
+        ("methods:", "method:", "groups.0.methods: Field required"),
+        ("label: tiny", "label: a b", "groups.0.label: 'a b' is no name for a run"),
+        ("n_itr: 3", "n_iter: 3", "groups.0.settings: there is no setting 'n_iter' here"),
+        ("n_itr: 3", "threads: 3", "no setting 'threads' here; give reproduce its --threads"),
+        ("n_itr: 3", "n_itr: many", "groups.0: ppo in SimpleDoorKey: --n_itr: Input should be a"),
+        ("n_itr: 3", "num_envs: null", "groups.0.settings.num_envs: is empty; leave it out"),
+        ("n_itr: 3", "depth_size: 32", "ppo in SimpleDoorKey: --depth_size 32: SimpleDoorKey has"),
+        (
+            "gamma: 0.8",
+            "hard: false",
+            "ppo-hard in SimpleDoorKey: --soft_planner: the method ppo-h",
+        ),
+        (
+            "{ppo:",
+            "{imitate:",
+            "groups.0.of_methods: imitate is none of the group's: ppo, ppo-hard",
+        ),
+        ("[ppo, ppo-hard,", "[ppo, nonsense,", "nonsense in SimpleDoorKey: unknown method"),
+        ("[ppo, ppo-hard,", "[ppo, ppo,", "ppo SimpleDoorKey tiny-0 is there twice"),
+        ("[SimpleDoorKey]", "[Nowhere]", "of_tasks: SimpleDoorKey is none of the group's: Nowhere"),
+        ("label: tiny", "label: tiny\n  config: no.yaml", "ppo in SimpleDoorKey: cannot read"),
+    ],
+)
+def test_what_a_table_gets_wrong_is_told_in_a_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, words: str
+) -> None:
+    assert old in TABLE
+    path = write(tmp_path, TABLE.replace(old, new))
+    out = tmp_path / "out"
+    code = main.main(["reproduce", str(path), "--out", str(out), "--dry_run"])
+    error = capsys.readouterr().err
+    assert code == 1
+    assert words in error
+    assert error.startswith(f"error: {path}: ")
+    assert error.count("\n") == 1
+    assert not out.exists()
+
+
+def test_a_run_that_began_otherwise_is_named_and_not_taken(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = TABLE.replace("[SimpleDoorKey]", f"[{small_rooms.TASK}]").replace(
+        "n_itr: 3", "n_itr: 0"
+    )
+    content = content.replace("of_tasks: {SimpleDoorKey", f"of_tasks: {{{small_rooms.TASK}")
+    content = content.replace("[0, 1]", "[0]")
+    path = write(tmp_path, content)
+    ppo, hard, teacher = read_table(path, tmp_path / "log", 1)
+    assert [examine(cell).stage for cell in (ppo, hard, teacher)] == ["new", "new", "to evaluate"]
+    assert main.main([*ppo.train, "--device", "cpu"]) == 0
+    assert examine(ppo).stage == "begun"
+    other = write(tmp_path, content.replace("gamma: 0.7", "gamma: 0.6"))
+    capsys.readouterr()
+    assert main.main(["reproduce", str(other), "--out", str(tmp_path / "log"), "--dry_run"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == (
+        f"# ppo SimpleDoorKey tiny-0: {ppo.folder}: its gamma is 0.7, the table says 0.6; "
+        "move it away, or give another --out"
+    )
+    assert lines[1] == "# ppo-hard SimpleDoorKey tiny-0: new"
+    assert lines[2].startswith("python main.py train --task ")
+    assert parse(lines[3].split()[2:]).command == "eval"
