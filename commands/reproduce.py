@@ -6,10 +6,11 @@ from pathlib import Path
 
 from commands import runs
 from commands.board import Board, print_overview
-from commands.cells import Cell, State, examine, read_table
+from commands.cells import Cell, State, examine
 from commands.flags import DEFAULT_LOGDIR
 from commands.queue import OUTPUT, Queue, shown
 from commands.slurm import submit
+from commands.tables import read_table
 from utils.cores import physical_cores
 from utils.errors import UserError
 from utils.interrupts import Interrupts

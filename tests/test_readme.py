@@ -11,6 +11,7 @@ import imageio.v3 as iio
 import pytest
 
 from commands import flags
+from commands.tables import read_table
 
 ROOT = Path(__file__).parent.parent
 PAGES = {
@@ -36,7 +37,12 @@ def files() -> dict[str, str]:
 
 def test_there_are_commands_and_an_example() -> None:
     assert len(COMMANDS) > 5
-    assert files().keys() == {"ball_room.py", "ball_task.yaml", "careful_task.yaml"}
+    assert files().keys() == {
+        "ball_room.py",
+        "ball_task.yaml",
+        "careful_task.yaml",
+        "my_table.yaml",
+    }
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -67,6 +73,13 @@ def test_the_worked_examples_are_short_and_work(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
     evaluation = (tmp_path / "ppo/balldoorkey/teacher/eval/eval.json").read_text()
     assert '"unanswered_steps": 0' in evaluation
+
+
+def test_the_worked_table_is_one(tmp_path: Path) -> None:
+    table = tmp_path / "my_table.yaml"
+    table.write_text(files()[table.name], encoding="utf-8")
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    assert len(read_table(table, tmp_path, 1)) == 2 * (3 + 3 + 1)
 
 
 def test_links_lead_somewhere_and_pictures_show_something() -> None:

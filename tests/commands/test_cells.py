@@ -1,16 +1,22 @@
 """Tables of cells: what their files may say, and which command lines they become."""
 
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 import main
-from commands.cells import Cell, examine, read_table
+from commands.board import overview
+from commands.cells import Cell, examine
 from commands.flags import parse
+from commands.queue import Queue
 from commands.settings import given_settings, read_preset, resolve
+from commands.tables import read_table
 from planner.task import task_names
 from tests import small_rooms
 from tests.running import ROOT
+from utils.files import write_json
 
 PRESETS = ["smoke", "minigrid", "paper"]
 TABLE = """
@@ -161,3 +167,28 @@ def test_a_run_that_began_otherwise_is_named_and_not_taken(
     assert lines[1] == "# ppo-hard SimpleDoorKey tiny-0: new"
     assert lines[2].startswith("python main.py train --task ")
     assert parse(lines[3].split()[2:]).command == "eval"
+
+
+def test_of_more_rows_than_there_is_room_for_the_finished_ones_go_first(tmp_path: Path) -> None:
+    path = write(tmp_path, TABLE.replace("[ppo, ppo-hard, teacher]", "[teacher, ppo, ppo-hard]"))
+    cells = read_table(path, tmp_path, 1)
+    episodes = [{"seed": seed} for seed in cells[0].seeds]
+    command = ["main.py", *cells[0].evaluate, "--threads", "7"]
+    evaluation = {"success": {"mean": 0.75}, "episodes": episodes}
+    file = cells[0].folder / "unseen" / "eval.json"
+    write_json(file, evaluation | {"provenance": {"command": command}})
+    queue = Queue(cells, tmp_path, 1, lambda cell, news: None)
+    for room, shown in (
+        (3, ["teacher", "ppo", "ppo-hard"]),
+        (2, ["ppo", "ppo-hard"]),
+        (1, ["ppo"]),
+    ):
+        console = Console(width=100, record=True, file=StringIO())
+        console.print(overview(queue, room))
+        head, names, *lines = console.export_text().splitlines()
+        assert head == "1 of 5 cells finished, 0 under way"
+        assert names.split() == ["runs", "task", "method", "seed", "0", "seed", "1"]
+        assert [line.split()[2] for line in lines] == shown
+    # With another command line it is another evaluation.
+    write_json(file, evaluation | {"provenance": {"command": [*command, "--hard"]}})
+    assert examine(cells[0]).stage == "to evaluate"

@@ -15,7 +15,8 @@ import pytest
 
 import main
 from commands import runs
-from commands.cells import Cell, iterations, read_table
+from commands.cells import Cell, iterations
+from commands.tables import read_table
 from tests import small_rooms
 from tests.running import ROOT, assert_same_run, done
 

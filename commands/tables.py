@@ -1,0 +1,195 @@
+"""Files of cells: tasks × methods × seeds in groups, with settings by task and method."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from commands import runs
+from commands.cells import UNSEEN, Cell
+from commands.config import Count, Seed, base_settings, make_config
+from commands.flags import SETTINGS, as_words, check_flags, other_word
+from commands.methods import load_method
+from commands.settings import read_preset, resolve
+from planner.task import load_task
+from utils.errors import UserError
+from utils.validation import Strict, read_yaml, validated
+
+Settings = dict[str, Any]
+
+
+class Group(Strict):
+    """Cells that share a preset. The run of a seed is named `<label>-<seed>`; the method `teacher`
+    is the task's teacher alone. A setting of a method outweighs one of a task, and that one of all.
+    """
+
+    label: str
+    config: str | None = None
+    tasks: list[str] = Field(min_length=1)
+    methods: list[str] = Field(min_length=1)
+    seeds: list[Seed] | None = Field(default=None, min_length=1)
+    settings: Settings = Field(default={})
+    of_tasks: dict[str, Settings] = Field(default={})
+    of_methods: dict[str, Settings] = Field(default={})
+
+
+class Table(Strict):
+    """What a file of cells says; each ends with `num_eval` episodes, from `eval_seed` on."""
+
+    seeds: list[Seed] = Field(min_length=1)
+    eval_seed: Seed = 10000
+    num_eval: Count = 500
+    groups: list[Group] = Field(min_length=1)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where cells of a table lie, how many threads each has, and the seeds of their evaluation."""
+
+    out: Path
+    threads: int
+    seeds: range
+
+
+def read_table(path: Path, out: Path, threads: int) -> list[Cell]:
+    """The cells of a file in its order, seeds innermost; UserError, with the file and the place, if
+    it is not valid."""
+    table = validated(Table, read_yaml(path), path)
+    if threads < 1:
+        raise UserError(f"--threads: {threads} are too few")
+    place = Place(out, threads, range(table.eval_seed, table.eval_seed + table.num_eval))
+    cells = list[Cell]()
+    for number, group in enumerate(table.groups):
+        source = f"{path}: groups.{number}"
+        seeds = group.seeds or table.seeds
+        cells += group_cells(group, seeds, path.parent, place, source)
+    folders = set[Path]()
+    for cell in cells:
+        if cell.folder in folders:
+            raise UserError(f"{path}: {cell.name} is there twice; give its group another label")
+        folders.add(cell.folder)
+    return cells
+
+
+def group_cells(
+    group: Group, seeds: list[int], beside: Path, place: Place, source: str
+) -> list[Cell]:
+    """A group's cells; presets, tasks and methods that are files lie `beside` the table."""
+    try:
+        runs.check_name(group.label)
+    except UserError as error:
+        raise UserError(f"{source}.label: {error}") from error
+    check_names(group, source)
+    preset = beside / group.config if group.config else None
+    cells = list[Cell]()
+    for task_name in group.tasks:
+        for method_name in group.methods:
+            said = dict(group.settings)
+            said |= group.of_tasks.get(task_name, {}) | group.of_methods.get(method_name, {})
+            try:
+                task, method = located(task_name, beside), located(method_name, beside)
+                if method == runs.TEACHER:
+                    cells.append(teacher_cell(group, task, said, place))
+                    continue
+                for seed in seeds:
+                    cells.append(student_cell(group, preset, task, method, seed, said, place))
+            except UserError as error:
+                raise UserError(f"{source}: {method_name} in {task_name}: {error}") from error
+    return cells
+
+
+def check_names(group: Group, source: str) -> None:
+    """UserError for a section of a task or method that the group lacks, and for a setting that has
+    no flag, or a value that cannot be written as one."""
+    sections = {"settings": group.settings}
+    for kind, found, known in (
+        ("of_tasks", group.of_tasks, group.tasks),
+        ("of_methods", group.of_methods, group.methods),
+    ):
+        for name, said in found.items():
+            if name not in known:
+                raise UserError(
+                    f"{source}.{kind}: {name} is none of the group's: {', '.join(known)}"
+                )
+            sections[f"{kind}.{name}"] = said
+    for section, said in sections.items():
+        for name, value in said.items():
+            if name not in SETTINGS["train"] or name == "threads":
+                hint = "; give reproduce its --threads" if name == "threads" else ""
+                raise UserError(f"{source}.{section}: there is no setting {name!r} here{hint}")
+            spelled = other_word(name)
+            if value is None and not (spelled and spelled[1] is None):
+                raise UserError(f"{source}.{section}.{name}: is empty; leave it out")
+
+
+def located(name: str, beside: Path) -> str:
+    """A task or method as `main.py` takes it: by its name, or a file that lies beside a table."""
+    return str(beside / name) if Path(name).suffix in (".yaml", ".yml") else name
+
+
+def student_cell(
+    group: Group,
+    preset_file: Path | None,
+    task_name: str,
+    method_name: str,
+    seed: int,
+    said: Settings,
+    place: Place,
+) -> Cell:
+    preset = read_preset(preset_file, task_name) if preset_file else {}
+    task, method = load_task(task_name), load_method(method_name)
+    flags = said | {"task": task, "policy": method}
+    settings = resolve(flags, preset)
+    check_flags(flags, settings)
+    config = make_config({"device": "cpu"} | settings | {"seed": seed}, "settings")
+    run = f"{group.label}-{seed}"
+    common = ["--task", task_name, "--policy", method_name, "--logdir", str(place.out)]
+    trained = ["--config", str(preset_file)] if preset_file else []
+    trained += ["--seed_list", str(seed), "--savedir", run, "--threads", str(place.threads)]
+    return Cell(
+        label=group.label,
+        task=task.name,
+        method=method.name,
+        seed=seed,
+        folder=runs.task_folder(place.out, method, task) / run,
+        train=["train", *common, *trained, *as_flags(said)],
+        evaluate=["eval", *common, "--loaddir", run, *ending(place), *device_flag(said)],
+        settings=json.loads(json.dumps(config.model_dump(), default=dict)),
+        seeds=place.seeds,
+    )
+
+
+def teacher_cell(group: Group, task_name: str, said: Settings, place: Place) -> Cell:
+    """A teacher needs no run; of a group's settings it takes those that `eval` has."""
+    task, method = load_task(task_name), load_method(base_settings()["policy"])
+    own = {name: value for name, value in said.items() if name in SETTINGS["eval"]}
+    own = {name: value for name, value in own.items() if name not in ("num_eval", "env_seed_list")}
+    flags = own | {"task": task}
+    check_flags(flags, resolve(flags, {}))
+    common = ["--eval_teacher", "--task", task_name, "--logdir", str(place.out)]
+    return Cell(
+        label=group.label,
+        task=task.name,
+        method=runs.TEACHER,
+        seed=None,
+        folder=runs.task_folder(place.out, method, task) / runs.TEACHER,
+        train=[],
+        evaluate=["eval", *common, *ending(place), *as_flags(own)],
+        settings={},
+        seeds=place.seeds,
+    )
+
+
+def ending(place: Place) -> list[str]:
+    seeds = ["--env_seed_list", str(place.seeds.start), "--num_eval", str(len(place.seeds))]
+    return [*seeds, "--savedir", UNSEEN, "--threads", str(place.threads)]
+
+
+def device_flag(said: Settings) -> list[str]:
+    return as_flags({name: value for name, value in said.items() if name == "device"})
+
+
+def as_flags(said: Settings) -> list[str]:
+    return [word for name, value in said.items() for word in as_words(name, value)]
