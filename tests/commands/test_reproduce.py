@@ -6,8 +6,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,17 +58,23 @@ def whole(whole_once: Path, tmp_path: Path) -> Path:
     return shutil.copytree(whole_once, tmp_path / "whole")
 
 
-def begin(table: Path, out: Path, *flags: str) -> subprocess.Popen[str]:
+@contextmanager
+def begun(table: Path, out: Path, *flags: str) -> Iterator[subprocess.Popen[str]]:
+    """A process that works on a table; what it says is read from it."""
     command = [sys.executable, "main.py", "reproduce", str(table), "--out", str(out), *flags]
-    return subprocess.Popen(
+    with subprocess.Popen(
         command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
-def reproduced(table: Path, out: Path, *flags: str) -> tuple[int, str]:
+def reproduced(table: Path, out: Path) -> tuple[int, str]:
     """The exit code, and what was said."""
-    process = begin(table, out, *(flags or ("--jobs", "2")))
-    said, _ = process.communicate(timeout=2 * PATIENCE)
+    with begun(table, out, "--jobs", "2") as process:
+        said, _ = process.communicate(timeout=2 * PATIENCE)
     return process.returncode, said
 
 
@@ -112,24 +118,24 @@ def test_stopped_and_killed_it_ends_with_the_same_table(
     cells, expected = (read_table(table, out, 1) for out in (tmp_path, whole_once))
     students = [cell.folder for cell in cells if cell.train]
 
-    stopped = begin(table, tmp_path, "--jobs", "2")
-    wait_until(stopped, lambda: all(iterations(cell) > 1 for cell in cells if cell.train))
-    stopped.send_signal(signal.SIGINT)
-    said, _ = stopped.communicate(timeout=PATIENCE)
+    with begun(table, tmp_path, "--jobs", "2") as stopped:
+        wait_until(stopped, lambda: all(iterations(cell) > 1 for cell in cells if cell.train))
+        stopped.send_signal(signal.SIGINT)
+        said, _ = stopped.communicate(timeout=PATIENCE)
     assert stopped.returncode == 128 + signal.SIGINT
     assert "stopping after this iteration" in said
     assert "ppo SimpleDoorKey tiny-0: stopped\n" in said
     # Each has saved what it had done, and is no more.
-    begun = done(students)
-    assert begun == [iterations(cell) for cell in cells if cell.train]
-    assert all(1 < count < 14 for count in begun)
+    saved = done(students)
+    assert saved == [iterations(cell) for cell in cells if cell.train]
+    assert all(1 < count < 14 for count in saved)
     assert not any(map(runs.owner, students))
 
-    killed = begin(table, tmp_path, "--jobs", "2")
-    wait_until(killed, lambda: any(iterations(cell) > begun[0] + 1 for cell in cells[:1]))
-    killed.kill()
-    said, _ = killed.communicate()
-    assert f"ppo SimpleDoorKey tiny-0: goes on after {begun[0]} iterations" in said
+    with begun(table, tmp_path, "--jobs", "2") as killed:
+        wait_until(killed, lambda: iterations(cells[0]) > saved[0] + 1)
+        killed.kill()
+        said, _ = killed.communicate()
+    assert f"ppo SimpleDoorKey tiny-0: goes on after {saved[0]} iterations" in said
 
     code, said = reproduced(table, tmp_path)
     assert code == 0
@@ -178,17 +184,17 @@ def test_what_others_train_is_waited_for(
     first, *_ = cells = read_table(table, whole, 1)
     expected = evaluations(cells)
     (first.folder / "unseen" / "eval.json").unlink()
-    with runs.owned(first.folder):
-        process = begin(table, whole, "--jobs", "1")
-        assert process.stdout
-        assert process.stdout.readline().startswith(
-            f"ppo SimpleDoorKey tiny-0: waits: it is being trained by process {os.getpid()} on "
-        )
-        # Of two such programs the second one keeps away.
-        assert main.main(["reproduce", str(table), "--out", str(whole)]) == 1
-        words = f"error: {whole} is being trained by process {process.pid} on "
-        assert capsys.readouterr().err.startswith(words)
-    said, _ = process.communicate(timeout=PATIENCE)
+    with begun(table, whole, "--jobs", "1") as process:
+        with runs.owned(first.folder):
+            assert process.stdout
+            assert process.stdout.readline().startswith(
+                f"ppo SimpleDoorKey tiny-0: waits: it is being trained by process {os.getpid()} on "
+            )
+            # Of two such programs the second one keeps away.
+            assert main.main(["reproduce", str(table), "--out", str(whole)]) == 1
+            words = f"error: {whole} is being trained by process {process.pid} on "
+            assert capsys.readouterr().err.startswith(words)
+        said, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     assert "ppo SimpleDoorKey tiny-0: finished" in said
     assert evaluations(cells) == expected
