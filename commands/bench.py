@@ -13,7 +13,8 @@ import torch
 from commands import speeds
 from commands.build import MOST_TESTED, Parts
 from commands.config import BELONGS, make_config
-from commands.flags import DEFAULT_TASK, check_belongs
+from commands.flags import check_belongs
+from commands.own_flags import DEFAULT_TASK
 from commands.provenance import provenance
 from commands.settings import fresh_settings
 from env.vector import RestingEnv

@@ -7,7 +7,7 @@ from pathlib import Path
 from commands import runs
 from commands.board import Board, print_overview
 from commands.cells import Cell, State, examine
-from commands.flags import DEFAULT_LOGDIR
+from commands.own_flags import DEFAULT_LOGDIR
 from commands.queue import OUTPUT, Queue, shown
 from commands.slurm import submit
 from commands.tables import read_table

@@ -10,8 +10,9 @@ from pydantic import Field
 from commands import runs
 from commands.cells import UNSEEN, Cell
 from commands.config import Count, Seed, base_settings, make_config
-from commands.flags import SETTINGS, as_words, check_flags, other_word
+from commands.flags import SETTINGS, check_flags
 from commands.methods import load_method
+from commands.setting_flags import as_words, other_word
 from commands.settings import read_preset, resolve
 from planner.task import load_task
 from utils.errors import UserError

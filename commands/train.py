@@ -16,8 +16,8 @@ from algos.verdict import give_verdict
 from commands import runs
 from commands.build import Parts
 from commands.config import Config, make_config
-from commands.flags import DEFAULT_LOGDIR
 from commands.methods import Method
+from commands.own_flags import DEFAULT_LOGDIR
 from commands.settings import (
     Said,
     check_llm_is_named,

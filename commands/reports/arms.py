@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from commands.config import Config
-from commands.flags import OWN_FLAGS, as_typed
 from commands.provenance import digest
 from commands.reports.evaluations import Outcome, TeacherRecord
 from commands.reports.records import PATHS, Run, Tree
+from commands.setting_flags import OWN_FLAGS, as_typed
 from utils.statistics import Values
 
 
