@@ -92,7 +92,7 @@ class Trainer:
         schedule: Schedule,
         device: torch.device,
         ranks: Ranks,
-        fold: Callable[[Rollout], Rollout] = lambda rollout: rollout,
+        fold: Callable[[Rollout], Rollout] | None = None,
     ) -> None:
         self.settings = settings
         self.folder = folder
@@ -103,7 +103,7 @@ class Trainer:
         self.schedule = schedule
         self.device = device
         self.ranks = ranks
-        self.fold = fold
+        self.fold = fold or (lambda rollout: rollout)
         self.progress = Progress()
         self.selection = Selection()
         self.teacher_alone = Evaluation()

@@ -185,7 +185,7 @@ class Parts:
             self.schedule(),
             device,
             ranks,
-            *([partial(fold, gamma=config.gamma)] if self.choices else []),
+            partial(fold, gamma=config.gamma) if self.choices else None,
         )
 
     def _player(self, environments: RestingEnv, student: Student, device: torch.device) -> Play:

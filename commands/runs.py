@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
-from commands.config import Config, Learnable, base_settings, make_config
+from commands.config import Config, Learnable, make_config
 from commands.flags import check_flags
 from commands.methods import Method, load_method, make_method
 from commands.provenance import provenance
@@ -24,6 +24,8 @@ from utils.validation import read_yaml
 TEACHER = "teacher"
 BESIDE_SETTINGS = ("format", "provenance")
 """What a run's config.json holds beside its settings."""
+SINCE = {"simulator": "tensor", "habitat_config": None, "hierarchical": False, "policy_coef": 1.0}
+"""Settings that came after others of the same format, as runs were before."""
 # What may change when a run goes on; anything else would make it another run.
 RESUMABLE = (
     *("n_itr", "num_eval", "env_seed_list", "eval_interval", "save_interval"),
@@ -290,11 +292,11 @@ def check_settings(content: Mapping[str, Any], source: object) -> dict[str, Any]
 
 def read_config(path: Path, **changes: Any) -> Config:
     """The settings of a run's config.json, with some of them replaced; UserError if the run is of
-    another format. A setting that has come since has its default, which is what runs did before."""
+    another format."""
     content = read_yaml(path)
     check_format(path, content)
     settings = check_settings(content, path)
     if settings.get("option_dir"):
         # A run may have been moved.
         settings["option_dir"] = str(path.parent / OPTIONS)
-    return make_config({**base_settings(), **settings, **changes}, path)
+    return make_config({**SINCE, **settings, **changes}, path)

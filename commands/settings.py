@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from commands import runs
-from commands.config import NETWORKS, PROCESSES, Config, base_settings, make_config
+from commands.config import BELONGS, NETWORKS, PROCESSES, Config, base_settings, make_config
 from commands.flags import check_belongs, check_flags
 from commands.methods import Method, load_method
 from commands.own_flags import DEFAULT_TASK
@@ -33,16 +33,18 @@ class Layer(NamedTuple):
 
 def layers(flags: Said, preset: Said, task: Task, method: Method) -> list[Layer]:
     """All places, each of which outweighs those before it: what a method fixes outweighs all."""
-    simulator = {**base_settings(), **task.settings, **preset, **flags}["simulator"]
-    return [
+    found = [
         Layer("base.yaml: ", base_settings()),
         Layer(f"task {task.name}: settings: ", task.settings),
-        Layer("--simulator: ", {} if simulator == "tensor" else {"num_envs": PROCESSES}),
         Layer("--config: ", preset),
         Layer(f"method {method.name}: settings: ", method.settings),
         Layer("--", flags),
         Layer(f"method {method.name}: fixed: ", method.fixed),
     ]
+    *_, simulator = (said["simulator"] for _, said in found if "simulator" in said)
+    if simulator != "tensor" and task.domain.kind == BELONGS["simulator"]:
+        found.insert(2, Layer("--simulator: ", {"num_envs": PROCESSES}))
+    return found
 
 
 def resolve(flags: Said, preset: Said) -> dict[str, Any]:
@@ -106,6 +108,8 @@ def given_settings(args: argparse.Namespace, task: Task | None = None) -> dict[s
             given.setdefault(other, False)
     if given.get("options") == "scripted":
         given.setdefault("option_dir", None)
+    if given.get("simulator", "habitat-rearrange") != "habitat-rearrange":
+        given.setdefault("habitat_config", None)
     if args.plans:
         task = task or load_task(DEFAULT_TASK)
         given["task"] = task.model_copy(update={"plans": load_plans(args.plans)})

@@ -4,7 +4,7 @@ import multiprocessing
 import signal
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property, partial
 from typing import Any
 
@@ -114,10 +114,11 @@ def check_count(num_envs: int) -> None:
 
 
 def _in_process(make: Callable[[], Episode]) -> Episode:
-    """An environment that leaves Ctrl-C to the process that it works for, and the other cores to
+    """An environment that leaves signals to the process that it works for, and the other cores to
     those beside it."""
     if multiprocessing.parent_process():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
         torch.set_num_threads(1)
     return make()
 
@@ -188,7 +189,9 @@ class ProcessEnvs(RestingEnv):
         check_count(num_envs)
         mode, work = AutoresetMode.DISABLED, partial(_in_process, make)
         self.processes = AsyncVectorEnv([work] * num_envs, context="spawn", autoreset_mode=mode)
-        super().__init__(num_envs, self.processes.call("described")[0])
+        with self._watched():
+            described = self.processes.call("described")[0]
+        super().__init__(num_envs, described)
         self.render_mode = self.processes.render_mode
 
     def _restart(self, seed: Seeds, mask: Any | None) -> Tensors:
@@ -225,7 +228,9 @@ class ProcessEnvs(RestingEnv):
         return drawing
 
     def close_extras(self, **kwargs: Any) -> None:
-        self.processes.close()
+        # That one of them has died is said where it is needed.
+        with suppress(UserError), self._watched():
+            self.processes.close()
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
@@ -234,7 +239,7 @@ class ProcessEnvs(RestingEnv):
             yield
         except (EOFError, BrokenPipeError, ConnectionResetError) as error:
             for process in self.processes.processes:
-                process.terminate()
+                process.kill()
                 process.join()
             # They are not to be asked to close.
             self.processes.closed = True

@@ -210,6 +210,20 @@ def test_a_process_that_dies_is_said_in_a_line_and_takes_the_others_with_it() ->
     environments.close()
 
 
+def test_processes_are_stopped_by_whom_they_work_for_alone() -> None:
+    environments = ProcessEnvs(one, 2)
+    environments.reset(seed=0)
+    children = environments.processes.processes
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        os.kill(children[0].pid, number)
+    environments.step(torch.zeros(2, 2))
+    # One that has died meanwhile does not keep the others from being closed.
+    children[1].kill()
+    children[1].join()
+    environments.close()
+    assert not any(child.is_alive() for child in children)
+
+
 def test_processes_play_what_tensors_do_and_end_with_their_environments() -> None:
     environments, student = ProcessEnvs(one, 2), Student(NETWORK, PointEncoder(NETWORK))
     ours, theirs = (

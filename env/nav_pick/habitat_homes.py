@@ -36,7 +36,8 @@ from utils.tensors import Tensors
 CELL = 0.02
 """Metres: the side of a voxel of the navigation mesh, whose borders are thus a little off."""
 CONTACT = 0.005
-"""Metres: the base has run into something if it ends farther from where it was told to go."""
+"""Metres: the base has run into something if it ends farther from where it was told to go, or
+farther than half of what it was told to go."""
 ROBOT_HEIGHT = 1.2
 STEP = 0.04
 """Metres: the highest thing that the base rolls over."""
@@ -157,7 +158,8 @@ class SimulatedHomes(NavPickHomes):
         told = torch.cat([now["position"] + command, torch.zeros(1, 1)], 1)
         end = self._simulator.pathfinder.try_step(_point(start[0]), _point(told[0]))
         place = torch.from_numpy(to_home(np.array(end)))[None, :2].float()
-        contact = (place - told[:, :2]).square().sum(1).sqrt() > CONTACT
+        missed, length = place - told[:, :2], command.square().sum(1).sqrt()
+        contact = missed.square().sum(1).sqrt() > (length / 2).clamp(max=CONTACT)
         # Who rests is told nothing, and is not to be set right either.
         moves = command.any(1, keepdim=True)
         return torch.where(moves, place - now["position"], 0.0), contact & moves[:, 0]

@@ -100,8 +100,7 @@ def test_one_by_one_rooms_give_the_same_run(tmp_path: Path) -> None:
     for rooms in ("tensor", "gym"):
         flags = ["--n_itr", "1", "--savedir", rooms, "--rooms", rooms, "--num_eval", "1"]
         assert train(tmp_path, *flags) == 0
-    rows = [read_lines(runs_of(tmp_path) / rooms / METRICS)[0] for rooms in ("tensor", "gym")]
-    assert rows[0].keys() == rows[1].keys()
+    assert_same_run(*(runs_of(tmp_path) / rooms for rooms in ("tensor", "gym")))
 
 
 def test_in_homes_it_is_trained_stopped_and_evaluated(tmp_path: Path) -> None:

@@ -9,12 +9,12 @@ import pytest
 
 import main
 from commands.flags import parse
-from commands.settings import check
+from commands.settings import check, given_settings, read_preset, resolve
 from tests import small_homes
 from utils.errors import UserError
 
 HOMES = ["--task", "NavPick"]
-CONFIG = Path(__file__).parents[2] / "configs/navpick.yaml"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -70,14 +70,42 @@ def test_without_habitat_a_line_says_how_to_get_it_and_nothing_is_lost(
         assert error.startswith(f"error: --simulator {simulator}: ")
         assert re.search("(No module named|import of) '?habitat", error)
         assert "docs/habitat.md" in error
-        assert "conda install habitat-sim" in error
+        assert "by conda or by pip install git+https" in error
         assert "--simulator tensor needs nothing" in error
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_simulators_are_fewer_side_by_side_and_play_as_many_episodes(tmp_path: Path) -> None:
-    from commands.settings import given_settings, resolve
+def test_both_requirements_name_the_same_versions_but_where_habitat_wants_older_ones() -> None:
+    ours, theirs = (
+        dict(re.findall(r"^([\w-]+)(.*)$", (ROOT / name).read_text(), re.MULTILINE))
+        for name in ("requirements.txt", "requirements-habitat.txt")
+    )
+    differing = {name for name, version in ours.items() if theirs.get(name) != version}
+    assert differing == {"numpy", "pillow"}
 
+
+def test_a_run_with_a_configuration_of_habitat_lab_goes_without_it_elsewhere(
+    tmp_path: Path,
+) -> None:
+    assert small_homes.train(tmp_path, "--savedir", "run", "--n_itr", "1") == 0
+    run = small_homes.runs_of(tmp_path) / "run"
+    config = json.loads((run / "config.json").read_text())
+    config |= {"simulator": "habitat-rearrange", "habitat_config": "my.yaml"}
+    (run / "config.json").write_text(json.dumps(config))
+    told = ["--loaddir", "run", "--num_eval", "2", "--simulator", "tensor"]
+    assert small_homes.evaluate(tmp_path, *told) == 0
+    assert json.loads((run / "eval/eval.json").read_text())["simulator"] == "tensor"
+
+
+def test_rooms_are_as_many_whatever_a_preset_says_of_homes(tmp_path: Path) -> None:
+    preset = tmp_path / "preset.yaml"
+    preset.write_text("simulator: habitat")
+    for task, count in (("SimpleDoorKey", None), ("NavPick", 4)):
+        said = read_preset(preset, task)
+        assert resolve(given_settings(parse(["train", "--task", task])), said)["num_envs"] == count
+
+
+def test_simulators_are_fewer_side_by_side_and_play_as_many_episodes() -> None:
     def said(*flags: str) -> tuple[int, int]:
         settings = resolve(given_settings(parse(["train", *HOMES, *flags])), {})
         return settings["num_envs"], settings["traj_per_itr"]

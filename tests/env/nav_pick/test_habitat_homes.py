@@ -18,6 +18,8 @@ import torch
 from torch import Tensor
 
 import main
+from algos.student import NetworkSpec, Student
+from commands.networks import make_encoder
 from env.nav_pick.nav_pick import NavPickHomes
 from tests import running, small_homes
 from tests.env.nav_pick.pilot import make, pilot, put
@@ -163,7 +165,20 @@ def test_a_run_in_the_simulator_is_killed_resumed_evaluated_and_filmed(tmp_path:
     assert len(list((cut / "eval").glob("*.gif"))) == 1
 
 
-def test_a_student_of_tensor_homes_acts_in_the_simulator_as_it_is(tmp_path: Path) -> None:
+def test_a_student_of_tensor_homes_acts_in_the_simulator_as_it_is(
+    simulated: Any, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    spec = NetworkSpec({"depth": (SIZE, SIZE, 1), "state": (12,)}, 6, True, network="small")
+    student, homes = Student(spec, make_encoder(spec)), make(depth_size=SIZE)
+    for seed in range(5):
+        means = []
+        for each in (homes, simulated):
+            obs, _ = each.reset(seed=[seed])
+            policy, _ = student.policy(obs, student.initial_state(1, torch.device("cpu")))
+            means.append(policy.mean)
+        torch.testing.assert_close(*means, rtol=0, atol=1e-3)
+    assert not torch.equal(means[0], torch.zeros(1, 6))
     assert small_homes.train(tmp_path, "--savedir", "run", "--n_itr", "1") == 0
     judged = ["--loaddir", "run", "--num_eval", "4"]
     for simulator in ("tensor", "habitat"):
