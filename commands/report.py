@@ -6,7 +6,7 @@ from pathlib import Path
 from commands.reports import page
 from commands.reports.arms import arms_of
 from commands.reports.figures import pictures
-from commands.reports.records import Tree, read_tree
+from commands.reports.records import Tree, read_tree, readable
 from commands.reports.tables import tables
 from utils.errors import UserError
 from utils.files import replace_folder
@@ -49,7 +49,7 @@ def check(folders: list[Path]) -> None:
 
 def tree_names(folders: list[Path]) -> list[str]:
     """The folders' own names, with as much of their paths as tells them apart."""
-    parts = [folder.resolve().parts for folder in folders]
+    parts = [Path(readable(folder.resolve())).parts for folder in folders]
     for length in range(1, max(map(len, parts)) + 1):
         names = ["/".join(each[-length:]) for each in parts]
         if len(set(names)) == len(names):
@@ -69,10 +69,16 @@ def check_out(out: Path) -> None:
         return
     if not out.is_dir():
         raise UserError(f"--out: {out} is no folder")
-    other = {path.name for path in out.iterdir()} - page.FILES
-    if other:
+    held = {path.name for path in out.iterdir()}
+    if other := held - page.FILES:
         raise UserError(
             f"--out: {out} holds {min(other)}, which is no part of a report; give another folder"
+        )
+    # Figures alone are somebody's own.
+    if held and (missing := page.FILES - held):
+        raise UserError(
+            f"--out: {out} holds {min(held)} but no {min(missing)}, so it is no report; "
+            "give another folder"
         )
 
 

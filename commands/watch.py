@@ -21,7 +21,7 @@ from commands.build import Parts
 from utils.drawing import as_sheet
 from utils.errors import UserError
 from utils.files import write_text
-from utils.log import say
+from utils.log import read_lines, say
 from utils.run_files import ANSWERS, METRICS
 
 PAGE = "watch.html"
@@ -113,11 +113,12 @@ def choose(success: list[bool], count: int) -> list[int]:
 def weight_of_teacher(subject: Subject) -> dict[str, Any] | None:
     """The last k of the run up to its model, and of which iteration; None if that is not known."""
     found = None
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        for line in (subject.folder / METRICS).read_text(encoding="utf-8").splitlines():
-            said = json.loads(line)
-            if subject.iteration is None or said["iteration"] <= subject.iteration:
-                found = {"value": said["Train/Kickstarting Coef"], "iteration": said["iteration"]}
+    with suppress(OSError, ValueError, TypeError):
+        for said in read_lines(subject.folder / METRICS):
+            k, iteration = said.get("Train/Kickstarting Coef"), said["iteration"]
+            of_model = subject.iteration is None or iteration <= subject.iteration
+            if of_model and k is not None and isfinite(k):
+                found = {"value": k, "iteration": iteration}
     return found
 
 
@@ -188,7 +189,7 @@ def changes(moments: Iterator[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
 
 def as_page(content: Mapping[str, Any]) -> str:
     """The template with its data, in which no text, whoever wrote it, can end the script."""
-    data = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    for sign in "<>&\u2028\u2029":
+    data = json.dumps(content, separators=(",", ":"), allow_nan=False)
+    for sign in "<>&":
         data = data.replace(sign, f"\\u{ord(sign):04x}")
     return TEMPLATE.read_text(encoding="utf-8").replace(DATA, data)

@@ -56,12 +56,10 @@ def replace_folder(path: Path, write: Callable[[Path], object]) -> None:
             write(part)
             if path.exists():
                 os.replace(path, old)
-            try:
-                os.replace(part, path)
-            except OSError:
-                if old.exists():
-                    os.replace(old, path)
-                raise
+            os.replace(part, path)
     finally:
+        # Also after Ctrl-C between the two.
+        if old.exists() and not path.exists():
+            os.replace(old, path)
         for left in (part, old):
             shutil.rmtree(left, ignore_errors=True)

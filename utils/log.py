@@ -11,7 +11,8 @@ from typing import Any
 
 import rich
 from PIL import Image
-from rich.console import Console
+from rich.console import Console, JustifyMethod
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -248,11 +249,13 @@ def say(line: str) -> None:
 
 def table(title: str, columns: list[str], rows: list[list[str]], texts: int = 1) -> None:
     """A table to the terminal; all but the first columns, the `texts`, are numbers."""
-    shown = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    # A name with brackets is no markup.
+    shown = Table(title=escape(title), title_justify="left", box=None, pad_edge=False)
     for number, column in enumerate(columns):
-        shown.add_column(column, justify="left" if number < texts else "right", overflow="fold")
+        justify: JustifyMethod = "left" if number < texts else "right"
+        shown.add_column(escape(column), justify=justify, overflow="fold")
     for row in rows:
-        shown.add_row(*row)
+        shown.add_row(*map(escape, row))
     console = rich.get_console()
     # Elsewhere than in a terminal nothing needs to be folded.
     (console if console.is_terminal else Console(width=200)).print(shown)

@@ -16,7 +16,7 @@ from commands.setting_flags import OWN_FLAGS, as_typed
 from utils.statistics import Values
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Arm:
     """Runs that are repetitions of each other. `change` says in what their settings differ from
     those of the commonest arm of their method and task in their tree, whose own is empty;
@@ -36,8 +36,7 @@ class Arm:
 
     def final(self, measure: str) -> Values:
         """What the last models reached, (runs,): success or return."""
-        finals = [run.final for run in self.runs]
-        return np.array([(f.success if measure == "success" else f.returns).value for f in finals])
+        return np.array([run.final.of(measure).value for run in self.runs])
 
     def held(self, threshold: float) -> tuple[Values, Values]:
         """Steps and seconds to a success, each (runs,); infinite where it was not held."""

@@ -15,12 +15,14 @@ from utils.run_files import METRICS, MODEL, VERDICT
 from utils.statistics import Estimate, Values
 
 EVALUATION = "eval.json"
+WORLD = ("train_option", "simulator")
+"""What a task is in, and what of it is to be done, by the names in an eval.json."""
 TRAITS = (
-    *("train_option", "hard", "llm", "llm_model", "plans"),
+    *WORLD,
+    *("hard", "llm", "llm_model", "plans"),
     *("options", "navigate_noise", "pick_noise"),
 )
-"""What may set one teacher of a task apart from another, by the names in its eval.json; its plans
-as their digest."""
+"""What may set one teacher of a task apart from another; its plans as their digest."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,9 @@ class Outcome:
     success: Estimate
     returns: Estimate
     source: str
+
+    def of(self, measure: str) -> Estimate:
+        return self.success if measure == "success" else self.returns
 
 
 @dataclass(frozen=True)
@@ -59,12 +64,13 @@ def read_json(path: Path) -> dict[str, Any]:
 def final_outcome(
     folder: Path,
     done: int,
+    settings: Mapping[str, Any],
     verdict: Mapping[str, Any],
     name: str,
     notes: list[tuple[str, str]],
 ) -> Outcome | None:
-    """How the run's last model does: in its evaluation of the most episodes, or else in the
-    verdict."""
+    """How the run's last model does where it was trained: in its evaluation of the most episodes,
+    or else in the verdict."""
     found = []
     for path in sorted(folder.glob(f"*/{EVALUATION}")):
         source = f"{path.parent.name}/{EVALUATION}"
@@ -74,7 +80,8 @@ def final_outcome(
             notes.append((name, f"{source} is passed over: {error}"))
             continue
         of_last = content.get("model") == MODEL and content.get("iteration") == done
-        if of_last and not content.get("deterministic"):
+        elsewhere = any(name in content and content[name] != settings[name] for name in WORLD)
+        if of_last and not elsewhere and not content.get("deterministic"):
             found.append(outcome(content, source))
     known = [each for each in found if each]
     if not known:
@@ -92,10 +99,11 @@ def last_tests(evaluations: Mapping[str, Values], episodes: int) -> Outcome:
 
 
 def outcome(content: Any, source: str) -> Outcome | None:
-    """What `Evaluation.to_dict` wrote; None if there is none."""
+    """What `Evaluation.to_dict` wrote; None if there is none, or its means are no numbers."""
     with suppress(KeyError, TypeError, ValueError):
         success, returns = (estimate(content[name]) for name in ("success", "return"))
-        return Outcome(len(content["episodes"]), success, returns, source)
+        if math.isfinite(success.value) and math.isfinite(returns.value):
+            return Outcome(len(content["episodes"]), success, returns, source)
     return None
 
 

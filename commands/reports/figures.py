@@ -1,5 +1,6 @@
 """The figures of a report: curves over steps and time, and intervals side by side."""
 
+import json
 from collections.abc import Sequence
 from functools import partial
 from itertools import product
@@ -10,8 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, MaxNLocator, StrMethodFormatter
 
 from commands.reports.arms import Arm
+from commands.reports.evaluations import TRAITS, Outcome
 from commands.reports.pictures import COLORS, INK, WIDTH, Picture, folded, picture, slug
-from commands.reports.results import MEASURES, Curve, Number, curve, final, part
+from commands.reports.results import MEASURES, Curve, Number, curve, final
 from commands.reports.tables import ALL_TASKS, Table
 
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (6, 2, 1, 2)))
@@ -83,17 +85,33 @@ def curves(
         }
         if not lines:
             continue
-        if teacher := next((arm.teacher for arm in arms if arm.teacher), None):
-            level = part(teacher, measure).value
-            ends = np.array([0, max(line.x[-1] for line, _ in lines.values())])
-            flat = np.full(2, level)
-            alone = Curve(ends, flat, flat, flat, np.ones(2))
-            lines["the teacher alone"] = alone, {"color": INK, "linestyle": ":"}
+        ends = np.array([0, max(line.x[-1] for line, _ in lines.values())])
+        for number, (label, teacher) in enumerate(teachers(arms, several).items()):
+            flat = np.full(2, teacher.of(measure).value)
+            style = {"color": INK, "linestyle": DASHES[(2 + number) % len(DASHES)]}
+            lines[folded(label, WIDTH - 10)] = Curve(ends, flat, flat, flat, np.ones(2)), style
         text = f"{title}: evaluation {measure} over {AXES[axis]}"
         place = f"{name}-{measure}-{axis}"
         draw = partial(draw_curves, title, axis, measure, lines)
         count = sum(label.count("\n") + 1 for label in lines)
         found.append(picture(place, section, text, draw, 2.5, count))
+    return found
+
+
+def teachers(arms: list[Arm], several: bool) -> dict[str, Outcome]:
+    """What is known best of each teacher that some arms have, under its name. That it is hard sets
+    none apart: alone, it does the same as often."""
+    groups: dict[str, list[Arm]] = {}
+    for arm in arms:
+        traits = [arm.settings.get(name) for name in TRAITS if name != "hard"]
+        groups.setdefault(json.dumps(traits), []).append(arm)
+    found = {}
+    for group in groups.values():
+        known = [arm.teacher for arm in group if arm.teacher]
+        names = ", ".join(arm.label + (f" in {arm.tree}" if several else "") for arm in group)
+        if known:
+            label = "the teacher alone" + (f", of {names}" if len(groups) > 1 else "")
+            found[label] = max(known, key=lambda teacher: teacher.episodes)
     return found
 
 
@@ -143,10 +161,9 @@ def final_intervals(arms: list[Arm], measure: str, look: Looks, several: bool) -
             label = f"{task}: {arm.label}" + (f", {arm.tree}" if several else "")
             mark = "o" if arm.tree == arms[0].tree else "s"
             rows.append(Row(label, final(arm, measure), look[arm.tree, arm.label]["color"], mark))
-        teacher = next((arm.teacher for arm in shown if arm.teacher), None)
-        if teacher:
-            number = Number(part(teacher, measure), measure, "episodes")
-            rows.append(Row(f"{task}: the teacher alone", number, INK, "D"))
+        for label, teacher in teachers(shown, several).items():
+            number = Number(teacher.of(measure), measure, "episodes")
+            rows.append(Row(f"{task}: {label}", number, INK, "D"))
     text = f"Final {measure} of each method, with 95% intervals"
     return forest(f"final-{measure}", "final", text, f"final {measure}", rows)
 

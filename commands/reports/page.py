@@ -13,7 +13,7 @@ from jinja2 import Environment, StrictUndefined
 from commands.reports.arms import Arm
 from commands.reports.pictures import COLORS, Picture
 from commands.reports.records import Run, Tree
-from commands.reports.results import MEASURES, THRESHOLDS, Curve, Number, curve, part
+from commands.reports.results import MEASURES, THRESHOLDS, Curve, Number, curve
 from commands.reports.tables import Line, Table
 
 PAGE, MARKDOWN = "index.html", "report.md"
@@ -135,8 +135,9 @@ def summary(trees: list[Tree], arms: list[Arm]) -> str:
 def reading(arms: list[Arm]) -> list[str]:
     """What the numbers are."""
     lines = [
-        "An arm is a method with its settings; its runs differ in their seed alone. The commonest "
-        "settings of a method on a task have the method's name, others are named by what differs.",
+        "An arm is a method with its settings; its runs differ in their seed, and in where they "
+        "ran. The commonest settings of a method on a task have the method's name, others are "
+        "named by what differs.",
         "Numbers over runs are interquartile means (of fewer than four runs: means) with 95% "
         "percentile intervals of a bootstrap that draws whole runs, from each task by itself. Of "
         "few runs such an interval is narrow: three can only say so much.",
@@ -182,7 +183,7 @@ def runs_table(arms: list[Arm]) -> Table:
                 "commit": run.commit[:12],
                 "final from": run.final.source,
             }
-            numbers = {name: Number(part(run.final, name), name, "episodes") for name in MEASURES}
+            numbers = {name: Number(run.final.of(name), name, "episodes") for name in MEASURES}
             lines.append(Line(names, numbers))
     return Table("runs", "Runs", "", lines)
 

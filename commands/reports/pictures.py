@@ -26,6 +26,8 @@ STYLE: Any = {
     "grid.linewidth": 0.6,
     "legend.frameon": False,
     "svg.fonttype": "none",
+    # A name may hold dollars.
+    "text.parse_math": False,
     **dict.fromkeys(
         ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK
     ),

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -102,8 +102,13 @@ def read_tree(folder: Path, name: str) -> Tree:
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder")
     tree = Tree(name, folder)
-    for place, files, is_leaf in walk(folder):
-        where = str(place.relative_to(folder))
+
+    def tell(error: OSError) -> None:
+        where = readable(Path(error.filename).relative_to(folder))
+        tree.left_out.append((where, f"it cannot be read: {error.strerror}"))
+
+    for place, files, is_leaf in walk(folder, tell):
+        where = readable(place.relative_to(folder) if place != folder else folder.resolve().name)
         try:
             if CONFIG in files:
                 tree.runs.append(read_run(place, where, tree.notes))
@@ -115,7 +120,7 @@ def read_tree(folder: Path, name: str) -> Tree:
             elif is_leaf and not files and place != folder:
                 tree.left_out.append((where, "it is empty"))
         except UserError as error:
-            tree.left_out.append((where, str(error)))
+            tree.left_out.append((where, readable(str(error))))
     if not tree.runs:
         found = f"; left out: {'; '.join(': '.join(each) for each in tree.left_out)}"
         raise UserError(
@@ -125,12 +130,27 @@ def read_tree(folder: Path, name: str) -> Tree:
     return tree
 
 
-def walk(folder: Path) -> Iterator[tuple[Path, set[str], bool]]:
+def readable(path: Path | str) -> str:
+    """A path as text, also if some of its bytes are none."""
+    return os.fsencode(path).decode(errors="replace")
+
+
+def walk(folder: Path, tell: Callable[[OSError], None]) -> Iterator[tuple[Path, set[str], bool]]:
     """Folders in order, with their files and whether they hold no folder; none inside runs, none
-    hidden."""
-    for place, folders, files in os.walk(folder):
-        folders[:] = [] if CONFIG in files else sorted(n for n in folders if n[0] != ".")
-        yield Path(place), set(files), not folders
+    hidden, and none twice, whatever links lead to it. What cannot be read is told."""
+    seen = set[str]()
+    for place, folders, files in os.walk(folder, onerror=tell, followlinks=True):
+        own = os.path.realpath(place)
+        folders[:] = [] if own in seen or CONFIG in files else inside(place, folders)
+        if own not in seen:
+            seen.add(own)
+            yield Path(place), set(files), not folders
+
+
+def inside(place: str, folders: list[str]) -> list[str]:
+    """Links behind the others: a folder has its own name."""
+    shown = (name for name in folders if not name.startswith("."))
+    return sorted(shown, key=lambda name: (os.path.islink(os.path.join(place, name)), name))
 
 
 def read_run(folder: Path, name: str, notes: list[tuple[str, str]]) -> Run:
@@ -142,16 +162,18 @@ def read_run(folder: Path, name: str, notes: list[tuple[str, str]]) -> Run:
         method, task = str(config["policy"]["name"]), str(config["task"]["name"])
         seed, planned = int(config["seed"]), int(config["n_itr"])
         number_of_tests = int(config["num_eval"])
-    except (KeyError, TypeError, ValueError) as error:
+        if number_of_tests < 1:
+            raise ValueError(number_of_tests)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{CONFIG} does not hold the settings of a run") from error
     rows = read_metrics(folder / METRICS, name, notes)
     if not rows:
         raise UserError("it has no iteration yet")
     done = int(rows[-1]["iteration"])
-    tests = [row for row in rows if all(has(row, column) for column in COLUMNS.values())]
+    tests = [row for row in rows if is_test(row)]
     evaluations = {key: np.array([t[column] for t in tests]) for key, column in COLUMNS.items()}
     verdict = read_json(folder / VERDICT) if (folder / VERDICT).exists() else {}
-    final = final_outcome(folder, done, verdict, name, notes)
+    final = final_outcome(folder, done, settings, verdict, name, notes)
     if not final and not tests:
         raise UserError("it has no evaluation yet")
     if done < planned:
@@ -188,6 +210,11 @@ def read_metrics(path: Path, name: str, notes: list[tuple[str, str]]) -> list[di
     if torn := lines - len(rows):
         notes.append((name, f"{torn} of {lines} lines of {METRICS} cannot be read"))
     return rows
+
+
+def is_test(row: Mapping[str, Any]) -> bool:
+    """Whether there was an evaluation at an iteration."""
+    return all(has(row, each) for each in COLUMNS.values()) and 0 <= row[COLUMNS["success"]] <= 1
 
 
 def has(row: Mapping[str, Any], name: str) -> bool:

@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from commands.reports.arms import Arm
-from commands.reports.evaluations import Outcome
 from utils import statistics
 from utils.statistics import Estimate, Values
 
@@ -63,10 +63,6 @@ class Curve(NamedTuple):
     runs: Values
 
 
-def part(outcome: Outcome, measure: str) -> Estimate:
-    return outcome.success if measure == "success" else outcome.returns
-
-
 def seeds_estimate(*strata: Values) -> Estimate:
     return Estimate(*map(float, statistics.interquartile_mean(*strata)))
 
@@ -74,7 +70,7 @@ def seeds_estimate(*strata: Values) -> Estimate:
 def final(arm: Arm, measure: str) -> Number:
     """What the last models of an arm reached; of a single run with the interval of its episodes."""
     if len(arm.runs) == 1:
-        return Number(part(arm.runs[0].final, measure), measure, "episodes")
+        return Number(arm.runs[0].final.of(measure), measure, "episodes")
     return Number(seeds_estimate(arm.final(measure)), measure)
 
 
@@ -112,6 +108,7 @@ def contrast(one: Arm, other: Arm, measure: str) -> Number:
     return Number(statistics.difference([pair[0]], [pair[1]]), "step difference")
 
 
+@cache
 def curve(arm: Arm, axis: str, measure: str) -> Curve | None:
     """An arm's measure over steps or seconds; None if none of its runs was evaluated while
     training. It goes as far as the longest run. A finished one keeps its last value from its end

@@ -16,7 +16,6 @@ from commands.reports.results import (
     contrast,
     final,
     improvement,
-    part,
     reached,
     seeds_estimate,
     versus,
@@ -142,7 +141,10 @@ def early_table(arms: list[Arm], several: bool) -> Table:
                 "success": str(threshold),
                 "held by": f"{reached.sum()} of {len(reached)}",
                 "each run": ", ".join(
-                    written(s, "steps") if math.isfinite(s) else "never" for s in steps
+                    written(s, "steps")
+                    if math.isfinite(s)
+                    else ("never" if run.finished else "not yet")
+                    for s, run in zip(steps, arm.runs, strict=True)
                 ),
             }
             numbers = dict[str, Number]()
@@ -165,7 +167,7 @@ def teacher_table(arms: list[Arm], several: bool) -> Table:
             continue
         numbers = dict[str, Number]()
         for measure in MEASURES:
-            alone = part(arm.teacher, measure)
+            alone = arm.teacher.of(measure)
             student = final(arm, measure)
             lacks = Estimate(*(end - alone.value for end in student.estimate))
             numbers |= {
