@@ -56,15 +56,13 @@ def interquartile_mean(*strata: Values) -> tuple[Values, Values, Values]:
     return (middle(*strata), *_bootstrap(strata, middle))
 
 
-def difference(ones: Sequence[Values], others: Sequence[Values]) -> Estimate:
-    """Of interquartile means, with the same kind of interval; each has its strata, (values,)."""
+def difference(one: Values, other: Values) -> Estimate:
+    """Of the interquartile means of two samples, (values,), with the same kind of interval."""
 
-    def between(*parts: Values, axis: int = -1) -> Values:
-        one, other = parts[: len(ones)], parts[len(ones) :]
-        means = [_middle(np.concatenate(each, axis=axis), axis) for each in (one, other)]
-        return np.asarray(means[0] - means[1])
+    def between(one: Values, other: Values, axis: int = -1) -> Values:
+        return np.asarray(_middle(one, axis) - _middle(other, axis))
 
-    return _estimate((*ones, *others), between)
+    return _estimate((one, other), between)
 
 
 def improvement(ones: Sequence[Values], others: Sequence[Values]) -> Estimate:

@@ -90,7 +90,6 @@ class Tree:
     not, the place and a sentence."""
 
     name: str
-    folder: Path
     runs: list[Run] = field(default_factory=list)
     teachers: list[TeacherRecord] = field(default_factory=list)
     left_out: list[tuple[str, str]] = field(default_factory=list)
@@ -101,7 +100,7 @@ def read_tree(folder: Path, name: str) -> Tree:
     """All that lies below a folder; UserError if that is no run at all."""
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder")
-    tree = Tree(name, folder)
+    tree = Tree(name)
 
     def tell(error: OSError) -> None:
         where = readable(Path(error.filename).relative_to(folder))
@@ -111,7 +110,9 @@ def read_tree(folder: Path, name: str) -> Tree:
         where = readable(place.relative_to(folder) if place != folder else folder.resolve().name)
         try:
             if CONFIG in files:
-                tree.runs.append(read_run(place, where, tree.notes))
+                notes = list[tuple[str, str]]()
+                tree.runs.append(read_run(place, where, notes))
+                tree.notes += notes
             elif EVALUATION in files:
                 if teacher := read_teacher(place):
                     tree.teachers.append(teacher)
@@ -172,7 +173,11 @@ def read_run(folder: Path, name: str, notes: list[tuple[str, str]]) -> Run:
     done = int(rows[-1]["iteration"])
     tests = [row for row in rows if is_test(row)]
     evaluations = {key: np.array([t[column] for t in tests]) for key, column in COLUMNS.items()}
-    verdict = read_json(folder / VERDICT) if (folder / VERDICT).exists() else {}
+    verdict: dict[str, Any] = {}
+    try:
+        verdict = read_json(folder / VERDICT) if (folder / VERDICT).exists() else {}
+    except UserError as error:
+        notes.append((name, f"{VERDICT} is passed over: {error}"))
     final = final_outcome(folder, done, settings, verdict, name, notes)
     if not final and not tests:
         raise UserError("it has no evaluation yet")
@@ -189,8 +194,8 @@ def read_run(folder: Path, name: str, notes: list[tuple[str, str]]) -> Run:
         commit=str(origin.get("git_commit") or "") if isinstance(origin, dict) else "",
         iterations=done,
         planned=planned,
-        steps=float(rows[-1].get(COLUMNS["steps"]) or math.nan),
-        seconds=float(rows[-1].get(COLUMNS["seconds"]) or math.nan),
+        steps=number(rows[-1], COLUMNS["steps"]),
+        seconds=number(rows[-1], COLUMNS["seconds"]),
         evaluations=evaluations,
         final=final or last_tests(evaluations, number_of_tests),
         teacher=outcome(verdict.get("teacher"), VERDICT),
@@ -220,6 +225,10 @@ def is_test(row: Mapping[str, Any]) -> bool:
 def has(row: Mapping[str, Any], name: str) -> bool:
     value = row.get(name)
     return isinstance(value, int | float) and math.isfinite(value)
+
+
+def number(row: Mapping[str, Any], name: str) -> float:
+    return float(row[name]) if has(row, name) else math.nan
 
 
 def comparable(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -99,13 +99,12 @@ def versus(ones: Sequence[Arm], others: Sequence[Arm]) -> dict[str, Number]:
 
 def contrast(one: Arm, other: Arm, measure: str) -> Number:
     """What one arm's number exceeds the other's by."""
-    if measure != EARLY:
-        pair = one.final(measure), other.final(measure)
-        return Number(statistics.difference([pair[0]], [pair[1]]), "difference")
-    pair = one.held(THRESHOLDS[-1])[0], other.held(THRESHOLDS[-1])[0]
-    if not all(np.isfinite(values).all() for values in pair):
-        return Number(Estimate(math.nan), "step difference")
-    return Number(statistics.difference([pair[0]], [pair[1]]), "step difference")
+    early = measure == EARLY
+    pair = [arm.held(THRESHOLDS[-1])[0] if early else arm.final(measure) for arm in (one, other)]
+    # Of what some never reached there is no mean.
+    known = np.isfinite(pair[0]).all() and np.isfinite(pair[1]).all()
+    found = statistics.difference(*pair) if known else Estimate(math.nan)
+    return Number(found, "step difference" if early else "difference")
 
 
 @cache

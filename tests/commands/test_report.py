@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -142,6 +143,56 @@ def test_an_older_report_is_replaced_whole_and_nothing_else_is(
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+def test_a_folder_that_is_no_whole_report_stays(
+    tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = tmp_path / "paper" / "figures" / "own.png"
+    own.parent.mkdir(parents=True)
+    own.touch()
+    assert report(tree, "--out", tmp_path / "paper") == 1
+    assert "holds figures but no curves.csv, so it is no report" in capsys.readouterr().err
+    assert own.exists()
+
+
+def test_names_are_shown_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trees = [tmp_path / name for name in ('[red]$y^$<b>&"', "plain")]
+    for place in trees:
+        write_run(place, "a", RISING, final=[1, 0])
+    Path(os.fsdecode(os.fsencode(trees[0]) + b"/no text\xff")).mkdir()
+    assert report(*trees, "--out", tmp_path / "out") == 0
+    title = '[red]$y^$<b>&" against plain'
+    assert title in capsys.readouterr().out
+    assert title in (tmp_path / "out" / "report.md").read_text()
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "[red]$y^$&lt;b&gt;&amp;&#34; against plain" in page
+    assert "no text\N{REPLACEMENT CHARACTER}</code>: it is empty" in page
+    assert "<b>" not in page
+
+
+def test_links_are_followed_and_no_run_counts_twice(tmp_path: Path) -> None:
+    tree = tmp_path / "log"
+    run = write_run(tree, "run", RISING)
+    (run.parent / "latest").symlink_to(run)
+    (tree / "loop").symlink_to(tree)
+    far = write_run(tmp_path / "far", "run", RISING, seed=1)
+    (run.parent / "other").symlink_to(far)
+    assert report(tree) == 0
+    names = [line["run"] for line in table(tree / "report", "runs.csv")]
+    assert names == ["ppo/simpledoorkey/run", "ppo/simpledoorkey/other"]
+
+
+def test_each_teacher_is_named_where_there_are_several(tmp_path: Path) -> None:
+    for noise in (0.0, 1.0):
+        settings = {"task": "NavPick", "final": [1], "navigate_noise": noise}
+        write_run(tmp_path / f"noise-{noise:.0f}", "a", RISING, **settings)
+    assert report(tmp_path / "noise-0", tmp_path / "noise-1") == 0
+    figures = tmp_path / "noise-0" / "report-against-noise-1" / "figures"
+    for name in ("final-success", "curves-navpick-success-steps"):
+        drawn = (figures / f"{name}.svg").read_text()
+        assert "the teacher alone, of ppo in noise-0" in drawn
+        assert "the teacher alone, of ppo in noise-1" in drawn
+
+
 def test_what_cannot_be_compared_is_said_and_no_end(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -157,6 +208,10 @@ def test_what_cannot_be_compared_is_said_and_no_end(
     shutil.copy(metrics, place / "lost")
     (place / "old").mkdir()
     shutil.copy(VERSION_1, place / "old" / "config.json")
+    changed = {"nobody": {"task": 7}, "untested": {"num_eval": 0}}
+    for name, settings in changed.items():
+        config = write_run(tmp_path, name, RISING) / "config.json"
+        write_json(config, json.loads(config.read_text()) | settings)
     (place / "torn").mkdir()
     (place / "torn" / "config.json").write_text('{"format": 2, "seed"')
     write_run(tmp_path, "twin", RISING[:9], n_itr=20)
@@ -170,6 +225,8 @@ def test_what_cannot_be_compared_is_said_and_no_end(
         "lost": "there is no config.json in it",
         "old": f"{place}/old/config.json is of version 1 of runs' format, not 2; git commit",
         "torn": "cannot read config.json: ",
+        "nobody": "config.json does not hold the settings of a run",
+        "untested": "config.json does not hold the settings of a run",
         "twin": "its settings and its seed are those of ppo/simpledoorkey/good",
     }.items():
         assert f"left out: ppo/simpledoorkey/{name}: {why}" in out
@@ -256,8 +313,20 @@ def test_runs_that_were_trained_are_reported_on(trained: Path) -> None:
     assert (run["from"], run["iterations"]) == ("verdict.json", "8")
 
 
-def test_an_evaluation_that_says_nonsense_is_no_end(tmp_path: Path) -> None:
+def test_an_evaluation_that_says_nonsense_is_no_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = write_run(tmp_path, "run", RISING)
-    write_json(run / "verdict.json", {"last": {"success": "high"}})
+    none = {"mean": None, "low": None, "high": None}
+    write_json(run / "verdict.json", {"last": {"success": none, "return": none, "episodes": []}})
+    other = write_run(tmp_path, "other", [*RISING, 7], seed=1)
+    write_json(other / "verdict.json", {"last": {"success": "high"}})
+    torn = write_run(tmp_path, "torn", RISING, seed=2)
+    (torn / "verdict.json").write_text('{"last"')
     write_json(run.parent / "teacher" / "eval" / "eval.json", {"actor": "teacher"})
     assert report(tmp_path) == 0
+    lines = table(tmp_path / "report", "runs.csv")
+    assert [line["run"].rpartition("/")[2] for line in lines] == ["run", "other", "torn"]
+    assert "torn: verdict.json is passed over: " in capsys.readouterr().out
+    for line in lines:
+        assert (line["success"], line["from"]) == ("0.96", "the last 5 of metrics.jsonl")

@@ -21,6 +21,7 @@ def test_the_final_result_is_the_last_model_s_in_most_episodes(tmp_path: Path) -
     write_evaluation(run, "likeliest", [1] * 9, **last | {"deterministic": True})
     write_evaluation(run, "best", [1] * 9, **last | {"model": "best.pt"})
     write_evaluation(run, "before", [1] * 9, **last | {"iteration": 5})
+    write_evaluation(run, "elsewhere", [1] * 9, **last, simulator="habitat")
     (run / "broken").mkdir()
     (run / "broken" / "eval.json").write_text("{")
     tree = read_tree(tmp_path, "log")
@@ -46,6 +47,7 @@ def test_a_teacher_is_the_one_that_the_run_had(tmp_path: Path) -> None:
     write_evaluation(place, "other_plans", [0] * 9, plans="other", **says)
     write_evaluation(place, "hard", [0] * 9, plans=own, **says | {"hard": True})
     write_evaluation(place, "noisy", [0] * 9, navigate_noise=1.0, **says)
+    write_evaluation(place, "elsewhere", [0] * 9, simulator="habitat", **says)
     write_evaluation(place, "asked", [0] * 9, **says | {"llm": {"name": "vicuna", "model": None}})
     (arm,) = arms_of(read_tree(tmp_path, "log"))
     assert arm.teacher

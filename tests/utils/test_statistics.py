@@ -39,11 +39,12 @@ def test_each_stratum_is_drawn_from_by_itself() -> None:
     # Drawn from together, these would have an interval of some width.
     found = statistics.interquartile_mean(values(1, 1), values(3, 3))
     assert list(map(float, found)) == [2, 2, 2]
-    assert statistics.difference([values(1, 1), values(3, 3)], [values(0, 0), values(1, 1)]) == (
-        1.5,
-        1.5,
-        1.5,
-    )
+
+
+def test_a_difference_of_means() -> None:
+    assert statistics.difference(values(3, 3), values(1, 1, 1)) == (2, 2, 2)
+    # Of 0 and 1 the mean of a resample is 0 in a quarter of all cases, and 1 in a quarter.
+    assert statistics.difference(values(0, 1), values(5, 5)) == (-4.5, -5, -4)
 
 
 def test_the_interval_is_the_library_s() -> None:
@@ -74,7 +75,7 @@ def test_a_single_value_has_no_interval() -> None:
     assert middle == 7
     assert math.isnan(low)
     assert math.isnan(high)
-    assert math.isnan(statistics.difference([values(1)], [values(1, 2)]).low)
+    assert math.isnan(statistics.difference(values(1), values(1, 2)).low)
     assert math.isnan(statistics.improvement([values(1, 2)], [values(1)]).high)
 
 
