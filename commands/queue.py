@@ -12,9 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from commands import runs
 from commands.cells import Cell, State, examine, iterations, last_lines
 from commands.provenance import PROJECT
+from utils import ownership
 from utils.files import writing
 
 OUTPUT = "output"
@@ -115,7 +115,7 @@ class Queue:
         for cell in list(self.waiting):
             if len(self.jobs) >= self.count:
                 return
-            if holder := runs.owner(cell.folder):
+            if holder := ownership.owner(cell.folder):
                 if self.held.get(cell) != holder:
                     self.tell(cell, f"waits: it is being trained by {holder}")
                 self.held[cell] = holder

@@ -4,13 +4,13 @@ import argparse
 import signal
 from pathlib import Path
 
-from commands import runs
 from commands.board import Board, print_overview
 from commands.cells import Cell, State, examine
 from commands.own_flags import DEFAULT_LOGDIR
 from commands.queue import OUTPUT, Queue, shown
 from commands.slurm import submit
 from commands.tables import read_table
+from utils import ownership
 from utils.cores import physical_cores
 from utils.errors import UserError
 from utils.interrupts import Interrupts
@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
         for cell in cells:
             print_commands(cell)
         return 0
-    with runs.owned(out):
+    with ownership.owned(out):
         return hand_over(args, cells, out) if args.launcher == "slurm" else work(args, cells, out)
 
 

@@ -1,12 +1,9 @@
 """Run folders: <logdir>/<method>/<task>/<run>/, with all that is needed to continue or judge it."""
 
-import fcntl
-import os
-import platform
 import re
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
@@ -79,45 +76,6 @@ def check_free(folder: Path, overwrite: bool) -> None:
             f"{folder} holds a run already; continue it with --resume, "
             "replace it with --overwrite, or give another --savedir"
         )
-
-
-@contextmanager
-def owned(folder: Path) -> Iterator[None]:
-    """Makes this process the only one that trains in a folder; UserError if another one does.
-
-    The lock is the operating system's and ends with the process, however that ends.
-    """
-    path = folder / OWNER
-    with writing(path):
-        folder.mkdir(parents=True, exist_ok=True)
-        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        with writing(path):
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                owner = os.pread(file, 200, 0).decode(errors="replace").strip()
-                raise UserError(f"{folder} is being trained by {owner}; one at a time") from None
-            os.ftruncate(file, 0)
-            os.pwrite(file, f"process {os.getpid()} on {platform.node()}".encode(), 0)
-        yield
-    finally:
-        os.close(file)
-
-
-def owner(folder: Path) -> str | None:
-    """Who trains in a folder at present, as "process 7 on HOST"; None if nobody does."""
-    try:
-        file = os.open(folder / OWNER, os.O_RDONLY)
-    except FileNotFoundError:
-        return None
-    try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return None
-    except BlockingIOError:
-        return os.pread(file, 200, 0).decode(errors="replace").strip()
-    finally:
-        os.close(file)
 
 
 def claim(folder: Path, config: Config) -> Config:

@@ -28,6 +28,7 @@ from commands.settings import (
     seeded,
 )
 from planner.task import Task
+from utils import ownership
 from utils.devices import choose_device, prepare
 from utils.errors import UserError
 from utils.files import write_json
@@ -124,7 +125,7 @@ def plan_resumed(
     for folder, config in planned:
         check_task(args, folder, config, flags.get("task", config.task))
         check_method(folder, config, method)
-        owned.enter_context(runs.owned(folder))
+        owned.enter_context(ownership.owned(folder))
     return planned
 
 
@@ -149,7 +150,7 @@ def plan_new(
     name = args.savedir or configs[0].train_option
     planned = runs.new_runs(parent, name, configs, args.overwrite)
     for folder, _ in planned:
-        owned.enter_context(runs.owned(folder))
+        owned.enter_context(ownership.owned(folder))
     if not (args.config or ((task := flags.get("task")) and task.settings)):
         rest = "what no flag and no task says is the paper's setting"
         say(f"without --config, {rest}; see {BEST_PRESET}")

@@ -16,12 +16,12 @@ import yaml
 import main
 from algos.evaluator import COLUMNS
 from commands import evaluate as evaluation
-from commands import runs
+from commands.actors import Subject
 from commands.flags import parse
 from commands.train import planned_runs
 from planner.task import load_task
 from tests.running import ROOT, SMALL, evaluate, runs_of, train
-from utils import checkpoint
+from utils import checkpoint, ownership
 from utils.errors import UserError
 from utils.log import TrainingDisplay
 from utils.ranks import Ranks
@@ -231,8 +231,9 @@ def test_a_run_in_bf16_is_evaluated_in_bf16(
 ) -> None:
     evaluated = []
 
-    def note(args: Any, config: Any, student: Any, *rest: object) -> tuple[str, list[str]]:
-        evaluated.append(student.bf16)
+    def note(args: Any, subject: Subject, target: Path) -> tuple[str, list[str], list[str]]:
+        assert subject.student
+        evaluated.append(subject.student.bf16)
         return "", COLUMNS, [""] * len(COLUMNS)
 
     monkeypatch.setattr(evaluation, "evaluate_actor", note)
@@ -246,7 +247,7 @@ def test_a_run_in_bf16_is_evaluated_in_bf16(
 def test_the_lock_lets_go_of_all_folders_if_one_is_taken(tmp_path: Path) -> None:
     flags = ["--logdir", str(tmp_path), *SMALL, "--savedir", "two", "--seed_list", "1", "2"]
     args = parse(["train", *flags])
-    with runs.owned(runs_of(tmp_path) / "two-2"):
+    with ownership.owned(runs_of(tmp_path) / "two-2"):
         with pytest.raises(UserError, match="two-2 is being trained"), ExitStack() as stack:
             planned_runs(args, Ranks(), stack)
         assert not (runs_of(tmp_path) / "two-1" / "config.json").exists()

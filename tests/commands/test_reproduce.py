@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 import main
-from commands import runs
 from commands.cells import Cell, iterations
 from commands.tables import read_table
 from tests import small_rooms
 from tests.running import ROOT, assert_same_run, done
+from utils import ownership
 
 TABLE = f"""
 seeds: [0, 1]
@@ -129,7 +129,7 @@ def test_stopped_and_killed_it_ends_with_the_same_table(
     saved = done(students)
     assert saved == [iterations(cell) for cell in cells if cell.train]
     assert all(1 < count < 14 for count in saved)
-    assert not any(map(runs.owner, students))
+    assert not any(map(ownership.owner, students))
 
     with begun(table, tmp_path, "--jobs", "2") as killed:
         wait_until(killed, lambda: iterations(cells[0]) > saved[0] + 1)
@@ -185,7 +185,7 @@ def test_what_others_train_is_waited_for(
     expected = evaluations(cells)
     (first.folder / "unseen" / "eval.json").unlink()
     with begun(table, whole, "--jobs", "1") as process:
-        with runs.owned(first.folder):
+        with ownership.owned(first.folder):
             assert process.stdout
             assert process.stdout.readline().startswith(
                 f"ppo SimpleDoorKey tiny-0: waits: it is being trained by process {os.getpid()} on "

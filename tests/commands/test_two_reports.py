@@ -1,0 +1,54 @@
+"""Trees of runs beside each other, and several tasks at once."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.commands.test_report import numbers, report, table
+from tests.trees import RISING, write_run
+
+
+def test_two_trees_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for seed in (0, 1):
+        before, after = tmp_path / "before", tmp_path / "after"
+        write_run(before, f"a-{seed}", RISING, seed=seed, final=[1, 0])
+        write_run(after, f"a-{seed}", RISING, seed=seed, every=50, final=[1, 1], clip=0.1)
+    write_run(before, "alone", RISING, method="ppo-alone")
+    assert report(after, before) == 0
+    folder = after / "report-against-before"
+    assert f"wrote {folder / 'index.html'}" in capsys.readouterr().out
+    of = {"settings in after": "--clip 0.1", "arm": "ppo"}
+    success = numbers(folder, "trees", measure="success", **of)
+    assert success == {
+        "after": [1, 1, 1],
+        "before": [0.5, 0.5, 0.5],
+        "after less before": [0.5, 0.5, 0.5],
+        "P(after better)": [1, 1, 1],
+    }
+    steps = numbers(folder, "trees", measure="steps to 0.95", **of)
+    assert steps["after less before"] == [-550, -550, -550]
+    assert steps["P(after better)"][0] == 1
+    page = (folder / "index.html").read_text()
+    assert "In one of them alone: SimpleDoorKey, ppo-alone (before)." in page
+
+
+def test_trees_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    for place in ("mine", "yours"):
+        write_run(tmp_path / place / "log", "a", RISING)
+    out = tmp_path / "out"
+    assert report(tmp_path / "mine" / "log", tmp_path / "yours" / "log", "--out", out) == 0
+    assert {line["tree"] for line in table(out, "runs.csv")} == {"mine/log", "yours/log"}
+
+
+def test_over_several_tasks_the_bootstrap_draws_from_each(tmp_path: Path) -> None:
+    for task, final in (("SimpleDoorKey", [1, 1]), ("LavaDoorKey", [0, 0])):
+        for method in ("ppo", "ppo-alone"):
+            for seed in (0, 1):
+                write_run(
+                    *(tmp_path, f"{method}-{seed}", RISING),
+                    **{"task": task, "method": method, "seed": seed, "final": final},
+                )
+    assert report(tmp_path) == 0
+    assert numbers(tmp_path / "report", "overall", arm="ppo")["final success"] == [0.5, 0.5, 0.5]
+    both = numbers(tmp_path / "report", "improvement", task="all tasks")
+    assert both["P, success"] == [0.5, 0.5, 0.5]
