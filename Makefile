@@ -59,7 +59,7 @@ $(FASTCHAT_VENV)/bin/python:
 	$(PYTHON) -m venv $(FASTCHAT_VENV)
 
 $(FASTCHAT_VENV)/.ready: requirements-fastchat.txt | $(FASTCHAT_VENV)/bin/python
-	$(FASTCHAT_VENV)/bin/python -m pip install --quiet -r requirements-fastchat.txt
+	$(FASTCHAT_VENV)/bin/python -m pip install --quiet --use-pep517 -r requirements-fastchat.txt
 	touch $@
 
 clean:
