@@ -26,7 +26,9 @@ def run(args: argparse.Namespace) -> int:
     if args.videos < 0:
         raise UserError(f"--videos: {args.videos} films cannot be made")
     actors.check_teaches(args)
-    name = runs.check_name(args.savedir or "eval")
+    # Of two worlds neither replaces what was found in the other.
+    world = f"-{args.simulator}" if "simulator" in args else ""
+    name = runs.check_name(args.savedir or f"eval{world}")
     outcomes = []
     for folder, given in actors.find(args, args.loaddir):
         subject = actors.load(args, folder, given)
@@ -94,6 +96,7 @@ def evaluate_with(
     if outcome.unanswered_steps:
         say(f"{outcome.unanswered_steps} steps were in scenes without an answer: it waited there")
     option = f" ({config.train_option})" if config.train_option else ""
+    option += f" in {config.simulator}" if config.simulator != "tensor" else ""
     return config.task.name + option, outcome.columns, outcome.row(target.parent.name)
 
 

@@ -1,6 +1,5 @@
 """Cells as ordinary processes of `main.py`, so many at a time."""
 
-import ctypes
 import os
 import shlex
 import signal
@@ -10,19 +9,19 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from commands.cells import Cell, State, examine, iterations, last_lines
 from commands.provenance import PROJECT
 from utils import ownership
 from utils.files import writing
+from utils.processes import end_with_parent
 
 OUTPUT = "output"
 """Holds what the processes of each cell print."""
 PAUSE = 0.2
 """Seconds from one look at the processes to the next."""
-SET_DEATH_SIGNAL = 1
-"""Linux's PR_SET_PDEATHSIG."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,15 +190,8 @@ def start(words: list[str], output: Path) -> subprocess.Popen[bytes]:
             stdout=file,
             stderr=subprocess.STDOUT,
             process_group=0,
-            preexec_fn=_end_with_parent if sys.platform == "linux" else None,
+            preexec_fn=partial(end_with_parent, signal.SIGTERM),
         )
-
-
-LIBC = ctypes.CDLL(None)
-
-
-def _end_with_parent() -> None:
-    LIBC.prctl(SET_DEATH_SIGNAL, signal.SIGTERM)
 
 
 def shown(words: list[str]) -> str:

@@ -20,7 +20,7 @@ def maker(simulator: str, part: str = "make_home") -> Any:
     except ImportError as error:
         reason = " ".join(str(error).split())
         raise UserError(
-            f"--simulator {simulator}: {reason}; docs/habitat.md says how to install it, by "
-            "conda or by pip install git+https://github.com/facebookresearch/habitat-sim; "
-            "--simulator tensor needs nothing"
+            f"--simulator {simulator}: {reason}; docs/habitat.md says how to install habitat-sim, "
+            "by conda or by pip install git+https://github.com/facebookresearch/habitat-sim, and "
+            "habitat-lab; --simulator tensor needs nothing"
         ) from error

@@ -19,6 +19,7 @@ from env.episode import Episode
 from env.spec import Spec
 from utils.drawing import Drawing
 from utils.errors import UserError
+from utils.processes import end_with_parent
 from utils.tensors import Tensors
 
 Seeds = int | Sequence[int | None] | Tensor | None
@@ -114,11 +115,10 @@ def check_count(num_envs: int) -> None:
 
 
 def _in_process(make: Callable[[], Episode]) -> Episode:
-    """An environment that leaves signals to the process that it works for, and the other cores to
+    """An environment that ends with the process that it works for, and leaves the other cores to
     those beside it."""
     if multiprocessing.parent_process():
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
+        end_with_parent(signal.SIGKILL)
         torch.set_num_threads(1)
     return make()
 
@@ -181,6 +181,9 @@ class SerialEnvs(RestingEnv):
         }
 
 
+STOPS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+
+
 class ProcessEnvs(RestingEnv):
     """Single environments, each in a process of its own: for simulators, which are slow, or want a
     process for themselves."""
@@ -188,7 +191,12 @@ class ProcessEnvs(RestingEnv):
     def __init__(self, make: Callable[[], Episode], num_envs: int) -> None:
         check_count(num_envs)
         mode, work = AutoresetMode.DISABLED, partial(_in_process, make)
-        self.processes = AsyncVectorEnv([work] * num_envs, context="spawn", autoreset_mode=mode)
+        # Processes begin with what is blocked here, and leave these signals to this one.
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+        try:
+            self.processes = AsyncVectorEnv([work] * num_envs, context="spawn", autoreset_mode=mode)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         with self._watched():
             described = self.processes.call("described")[0]
         super().__init__(num_envs, described)
@@ -231,6 +239,7 @@ class ProcessEnvs(RestingEnv):
         # That one of them has died is said where it is needed.
         with suppress(UserError), self._watched():
             self.processes.close()
+        self._kill()
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
@@ -238,11 +247,14 @@ class ProcessEnvs(RestingEnv):
         try:
             yield
         except (EOFError, BrokenPipeError, ConnectionResetError) as error:
-            for process in self.processes.processes:
-                process.kill()
-                process.join()
-            # They are not to be asked to close.
-            self.processes.closed = True
+            self._kill()
             raise UserError(
                 "the process of an environment has died; what it said last may tell why"
             ) from error
+
+    def _kill(self) -> None:
+        for process in self.processes.processes:
+            process.kill()
+            process.join()
+        # They are not to be asked to close.
+        self.processes.closed = True

@@ -217,6 +217,7 @@ def test_processes_are_stopped_by_whom_they_work_for_alone() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         os.kill(children[0].pid, number)
     environments.step(torch.zeros(2, 2))
+    assert all(child.is_alive() for child in children)
     # One that has died meanwhile does not keep the others from being closed.
     children[1].kill()
     children[1].join()

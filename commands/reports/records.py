@@ -116,7 +116,7 @@ def read_tree(folder: Path, name: str) -> Tree:
             elif EVALUATION in files:
                 if teacher := read_teacher(place):
                     tree.teachers.append(teacher)
-            elif SIGNS & files:
+            elif SIGNS & files and place != folder:
                 tree.left_out.append((where, f"there is no {CONFIG} in it"))
             elif is_leaf and not files and place != folder:
                 tree.left_out.append((where, "it is empty"))

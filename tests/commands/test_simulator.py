@@ -94,7 +94,7 @@ def test_a_run_with_a_configuration_of_habitat_lab_goes_without_it_elsewhere(
     (run / "config.json").write_text(json.dumps(config))
     told = ["--loaddir", "run", "--num_eval", "2", "--simulator", "tensor"]
     assert small_homes.evaluate(tmp_path, *told) == 0
-    assert json.loads((run / "eval/eval.json").read_text())["simulator"] == "tensor"
+    assert json.loads((run / "eval-tensor/eval.json").read_text())["simulator"] == "tensor"
 
 
 def test_rooms_are_as_many_whatever_a_preset_says_of_homes(tmp_path: Path) -> None:
