@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property, partial
+from multiprocessing import resource_tracker
 from typing import Any
 
 import gymnasium as gym
@@ -191,14 +192,21 @@ class ProcessEnvs(RestingEnv):
     def __init__(self, make: Callable[[], Episode], num_envs: int) -> None:
         check_count(num_envs)
         mode, work = AutoresetMode.DISABLED, partial(_in_process, make)
-        # Processes begin with what is blocked here, and leave these signals to this one.
+        # Processes begin with what is blocked here, and leave these signals to this one; a tracker
+        # that were started only then would take the block away.
+        resource_tracker.ensure_running()
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
         try:
             self.processes = AsyncVectorEnv([work] * num_envs, context="spawn", autoreset_mode=mode)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-        with self._watched():
-            described = self.processes.call("described")[0]
+        try:
+            with self._watched():
+                described = self.processes.call("described")[0]
+        except BaseException:
+            # Before what is left of them finds nobody to talk to, and says so at length.
+            self._kill()
+            raise
         super().__init__(num_envs, described)
         self.render_mode = self.processes.render_mode
 
