@@ -1,7 +1,6 @@
 """What is seen of a table of cells while it is worked on."""
 
 import time
-from types import TracebackType
 
 import rich
 from rich.console import Console, RenderableType
@@ -36,12 +35,7 @@ class Board:
             self.live.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self.live:
             self.live.stop()
 
