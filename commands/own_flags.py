@@ -89,8 +89,14 @@ def add_record_flags(command: argparse.ArgumentParser) -> None:
 
 def add_report_flags(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add("logdirs", type=Path, nargs="+", metavar="LOGDIR", help="runs below it; two are compared")
-    add("--out", type=Path, metavar="FOLDER", help="default report in the first LOGDIR")
+    add(
+        "logdirs",
+        type=Path,
+        nargs="+",
+        metavar="LOGDIR",
+        help="runs below it, or a report's records.jsonl; two are compared",
+    )
+    add("--out", type=Path, metavar="FOLDER", help="default report in the first LOGDIR, or beside records")
 
 
 def add_bench_flags(command: argparse.ArgumentParser) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from commands.reports import page
 from commands.reports.arms import arms_of
 from commands.reports.figures import pictures
+from commands.reports.kept import RECORDS, read_records
 from commands.reports.records import Tree, read_tree, readable
 from commands.reports.tables import tables
 from utils.errors import UserError
@@ -22,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
     named = tree_names(folders)
     out = (args.out or default_out(folders, named)).resolve()
     check_out(out)
-    trees = [read_tree(folder, name) for folder, name in zip(folders, named, strict=True)]
+    trees = [read(folder, name) for folder, name in zip(folders, named, strict=True)]
     arms = [arm for tree in trees for arm in arms_of(tree)]
     # Those of two trees beside each other; what is the same stays in order.
     arms.sort(key=lambda arm: (arm.task, arm.method))
@@ -41,10 +42,18 @@ def check(folders: list[Path]) -> None:
     """UserError for what cannot be compared."""
     if len(folders) > 2:
         raise UserError(f"{len(folders)} folders: give one, or two to compare")
+    for folder in folders:
+        if not folder.exists():
+            raise UserError(f"{folder}: there is no such folder")
     places = [folder.resolve() for folder in folders]
     for one, other in (places, places[::-1]) if len(places) == 2 else ():
         if one == other or one in other.parents:
             raise UserError(f"{other} lies in {one}: two trees must lie apart")
+
+
+def read(place: Path, name: str) -> Tree:
+    """A folder of runs, or the records that a report has kept of one."""
+    return read_tree(place, name) if place.is_dir() else read_records(place, name)
 
 
 def tree_names(folders: list[Path]) -> list[str]:
@@ -58,9 +67,9 @@ def tree_names(folders: list[Path]) -> list[str]:
 
 
 def default_out(folders: list[Path], names: list[str]) -> Path:
-    if len(folders) == 1:
-        return Path(folders[0]) / "report"
-    return Path(folders[0]) / f"report-against-{names[1].replace('/', '-')}"
+    first = folders[0]
+    name = f"report-against-{names[1].replace('/', '-')}" if len(folders) > 1 else "report"
+    return first / name if first.is_dir() else first.with_name(f"{first.stem}-{name}")
 
 
 def check_out(out: Path) -> None:
@@ -70,7 +79,7 @@ def check_out(out: Path) -> None:
     if not out.is_dir():
         raise UserError(f"--out: {out} is no folder")
     held = {path.name for path in out.iterdir()}
-    if other := held - page.FILES:
+    if other := held - page.FILES - {RECORDS}:
         raise UserError(
             f"--out: {out} holds {min(other)}, which is no part of a report; give another folder"
         )

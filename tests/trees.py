@@ -1,9 +1,12 @@
-"""Small log trees, written as training and evaluation write them, with a test's own numbers."""
+"""Small log trees, written as training and evaluation write them, with a test's own numbers, and
+what a report says of them."""
 
+import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import main
 from algos.evaluator import Evaluation
 from commands import runs
 from commands.methods import load_method
@@ -65,3 +68,29 @@ def write_evaluation(folder: Path, name: str, success: Sequence[float], **says: 
     """As `main.py eval` leaves it in a run's folder, or in the one of a task's teachers."""
     content = {"task": "SimpleDoorKey", "deterministic": False, **says}
     write_json(folder / name / "eval.json", content | evaluation(success).to_dict())
+
+
+def report(*words: object) -> int:
+    return main.main(["report", *map(str, words)])
+
+
+def table(folder: Path, name: str = "results.csv") -> list[dict[str, str]]:
+    with (folder / name).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def numbers(folder: Path, table_name: str, **of: str) -> dict[str, list[float | None]]:
+    """The numbers of the one line of a table that these names fit: value, low, high."""
+    lines = [
+        line
+        for line in table(folder)
+        if line["table"] == table_name and all(line[n] == text for n, text in of.items())
+    ]
+    found = {
+        line["number"]: [
+            float(line[end]) if line[end] else None for end in ("value", "low", "high")
+        ]
+        for line in lines
+    }
+    assert len(found) == len(lines) > 0, f"{len(lines)} lines fit {table_name} {of}"
+    return found

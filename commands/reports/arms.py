@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -123,7 +124,8 @@ def known_teacher(runs: list[Run], teachers: list[TeacherRecord]) -> Outcome | N
         if teacher.task == first.task
         and all(wanted.get(name) == value for name, value in teacher.traits.items())
     ]
-    fitting.sort(key=lambda teacher: teacher.place != first.folder.parent)
+    beside = str(Path(first.name).parent)
+    fitting.sort(key=lambda teacher: teacher.place != beside)
     found = [teacher.outcome for teacher in fitting]
     found += [run.teacher for run in runs if run.teacher]
     return max(found, key=lambda each: each.episodes, default=None)

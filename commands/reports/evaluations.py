@@ -41,10 +41,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class TeacherRecord:
-    """An evaluation of a teacher alone, the task's folder that it lies in, and `traits`, which
-    teacher it is of, as far as it says."""
+    """An evaluation of a teacher alone, the `place` of its task's folder in the tree, and `traits`,
+    which teacher it is of, as far as it says."""
 
-    place: Path
+    place: str
     task: str
     traits: Mapping[str, Any]
     outcome: Outcome
@@ -113,8 +113,9 @@ def estimate(numbers: Mapping[str, float | None]) -> Estimate:
     return Estimate(*(math.nan if number is None else float(number) for number in found))
 
 
-def read_teacher(folder: Path) -> TeacherRecord | None:
-    """A teacher's evaluation; None if that is another actor's, or of its likeliest actions."""
+def read_teacher(folder: Path, where: str) -> TeacherRecord | None:
+    """The evaluation of a teacher, `where` in its tree; None if it is another actor's, or of its
+    likeliest actions."""
     content = read_json(folder / EVALUATION)
     found = outcome(content, f"{folder.parent.name}/{folder.name}/{EVALUATION}")
     if content.get("actor") != "teacher" or content.get("deterministic") or not found:
@@ -122,4 +123,4 @@ def read_teacher(folder: Path) -> TeacherRecord | None:
     traits = {name: content[name] for name in TRAITS if name in content}
     if isinstance(llm := content.get("llm"), dict):
         traits |= {"llm": llm.get("name"), "llm_model": llm.get("model")}
-    return TeacherRecord(folder.parent.parent, str(content.get("task")), traits, found)
+    return TeacherRecord(str(Path(where).parent.parent), str(content.get("task")), traits, found)

@@ -12,7 +12,7 @@ from matplotlib.ticker import EngFormatter, MaxNLocator, StrMethodFormatter
 
 from commands.reports.arms import Arm
 from commands.reports.evaluations import TRAITS, Outcome
-from commands.reports.pictures import COLORS, INK, WIDTH, Picture, folded, picture, slug
+from commands.reports.pictures import COLORS, INK, WIDTH, Panel, Picture, folded, picture, slug
 from commands.reports.results import MEASURES, Curve, Number, curve, final
 from commands.reports.tables import ALL_TASKS, Table
 
@@ -20,6 +20,10 @@ DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (6, 2, 1, 2)))
 AXES = {"steps": "environment steps", "seconds": "seconds of training"}
 Looks = dict[tuple[str, str], dict[str, Any]]
 """Tree and arm -> the color and dashes of its line, the same in all figures."""
+Lines = dict[str, tuple[Curve, dict[str, Any]]]
+"""By what the legend says of each."""
+HEIGHT = 2.5
+"""Inches of a panel with curves."""
 
 
 def pictures(arms: list[Arm], tables: list[Table]) -> list[Picture]:
@@ -27,6 +31,8 @@ def pictures(arms: list[Arm], tables: list[Table]) -> list[Picture]:
     look = looks(arms)
     several = len({arm.tree for arm in arms}) > 1
     found = []
+    if len({arm.task for arm in arms}) > 1:
+        found.append(overview([arm for arm in arms if not arm.change], look, several))
     for task in dict.fromkeys(arm.task for arm in arms):
         shown = [arm for arm in arms if arm.task == task and not arm.change]
         found += curves(task, f"curves-{slug(task)}", "curves", shown, look, several)
@@ -66,6 +72,28 @@ def looks(arms: list[Arm]) -> Looks:
     return found
 
 
+def overview(arms: list[Arm], look: Looks, several: bool) -> Picture:
+    """Success over steps, a panel a task."""
+    panels = list[Panel]()
+    labels = dict[str, None]()
+    for task in dict.fromkeys(arm.task for arm in arms):
+        shown = [arm for arm in arms if arm.task == task]
+        lines = {
+            arm.label + (f", {arm.tree}" if several else ""): (line, look[arm.tree, arm.label])
+            for arm in shown
+            if (line := curve(arm, "steps", "success"))
+        }
+        if not lines:
+            continue
+        lines |= teacher_lines(shown, several, "success", lines)
+        panels.append(partial(draw_curves, task, "steps", "success", lines))
+        labels |= dict.fromkeys(lines)
+    text = "Evaluation success over environment steps in each task"
+    columns = min(len(panels), 3)
+    lines_of_legend = -(-len(labels) // columns)
+    return picture("overview", "overview", text, panels, HEIGHT, lines_of_legend, columns)
+
+
 def curves(
     title: str,
     name: str,
@@ -85,16 +113,23 @@ def curves(
         }
         if not lines:
             continue
-        ends = np.array([0, max(line.x[-1] for line, _ in lines.values())])
-        for number, (label, teacher) in enumerate(teachers(arms, several).items()):
-            flat = np.full(2, teacher.of(measure).value)
-            style = {"color": INK, "linestyle": DASHES[(2 + number) % len(DASHES)]}
-            lines[folded(label, WIDTH - 10)] = Curve(ends, flat, flat, flat, np.ones(2)), style
+        lines |= teacher_lines(arms, several, measure, lines)
         text = f"{title}: evaluation {measure} over {AXES[axis]}"
         place = f"{name}-{measure}-{axis}"
         draw = partial(draw_curves, title, axis, measure, lines)
         count = sum(label.count("\n") + 1 for label in lines)
-        found.append(picture(place, section, text, draw, 2.5, count))
+        found.append(picture(place, section, text, [draw], HEIGHT, count))
+    return found
+
+
+def teacher_lines(arms: list[Arm], several: bool, measure: str, beside: Lines) -> Lines:
+    """Each teacher alone, along other lines."""
+    ends = np.array([0, max(line.x[-1] for line, _ in beside.values())])
+    found = {}
+    for number, (label, teacher) in enumerate(teachers(arms, several).items()):
+        flat = np.full(2, teacher.of(measure).value)
+        style = {"color": INK, "linestyle": DASHES[(2 + number) % len(DASHES)]}
+        found[folded(label, WIDTH - 10)] = Curve(ends, flat, flat, flat, np.ones(2)), style
     return found
 
 
@@ -127,7 +162,7 @@ def draw_curves(
     title: str,
     axis: str,
     measure: str,
-    lines: dict[str, tuple[Curve, dict[str, Any]]],
+    lines: Lines,
     place: Axes,
 ) -> None:
     for label, (line, style) in lines.items():
@@ -234,4 +269,4 @@ def forest(
         if rows[0].number.kind == "probability":
             place.set_xlim(-0.03, 1.03)
 
-    return picture(name, section, text, draw, 0.5 + 0.4 * float(heights[-1]), 0)
+    return picture(name, section, text, [draw], 0.5 + 0.4 * float(heights[-1]), 0)

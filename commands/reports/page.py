@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from commands.reports.arms import Arm
+from commands.reports.kept import RECORDS, records
 from commands.reports.pictures import COLORS, Picture
 from commands.reports.records import Run, Tree
 from commands.reports.results import MEASURES, THRESHOLDS, Curve, Number, curve
@@ -20,7 +21,7 @@ PAGE, MARKDOWN = "index.html", "report.md"
 RESULTS, RUNS, CURVES = "results.csv", "runs.csv", "curves.csv"
 FIGURES = "figures"
 FILES = {PAGE, MARKDOWN, RESULTS, RUNS, CURVES, FIGURES}
-"""All that a report's folder holds."""
+"""All that a report's folder holds, beside the records of a single tree."""
 DARK = ("#56a9e0", "#f08a4b", "#3dbd95", "#e089bf", "#cfa63a", "#9fa3f2", "#a4abb2")
 """The figures' colours on a dark page."""
 CURVES_NOTE = (
@@ -53,6 +54,8 @@ def write(
         ),
         CURVES: rows(curve_points(arms)),
     }
+    if len(trees) == 1:
+        texts[RECORDS] = records(trees[0], arms)
     (folder / FIGURES).mkdir(parents=True)
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
@@ -70,10 +73,12 @@ def arrange(tables: list[Table], drawn: list[Picture]) -> list[Section]:
     found = [
         Section(table.name, table.title, table.note, table, of(table.name)) for table in tables
     ]
-    if of("curves"):
-        place = sum(table.name == "trees" for table in tables)
-        drawing = Section("curves", "Learning curves", CURVES_NOTE, None, of("curves"))
-        found.insert(place, drawing)
+    place = sum(table.name == "trees" for table in tables)
+    drawings = [
+        Section("overview", "At a glance", "", None, of("overview")),
+        Section("curves", "Learning curves", CURVES_NOTE, None, of("curves")),
+    ]
+    found[place:place] = [section for section in drawings if section.pictures]
     return found
 
 

@@ -1,13 +1,15 @@
 """A figure as files, and as it stands in a page."""
 
+import math
 import re
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
 import matplotlib
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -32,10 +34,12 @@ STYLE: Any = {
         ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK
     ),
 }
-LEGEND_LINE = 0.19
-"""Inches."""
+WIDE, LEGEND_LINE = 4.6, 0.19
+"""Inches of a panel, and of a line of a legend."""
 WIDTH = 66
 """Letters of a small label across a figure."""
+Panel = Callable[[Axes], None]
+"""Draws one."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +47,15 @@ class Picture:
     """A figure in a file's formats; `inline` is its SVG for a page, with the page's colours: ink is
     currentColor, lines and series are --rule, --series-0, ….
 
-    `section` is the table that it belongs to, `text` what it shows."""
+    `section` is the table that it belongs to, `text` what it shows; a `wide` one is wider
+    than a phone."""
 
     name: str
     section: str
     text: str
     png: bytes
     svg: str
+    wide: bool
 
     @property
     def inline(self) -> str:
@@ -68,21 +74,36 @@ def picture(
     name: str,
     section: str,
     text: str,
-    draw: Callable[[Axes], None],
+    panels: Sequence[Panel],
     height: float,
     legend_lines: int,
+    columns: int = 1,
 ) -> Picture:
-    """A figure of a phone's width, with its legend, if there is one, below."""
+    """A figure of panels, each of a phone's width and so many inches high, with one legend, if it
+    has lines, below."""
+    rows = math.ceil(len(panels) / columns)
+    size = WIDE * columns, height * rows + LEGEND_LINE * legend_lines
     with matplotlib.rc_context(STYLE | {"svg.hashsalt": name}):
-        figure = Figure(figsize=(4.6, height + LEGEND_LINE * legend_lines), layout="constrained")
-        place = figure.subplots()
-        draw(place)
+        figure = Figure(figsize=size, layout="constrained")
+        for number, draw in enumerate(panels, 1):
+            draw(figure.add_subplot(rows, columns, number))
         if legend_lines:
-            figure.legend(loc="outside lower left", handlelength=2.6, labelspacing=0.3)
+            named: dict[str, Artist] = {}
+            for place in figure.axes:
+                for line, label in zip(*place.get_legend_handles_labels(), strict=True):
+                    named.setdefault(label, line)
+            figure.legend(
+                [*named.values()],
+                [*named],
+                loc="outside lower left",
+                handlelength=2.6,
+                labelspacing=0.3,
+                ncols=columns,
+            )
         png, svg = BytesIO(), BytesIO()
         figure.savefig(png, format="png", dpi=160)
         figure.savefig(svg, format="svg", metadata={"Date": None})
-    return Picture(name, section, text, png.getvalue(), svg.getvalue().decode())
+    return Picture(name, section, text, png.getvalue(), svg.getvalue().decode(), columns > 1)
 
 
 def folded(text: str, width: int) -> str:

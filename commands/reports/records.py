@@ -48,10 +48,9 @@ PATHS = ("option_dir", "warm_start")
 
 @dataclass(frozen=True)
 class Run:
-    """A run, up to where it is. `evaluations` holds what `COLUMNS` names, each (evaluations,);
-    `teacher` is what the run says of its teacher alone."""
+    """A run, up to where it is; its `name` is its path in the tree. `evaluations` holds what
+    `COLUMNS` names, each (evaluations,); `teacher` is what the run says of its teacher alone."""
 
-    folder: Path
     name: str
     task: str
     method: str
@@ -98,8 +97,6 @@ class Tree:
 
 def read_tree(folder: Path, name: str) -> Tree:
     """All that lies below a folder; UserError if that is no run at all."""
-    if not folder.is_dir():
-        raise UserError(f"{folder}: there is no such folder")
     tree = Tree(name)
 
     def tell(error: OSError) -> None:
@@ -114,7 +111,7 @@ def read_tree(folder: Path, name: str) -> Tree:
                 tree.runs.append(read_run(place, where, notes))
                 tree.notes += notes
             elif EVALUATION in files:
-                if teacher := read_teacher(place):
+                if teacher := read_teacher(place, where):
                     tree.teachers.append(teacher)
             elif SIGNS & files and place != folder:
                 tree.left_out.append((where, f"there is no {CONFIG} in it"))
@@ -172,7 +169,9 @@ def read_run(folder: Path, name: str, notes: list[tuple[str, str]]) -> Run:
         raise UserError("it has no iteration yet")
     done = int(rows[-1]["iteration"])
     tests = [row for row in rows if is_test(row)]
-    evaluations = {key: np.array([t[column] for t in tests]) for key, column in COLUMNS.items()}
+    evaluations = {
+        key: np.array([t[column] for t in tests], float) for key, column in COLUMNS.items()
+    }
     verdict: dict[str, Any] = {}
     try:
         verdict = read_json(folder / VERDICT) if (folder / VERDICT).exists() else {}
@@ -185,7 +184,6 @@ def read_run(folder: Path, name: str, notes: list[tuple[str, str]]) -> Run:
         notes.append((name, f"unfinished: {done} of {planned} iterations"))
     origin = config.get("provenance")
     return Run(
-        folder=folder,
         name=name,
         task=task,
         method=method,

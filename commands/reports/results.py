@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from algos.selection import WINDOW
 from commands.reports.arms import Arm
 from utils import statistics
 from utils.statistics import Estimate, Values
@@ -80,6 +81,17 @@ def reached(arm: Arm, measure: str) -> Number:
     steps = arm.held(THRESHOLDS[-1])[0]
     whole = np.isfinite(steps).all()
     return Number(seeds_estimate(steps) if whole else Estimate(math.nan), "steps")
+
+
+def within(arm: Arm, measure: str, steps: float) -> Number:
+    """What an arm did in the last five evaluations while training within a number of steps; no
+    number if a run had none by then."""
+    values = []
+    for run in arm.runs:
+        there = run.evaluations[measure][run.evaluations["steps"] <= steps]
+        values.append(there[-WINDOW:].mean() if len(there) else math.nan)
+    known = np.isfinite(values).all()
+    return Number(seeds_estimate(np.array(values)) if known else Estimate(math.nan), measure)
 
 
 def improvement(measure: str, ones: Sequence[Arm], others: Sequence[Arm]) -> Number:

@@ -19,6 +19,7 @@ from commands.reports.results import (
     reached,
     seeds_estimate,
     versus,
+    within,
     written,
 )
 from utils.statistics import Estimate
@@ -64,6 +65,7 @@ def tables(arms: list[Arm], trees: list[str]) -> list[Table]:
         final_table(arms, several),
         overall_table(arms, several),
         early_table(arms, several),
+        budget_table(arms, several),
         teacher_table(arms, several),
         method_table(arms, several),
         ablation_table(arms, several),
@@ -158,6 +160,23 @@ def early_table(arms: list[Arm], several: bool) -> Table:
         "evaluations, on the machine that trained. A mean is given where all runs got there."
     )
     return Table("thresholds", "Steps and seconds to a success", note, lines)
+
+
+def budget_table(arms: list[Arm], several: bool) -> Table:
+    """The commonest arms, within the steps that the shortest of their runs has had."""
+    shown = [arm for arm in arms if not arm.change]
+    lines = []
+    for arm in shown:
+        steps = min(run.steps for each in shown if each.task == arm.task for run in each.runs)
+        numbers = {measure: within(arm, measure, steps) for measure in MEASURES}
+        if math.isfinite(steps) and any(each.task == arm.task for each in shown if each != arm):
+            lines.append(Line(names_of(arm, several) | {"steps": written(steps, "steps")}, numbers))
+    note = (
+        "Where episodes last longer, as many iterations have more steps. Here all have as many as "
+        "the shortest run of the task had: what their last five evaluations within them say. (A "
+        "learning rate that falls has then not fallen as far in a longer run.)"
+    )
+    return Table("budget", "With the same number of steps", note, lines)
 
 
 def teacher_table(arms: list[Arm], several: bool) -> Table:

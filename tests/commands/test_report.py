@@ -1,6 +1,5 @@
 """`main.py report`: what it reads, counts, leaves out and writes."""
 
-import csv
 import json
 import os
 import re
@@ -10,37 +9,10 @@ from pathlib import Path
 import imageio.v3 as iio
 import pytest
 
-import main
-from tests.trees import RISING, write_run
+from tests.trees import RISING, numbers, report, table, write_run
 from utils.files import write_json
 
 VERSION_1 = Path(__file__).parent.parent / "data" / "config_of_version_1.json"
-
-
-def report(*words: object) -> int:
-    return main.main(["report", *map(str, words)])
-
-
-def table(folder: Path, name: str = "results.csv") -> list[dict[str, str]]:
-    with (folder / name).open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def numbers(folder: Path, table_name: str, **of: str) -> dict[str, list[float | None]]:
-    """The numbers of the one line of a table that these names fit: value, low, high."""
-    lines = [
-        line
-        for line in table(folder)
-        if line["table"] == table_name and all(line[n] == text for n, text in of.items())
-    ]
-    found = {
-        line["number"]: [
-            float(line[end]) if line[end] else None for end in ("value", "low", "high")
-        ]
-        for line in lines
-    }
-    assert len(found) == len(lines) > 0, f"{len(lines)} lines fit {table_name} {of}"
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +48,14 @@ def test_a_success_is_held_at_the_last_of_five_evaluations(written: Path) -> Non
     assert late["steps"] == [1650, 1100, 2200]
     never = numbers(written, "thresholds", arm="ppo-alone", success="0.95", **{"held by": "0 of 2"})
     assert never["steps"] == [None, None, None]
+
+
+def test_methods_are_compared_within_as_many_steps_as_the_shortest_run_had(written: Path) -> None:
+    # 800 steps: of ppo the evaluations 4 to 8 of one run, 1 to 4 of the other.
+    found = numbers(written, "budget", arm="ppo", steps="0.8 k")
+    assert found["success"] == pytest.approx([(0.84 + 0.525) / 2, 0.525, 0.84])
+    found = numbers(written, "budget", arm="ppo-alone", steps="0.8 k")
+    assert found["success"] == pytest.approx([0.84, 0.84, 0.84])
 
 
 def test_the_probability_of_improvement_between_methods(written: Path) -> None:

@@ -1,0 +1,103 @@
+"""What a report has read of its runs, in a small file that is a log tree to later reports.
+
+Each line is a run, or an evaluation of a teacher, as JSON; such files can be joined end to end."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from commands.reports.arms import Arm
+from commands.reports.evaluations import Outcome, TeacherRecord
+from commands.reports.records import COLUMNS, Run, Tree, comparable
+from utils.errors import UserError
+from utils.run_files import FORMAT, check_format
+from utils.statistics import Estimate
+
+RECORDS = "records.jsonl"
+
+
+def records(tree: Tree, arms: list[Arm]) -> str:
+    """The runs of a tree's arms, with what was noted about them, and its teachers."""
+    lines = list[dict[str, Any]]()
+    for run in (run for arm in arms for run in arm.runs):
+        notes = [what for place, what in tree.notes if place == run.name]
+        lines.append({"run": asdict(run), "notes": notes})
+    lines += [{"teacher": asdict(teacher)} for teacher in tree.teachers]
+    return "".join(
+        json.dumps(strict({"format": FORMAT} | line), sort_keys=True) + "\n" for line in lines
+    )
+
+
+def strict(content: Any) -> Any:
+    """The same as JSON knows it: lists, and null for what is no number."""
+    match content:
+        case Mapping():
+            return {name: strict(part) for name, part in content.items()}
+        case np.ndarray():
+            return strict(content.tolist())
+        case list() | tuple():
+            return [strict(part) for part in content]
+        case float() if not math.isfinite(content):
+            return None
+    return content
+
+
+def read_records(path: Path, name: str) -> Tree:
+    """UserError if a line is none of a report's."""
+    tree = Tree(name)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read {path}: {error}") from error
+    for number, line in enumerate(lines, 1):
+        place = f"{path}, line {number}"
+        try:
+            content = json.loads(line)
+            check_format(path, content)
+            if "run" in content:
+                tree.runs.append(run := as_run(content["run"]))
+                tree.notes += [(run.name, str(what)) for what in content["notes"]]
+            else:
+                tree.teachers.append(as_teacher(content["teacher"]))
+        except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+            raise UserError(f"{place} is no record of a report") from error
+    if not tree.runs:
+        raise UserError(f"{path} holds no record of a run")
+    return tree
+
+
+def as_run(content: dict[str, Any]) -> Run:
+    evaluations = {name: np.array(content["evaluations"][name], float) for name in COLUMNS}
+    if len({len(values) for values in evaluations.values()}) > 1:
+        raise ValueError("evaluations lack a number")
+    teacher = content["teacher"]
+    return Run(
+        **content
+        | {
+            # Those that came to the project since then had their defaults.
+            "settings": comparable({"task": {}}) | content["settings"],
+            "steps": number(content["steps"]),
+            "seconds": number(content["seconds"]),
+            "evaluations": evaluations,
+            "final": as_outcome(content["final"]),
+            "teacher": None if teacher is None else as_outcome(teacher),
+        }
+    )
+
+
+def as_teacher(content: dict[str, Any]) -> TeacherRecord:
+    return TeacherRecord(**content | {"outcome": as_outcome(content["outcome"])})
+
+
+def as_outcome(content: dict[str, Any]) -> Outcome:
+    success, returns = (Estimate(*map(number, content[name])) for name in ("success", "returns"))
+    return Outcome(**content | {"success": success, "returns": returns})
+
+
+def number(value: float | None) -> float:
+    return math.nan if value is None else float(value)

@@ -1,0 +1,50 @@
+"""The records of `main.py report`: what later reports read instead of the runs."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.trees import RISING, numbers, report, table, write_evaluation, write_run
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report on two methods, an ablation, a run that is under way, and a teacher."""
+    logdir = tmp_path_factory.mktemp("tree") / "log"
+    run = write_run(logdir, "a-0", RISING, seed=0, final=[1, 1, 1, 1])
+    write_run(logdir, "a-1", RISING, seed=1, every=200, n_itr=20)
+    write_run(logdir, "b-0", RISING[:8], seed=0, method="ppo-alone", final=[1, 0, 0, 0])
+    write_run(logdir, "c", RISING, gae=True, final=[0])
+    write_evaluation(run.parent / "teacher", "unseen", [1, 0] * 5, actor="teacher")
+    assert report(logdir) == 0
+    return logdir / "report"
+
+
+def test_records_are_reported_on_as_the_runs_that_they_are_of(
+    written: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = tmp_path / "log"
+    kept.write_bytes((written / "records.jsonl").read_bytes())
+    assert report(kept) == 0
+    for name in sorted(path.name for path in written.iterdir() if path.is_file()):
+        assert (tmp_path / "log-report" / name).read_bytes() == (written / name).read_bytes()
+    # Joined with those of another tree, and compared with that.
+    other = tmp_path / "other"
+    write_run(other, "run", RISING, task="LavaDoorKey", final=[1, 0])
+    assert report(other) == 0
+    joined = tmp_path / "joined.jsonl"
+    joined.write_text(kept.read_text() + (other / "report" / "records.jsonl").read_text())
+    assert report(joined, "--out", tmp_path / "both") == 0
+    assert {line["task"] for line in table(tmp_path / "both", "runs.csv")} == {
+        *("SimpleDoorKey", "LavaDoorKey")
+    }
+    assert report(other, joined, "--out", tmp_path / "against") == 0
+    found = numbers(tmp_path / "against", "trees", task="LavaDoorKey", measure="success")
+    assert found["other less joined.jsonl"] == [0, None, None]
+    assert not (tmp_path / "against" / "records.jsonl").exists()
+    capsys.readouterr()
+    for words in ("", '{"format": 2, "run": {}}\n', '{"format": 1, "run": {}}\n', "[]\n"):
+        joined.write_text(words)
+        assert report(joined) == 1
+        assert re.fullmatch(f"error: {joined}.*\\n", capsys.readouterr().err)
