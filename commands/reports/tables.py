@@ -156,8 +156,9 @@ def early_table(arms: list[Arm], several: bool) -> Table:
             lines.append(Line(names_of(arm, several) | told, numbers))
     note = (
         "A success is held where the mean of the last five evaluations while training first "
-        "reaches it, counted at the last of the five. Seconds are those of training alone, without "
-        "evaluations, on the machine that trained. A mean is given where all runs got there."
+        "reaches it, counted at the last of the five, so not before the fifth evaluation. Seconds "
+        "are those of training alone, without evaluations, on the machine that trained. A mean is "
+        "given where all runs got there."
     )
     return Table("thresholds", "Steps and seconds to a success", note, lines)
 
