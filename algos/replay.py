@@ -15,6 +15,9 @@ from utils.errors import UserError
 from utils.tensors import Tensors, count, rows
 from utils.timing import Stopwatch
 
+ALIKE = 1e-3
+"""Returns that differ by less are the same: beside others an environment may round otherwise."""
+
 
 class Drawable(Environments, Protocol):
     """A single environment of which a page can be drawn."""
@@ -67,10 +70,14 @@ def replay(
     steps = rows(played.steps, (played.episode == number).nonzero()[:, 0])
     recorder = Recorder(environment.drawing, Again(steps))
     rollout = play(environment, recorder, device, [seed], torch.Generator(), Stopwatch())
-    if len(rollout) != count(steps) or bool(rollout.success[0]) != bool(played.success[number]):
+    now, before = rollout.returns[0], played.returns[number]
+    same = rollout.success[0] == played.success[number]
+    same &= torch.isclose(now, before, rtol=ALIKE, atol=ALIKE)
+    if len(rollout) != count(steps) or not same:
         raise UserError(
             f"from the seed {seed} the environment does not play the same episode again: it takes "
-            f"{len(rollout)} steps now, and took {count(steps)} before"
+            f"{len(rollout)} steps now, with a return of {now:.3f}, and took {count(steps)} "
+            f"before, with one of {before:.3f}"
         )
     told = narrate(rollout, teacher, distribution, action_names)
     return Replay(seed, [*recorder.seen, environment.drawing()], told, rollout)
