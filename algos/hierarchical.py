@@ -8,10 +8,12 @@ Precup and Singh, 1999, section 3).
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from algos.protocols import Actor, Choices
 from algos.rollout import Rollout
 from algos.student import AVAILABLE
+from utils.errors import UserError
 from utils.tensors import Tensors, each, group, put, rows, under
 
 NONE = -1
@@ -45,7 +47,7 @@ class Hierarchical:
         self, obs: Tensors, state: Tensors, generator: torch.Generator
     ) -> tuple[Tensors, Tensors]:
         """One step of N episodes; the chooser is asked where an option has ended, and what it
-        chooses begins anew there."""
+        chooses begins anew there. UserError if that is none of the options that are available."""
         memory, news = self.choices.read(obs, group("memory", state))
         held, time = state["held"].clone(), state["time"] + 1
         asked = held[:, None] == torch.arange(len(self.choices.names), device=held.device)
@@ -60,6 +62,11 @@ class Hierarchical:
         seen[AVAILABLE] = offered["available"]
         own = each(torch.clone, group("chooser", state))
         choice, moved_on = self.chooser.act(seen, rows(own, ended), generator)
+        if not offered["available"].gather(1, choice["action"][:, None]).all():
+            raise UserError(
+                "the student chooses an option that is not there: it has diverged, and what it "
+                "says are no numbers any more"
+            )
         held[ended], time[ended] = choice["action"], 0
         for target, values in ((told, offered), (at_work, begun), (own, moved_on)):
             put(target, ended, values)
@@ -80,6 +87,15 @@ class Hierarchical:
             "held": held,
             "time": time,
         }
+
+
+def values(steps: Tensors) -> Tensor | None:
+    """(S,) what a critic said at each step, or, of a hierarchical actor, at the last choice; none
+    of who has no critic."""
+    if "chosen" not in steps:
+        return steps.get("value")
+    chosen = steps["chosen"]
+    return group("choice", steps)["value"][chosen][chosen.long().cumsum(0) - 1]
 
 
 def fold(rollout: Rollout, gamma: float) -> Rollout:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from algos.evaluator import Evaluation, play_waves
+from algos.hierarchical import values
 from algos.replay import Replay, replay
 from algos.rollout import Rollout
 from algos.student import distribution_of
@@ -71,6 +72,11 @@ def watch(args: argparse.Namespace, parts: Parts, subject: Subject) -> dict[str,
         evaluation.add(wave, rollout)
         played += [(rollout, number) for number in range(len(wave))]
     actors.check_answered(subject, evaluation)
+    if not all(map(isfinite, evaluation.returns)):
+        raise UserError(
+            f"{subject.folder / str(subject.model)} has diverged: what it does are no numbers any "
+            "more, and there is nothing to show"
+        )
     # Who explains asks nobody.
     narrator = parts.teacher(answers, asks=False)
     environment = parts.domain.single_environments(1, render=True)
@@ -146,6 +152,7 @@ def as_episode(
 def moments(replay: Replay, options: tuple[str, ...]) -> Iterator[dict[str, Any]]:
     """All that is shown of each moment, the last of which has no step any more."""
     steps, total = replay.rollout.steps, 0.0
+    said = values(steps)
     for step, (drawing, moment) in enumerate(zip(replay.drawings, replay.told, strict=False)):
         reward = float(replay.rollout.reward[step])
         total += reward
@@ -159,7 +166,7 @@ def moments(replay: Replay, options: tuple[str, ...]) -> Iterator[dict[str, Any]
             "bars": {who: rounded(shares) for who, shares in moment.bars.items()},
             "action": rounded(steps["action"][step].tolist()),
             "held": options[int(steps["held"][step])] if options else None,
-            "value": rounded(float(steps["value"][step])) if "value" in steps else None,
+            "value": None if said is None else rounded(float(said[step])),
             "reward": rounded(reward),
             "return": rounded(total),
         }
@@ -173,10 +180,10 @@ def moments(replay: Replay, options: tuple[str, ...]) -> Iterator[dict[str, Any]
 
 
 def rounded(numbers: Any) -> Any:
-    """One number, or a list of them, with the digits that are shown."""
+    """One number, or a list of them, with the digits that are shown; None for what is none."""
     if isinstance(numbers, list):
         return [rounded(number) for number in numbers]
-    return round(numbers, DIGITS)
+    return round(numbers, DIGITS) if isfinite(numbers) else None
 
 
 def changes(moments: Iterator[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:

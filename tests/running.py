@@ -1,5 +1,6 @@
 """The command line, called as users call it, and what is looked at in the runs that it leaves."""
 
+import math
 from pathlib import Path
 
 import torch
@@ -40,6 +41,14 @@ def evaluate(logdir: Path, *flags: str) -> int:
 
 def runs_of(logdir: Path) -> Path:
     return logdir / "ppo" / "simpledoorkey"
+
+
+def diverge(model: Path) -> None:
+    """As if a run had gone on until nothing that its student says is a number."""
+    content = checkpoint.load(model)
+    for weights in content["weights"].values():
+        weights.fill_(math.nan)
+    checkpoint.save(model, content)
 
 
 def scalars(folder: Path) -> dict[str, list[int]]:

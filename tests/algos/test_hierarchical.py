@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from minigrid.core.world_object import Key
 from torch import Tensor
 
-from algos.hierarchical import Hierarchical, fold
+from algos.hierarchical import Hierarchical, fold, values
 from algos.play import play
 from algos.rollout import Rollout, discounted_returns, generalized_advantages
 from algos.student import AVAILABLE
@@ -22,6 +22,7 @@ from planner.room_scene import RoomReader
 from teacher.choices import Choices
 from teacher.room_options import RoomOptions
 from tests.choices import Script, room_choices
+from utils.errors import UserError
 from utils.timing import Stopwatch
 
 CPU = torch.device("cpu")
@@ -70,6 +71,7 @@ def test_options_end_where_they_should() -> None:
     assert [choices.names[number] for number in lesson.steps["action"]] == words
     assert lesson.steps["duration"].tolist() == [2, 1, 1, 4, 1]
     assert lesson.steps["value"].tolist() == [0, 1, 2, 3, 4]
+    assert values(rollout.steps).tolist() == [0, 0, 1, 2, 3, 3, 3, 3, 4]  # type: ignore[union-attr]
     assert torch.equal(lesson.obs["image"], rollout.obs["image"][[0, 2, 3, 4, 8]])
     # What is finished, not seen, not in reach, or not in hand is not offered; nor is waiting.
     assert offered(choices, lesson) == [
@@ -93,6 +95,12 @@ def test_an_option_ends_at_its_limit() -> None:
     words = ["explore", "go to <key>", "pick up <key>", "go to <door>", "go to <door>"]
     lesson = fold(played(choices, words, max_steps=8), 0.9)
     assert lesson.steps["duration"].tolist() == [2, 1, 1, 3, 1]
+
+
+def test_an_option_that_is_not_there_is_refused() -> None:
+    choices = room_choices()
+    with pytest.raises(UserError, match="an option that is not there: it has diverged"):
+        played(choices, ["explore", "open <door>"])
 
 
 def test_an_option_can_be_cut_off() -> None:

@@ -1,6 +1,8 @@
 """Runs of students that choose options: trained, killed, resumed, judged and filmed."""
 
+import itertools
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import pytest
 import main
 from algos.student import AVAILABLE
 from tests import running, small_homes
+from tests.pages import read_page, watch
 from tests.running import ROOT, SMALL, assert_same_run
 from utils import checkpoint
 from utils.log import METRICS, read_lines
@@ -94,6 +97,32 @@ def test_it_is_evaluated_alone_and_filmed(trained: Path) -> None:
     assert len(iio.imread(folder / "eval" / "episode-0.gif")) == found["episodes"][0]["length"] + 1
     assert running.evaluate(trained, *told, "--loadmodel", "best", "--savedir", "best") == 0
     assert running.evaluate(trained, *POLICY, "--eval_teacher", "--num_eval", "1") == 0
+
+
+def test_its_page_has_the_value_of_each_last_choice(trained: Path) -> None:
+    page = runs_of(trained) / "whole" / "watch.html"
+    assert watch(trained, *POLICY, "whole", "--num_eval", "4") == 0
+    stays = 0
+    for episode in read_page(page)["episodes"]:
+        steps = episode["moments"][:-1]
+        assert all(isinstance(step["value"], float) for step in steps)
+        for before, after in itertools.pairwise(steps):
+            same = after["value"] == before["value"]
+            assert not same or after["held"] == before["held"]
+            stays += same
+    assert stays
+
+
+def test_one_that_has_diverged_is_refused_in_a_line(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    running.diverge(runs_of(tmp_path) / "whole" / "acmodel.pt")
+    for command in (running.evaluate, watch):
+        assert command(tmp_path, *POLICY, "--loaddir", "whole", "--num_eval", "1") == 1
+        error = capsys.readouterr().err
+        assert "chooses an option that is not there: it has diverged" in error
+        assert error.count("\n") == 1
 
 
 def test_one_by_one_rooms_give_the_same_run(tmp_path: Path) -> None:

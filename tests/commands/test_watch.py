@@ -15,7 +15,7 @@ import main
 from commands.watch import as_page, choose
 from tests import small_homes
 from tests.pages import DATA, read_page, watch
-from tests.running import evaluate, runs_of
+from tests.running import diverge, evaluate, runs_of
 from utils import checkpoint
 
 TRIED = ["--num_eval", "20"]
@@ -66,6 +66,29 @@ def test_a_page_shows_episodes_of_the_evaluation_with_the_same_seeds(
                 shares[advised] += p
                 assert followed == (advised == content["actions"][step["action"]])
             assert teacher == pytest.approx(list(shares.values()), abs=1e-3)
+
+
+def test_what_is_no_number_is_a_gap(trained: Path) -> None:
+    folder = runs_of(trained) / "whole"
+    diverge(folder / "acmodel.pt")
+    assert watch(trained, "whole", "--num_eval", "1") == 0
+    (episode,) = read_page(folder / "watch.html")["episodes"]
+    for step in episode["moments"][:-1]:
+        assert step["value"] is None
+        assert step["bars"]["student"] == [None] * 7
+        assert sum(step["bars"]["teacher"]) == pytest.approx(1, abs=1e-3)
+
+
+def test_what_a_student_does_must_be_numbers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert small_homes.train(tmp_path, "--savedir", "run", "--n_itr", "0") == 0
+    model = small_homes.runs_of(tmp_path) / "run" / "acmodel.pt"
+    diverge(model)
+    assert watch(tmp_path, "--task", small_homes.TASK, "run", "--num_eval", "2") == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {model} has diverged: ")
+    assert error.count("\n") == 1
 
 
 def test_a_page_says_the_last_k_up_to_its_model(trained: Path) -> None:

@@ -175,6 +175,22 @@ def test_a_home_with_its_depth_view(browser: Any, tmp_path: Path) -> None:
     assert not browser.get_log("browser")
 
 
+def test_what_is_no_number_leaves_a_gap(browser: Any, rooms: Path, tmp_path: Path) -> None:
+    content, page = read_page(rooms), tmp_path / "gap.html"
+    content["run"], episode = "run", content["episodes"][0]
+    for number, step in enumerate(episode["moments"][:-1]):
+        step["value"] = None if number == 1 else 0.5
+        step["bars"]["student"] = [None] * 7
+    episode["steps"] = episode["moments"]
+    page.write_text(as_page(content), encoding="utf-8")
+    browser.get(page.as_uri())
+    assert find(browser, "#strip path").get_attribute("d").count("M") == 2
+    assert "0.500" in find(browser, "#numbers").text
+    press(browser, "ARROW_RIGHT")
+    assert "value\n–" in find(browser, "#numbers").text
+    assert not browser.get_log("browser")
+
+
 def test_words_of_others_stay_words(browser: Any, rooms: Path, tmp_path: Path) -> None:
     content, page = read_page(rooms), tmp_path / "hostile.html"
     attack = "</script><script>document.title = 'taken'</script><img src=x onerror=alert(1)>"
