@@ -171,6 +171,6 @@ def _read(path: Path) -> dict[str, Tensor]:
     try:
         with safe_globals([(empty if name == DICTIONARY else Nothing, name) for name in names]):
             content = torch.load(path, map_location="cpu", weights_only=True)
-        return dict(content["state_dict"])
+        return {str(name): value for name, value in content["state_dict"].items()}
     except Exception as error:
         raise UserError(f"{path} is no checkpoint of a skill of habitat-baselines") from error

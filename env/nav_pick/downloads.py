@@ -25,7 +25,7 @@ def check_downloads(places: Iterable[str], source: object) -> None:
     wanted = [
         name
         for start, name in DOWNLOADS.items()
-        if any(place.startswith(start) for place in missing)
+        if any(Path(place).is_relative_to(start) for place in missing)
     ]
     advice = f"; download with: {COMMAND} {' '.join(wanted)}" if wanted else ""
     raise UserError(f"{source}: there is no {', no '.join(missing)} in {Path.cwd()}{advice}")

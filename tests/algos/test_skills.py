@@ -110,3 +110,6 @@ def test_what_is_no_checkpoint_is_refused_in_a_line(tmp_path: Path) -> None:
     torch.save({"weights": {}}, path)
     with pytest.raises(UserError, match="no checkpoint of a skill of habitat-baselines"):
         load(path)
+    torch.save({"state_dict": {0: torch.zeros(1)}}, path)
+    with pytest.raises(UserError, match="is no skill with a view of 64x64 pixels"):
+        load(path)

@@ -184,9 +184,11 @@ def test_what_is_missing_is_named_with_what_downloads_it(
         f"here: there is no data/objects/ycb/configs/, no {robot} in {tmp_path}; download with: "
         "python -m habitat_sim.utils.datasets_download --data-path data --uids ycb hab_fetch"
     )
-    with pytest.raises(UserError) as refusal:
-        check_downloads(["mine.urdf"], "here")
-    assert str(refusal.value) == f"here: there is no mine.urdf in {tmp_path}"
+    # What is none of upstream's needs no download, however alike its name is.
+    for mine in ("mine.urdf", "data/replica_cad_baked_lighting"):
+        with pytest.raises(UserError) as refusal:
+            check_downloads([mine], "here")
+        assert str(refusal.value) == f"here: there is no {mine} in {tmp_path}"
     assert len(set(DOWNLOADS.values())) == len(DOWNLOADS)
 
 
