@@ -4,7 +4,6 @@ A step does the same few operations on all homes, looks at no value from Python 
 in place, so that a CUDA graph can hold it.
 """
 
-from dataclasses import replace
 from typing import Any
 
 import gymnasium as gym
@@ -18,7 +17,7 @@ from env.nav_pick.homes import Home, describe, draw_homes, start_in_reach
 from env.nav_pick.layout import HALF_OBJECT
 from env.nav_pick.paths import draw_paths, way
 from env.nav_pick.pictures import home_drawing, map_picture, view_picture
-from env.nav_pick.rewards import LIFT, SPARSE, Rewards
+from env.nav_pick.rewards import LIFT, Rewards, chosen
 from env.nav_pick.symbols import (
     ACTIONS,
     FORWARD,
@@ -100,9 +99,7 @@ class NavPickHomes(RestingEnv):
         self.subtask = subtask
         self.layouts, self.first_layout = layouts, first_layout
         self.max_steps, self.max_collisions = max_steps, max_collisions
-        self.rewards = SPARSE if sparse else rewards or Rewards()
-        if subtask == "navigate":
-            self.rewards = replace(self.rewards, reach=0, pick=0)
+        self.rewards = chosen(rewards, sparse, subtask)
         self.device = torch.device(device)
         self._camera = DepthCamera(depth_size, self.device)
         self._shoulder = torch.tensor(robot.SHOULDER, device=self.device)

@@ -11,7 +11,6 @@ import os
 os.environ.setdefault("MAGNUM_LOG", "quiet")
 os.environ.setdefault("HABITAT_SIM_LOG", "quiet")
 
-from dataclasses import replace
 from typing import Any
 
 import gymnasium as gym
@@ -28,7 +27,7 @@ from env.episode import Episode
 from env.nav_pick.downloads import check_downloads
 from env.nav_pick.mapping import Controls, Pose, joint_moves, to_privileged, to_state
 from env.nav_pick.pictures import SCALE, floor_picture, view_picture
-from env.nav_pick.rewards import LIFT, SPARSE, Rewards
+from env.nav_pick.rewards import LIFT, Rewards, chosen
 from env.nav_pick.stage import to_home
 from env.nav_pick.symbols import HAND as HAND_PLACE
 from env.nav_pick.symbols import is_faced, is_near
@@ -256,11 +255,9 @@ def make_home(
         if subtask == "pick":
             task.type = "RearrangePickTask-v0"
     check_downloads(_named(config), habitat_config)
-    rewards = SPARSE if sparse else rewards or Rewards()
-    if subtask == "navigate":
-        rewards = replace(rewards, reach=0, pick=0)
     described = controls.describe(depth_size, max_steps)
-    return Episode(Rearrangement(config, controls, described, max_collisions, rewards, subtask))
+    weights = chosen(rewards, sparse, subtask)
+    return Episode(Rearrangement(config, controls, described, max_collisions, weights, subtask))
 
 
 def _compose(path: str) -> Any:

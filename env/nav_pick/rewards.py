@@ -1,6 +1,6 @@
 """What a step is worth."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -43,3 +43,10 @@ class Rewards:
 
 
 SPARSE = Rewards(progress=0, reach=0, pick=0, success=1, contact=0, time=0)
+
+
+def chosen(rewards: Rewards | None, sparse: bool, subtask: str | None) -> Rewards:
+    """Those of a home: `SPARSE`, or the given ones, or else the usual ones; who has only to
+    navigate is paid for nothing that a hand does."""
+    rewards = SPARSE if sparse else rewards or Rewards()
+    return replace(rewards, reach=0, pick=0) if subtask == "navigate" else rewards
