@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 import main
+from commands.methods import load_method
 from tests.algos.split_rollout import iterate
 from tests.algos.split_update import update
 from utils.ranks import Ranks
@@ -36,6 +37,7 @@ def run() -> None:
     out, ranks = Path(sys.argv[1]), Ranks()
     content = parts(ranks)
     content["uneven"] = update(ranks, 20, 90, 33)
+    content["choices"] = iterate(ranks, policy=load_method("hierarchical"))
     content["refusals"] = {flag: refusal(out, flag, value) for flag, value in UNSPLIT.items()}
     torch.save(content, out / f"{ranks.number}.pt")
 

@@ -27,10 +27,10 @@ class Tried(NamedTuple):
         return self.outcome, self.outcome.summary()["success"][1][0]
 
 
-def iterate(ranks: Ranks) -> dict[str, Any]:
-    """What a rank has seen and reckoned."""
+def iterate(ranks: Ranks, **changes: Any) -> dict[str, Any]:
+    """What a rank has seen and reckoned; `changes` are of the settings."""
     small = {"traj_per_itr": 3, "batch_size": 8, "threads": 1, "device": "cpu"}
-    small |= {"schedule": "matched"}
+    small |= {"schedule": "matched", **changes}
     given = fresh_settings({"task": load_task(small_rooms.TASK)} | small)
     config = make_config(given | {"seed": 5}, "test")
     parts = Parts(config, ExitStack())
@@ -51,4 +51,5 @@ def iterate(ranks: Ranks) -> dict[str, Any]:
     seen = {"rooms": rooms, "draws": draws, "episodes": trainer.progress.episodes}
     shared = {k: v for k, v in scalars[-1].items() if not k.startswith("Speed/")}
     state = trainer.schedule.state()
-    return {**seen, "scalars": shared, "schedule": state}
+    weights = trainer.student.state_dict()
+    return {**seen, "scalars": shared, "schedule": state, "weights": weights}

@@ -68,6 +68,17 @@ def test_ranks_play_in_rooms_of_their_own_and_count_them_together(
     assert 0.3 < first["schedule"]["teacher"] < 6 / 9
 
 
+def test_ranks_that_choose_options_learn_one_student(both: list[dict[str, Any]]) -> None:
+    first, second = (rank["choices"] for rank in both)
+    for name, weights in first["weights"].items():
+        assert torch.equal(weights, second["weights"][name])
+    assert first["scalars"] == second["scalars"]
+    assert first["scalars"]["Train/Steps a Choice"] > 1
+    # They may play different numbers of waves, until each has choices enough; none plays twice.
+    rooms = torch.cat([*first["rooms"], *second["rooms"]]).tolist()
+    assert first["episodes"] == second["episodes"] == len(rooms) == len(set(rooms))
+
+
 def start(logdir: Path, *flags: str) -> subprocess.Popen[str]:
     command = [*TORCHRUN, "main.py", "train", "--logdir", str(logdir), *SMALL, "--savedir", "two"]
     return subprocess.Popen(
@@ -129,7 +140,7 @@ def test_what_cannot_be_split_is_said_in_one_line(
 ) -> None:
     words = {
         "batch_size": "--batch_size 127 cannot be split over 2 ranks",
-        "num_envs": "--num_envs: 1 environments are not enough for 2 ranks",
+        "num_envs": "--num_envs: 2 ranks need as many environments at least, not 1",
     }
     lead, other = (rank["refusals"] for rank in both)
     assert lead == {flag: (1, f"error: {said}\n") for flag, said in words.items()}
