@@ -86,7 +86,8 @@ def bench_settings(args: argparse.Namespace, task: Task, count: int) -> dict[str
 def bench_task(
     args: argparse.Namespace, task: Task, count: int, device: torch.device
 ) -> list[speeds.Speed]:
-    say(f"measuring {task.name}, {count} environments")
+    what = f"{task.name}, {count} environment{'s' if count > 1 else ''}"
+    say(f"measuring {what}")
     config = make_config(bench_settings(args, task, count), "settings")
     with ExitStack() as owned:
         parts = Parts(config, owned)
@@ -100,7 +101,9 @@ def bench_task(
         trainer = parts.trainer(Path(), teacher, Ranks(), max_steps=length)
         # Of what it sees: a room's width, a view's.
         size = max(shape[0] for shape in parts.network().obs.values() if len(shape) == 3)
-        return speeds.of_task(task.name, size, environments, plain, teacher, trainer)
+        found = speeds.of_task(task.name, size, environments, plain, teacher, device)
+        say(f"measuring {what}: training")
+        return found + speeds.of_training(task.name, size, trainer)
 
 
 def bench_growth(
@@ -111,7 +114,7 @@ def bench_growth(
 
     @contextmanager
     def rooms(count: int, size: int) -> Iterator[RestingEnv]:
-        say(f"measuring {count} rooms of up to {size}x{size}")
+        say(f"measuring {count} room{'s' if count > 1 else ''} of up to {size}x{size}")
         with ExitStack() as owned:
             domain = Parts(config, owned).domain
             yield domain.environments(count, device, grid_size=size, max_size=size)

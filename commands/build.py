@@ -223,6 +223,7 @@ class Parts:
             log.film("Episode", frames, iteration)
 
         def try_teacher() -> tuple[Evaluation, float]:
+            display.tell(f"trying the teacher alone in {len(VERDICT_SEEDS)} episodes")
             outcome = evaluator.judge(teacher, draws_on=torch.device("cpu"))
             _, count, success, total, *_ = outcome.row("")
             missed = outcome.unanswered_steps

@@ -188,18 +188,24 @@ def of_task(
     environments: RestingEnv,
     plain: Walkable | None,
     teacher: Teacher,
-    trainer: Trainer,
+    device: torch.device,
 ) -> list[Speed]:
-    """Environment, labels and training, and beside them Gymnasium's own vector, `plain`, if there
-    is one."""
-    found = with_labels(task, size, environments, teacher, trainer.device)
+    """Environment and labels, and beside them Gymnasium's own vector, `plain`, if there is one."""
+    found = with_labels(task, size, environments, teacher, device)
     if plain:
         steps, seconds = EPISODE * plain.num_envs, gymnasium(plain, EPISODE)
         found.append(Speed(task, "Gymnasium's vector", size, plain.num_envs, steps, seconds))
-    steps, phases = iteration(trainer)
-    for name, seconds in phases.items():
-        found.append(Speed(task, f"training, {name}", size, environments.num_envs, steps, seconds))
     return found
+
+
+def of_training(task: str, size: int, trainer: Trainer) -> list[Speed]:
+    """An iteration, by phases and as a whole."""
+    steps, phases = iteration(trainer)
+    count = trainer.settings.environments
+    return [
+        Speed(task, f"training, {name}", size, count, steps, seconds)
+        for name, seconds in phases.items()
+    ]
 
 
 def growth(

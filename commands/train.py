@@ -182,7 +182,7 @@ def check_ranks(configs: list[Config], ranks: Ranks) -> None:
         count = config.num_envs or config.traj_per_itr
         if count < ranks.count:
             raise UserError(
-                f"--num_envs: {count} environments are not enough for {ranks.count} ranks"
+                f"--num_envs: {ranks.count} ranks need as many environments at least, not {count}"
             )
         if config.batch_size % ranks.count or config.batch_size < 2 * ranks.count:
             raise UserError(
@@ -248,6 +248,7 @@ def make_wandb_log(project: str, folder: Path, config: Config, done: int) -> Wan
 
 
 def tell_verdict(parts: Parts, folder: Path, trainer: Trainer, evaluator: Evaluator) -> None:
+    say(f"{folder.name}: judging its students in {len(VERDICT_SEEDS)} episodes each")
     verdict = give_verdict(trainer, evaluator, parts.actor)
     write_json(folder / VERDICT, verdict.to_dict())
     title = f"{folder.name}: means of {len(VERDICT_SEEDS)} episodes, on which nothing was chosen"

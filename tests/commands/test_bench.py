@@ -17,14 +17,19 @@ def test_bench_measures_draws_and_records(
     monkeypatch.setattr(speeds, "EPISODE", 30)
     monkeypatch.setattr(speeds, "SIZES", (10, 12))
     files = ["--json", str(tmp_path / "speeds.json"), "--plot", str(tmp_path / "speeds.png")]
-    flags = ["--task", "simpledoorkey", "--num_envs", "4", "40", "--threads", "1"]
+    flags = ["--task", "simpledoorkey", "--num_envs", "1", "40", "--threads", "1"]
     assert main.main(["bench", *flags, *files]) == 0
     out = capsys.readouterr().out
     for word in ("environment + labels", "Gymnasium's vector", "training, update"):
         assert f"SimpleDoorKey  {word}" in out
+    said = [line for line in out.splitlines() if line.startswith("measuring SimpleDoorKey, ")]
+    assert [line.removeprefix("measuring SimpleDoorKey, ") for line in said] == [
+        *("1 environment", "1 environment: training"),
+        *("40 environments", "40 environments: training"),
+    ]
     measured = json.loads((tmp_path / "speeds.json").read_text())["speeds"]
     assert all(s["steps_per_second"] * s["seconds"] == pytest.approx(s["steps"]) for s in measured)
-    for size, rooms, room_bytes in ((10, 4, 825), (12, 40, 8 * (144 + 1) + 17)):
+    for size, rooms, room_bytes in ((10, 1, 825), (12, 40, 8 * (144 + 1) + 17)):
         alone, labels, both = (
             next(s for s in measured if (s["what"], s["size"], s["environments"]) == each)
             for each in (
@@ -35,7 +40,7 @@ def test_bench_measures_draws_and_records(
         assert 1 / both["steps_per_second"] == pytest.approx(cost)
         assert alone["room_bytes"] == room_bytes
     assert {(s["environments"], s["size"]) for s in measured if s["what"] == "labels"} == {
-        (rooms, size) for rooms in (4, 40) for size in (10, 12)
+        (rooms, size) for rooms in (1, 40) for size in (10, 12)
     }
     assert iio.imread(tmp_path / "speeds.png").std() > 0
     assert main.main(["bench", "--num_envs", "0"]) == 1

@@ -80,7 +80,12 @@ def test_a_run_ends_with_a_verdict_in_three_lines(
     assert train(tmp_path, "--n_itr", "5", "--savedir", "run") == 0
     folder = runs_of(tmp_path) / "run"
     verdict = json.loads((folder / "verdict.json").read_text())
-    lines = capsys.readouterr().out.splitlines()[-4:-1]
+    out = capsys.readouterr().out.splitlines()
+    # What lasts is announced.
+    trial = out.index("run: trying the teacher alone in 100 episodes")
+    assert out[trial + 1].startswith("teacher alone in 100 episodes: success ")
+    assert out[-7] == "run: judging its students in 100 episodes each"
+    lines = out[-4:-1]
     names = "last student", f"best, of iteration {verdict['best']['iteration']}", "teacher alone"
     for line, name, who in zip(lines, names, ("last", "best", "teacher"), strict=True):
         outcome = verdict[who]
