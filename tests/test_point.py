@@ -157,7 +157,7 @@ def test_an_episode_that_is_not_the_same_again_is_refused() -> None:
     with pytest.raises(UserError, match="from the seed 4 the environment does not play the same"):
         replay(Points(1), 4, played, 0, teacher, Gaussian, ("right", "down"), CPU)
     dearer = replace(played, reward=played.reward - 0.1)
-    with pytest.raises(UserError, match=r"from the seed 3 .* with return of \d\.\d{3}, and took"):
+    with pytest.raises(UserError, match=r"from the seed 3 .* with a return of \d\.\d{3}, and took"):
         replay(Points(1), 3, dearer, 0, teacher, Gaussian, ("right", "down"), CPU)
 
 
