@@ -11,7 +11,7 @@ from rich.text import Text
 
 from commands.cells import Cell, iterations
 from commands.queue import Queue
-from utils.log import say
+from utils.log import say, unheard
 
 REFRESH = 1.0
 """Seconds."""
@@ -32,12 +32,14 @@ class Board:
 
     def __enter__(self) -> "Board":
         if self.live:
-            self.live.start()
+            with unheard():
+                self.live.start()
         return self
 
     def __exit__(self, *error: object) -> None:
         if self.live:
-            self.live.stop()
+            with unheard():
+                self.live.stop()
 
     def tell(self, cell: Cell, news: str) -> None:
         """News of a cell; a live table shows them itself."""
@@ -48,7 +50,8 @@ class Board:
         if self.live and time.monotonic() - self.shown >= REFRESH:
             queue.watch()
             room = max(self.console.height - MARGIN - len(queue.failed), 3)
-            self.live.update(overview(queue, room), refresh=True)
+            with unheard():
+                self.live.update(overview(queue, room), refresh=True)
             self.shown = time.monotonic()
 
 
@@ -87,6 +90,8 @@ def shortly(queue: Queue, cell: Cell) -> Text:
     state = queue.states[cell]
     if cell in queue.failed:
         return Text("failed", style="red")
+    if queue.is_left_alone(cell):
+        return Text("other", style="yellow")
     if state.stage == "finished":
         return Text(f"{state.success:.3f}", style="green")
     if cell in queue.held:
@@ -94,7 +99,7 @@ def shortly(queue: Queue, cell: Cell) -> Text:
     job = next((job for job in queue.jobs if job.cell is cell), None)
     if job and state.stage == "to evaluate":
         return Text("eval", style="cyan")
-    done = iterations(cell) if job or state.stage == "begun" else 0
+    done = iterations(cell)
     share = f"{done / max(cell.n_itr, 1):.0%}"
     if not job:
         return Text(share if done else "–")
@@ -108,6 +113,8 @@ def headline(queue: Queue) -> str:
     parts = [f"{finished} of {len(queue.cells)} cells finished", f"{len(queue.jobs)} under way"]
     if queue.failed:
         parts.append(f"{len(queue.failed)} failed")
+    if others := sum(map(queue.is_left_alone, queue.cells)):
+        parts.append(f"{others} left alone")
     left = queue.seconds_left() if queue.jobs else None
     if left:
         parts.append(f"about {duration(left)} of training left")
@@ -125,4 +132,6 @@ def print_overview(queue: Queue) -> None:
     """The whole table, as it stands."""
     console = rich.get_console()
     # Elsewhere than in a terminal nothing needs to be folded.
-    (console if console.is_terminal else Console(width=200)).print(overview(queue))
+    wide = console if console.is_terminal else Console(width=200)
+    with unheard():
+        wide.print(overview(queue), soft_wrap=True)

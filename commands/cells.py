@@ -18,12 +18,15 @@ TAIL = 2**16
 """Bytes at the end of a log in which its last line surely lies."""
 ELSEWHERE = ("threads", "device", "option_dir")
 """Settings that say where a run is trained, not what it is."""
+ADVICE = "move it away, or give another --out"
+"""What to do about a run that is another than the table's."""
 
 
 @dataclass(frozen=True, eq=False)
 class Cell:
     """One of a table. `train` (empty for a teacher) and `evaluate` are command lines after
-    `main.py`; `settings` is what the run's config.json holds if it is this cell's."""
+    `main.py`; `settings` is what the run's config.json holds if it is this cell's, or, of a
+    teacher, its eval.json."""
 
     label: str
     task: str
@@ -75,9 +78,9 @@ def examine(cell: Cell) -> State:
         return State("new")
     config = read_json(cell.folder / CONFIG)
     if config is None:
-        return State("other", why=f"{cell.folder / CONFIG} is damaged")
+        return State("other", why=f"{cell.folder}: its {CONFIG} is damaged; {ADVICE}")
     if why := difference(config, cell.settings):
-        return State("other", why=f"{cell.folder}: {why}; move it away, or give another --out")
+        return State("other", why=f"{cell.folder}: {why}; {ADVICE}")
     # Written when all iterations are done, taken back when a run goes on.
     if not (cell.folder / VERDICT).exists():
         return State("begun")
@@ -87,7 +90,7 @@ def examine(cell: Cell) -> State:
 def finishes(evaluation: Mapping[str, Any] | None, cell: Cell) -> float | None:
     """The success of an evaluation if it is the cell's: of the last model, or of the teacher as the
     cell says, in the cell's episodes."""
-    with suppress(LookupError, TypeError, AttributeError):
+    with suppress(LookupError, TypeError, ValueError, AttributeError):
         if evaluation is None or [e["seed"] for e in evaluation["episodes"]] != [*cell.seeds]:
             return None
         if cell.train:
@@ -96,6 +99,7 @@ def finishes(evaluation: Mapping[str, Any] | None, cell: Cell) -> float | None:
         else:
             command = evaluation["provenance"]["command"]
             same = placeless(command[1:]) == placeless(cell.evaluate)
+            same &= all(evaluation[name] == value for name, value in cell.settings.items())
         return float(evaluation["success"]["mean"]) if same else None
     return None
 
@@ -140,7 +144,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
 def iterations(cell: Cell) -> int:
     """How many iterations a cell's run has logged."""
     for line in reversed(last_lines(cell.folder / METRICS)):
-        with suppress(ValueError, LookupError, TypeError):
+        with suppress(ValueError, LookupError, TypeError, ArithmeticError, RecursionError):
             return int(json.loads(line)["iteration"])
     return 0
 

@@ -37,7 +37,8 @@ class Job:
 
 class Queue:
     """Cells on their way: `waiting` in their order, under way in `jobs`, `failed` with the reason,
-    `held` by a process that is not of this queue; `states` knows them all.
+    `held` by a process that is not of this queue; `states` knows them all, those too that are
+    other runs than the table says and are left alone.
 
     `tell` is called with a cell and a line of news about it.
     """
@@ -55,9 +56,6 @@ class Queue:
         self.failed: dict[Cell, str] = {}
         self.held: dict[Cell, str] = {}
         self.paces: dict[tuple[str, str, str], float] = {}
-        for cell in cells:
-            if self.states[cell].why:
-                self._fail(cell, self.states[cell].why)
 
     def run(self, stopped: Callable[[], bool], show: Callable[[], None]) -> None:
         """Until no cell can be brought further, or, once `stopped` says so, until the processes
@@ -85,6 +83,9 @@ class Queue:
 
     def is_finished(self, cell: Cell) -> bool:
         return self.states[cell].stage == "finished"
+
+    def is_left_alone(self, cell: Cell) -> bool:
+        return self.states[cell].stage == "other"
 
     def pace(self, cell: Cell) -> float | None:
         """Seconds an iteration of such a cell takes, by those of its row, or else of all, that were
@@ -139,27 +140,21 @@ class Queue:
         if state.stage == "finished":
             self.tell(cell, f"finished: success {state.success:.3f}")
         else:
-            self._fail(cell, state.why)
+            self.tell(cell, f"is left alone: {state.why}")
 
     def _end(self, job: Job, stopping: bool) -> None:
         self.jobs.remove(job)
         cell, code = job.cell, job.process.returncode
         state = self.states[cell] = examine(cell)
-        if code:
-            if stopping:
-                self.tell(cell, "stopped")
-            else:
-                self._fail(cell, last_words(output_of(cell, self.out), code))
-        elif not state.words(cell):
+        if not state.words(cell):
             self._settle(cell, state)
-        elif state.stage == job.state.stage or state.stage == "begun":
-            self._fail(cell, f"its process ended too early; see {output_of(cell, self.out)}")
+        elif code and stopping:
+            self.tell(cell, "stopped")
+        elif why := failure(job.state, state, code, output_of(cell, self.out)):
+            self.failed[cell] = why
+            self.tell(cell, f"failed: {why}")
         else:
             self.waiting.insert(0, cell)
-
-    def _fail(self, cell: Cell, why: str) -> None:
-        self.failed[cell] = why
-        self.tell(cell, f"failed: {why}")
 
 
 TOLD = {
@@ -197,6 +192,16 @@ def start(words: list[str], output: Path) -> subprocess.Popen[bytes]:
 def shown(words: list[str]) -> str:
     """A command line as one types it."""
     return shlex.join(["python", "main.py", *words])
+
+
+def failure(before: State, after: State, code: int, output: Path) -> str:
+    """Why a cell that is not at its end got no further by a process, which ended with a code;
+    empty if it did."""
+    if code:
+        return last_words(output, code)
+    if after.stage in (before.stage, "begun"):
+        return f"its process ended too early; see {output}"
+    return ""
 
 
 def last_words(output: Path, code: int) -> str:

@@ -2,13 +2,14 @@
 
 import argparse
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 
 from commands.board import Board, print_overview
 from commands.cells import Cell, State, examine
 from commands.own_flags import DEFAULT_LOGDIR
 from commands.queue import OUTPUT, Queue, shown
-from commands.slurm import submit
+from commands.slurm import check_installed, queued, submit
 from commands.tables import read_table
 from utils import ownership
 from utils.cores import physical_cores
@@ -46,9 +47,14 @@ def work(args: argparse.Namespace, cells: list[Cell], out: Path) -> int:
     if jobs < 1:
         raise UserError(f"--jobs: {jobs} processes get nowhere")
     with Interrupts() as interrupts:
-        with Board() as board:
-            queue = Queue(cells, out, jobs, board.tell)
-            queue.run(interrupts, lambda: board.show(queue))
+        try:
+            with Board() as board:
+                queue = Queue(cells, out, jobs, board.tell)
+                tell_left_alone(queue.states)
+                queue.run(interrupts, lambda: board.show(queue))
+        except KeyboardInterrupt:
+            say("stopped at once; the same command goes on from what was saved")
+            return 128 + (interrupts.received or signal.SIGINT)
         print_overview(queue)
         if interrupts():
             say("stopped; the same command goes on from there")
@@ -56,6 +62,12 @@ def work(args: argparse.Namespace, cells: list[Cell], out: Path) -> int:
     say(f"runs lie in {out}, what they printed in {out / OUTPUT}")
     say(f"report on them with: python main.py report {out}")
     return 0 if all(map(queue.is_finished, cells)) else 1
+
+
+def tell_left_alone(states: Mapping[Cell, State]) -> None:
+    for cell, state in states.items():
+        if state.why:
+            say(f"{cell.name} is left alone: {state.why}")
 
 
 def default_jobs(threads: int) -> int:
@@ -66,14 +78,18 @@ def default_jobs(threads: int) -> int:
 
 
 def hand_over(args: argparse.Namespace, cells: list[Cell], out: Path) -> int:
-    """Submit what is not finished; the exit code is 1 if there is a cell that cannot be."""
+    """Submit what is neither finished nor submitted; the exit code is 1 if there is a cell that
+    cannot be."""
     if args.jobs is not None:
         raise UserError("--jobs: of Slurm's tasks say so with --slurm array_parallelism=N")
-    states: dict[Cell, State] = {cell: examine(cell) for cell in cells}
-    for cell, state in states.items():
-        if state.why:
-            say(f"{cell.name} is left out: {state.why}")
+    check_installed()
+    states = {cell: examine(cell) for cell in cells}
+    tell_left_alone(states)
     ready = [cell for cell, state in states.items() if state.words(cell)]
+    tasks = queued(out)
+    for cell in [cell for cell in ready if cell.name in tasks]:
+        say(f"{cell.name} waits or runs already, as task {tasks[cell.name]}")
+        ready.remove(cell)
     if ready:
         job = submit(ready, out, args.slurm, args.threads)
         say(f"submitted {len(ready)} of {len(cells)} cells as job {job}")

@@ -1,26 +1,34 @@
 """Cells as a job array of Slurm."""
 
 import shlex
+import subprocess
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from commands.cells import Cell, examine
 from commands.provenance import PROJECT
-from commands.queue import last_words, output_of, start
+from commands.queue import failure, output_of, start
 from utils.errors import UserError
 
 LISTS = ("setup", "teardown", "srun_args")
 """Parameters of several lines or words."""
+QUEUED = ["squeue", "--me", "--array", "--noheader", "--format=%i"]
+"""Prints the ids of one's tasks that wait or run."""
+
+
+def check_installed() -> None:
+    """UserError if the package that speaks with Slurm is not."""
+    if not find_spec("submitit"):
+        raise UserError("--launcher slurm: its package is missing: pip install submitit")
 
 
 def submit(cells: Sequence[Cell], out: Path, given: Sequence[str], threads: int) -> str:
     """Hand the cells to Slurm, a task of an array each; returns the array's job id."""
-    try:
-        from submitit import SlurmExecutor
-        from submitit.core.utils import FailedJobError, FailedSubmissionError
-    except ImportError as error:
-        raise UserError("--launcher slurm: its package is missing: pip install submitit") from error
+    from submitit import SlurmExecutor
+    from submitit.core.utils import FailedJobError, FailedSubmissionError
+
     parameters = {"job_name": out.name, "cpus_per_task": threads, **parse(given)}
     if "time" not in parameters:
         raise UserError("--slurm: say how long a cell may take, in minutes: --slurm time=600")
@@ -35,6 +43,24 @@ def submit(cells: Sequence[Cell], out: Path, given: Sequence[str], threads: int)
     return str(jobs[0].job_id).split("_")[0]
 
 
+def queued(out: Path) -> dict[str, str]:
+    """Cells, by name, that wait or run in Slurm already, with the id of their task."""
+    from submitit.core.utils import DelayedSubmission
+
+    folder = out / "slurm"
+    if not folder.exists():
+        return {}
+    asked = subprocess.run(QUEUED, capture_output=True, text=True)
+    if asked.returncode:
+        raise UserError(f"--launcher slurm: squeue: {' '.join(asked.stderr.split())}")
+    found = {}
+    for task in asked.stdout.split():
+        submitted = folder / f"{task}_submitted.pkl"
+        if submitted.exists():
+            found[DelayedSubmission.load(submitted).args[0].name] = task
+    return found
+
+
 def parse(given: Sequence[str]) -> dict[str, Any]:
     """KEY=VALUE, with numbers and `true` as such."""
     parameters = dict[str, Any]()
@@ -43,7 +69,7 @@ def parse(given: Sequence[str]) -> dict[str, Any]:
         if not equals or not value:
             raise UserError(f"--slurm: {word!r} is not like partition=gpu")
         if key in LISTS:
-            parameters[key] = [value]
+            parameters.setdefault(key, []).append(value)
         elif value.isdigit():
             parameters[key] = int(value)
         else:
@@ -56,13 +82,11 @@ def bring_to_end(cell: Cell, out: Path) -> float:
     UserError if it cannot be brought there."""
     state = examine(cell)
     while words := state.words(cell):
-        output = output_of(cell, out)
+        before, output = state, output_of(cell, out)
         code = start(words, output).wait()
-        if code:
-            raise UserError(f"{cell.name}: {last_words(output, code)}")
         state = examine(cell)
-        if state.stage == "begun" or state.words(cell) == words:
-            raise UserError(f"{cell.name}: its process ended too early; see {output}")
+        if state.words(cell) and (why := failure(before, state, code, output)):
+            raise UserError(f"{cell.name}: {why}")
     if state.why:
         raise UserError(f"{cell.name}: {state.why}")
     return state.success

@@ -1,6 +1,7 @@
 """Files of cells: tasks × methods × seeds in groups, with settings by task and method."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from commands.cells import UNSEEN, Cell
 from commands.config import Count, Seed, base_settings, make_config
 from commands.flags import SETTINGS, check_flags
 from commands.methods import load_method
+from commands.provenance import digest
 from commands.setting_flags import as_words, other_word
 from commands.settings import read_preset, resolve
 from planner.task import load_task
@@ -69,7 +71,8 @@ def read_table(path: Path, out: Path, threads: int) -> list[Cell]:
     folders = set[Path]()
     for cell in cells:
         if cell.folder in folders:
-            raise UserError(f"{path}: {cell.name} is there twice; give its group another label")
+            other = ", or give its group another label" if cell.train else ""
+            raise UserError(f"{path}: {cell.name} is there twice; leave one out{other}")
         folders.add(cell.folder)
     return cells
 
@@ -146,6 +149,7 @@ def student_cell(
     check_flags(flags, settings)
     config = make_config({"device": "cpu"} | settings | {"seed": seed}, "settings")
     run = f"{group.label}-{seed}"
+    device = said.keys() & {"device"}
     common = ["--task", task_name, "--policy", method_name, "--logdir", str(place.out)]
     trained = ["--config", str(preset_file)] if preset_file else []
     trained += ["--seed_list", str(seed), "--savedir", run, "--threads", str(place.threads)]
@@ -155,8 +159,8 @@ def student_cell(
         method=method.name,
         seed=seed,
         folder=runs.task_folder(place.out, method, task) / run,
-        train=["train", *common, *trained, *as_flags(said)],
-        evaluate=["eval", *common, "--loaddir", run, *ending(place), *device_flag(said)],
+        train=["train", *common, *trained, *as_flags(said, settings)],
+        evaluate=["eval", *common, "--loaddir", run, *ending(place), *as_flags(device, settings)],
         settings=json.loads(json.dumps(config.model_dump(), default=dict)),
         seeds=place.seeds,
     )
@@ -168,7 +172,8 @@ def teacher_cell(group: Group, task_name: str, said: Settings, place: Place) -> 
     own = {name: value for name, value in said.items() if name in SETTINGS["eval"]}
     own = {name: value for name, value in own.items() if name not in ("num_eval", "env_seed_list")}
     flags = own | {"task": task}
-    check_flags(flags, resolve(flags, {}))
+    settings = resolve(flags, {})
+    check_flags(flags, settings)
     common = ["--eval_teacher", "--task", task_name, "--logdir", str(place.out)]
     return Cell(
         label=group.label,
@@ -177,8 +182,8 @@ def teacher_cell(group: Group, task_name: str, said: Settings, place: Place) -> 
         seed=None,
         folder=runs.task_folder(place.out, method, task) / runs.TEACHER,
         train=[],
-        evaluate=["eval", *common, *ending(place), *as_flags(own)],
-        settings={},
+        evaluate=["eval", *common, *ending(place), *as_flags(own, settings)],
+        settings={"plans": digest(task.plans)},
         seeds=place.seeds,
     )
 
@@ -188,9 +193,6 @@ def ending(place: Place) -> list[str]:
     return [*seeds, "--savedir", UNSEEN, "--threads", str(place.threads)]
 
 
-def device_flag(said: Settings) -> list[str]:
-    return as_flags({name: value for name, value in said.items() if name == "device"})
-
-
-def as_flags(said: Settings) -> list[str]:
-    return [word for name, value in said.items() for word in as_words(name, value)]
+def as_flags(names: Iterable[str], settings: Settings) -> list[str]:
+    """Some settings as flags, with their valid values: a file may have 3.0 where a flag needs 3."""
+    return [word for name in names for word in as_words(name, settings[name])]

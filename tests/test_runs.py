@@ -253,3 +253,8 @@ def test_the_lock_lets_go_of_all_folders_if_one_is_taken(tmp_path: Path) -> None
         assert not (runs_of(tmp_path) / "two-1" / "config.json").exists()
     with ExitStack() as stack:
         assert len(planned_runs(args, Ranks(), stack)) == 2
+
+
+def test_who_trains_where_no_folder_can_be_is_nobody(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert ownership.owner(tmp_path / "file") is None

@@ -240,10 +240,16 @@ def silence() -> None:
     rich.get_console().quiet = True
 
 
-def say(line: str) -> None:
-    """One line to the terminal; that nobody reads it any more (`| head`) ends no run."""
+def unheard() -> AbstractContextManager[None]:
+    """Around what is shown: that nobody sees it any more (`| head`, a closed terminal) ends no
+    run."""
     # Of a closed pipe rich makes an exit, and is quiet from then on.
-    with suppress(SystemExit, OSError):
+    return suppress(SystemExit, OSError)
+
+
+def say(line: str) -> None:
+    """One line to the terminal, if that is still there."""
+    with unheard():
         rich.get_console().print(line, highlight=False, markup=False, soft_wrap=True)
 
 

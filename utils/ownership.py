@@ -37,10 +37,11 @@ def owned(folder: Path) -> Iterator[None]:
 
 
 def owner(folder: Path) -> str | None:
-    """Who trains in a folder at present, as "process 7 on HOST"; None if nobody does."""
+    """Who trains in a folder at present, as "process 7 on HOST"; None if nobody does, or if it is
+    no folder."""
     try:
         file = os.open(folder / OWNER, os.O_RDONLY)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     try:
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

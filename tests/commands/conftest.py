@@ -1,11 +1,13 @@
-"""Runs that tests of the command line share."""
+"""Runs that tests of the command line share, and a cluster."""
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.running import train
+from tests.tables import TABLE, reproduced
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +23,57 @@ def trained(trained_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     """The same, for one test alone."""
     logdir = tmp_path_factory.mktemp("trained")
     return shutil.copytree(trained_once, logdir, dirs_exist_ok=True)
+
+
+@pytest.fixture(scope="session")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("table") / "tiny.yaml"
+    path.write_text(TABLE)
+    return path
+
+
+@pytest.fixture(scope="session")
+def whole_once(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cells of a run that nothing stopped."""
+    out = tmp_path_factory.mktemp("whole")
+    code, said = reproduced(table, out)
+    assert code == 0
+    assert "3 of 3 cells finished, 0 under way" in said
+    assert f"python main.py report {out}" in said
+    return out
+
+
+@pytest.fixture
+def whole(whole_once: Path, tmp_path: Path) -> Path:
+    """The same, for one test alone."""
+    return shutil.copytree(whole_once, tmp_path / "whole")
+
+
+SBATCH = """#!/bin/bash
+cp "$1" "$(dirname "$0")/script"
+echo Submitted batch job 42
+"""
+# What stands between its own flags and the command is the command's.
+SRUN = """#!/bin/bash
+while [[ $1 == --* ]]; do
+  case $1 in --unbuffered) shift ;; *) shift 2 ;; esac
+done
+exec "$@"
+"""
+SQUEUE = """#!/bin/bash
+cat "$(dirname "$0")/queue"
+"""
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with stand-ins for Slurm's programs: they keep the `script` that they are given, and
+    list the tasks that stand in a file `queue`."""
+    folder = tmp_path / "cluster"
+    folder.mkdir()
+    (folder / "queue").touch()
+    for name, text in (("sbatch", SBATCH), ("srun", SRUN), ("squeue", SQUEUE)):
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return folder

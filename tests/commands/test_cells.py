@@ -1,22 +1,19 @@
 """Tables of cells: what their files may say, and which command lines they become."""
 
-from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
-from rich.console import Console
 
 import main
-from commands.board import overview
-from commands.cells import Cell, examine
+from commands.cells import Cell, State, examine, iterations
 from commands.flags import parse
-from commands.queue import Queue
 from commands.settings import given_settings, read_preset, resolve
 from commands.tables import read_table
 from planner.task import task_names
 from tests import small_rooms
 from tests.running import ROOT
-from utils.files import write_json
+from tests.tables import begin, evaluate
 
 PRESETS = ["smoke", "minigrid", "paper"]
 TABLE = """
@@ -89,6 +86,12 @@ def test_cells_stand_in_the_order_of_their_file_with_their_settings(tmp_path: Pa
     assert cells[2].train[-4:] == ["--n_itr", "3", "--gamma", "0.8"]
 
 
+def test_values_stand_in_flags_as_flags_need_them(tmp_path: Path) -> None:
+    content = TABLE.replace("n_itr: 3", "n_itr: 3.0").replace("hard: false", "hard: 1")
+    args = parse(read_table(write(tmp_path, content), tmp_path, 1)[0].train)
+    assert (args.n_itr, args.hard) == (3, True)
+
+
 def test_files_that_a_table_names_lie_beside_it(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("gamma: 0.5")
     (tmp_path / "slow.yaml").write_text("{description: slow, fixed: {learning_rate: 0.0001}}")
@@ -123,7 +126,16 @@ def test_files_that_a_table_names_lie_beside_it(tmp_path: Path) -> None:
             "groups.0.of_methods: imitate is none of the group's: ppo, ppo-hard",
         ),
         ("[ppo, ppo-hard,", "[ppo, nonsense,", "nonsense in SimpleDoorKey: unknown method"),
-        ("[ppo, ppo-hard,", "[ppo, ppo,", "ppo SimpleDoorKey tiny-0 is there twice"),
+        (
+            "[ppo, ppo-hard,",
+            "[ppo, ppo,",
+            "ppo SimpleDoorKey tiny-0 is there twice; leave one out, or give its group another",
+        ),
+        (
+            "[ppo, ppo-hard,",
+            "[ppo, teacher,",
+            "teacher SimpleDoorKey is there twice; leave one out\n",
+        ),
         ("[SimpleDoorKey]", "[Nowhere]", "of_tasks: SimpleDoorKey is none of the group's: Nowhere"),
         ("label: tiny", "label: tiny\n  config: no.yaml", "ppo in SimpleDoorKey: cannot read"),
     ],
@@ -169,26 +181,41 @@ def test_a_run_that_began_otherwise_is_named_and_not_taken(
     assert parse(lines[3].split()[2:]).command == "eval"
 
 
-def test_of_more_rows_than_there_is_room_for_the_finished_ones_go_first(tmp_path: Path) -> None:
-    path = write(tmp_path, TABLE.replace("[ppo, ppo-hard, teacher]", "[teacher, ppo, ppo-hard]"))
-    cells = read_table(path, tmp_path, 1)
-    episodes = [{"seed": seed} for seed in cells[0].seeds]
-    command = ["main.py", *cells[0].evaluate, "--threads", "7"]
-    evaluation = {"success": {"mean": 0.75}, "episodes": episodes}
-    file = cells[0].folder / "unseen" / "eval.json"
-    write_json(file, evaluation | {"provenance": {"command": command}})
-    queue = Queue(cells, tmp_path, 1, lambda cell, news: None)
-    for room, shown in (
-        (3, ["teacher", "ppo", "ppo-hard"]),
-        (2, ["ppo", "ppo-hard"]),
-        (1, ["ppo"]),
-    ):
-        console = Console(width=100, record=True, file=StringIO())
-        console.print(overview(queue, room))
-        head, names, *lines = console.export_text().splitlines()
-        assert head == "1 of 5 cells finished, 0 under way"
-        assert names.split() == ["runs", "task", "method", "seed", "0", "seed", "1"]
-        assert [line.split()[2] for line in lines] == shown
-    # With another command line it is another evaluation.
-    write_json(file, evaluation | {"provenance": {"command": [*command, "--hard"]}})
-    assert examine(cells[0]).stage == "to evaluate"
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"success": {"mean": "much"}},
+        {"success": {"mean": None}},
+        {"episodes": [7]},
+        {"episodes": []},
+        {"provenance": {"command": ["main.py", "eval", "--hard"]}},
+    ],
+)
+def test_of_a_damaged_evaluation_or_of_another_one_is_made(tmp_path: Path, said: Any) -> None:
+    teacher = read_table(write(tmp_path, TABLE), tmp_path, 1)[-1]
+    evaluate(teacher)
+    assert examine(teacher) == State("finished", 0.75)
+    evaluate(teacher, **said)
+    assert examine(teacher) == State("to evaluate")
+
+
+def test_a_teacher_whose_plans_have_changed_is_evaluated_again(tmp_path: Path) -> None:
+    file = "configs/plans/simpledoorkey.yaml"
+    task = Path(small_rooms.TASK).read_text().replace(f"../{file}", "plans.yaml")
+    plans = (ROOT / file).read_text()
+    (tmp_path / "task.yaml").write_text(task)
+    (tmp_path / "plans.yaml").write_text(plans)
+    path = write(tmp_path, TABLE.replace("SimpleDoorKey", "task.yaml"))
+    teacher = read_table(path, tmp_path, 1)[-1]
+    evaluate(teacher)
+    assert examine(teacher).stage == "finished"
+    (tmp_path / "plans.yaml").write_text(f"{plans}\nAgent sees <nothing more>: {{explore: 1.0}}\n")
+    assert examine(read_table(path, tmp_path, 1)[-1]).stage == "to evaluate"
+
+
+@pytest.mark.parametrize("torn", ["", "[" * 20_000, '{"iteration": Infinity}', '{"iterat', "[1]"])
+def test_iterations_are_those_of_the_last_line_that_is_whole(tmp_path: Path, torn: str) -> None:
+    cell = read_table(write(tmp_path, TABLE), tmp_path, 1)[0]
+    assert iterations(cell) == 0
+    begin(cell, f'{{"iteration": 1}}\n{{"iteration": 2}}\n{torn}')
+    assert iterations(cell) == 2

@@ -1,96 +1,29 @@
 """`main.py reproduce`, with real processes: what stops it, and what it finds when it begins."""
 
-import json
+import fcntl
 import os
+import pty
+import select
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+import termios
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from io import FileIO
 from pathlib import Path
-from typing import Any
 
+import psutil
 import pytest
 
 import main
-from commands.cells import Cell, iterations
+from commands.cells import iterations
 from commands.tables import read_table
-from tests import small_rooms
 from tests.running import ROOT, assert_same_run, done
+from tests.tables import PATIENCE, TABLE, begun, evaluations, reproduced, wait_until
 from utils import ownership
-
-TABLE = f"""
-seeds: [0, 1]
-num_eval: 8
-groups:
-- label: tiny
-  tasks: [{small_rooms.TASK}]
-  methods: [ppo, teacher]
-  settings: {{n_itr: 14, traj_per_itr: 2, batch_size: 8, save_interval: 4, device: cpu}}
-  of_tasks: {{{small_rooms.TASK}: {{num_eval: 2}}}}
-"""
-PATIENCE = 120
-"""Seconds."""
-
-
-@pytest.fixture(scope="module")
-def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("table") / "tiny.yaml"
-    path.write_text(TABLE)
-    return path
-
-
-@pytest.fixture(scope="module")
-def whole_once(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The cells of a run that nothing stopped."""
-    out = tmp_path_factory.mktemp("whole")
-    code, said = reproduced(table, out)
-    assert code == 0
-    assert "3 of 3 cells finished, 0 under way" in said
-    assert f"python main.py report {out}" in said
-    return out
-
-
-@pytest.fixture
-def whole(whole_once: Path, tmp_path: Path) -> Path:
-    """The same, for one test alone."""
-    return shutil.copytree(whole_once, tmp_path / "whole")
-
-
-@contextmanager
-def begun(table: Path, out: Path, *flags: str) -> Iterator[subprocess.Popen[str]]:
-    """A process that works on a table; what it says is read from it."""
-    command = [sys.executable, "main.py", "reproduce", str(table), "--out", str(out), *flags]
-    with subprocess.Popen(
-        command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def reproduced(table: Path, out: Path) -> tuple[int, str]:
-    """The exit code, and what was said."""
-    with begun(table, out, "--jobs", "2") as process:
-        said, _ = process.communicate(timeout=2 * PATIENCE)
-    return process.returncode, said
-
-
-def wait_until(process: subprocess.Popen[str], happened: Callable[[], bool]) -> None:
-    for _ in range(PATIENCE * 20):
-        if happened():
-            return
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(0.05)
-            break
-    raise AssertionError(f"it ended before: {process.poll()}")
-
-
-def evaluations(cells: list[Cell]) -> list[Any]:
-    contents = [json.loads((cell.folder / "unseen" / "eval.json").read_text()) for cell in cells]
-    return [(content["success"], content["episodes"]) for content in contents]
 
 
 def contents(folder: Path) -> dict[Path, bytes]:
@@ -174,7 +107,9 @@ def test_other_settings_are_named_and_leave_a_run_alone(whole: Path, tmp_path: P
     code, said = reproduced(other, whole)
     assert code == 1
     folder = whole / "ppo" / "simpledoorkey" / "tiny-1"
-    assert f"ppo SimpleDoorKey tiny-1: failed: {folder}: its n_itr is 14, the table says 15" in said
+    words = f"ppo SimpleDoorKey tiny-1 is left alone: {folder}: its n_itr is 14, the table says 15"
+    assert said.count(words) == said.count("tiny-1") / 2 == 1
+    assert "1 of 3 cells finished, 0 under way, 2 left alone\n" in said
     assert contents(whole) == before
 
 
@@ -198,54 +133,6 @@ def test_what_others_train_is_waited_for(
     assert process.returncode == 0
     assert "ppo SimpleDoorKey tiny-0: finished" in said
     assert evaluations(cells) == expected
-
-
-SBATCH = """#!/bin/bash
-cp "$1" "$(dirname "$0")/script"
-echo Submitted batch job 42
-"""
-# What stands between its own flags and the command is the command's.
-SRUN = """#!/bin/bash
-while [[ $1 == --* ]]; do
-  case $1 in --unbuffered) shift ;; *) shift 2 ;; esac
-done
-exec "$@"
-"""
-
-
-@pytest.fixture
-def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with stand-ins for Slurm's programs, which keep the script that they are given."""
-    folder = tmp_path / "cluster"
-    folder.mkdir()
-    for name, text in (("sbatch", SBATCH), ("srun", SRUN)):
-        (folder / name).write_text(text)
-        (folder / name).chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
-    return folder
-
-
-def test_slurm_is_given_what_is_not_finished_as_an_array(
-    table: Path, whole: Path, cluster: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    cells = read_table(table, whole, 3)
-    expected = evaluations(cells)
-    for cell in cells[1:]:
-        (cell.folder / "unseen" / "eval.json").unlink()
-    where = ["reproduce", str(table), "--out", str(whole), "--launcher", "slurm", "--threads", "3"]
-    slurm = ["--slurm", "time=90", "partition=cpu", "setup=module load cuda"]
-    assert main.main([*where, *slurm]) == 0
-    assert "submitted 2 of 3 cells as job 42\n" in capsys.readouterr().out
-    script = (cluster / "script").read_text().splitlines()
-    assert {"#SBATCH --time=90", "#SBATCH --partition=cpu", "module load cuda"} <= {*script}
-    assert {"#SBATCH --array=0-1%2", "#SBATCH --cpus-per-task=3"} <= {*script}
-    # A task of the array brings its cell to the end, wherever it starts.
-    task = {"SLURM_JOB_ID": "43", "SLURM_ARRAY_JOB_ID": "42", "SLURM_ARRAY_TASK_ID": "1"}
-    task |= {"SLURM_NTASKS": "1", "SLURM_PROCID": "0"}
-    subprocess.run(["bash", cluster / "script"], env=os.environ | task, check=True, cwd=cluster)
-    assert evaluations([cells[2]]) == expected[2:]
-    assert main.main([*where, *slurm]) == 0
-    assert "submitted 1 of 3 cells as job 42\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -275,13 +162,66 @@ def test_flags_that_lead_nowhere_are_told_in_a_line(
     assert error.count("\n") == 1
 
 
-def test_without_slurm_it_is_told_in_a_line(
-    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    flags = ["--out", str(tmp_path / "out"), "--launcher", "slurm", "--slurm", "time=9"]
-    assert main.main(["reproduce", str(table), *flags]) == 1
-    error = capsys.readouterr().err
-    assert error.startswith("error: --launcher slurm: ")
-    assert "srun" in error
-    assert error.count("\n") == 1
+def test_a_second_ctrl_c_stops_at_once(table: Path, tmp_path: Path) -> None:
+    with begun(table, tmp_path, "--jobs", "1") as process:
+        runner = psutil.Process(process.pid)
+        wait_until(process, lambda: any("train" in child.cmdline() for child in runner.children()))
+        (child,) = runner.children()
+        # It cannot end its iteration.
+        child.suspend()
+        assert process.stdout
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline().startswith("stopping after this iteration")
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 128 + signal.SIGINT
+    assert said == "stopped at once; the same command goes on from what was saved\n"
+    assert not child.is_running()
+
+
+@contextmanager
+def in_a_terminal(table: Path, out: Path) -> Iterator[tuple[subprocess.Popen[bytes], FileIO]]:
+    """A process that waits for all of its cells, which this one has, and its terminal."""
+    outside, inside = pty.openpty()
+    command = [sys.executable, "main.py", "reproduce", str(table), "--out", str(out), "--jobs", "1"]
+    with ExitStack() as made:
+        for cell in read_table(table, out, 1):
+            made.enter_context(ownership.owned(cell.folder))
+        terminal = made.enter_context(FileIO(outside, "r+"))
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=os.environ | {"TERM": "xterm"},
+            stdin=inside,
+            stdout=inside,
+            stderr=inside,
+            start_new_session=True,
+            preexec_fn=partial(fcntl.ioctl, inside, termios.TIOCSCTTY, 0),
+        )
+        os.close(inside)
+        made.enter_context(process)
+        made.callback(process.kill)
+        yield process, terminal
+
+
+def read_until(terminal: FileIO, words: bytes) -> None:
+    seen = b""
+    while words not in seen:
+        assert select.select([terminal], [], [], PATIENCE)[0], seen
+        seen += terminal.read(10_000) or b""
+
+
+def test_in_a_terminal_a_table_shows_how_far_all_are(table: Path, tmp_path: Path) -> None:
+    with in_a_terminal(table, tmp_path) as (process, terminal):
+        read_until(terminal, b"elsewhere")
+        terminal.write(b"\x03")
+        read_until(terminal, b"stopped; the same command goes on from there")
+        assert process.wait(PATIENCE) == 128 + signal.SIGINT
+
+
+def test_that_its_terminal_is_closed_stops_it_as_ctrl_c_does(table: Path, tmp_path: Path) -> None:
+    with in_a_terminal(table, tmp_path) as (process, terminal):
+        read_until(terminal, b"elsewhere")
+        terminal.close()
+        assert process.wait(PATIENCE) == 128 + signal.SIGHUP

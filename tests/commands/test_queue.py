@@ -1,0 +1,83 @@
+"""Cells on their way, and what is seen of them."""
+
+import subprocess
+from io import StringIO
+from pathlib import Path
+
+from rich.console import Console
+
+from commands.board import overview
+from commands.cells import Cell
+from commands.queue import Job, Queue
+from commands.tables import read_table
+from tests.tables import TABLE, begin, evaluate
+from utils.files import write_json
+
+
+def cells_of(folder: Path, methods: str) -> list[Cell]:
+    path = folder / "table.yaml"
+    path.write_text(TABLE.replace("[ppo, teacher]", f"[{methods}]"))
+    return read_table(path, folder, 1)
+
+
+def shown(queue: Queue, room: int | None = None) -> list[str]:
+    console = Console(width=100, record=True, file=StringIO())
+    console.print(overview(queue, room))
+    return console.export_text().splitlines()
+
+
+def test_of_more_rows_than_there_is_room_for_the_finished_ones_go_first(tmp_path: Path) -> None:
+    cells = cells_of(tmp_path, "teacher, ppo, ppo-hard")
+    evaluate(cells[0])
+    queue = Queue(cells, tmp_path, 1, lambda cell, news: None)
+    for room, rows in (
+        (3, ["teacher", "ppo", "ppo-hard"]),
+        (2, ["ppo", "ppo-hard"]),
+        (1, ["ppo"]),
+    ):
+        head, names, *lines = shown(queue, room)
+        assert head == "1 of 5 cells finished, 0 under way"
+        assert names.split() == ["runs", "task", "method", "seed", "0", "seed", "1"]
+        assert [line.split()[2] for line in lines] == rows
+
+
+def test_the_table_tells_how_far_each_is(tmp_path: Path) -> None:
+    cells = cells_of(tmp_path, "ppo, ppo-hard, teacher")
+    trained, under_way, other, broken, teacher = cells
+    evaluate(teacher)
+    begin(trained, '{"iteration": 14}')
+    write_json(trained.folder / "verdict.json", {})
+    begin(under_way, '{"iteration": 7}')
+    write_json(other.folder / "config.json", {**other.settings, "gamma": 0.1})
+    queue = Queue(cells, tmp_path, 1, lambda cell, news: None)
+    assert queue.waiting == [trained, under_way, broken]
+    assert [line.split()[3:] for line in shown(queue)[2:]] == [
+        *(["100%", "50%"], ["other", "–"], ["0.750"])
+    ]
+    queue.waiting = [trained]
+    queue.failed[broken] = "no disk"
+    queue.paces[under_way.row] = 240.0
+    with subprocess.Popen(["true"]) as process:
+        queue.jobs = [Job(under_way, process, queue.states[under_way], 0.0, 0)]
+        assert [" ".join(line.split()) for line in shown(queue)] == [
+            "1 of 5 cells finished, 1 under way, 1 failed, 1 left alone, "
+            "about 28 min of training left",
+            "runs task method seed 0 seed 1",
+            "tiny SimpleDoorKey ppo 100% 50% 28 min",
+            "tiny SimpleDoorKey ppo-hard other failed",
+            "tiny SimpleDoorKey teacher 0.750",
+            "ppo-hard SimpleDoorKey tiny-1: no disk",
+        ]
+
+
+def test_a_cell_that_is_finished_has_not_failed_however_its_process_ended(tmp_path: Path) -> None:
+    (teacher,) = cells_of(tmp_path, "teacher")
+    told = list[str]()
+    queue = Queue([teacher], tmp_path, 1, lambda cell, news: told.append(news))
+    with subprocess.Popen(["false"]) as process:
+        queue.jobs = [Job(teacher, process, queue.states[teacher], 0.0, 0)]
+    queue.waiting = []
+    evaluate(teacher)
+    queue.run(lambda: False, lambda: None)
+    assert told == ["finished: success 0.750"]
+    assert not queue.failed
