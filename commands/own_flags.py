@@ -96,7 +96,7 @@ def add_report_flags(command: argparse.ArgumentParser) -> None:
         metavar="LOGDIR",
         help="runs below it, or a report's records.jsonl; two are compared",
     )
-    add("--out", type=Path, metavar="FOLDER", help="default report in the first LOGDIR, or beside records")
+    add("--out", type=Path, metavar="FOLDER", help="default report in, or beside, the first LOGDIR")
 
 
 def add_bench_flags(command: argparse.ArgumentParser) -> None:

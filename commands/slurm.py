@@ -7,11 +7,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from commands.cells import Cell, examine
+from commands.cells import Cell, examine, read_json
 from commands.provenance import PROJECT
 from commands.queue import failure, output_of, start
 from utils.errors import UserError
+from utils.files import write_json
 
+FOLDER = "slurm"
+"""Holds submitit's files, and of each array which cells its tasks are."""
 LISTS = ("setup", "teardown", "srun_args")
 """Parameters of several lines or words."""
 QUEUED = ["squeue", "--me", "--array", "--noheader", "--format=%i"]
@@ -35,30 +38,30 @@ def submit(cells: Sequence[Cell], out: Path, given: Sequence[str], threads: int)
     # What is unpickled on a node must find this project, wherever it starts.
     setup = [f"export PYTHONPATH={shlex.quote(str(PROJECT))}", *parameters.pop("setup", [])]
     try:
-        executor = SlurmExecutor(folder=out / "slurm")
+        executor = SlurmExecutor(folder=out / FOLDER)
         executor.update_parameters(**parameters, setup=setup)
         jobs = executor.map_array(bring_to_end, cells, [out] * len(cells))
     except (RuntimeError, ValueError, TypeError, FailedJobError, FailedSubmissionError) as error:
         raise UserError(f"--launcher slurm: {' '.join(str(error).split())}") from error
-    return str(jobs[0].job_id).split("_")[0]
+    array = str(jobs[0].job_id).split("_")[0]
+    tasks = {str(job.job_id): cell.name for job, cell in zip(jobs, cells, strict=True)}
+    write_json(out / FOLDER / f"{array}.json", tasks)
+    return array
 
 
 def queued(out: Path) -> dict[str, str]:
     """Cells, by name, that wait or run in Slurm already, with the id of their task."""
-    from submitit.core.utils import DelayedSubmission
-
-    folder = out / "slurm"
-    if not folder.exists():
+    submitted = dict[str, str]()
+    for path in sorted((out / FOLDER).glob("*.json")):
+        submitted |= read_json(path) or {}
+    if not submitted:
         return {}
-    asked = subprocess.run(QUEUED, capture_output=True, text=True)
-    if asked.returncode:
-        raise UserError(f"--launcher slurm: squeue: {' '.join(asked.stderr.split())}")
-    found = {}
-    for task in asked.stdout.split():
-        submitted = folder / f"{task}_submitted.pkl"
-        if submitted.exists():
-            found[DelayedSubmission.load(submitted).args[0].name] = task
-    return found
+    try:
+        asked = subprocess.run(QUEUED, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        why = getattr(error, "stderr", None) or str(error)
+        raise UserError(f"--launcher slurm: squeue: {' '.join(why.split())}") from error
+    return {submitted[task]: task for task in asked.stdout.split() if task in submitted}
 
 
 def parse(given: Sequence[str]) -> dict[str, Any]:
