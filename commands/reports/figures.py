@@ -4,11 +4,17 @@ import json
 from collections.abc import Sequence
 from functools import partial
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import EngFormatter, MaxNLocator, StrMethodFormatter
+from matplotlib.ticker import (
+    EngFormatter,
+    LogLocator,
+    MaxNLocator,
+    NullLocator,
+    StrMethodFormatter,
+)
 
 from commands.reports.arms import Arm
 from commands.reports.evaluations import TRAITS, Outcome
@@ -73,7 +79,7 @@ def looks(arms: list[Arm]) -> Looks:
 
 
 def overview(arms: list[Arm], look: Looks, several: bool) -> Picture:
-    """Success over steps, a panel a task."""
+    """Success over steps, a panel a task; who needs ten times as many is seen beside the others."""
     panels = list[Panel]()
     labels = dict[str, None]()
     for task in dict.fromkeys(arm.task for arm in arms):
@@ -86,7 +92,7 @@ def overview(arms: list[Arm], look: Looks, several: bool) -> Picture:
         if not lines:
             continue
         lines |= teacher_lines(shown, several, "success", lines)
-        panels.append(partial(draw_curves, task, "steps", "success", lines))
+        panels.append(partial(draw_curves, task, "steps", "success", lines, scale="log"))
         labels |= dict.fromkeys(lines)
     text = "Evaluation success over environment steps in each task"
     columns = min(len(panels), 3)
@@ -124,7 +130,8 @@ def curves(
 
 def teacher_lines(arms: list[Arm], several: bool, measure: str, beside: Lines) -> Lines:
     """Each teacher alone, along other lines."""
-    ends = np.array([0, max(line.x[-1] for line, _ in beside.values())])
+    known = np.concatenate([line.x for line, _ in beside.values()])
+    ends = np.array([known.min(), known.max()])
     found = {}
     for number, (label, teacher) in enumerate(teachers(arms, several).items()):
         flat = np.full(2, teacher.of(measure).value)
@@ -164,17 +171,22 @@ def draw_curves(
     measure: str,
     lines: Lines,
     place: Axes,
+    scale: Literal["linear", "log"] = "linear",
 ) -> None:
     for label, (line, style) in lines.items():
         marker = "o" if line.x[0] == line.x[-1] else ""
         place.plot(line.x, line.middle, label=label, linewidth=1.6, marker=marker, **style)
         color = style["color"]
         place.fill_between(line.x, line.low, line.high, color=color, alpha=0.18, linewidth=0)
-    place.set(xlabel=AXES[axis], ylabel=f"evaluation {measure}", title=title)
-    place.set_xlim(left=0)
+    place.set(xlabel=AXES[axis], ylabel=f"evaluation {measure}", title=title, xscale=scale)
     if measure == "success":
         place.set_ylim(-0.03, 1.03)
-    place.xaxis.set_major_locator(MaxNLocator(5))
+    if scale == "log":
+        place.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        place.xaxis.set_minor_locator(NullLocator())
+    else:
+        place.set_xlim(left=0)
+        place.xaxis.set_major_locator(MaxNLocator(5))
     place.xaxis.set_major_formatter(
         EngFormatter(sep=" ") if axis == "steps" else StrMethodFormatter("{x:,.0f}")
     )
