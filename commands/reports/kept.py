@@ -55,7 +55,6 @@ def read_records(path: Path, name: str) -> Tree:
     except (OSError, ValueError) as error:
         raise UserError(f"cannot read {path}: {error}") from error
     for number, line in enumerate(lines, 1):
-        place = f"{path}, line {number}"
         try:
             content = json.loads(line)
             check_format(path, content)
@@ -65,7 +64,7 @@ def read_records(path: Path, name: str) -> Tree:
             else:
                 tree.teachers.append(as_teacher(content["teacher"]))
         except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
-            raise UserError(f"{place} is no record of a report") from error
+            raise UserError(f"{path}, line {number} is no record of a report") from error
     if not tree.runs:
         raise UserError(f"{path} holds no record of a run")
     return tree
@@ -73,30 +72,36 @@ def read_records(path: Path, name: str) -> Tree:
 
 def as_run(content: dict[str, Any]) -> Run:
     evaluations = {name: np.array(content["evaluations"][name], float) for name in COLUMNS}
-    if len({len(values) for values in evaluations.values()}) > 1:
+    if len({values.shape for values in evaluations.values()}) > 1:
         raise ValueError("evaluations lack a number")
     teacher = content["teacher"]
     return Run(
-        **content
-        | {
-            # Those that came to the project since then had their defaults.
-            "settings": comparable({"task": {}}) | content["settings"],
-            "steps": number(content["steps"]),
-            "seconds": number(content["seconds"]),
-            "evaluations": evaluations,
-            "final": as_outcome(content["final"]),
-            "teacher": None if teacher is None else as_outcome(teacher),
-        }
+        name=str(content["name"]),
+        task=str(content["task"]),
+        method=str(content["method"]),
+        seed=int(content["seed"]),
+        # Those that came to the project since then had their defaults.
+        settings=comparable({"task": {}}) | content["settings"],
+        commit=str(content["commit"]),
+        iterations=int(content["iterations"]),
+        planned=int(content["planned"]),
+        steps=number(content["steps"]),
+        seconds=number(content["seconds"]),
+        evaluations=evaluations,
+        final=as_outcome(content["final"]),
+        teacher=None if teacher is None else as_outcome(teacher),
     )
 
 
 def as_teacher(content: dict[str, Any]) -> TeacherRecord:
-    return TeacherRecord(**content | {"outcome": as_outcome(content["outcome"])})
+    traits = dict(content["traits"])
+    outcome = as_outcome(content["outcome"])
+    return TeacherRecord(str(content["place"]), str(content["task"]), traits, outcome)
 
 
 def as_outcome(content: dict[str, Any]) -> Outcome:
     success, returns = (Estimate(*map(number, content[name])) for name in ("success", "returns"))
-    return Outcome(**content | {"success": success, "returns": returns})
+    return Outcome(int(content["episodes"]), success, returns, str(content["source"]))
 
 
 def number(value: float | None) -> float:
