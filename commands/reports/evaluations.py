@@ -19,10 +19,11 @@ WORLD = ("train_option", "simulator")
 """What a task is in, and what of it is to be done, by the names in an eval.json."""
 TRAITS = (
     *WORLD,
-    *("hard", "llm", "llm_model", "plans"),
+    *("llm", "llm_model", "plans"),
     *("options", "navigate_noise", "pick_noise"),
 )
-"""What may set one teacher of a task apart from another; its plans as their digest."""
+"""What may set one teacher of a task apart from another; its plans as their digest. That it is hard
+does not: alone, it does the same as often."""
 
 
 @dataclass(frozen=True)

@@ -141,11 +141,10 @@ def teacher_lines(arms: list[Arm], several: bool, measure: str, beside: Lines) -
 
 
 def teachers(arms: list[Arm], several: bool) -> dict[str, Outcome]:
-    """What is known best of each teacher that some arms have, under its name. That it is hard sets
-    none apart: alone, it does the same as often."""
+    """What is known best of each teacher that some arms have, under its name."""
     groups: dict[str, list[Arm]] = {}
     for arm in arms:
-        traits = [arm.settings.get(name) for name in TRAITS if name != "hard"]
+        traits = [arm.settings.get(name) for name in TRAITS]
         groups.setdefault(json.dumps(traits), []).append(arm)
     found = {}
     for group in groups.values():

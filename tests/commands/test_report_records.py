@@ -45,7 +45,6 @@ def test_a_teacher_is_the_one_that_the_run_had(tmp_path: Path) -> None:
     own = digest(load_task("SimpleDoorKey").plans)
     says = {"actor": "teacher", "hard": False, "llm": None, "train_option": None}
     write_evaluation(place, "other_plans", [0] * 9, plans="other", **says)
-    write_evaluation(place, "hard", [0] * 9, plans=own, **says | {"hard": True})
     write_evaluation(place, "noisy", [0] * 9, navigate_noise=1.0, **says)
     write_evaluation(place, "elsewhere", [0] * 9, simulator="habitat", **says)
     write_evaluation(place, "asked", [0] * 9, **says | {"llm": {"name": "vicuna", "model": None}})
@@ -56,6 +55,10 @@ def test_a_teacher_is_the_one_that_the_run_had(tmp_path: Path) -> None:
     (arm,) = arms_of(read_tree(tmp_path, "log"))
     assert arm.teacher
     assert (arm.teacher.source, arm.teacher.success.value) == ("teacher/unseen/eval.json", 0.8)
+    write_evaluation(place, "hard", [0] * 9, plans=own, **says | {"hard": True})
+    (arm,) = arms_of(read_tree(tmp_path, "log"))
+    assert arm.teacher
+    assert arm.teacher.source == "teacher/hard/eval.json"
 
 
 def test_a_curve_is_the_mean_of_the_runs_that_are_there(tmp_path: Path) -> None:
