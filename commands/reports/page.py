@@ -27,7 +27,8 @@ DARK = ("#56a9e0", "#f08a4b", "#3dbd95", "#e089bf", "#cfa63a", "#9fa3f2", "#a4ab
 CURVES_NOTE = (
     "Evaluations while training: the interquartile mean over runs, interpolated between "
     "evaluations; the band is its 95% interval. A run that has ended keeps its last value up to "
-    "the end of the longest; an unfinished one takes part as far as it goes."
+    "the end of the longest; an unfinished one takes part as far as it goes. A teacher's line is "
+    "of its evaluation of the most episodes, maybe in other rooms."
 )
 
 

@@ -197,12 +197,18 @@ def in_a_terminal(table: Path, out: Path) -> Iterator[tuple[subprocess.Popen[byt
             stdout=inside,
             stderr=inside,
             start_new_session=True,
-            preexec_fn=partial(fcntl.ioctl, inside, termios.TIOCSCTTY, 0),
+            preexec_fn=partial(take_terminal, inside),
         )
         os.close(inside)
         made.enter_context(process)
         made.callback(process.kill)
         yield process, terminal
+
+
+def take_terminal(file: int) -> None:
+    """Of a new process: that is its terminal, whose end it hears of also if these tests do not."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    fcntl.ioctl(file, termios.TIOCSCTTY, 0)
 
 
 def read_until(terminal: FileIO, words: bytes) -> None:
