@@ -1,6 +1,7 @@
 """The figures of a report: curves over steps and time, and intervals side by side."""
 
 import json
+import math
 from collections.abc import Sequence
 from functools import partial
 from itertools import product
@@ -38,7 +39,7 @@ def pictures(arms: list[Arm], tables: list[Table]) -> list[Picture]:
     several = len({arm.tree for arm in arms}) > 1
     found = []
     if len({arm.task for arm in arms}) > 1:
-        found.append(overview([arm for arm in arms if not arm.change], look, several))
+        found += overview([arm for arm in arms if not arm.change], look, several)
     for task in dict.fromkeys(arm.task for arm in arms):
         shown = [arm for arm in arms if arm.task == task and not arm.change]
         found += curves(task, f"curves-{slug(task)}", "curves", shown, look, several)
@@ -78,7 +79,7 @@ def looks(arms: list[Arm]) -> Looks:
     return found
 
 
-def overview(arms: list[Arm], look: Looks, several: bool) -> Picture:
+def overview(arms: list[Arm], look: Looks, several: bool) -> list[Picture]:
     """Success over steps, a panel a task; who needs ten times as many is seen beside the others."""
     panels = list[Panel]()
     labels = dict[str, None]()
@@ -91,13 +92,16 @@ def overview(arms: list[Arm], look: Looks, several: bool) -> Picture:
         }
         if not lines:
             continue
-        lines |= teacher_lines(shown, several, "success", lines)
+        first = min(line.x[0] for line, _ in lines.values())
+        lines |= teacher_lines(shown, several, "success", lines, first)
         panels.append(partial(draw_curves, task, "steps", "success", lines, scale="log"))
         labels |= dict.fromkeys(lines)
+    if len(panels) < 2:
+        return []
     text = "Evaluation success over environment steps in each task"
     columns = min(len(panels), 3)
-    lines_of_legend = -(-len(labels) // columns)
-    return picture("overview", "overview", text, panels, HEIGHT, lines_of_legend, columns)
+    lines_of_legend = math.ceil(len(labels) / columns)
+    return [picture("overview", "overview", text, panels, HEIGHT, lines_of_legend, columns)]
 
 
 def curves(
@@ -119,7 +123,7 @@ def curves(
         }
         if not lines:
             continue
-        lines |= teacher_lines(arms, several, measure, lines)
+        lines |= teacher_lines(arms, several, measure, lines, 0)
         text = f"{title}: evaluation {measure} over {AXES[axis]}"
         place = f"{name}-{measure}-{axis}"
         draw = partial(draw_curves, title, axis, measure, lines)
@@ -128,10 +132,11 @@ def curves(
     return found
 
 
-def teacher_lines(arms: list[Arm], several: bool, measure: str, beside: Lines) -> Lines:
-    """Each teacher alone, along other lines."""
-    known = np.concatenate([line.x for line, _ in beside.values()])
-    ends = np.array([known.min(), known.max()])
+def teacher_lines(
+    arms: list[Arm], several: bool, measure: str, beside: Lines, first: float
+) -> Lines:
+    """Each teacher alone, from a first point to where other lines end."""
+    ends = np.array([first, max(line.x[-1] for line, _ in beside.values())])
     found = {}
     for number, (label, teacher) in enumerate(teachers(arms, several).items()):
         flat = np.full(2, teacher.of(measure).value)

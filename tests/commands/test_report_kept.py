@@ -1,11 +1,14 @@
 """The records of `main.py report`: what later reports read instead of the runs."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 from tests.trees import RISING, numbers, report, table, write_evaluation, write_run
+
+TASK = "SimpleDoorKey"
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +46,14 @@ def test_records_are_reported_on_as_the_runs_that_they_are_of(
     found = numbers(tmp_path / "against", "trees", task="LavaDoorKey", measure="success")
     assert found["other less joined.jsonl"] == [0, None, None]
     assert not (tmp_path / "against" / "records.jsonl").exists()
+    # The overview of both tasks, but not if one of them was never evaluated while training.
+    assert (tmp_path / "both" / "figures" / "overview.png").exists()
+    lines = [json.loads(line) for line in joined.read_text().splitlines()]
+    for run in (line["run"] for line in lines if "run" in line and line["run"]["task"] != TASK):
+        run["evaluations"] = {key: [] for key in run["evaluations"]}
+    joined.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert report(joined, "--out", tmp_path / "both") == 0
+    assert not (tmp_path / "both" / "figures" / "overview.png").exists()
     capsys.readouterr()
     for words in ("", '{"format": 2, "run": {}}\n', '{"format": 1, "run": {}}\n', "[]\n"):
         joined.write_text(words)
