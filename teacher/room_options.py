@@ -3,11 +3,12 @@
 Each returns one action a step, (K,) int64, or `FINISHED` where the option has nothing left to do.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from env import symbols
 from env.symbols import ACTIONS, DONE, DROP, FORWARD, LEFT, PICK_UP, RIGHT, TOGGLE
@@ -66,29 +67,21 @@ class RoomOptions:
         state: Tensors,
     ) -> tuple[Doing, Tensors]:
         """What each option would do on each of S maps, given the `cells` of their things."""
-        maps = Maps.of(obs["image"])
-        actions = torch.full((len(used), len(options) + 1), FINISHED, device=used.device)
-        for number, option in enumerate(options):
-            steps = used[:, number].nonzero()[:, 0]
-            if not len(steps):
-                continue
-            if option.thing is not None:
-                # A thing that was not seen yet in this episode can only be waited for.
-                cell = self._cell(memory["cells"], option.thing)[steps]
-                known = cell != NOWHERE
-                actions[steps[~known], number] = DONE
-                steps, cell = steps[known], cell[known]
-            if option.verb == plans.EXPLORE:
-                actions[steps, number] = explore(maps, steps, self.view_size)
-            elif option.thing is None:
-                actions[steps, number] = DONE
-            elif option.verb == plans.GO_TO:
-                actions[steps, number] = go_to(maps, steps, cell)
-            else:
-                actions[steps, number] = SINGLE_ACTIONS[option.verb]
-        finished = actions == FINISHED
-        actions[:, -1] = DONE
-        return Doing(actions, finished), state
+        maps, cells = Maps.of(obs["image"]), self._cells(memory["cells"], options)
+        walking, exploring = (_of(verb, options, used) for verb in (plans.GO_TO, plans.EXPLORE))
+        bare = _bools((option.thing is None for option in options), used)
+        # A thing that was not seen yet in this episode can only be waited for.
+        known = cells != NOWHERE
+        single = cells.new_tensor([SINGLE_ACTIONS.get(option.verb, DONE) for option in options])
+        actions = torch.where(known, single, DONE)
+        steps, number = (used & walking & known).nonzero(as_tuple=True)
+        if len(steps):
+            actions[steps, number] = go_to(maps, steps, cells[steps, number])
+        steps, number = (used & exploring & (known | bare)).nonzero(as_tuple=True)
+        if len(steps):
+            actions[steps, number] = explore(maps, steps, self.view_size)
+        finished = functional.pad(actions == FINISHED, (0, 1), value=True)
+        return Doing(functional.pad(actions, (0, 1), value=DONE), finished), state
 
     def possible(
         self, obs: Tensors, memory: Tensors, options: list[Option], doing: Doing
@@ -100,27 +93,25 @@ class RoomOptions:
         x, y, _ = maps.agent
         _, width, height = maps.kind.shape
         own, kind = (x * height + y)[:, None], maps.kind.flatten(1)
-        full = _is(kind.gather(1, own)[:, 0], *CARRIED)
+        full = _is(kind.gather(1, own), *CARRIED)
         # What the agent carries is shown where it stands.
         ground, states = kind.scatter(1, own, symbols.EMPTY), obs["image"][..., 2].flatten(1)
         x, y = _next_to(maps.agent, 0)
         inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-        front = torch.where(inside, x * height + y, NOWHERE)
-        free = _beside(maps.kind, maps.agent, 0) == symbols.EMPTY
+        front = torch.where(inside, x * height + y, NOWHERE)[:, None]
+        free = (_beside(maps.kind, maps.agent, 0) == symbols.EMPTY)[:, None]
+
+        cells = self._cells(memory["cells"], options)
+        place = cells.clamp(min=0)
+        in_hand, faced = full & (ground.gather(1, place) == symbols.EMPTY), cells == front
         possible = doing.actions[:, :-1] != DONE
-        for number, option in enumerate(options):
-            if option.thing is None:
-                continue
-            cell = self._cell(memory["cells"], option.thing)
-            place = cell.clamp(min=0)[:, None]
-            there, state = ground.gather(1, place)[:, 0], states.gather(1, place)[:, 0]
-            in_hand, faced = full & (there == symbols.EMPTY), cell == front
-            possible[:, number] &= {
-                plans.GO_TO: ~in_hand,
-                plans.PICK_UP: faced & ~full,
-                plans.DROP: in_hand & free,
-                plans.OPEN: faced & (state != symbols.OPEN),
-            }.get(option.verb, torch.ones_like(full))
+        for verb, can in {
+            plans.GO_TO: ~in_hand,
+            plans.PICK_UP: faced & ~full,
+            plans.DROP: in_hand & free,
+            plans.OPEN: faced & (states.gather(1, place) != symbols.OPEN),
+        }.items():
+            possible &= can | ~_of(verb, options, can)
         return possible
 
     def limit(self, option: Option) -> int:
@@ -134,11 +125,22 @@ class RoomOptions:
         action = drawn(probabilities, generator)
         return {"action": action, "mode": probabilities.argmax(1), "advised": advised}
 
-    def _cell(self, cells: Tensor, thing: str) -> Tensor:
-        """(S,) int64: where a thing was last seen; nowhere, if the task knows no such thing."""
-        if thing in self.number:
-            return cells[:, self.number[thing]]
-        return torch.full_like(cells[:, 0], NOWHERE)
+    def _cells(self, cells: Tensor, options: list[Option]) -> Tensor:
+        """(S, O): where the thing of each option was last seen; nowhere, if it has none, or the
+        task knows no such thing."""
+        unknown = cells.shape[1]
+        numbers = [self.number.get(option.thing or "", unknown) for option in options]
+        return functional.pad(cells, (0, 1), value=NOWHERE)[:, cells.new_tensor(numbers)]
+
+
+def _of(verb: str, options: list[Option], like: Tensor) -> Tensor:
+    """(O,) bool, where `like` lies: which options have this verb."""
+    return _bools((option.verb == verb for option in options), like)
+
+
+def _bools(of_options: Iterable[bool], like: Tensor) -> Tensor:
+    """(O,) bool, where `like` lies."""
+    return torch.tensor([*of_options], dtype=torch.bool, device=like.device)
 
 
 @dataclass

@@ -57,6 +57,9 @@ def test_what_is_possible_agrees_with_the_plain_reading_of_its_rules(
     used = torch.ones(1, len(options), dtype=torch.bool)
     doing, _ = rules.doing(seen, memory, options, used, {})
     possible = rules.possible(seen, memory, options, doing)[0].tolist()
+    # Behind the options stands no plan, which is to wait and has nothing left to do.
+    assert doing.actions[0, -1] == DONE
+    assert doing.finished[0, -1]
 
     ((x, y),) = np.argwhere(obs[..., 3] != NO_AGENT).tolist()
     front = (x + HEADINGS[obs[x, y, 3]][0], y + HEADINGS[obs[x, y, 3]][1])
