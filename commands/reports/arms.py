@@ -47,7 +47,7 @@ class Arm:
 
 def arms_of(tree: Tree) -> list[Arm]:
     """The arms of a tree, by task and method, the commonest of each first. A seed counts once in
-    an arm: the tree comes to say which of its runs are left out for that."""
+    an arm: the others of the tree's runs are left out."""
     groups: dict[tuple[str, str], dict[str, list[Run]]] = {}
     for run in tree.runs:
         arms = groups.setdefault((run.task, run.method), {})
@@ -72,6 +72,7 @@ def once_a_seed(runs: list[Run], tree: Tree) -> list[Run]:
     for run in sorted(runs, key=lambda run: (run.seed, -run.iterations, run.name)):
         if run.seed in kept:
             why = f"its settings and its seed are those of {kept[run.seed].name}"
+            tree.runs.remove(run)
             tree.left_out.append((run.name, why))
         else:
             kept[run.seed] = run

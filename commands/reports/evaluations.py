@@ -67,8 +67,7 @@ def final_outcome(
     done: int,
     settings: Mapping[str, Any],
     verdict: Mapping[str, Any],
-    name: str,
-    notes: list[tuple[str, str]],
+    notes: list[str],
 ) -> Outcome | None:
     """How the run's last model does where it was trained: in its evaluation of the most episodes,
     or else in the verdict."""
@@ -78,7 +77,7 @@ def final_outcome(
         try:
             content = read_json(path)
         except UserError as error:
-            notes.append((name, f"{source} is passed over: {error}"))
+            notes.append(f"{source} is passed over: {error}")
             continue
         of_last = content.get("model") == MODEL and content.get("iteration") == done
         elsewhere = any(name in content and content[name] != settings[name] for name in WORLD)

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from commands.reports.arms import Arm
 from commands.reports.evaluations import Outcome, TeacherRecord
 from commands.reports.records import COLUMNS, Run, Tree, comparable
 from utils.errors import UserError
@@ -21,12 +20,12 @@ from utils.statistics import Estimate
 RECORDS = "records.jsonl"
 
 
-def records(tree: Tree, arms: list[Arm]) -> str:
-    """The runs of a tree's arms, with what was noted about them, and its teachers."""
+def records(tree: Tree) -> str:
+    """The runs of a tree, with what is noted about them, and its teachers."""
     lines = list[dict[str, Any]]()
-    for run in (run for arm in arms for run in arm.runs):
-        notes = [what for place, what in tree.notes if place == run.name]
-        lines.append({"run": asdict(run), "notes": notes})
+    for run in tree.runs:
+        content = asdict(run)
+        lines.append({"notes": content.pop("notes"), "run": content})
     lines += [{"teacher": asdict(teacher)} for teacher in tree.teachers]
     return "".join(
         json.dumps(strict({"format": FORMAT} | line), sort_keys=True) + "\n" for line in lines
@@ -59,8 +58,7 @@ def read_records(path: Path, name: str) -> Tree:
             content = json.loads(line)
             check_format(path, content)
             if "run" in content:
-                tree.runs.append(run := as_run(content["run"]))
-                tree.notes += [(run.name, str(what)) for what in content["notes"]]
+                tree.runs.append(as_run(content["run"], content["notes"]))
             else:
                 tree.teachers.append(as_teacher(content["teacher"]))
         except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
@@ -70,7 +68,7 @@ def read_records(path: Path, name: str) -> Tree:
     return tree
 
 
-def as_run(content: dict[str, Any]) -> Run:
+def as_run(content: dict[str, Any], notes: list[Any]) -> Run:
     evaluations = {name: np.array(content["evaluations"][name], float) for name in COLUMNS}
     if len({values.shape for values in evaluations.values()}) > 1:
         raise ValueError("evaluations lack a number")
@@ -90,6 +88,7 @@ def as_run(content: dict[str, Any]) -> Run:
         evaluations=evaluations,
         final=as_outcome(content["final"]),
         teacher=None if teacher is None else as_outcome(teacher),
+        notes=[str(what) for what in notes],
     )
 
 

@@ -56,7 +56,7 @@ def write(
         CURVES: rows(curve_points(arms)),
     }
     if len(trees) == 1:
-        texts[RECORDS] = records(trees[0], arms)
+        texts[RECORDS] = records(trees[0])
     (folder / FIGURES).mkdir(parents=True)
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")

@@ -46,10 +46,11 @@ PATHS = ("option_dir", "warm_start")
 """Settings of which only counts whether they are given."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Run:
     """A run, up to where it is; its `name` is its path in the tree. `evaluations` holds what
-    `COLUMNS` names, each (evaluations,); `teacher` is what the run says of its teacher alone."""
+    `COLUMNS` names, each (evaluations,); `teacher` is what the run says of its teacher alone, and
+    `notes` are sentences about what it lacks."""
 
     name: str
     task: str
@@ -64,6 +65,7 @@ class Run:
     evaluations: Mapping[str, Values]
     final: Outcome
     teacher: Outcome | None
+    notes: list[str]
 
     @property
     def finished(self) -> bool:
@@ -92,7 +94,10 @@ class Tree:
     runs: list[Run] = field(default_factory=list)
     teachers: list[TeacherRecord] = field(default_factory=list)
     left_out: list[tuple[str, str]] = field(default_factory=list)
-    notes: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def notes(self) -> list[tuple[str, str]]:
+        return [(run.name, what) for run in self.runs for what in run.notes]
 
 
 def read_tree(folder: Path, name: str) -> Tree:
@@ -107,9 +112,7 @@ def read_tree(folder: Path, name: str) -> Tree:
         where = readable(place.relative_to(folder) if place != folder else folder.resolve().name)
         try:
             if CONFIG in files:
-                notes = list[tuple[str, str]]()
-                tree.runs.append(read_run(place, where, notes))
-                tree.notes += notes
+                tree.runs.append(read_run(place, where))
             elif EVALUATION in files:
                 if teacher := read_teacher(place, where):
                     tree.teachers.append(teacher)
@@ -151,8 +154,8 @@ def inside(place: str, folders: list[str]) -> list[str]:
     return sorted(shown, key=lambda name: (os.path.islink(os.path.join(place, name)), name))
 
 
-def read_run(folder: Path, name: str, notes: list[tuple[str, str]]) -> Run:
-    """A run, and what there is to note about it; UserError if there is nothing to show."""
+def read_run(folder: Path, name: str) -> Run:
+    """UserError if there is nothing to show."""
     config = read_json(folder / CONFIG)
     check_format(folder / CONFIG, config)
     try:
@@ -164,7 +167,8 @@ def read_run(folder: Path, name: str, notes: list[tuple[str, str]]) -> Run:
             raise ValueError(number_of_tests)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{CONFIG} does not hold the settings of a run") from error
-    rows = read_metrics(folder / METRICS, name, notes)
+    notes = list[str]()
+    rows = read_metrics(folder / METRICS, notes)
     if not rows:
         raise UserError("it has no iteration yet")
     done = int(rows[-1]["iteration"])
@@ -176,12 +180,12 @@ def read_run(folder: Path, name: str, notes: list[tuple[str, str]]) -> Run:
     try:
         verdict = read_json(folder / VERDICT) if (folder / VERDICT).exists() else {}
     except UserError as error:
-        notes.append((name, f"{VERDICT} is passed over: {error}"))
-    final = final_outcome(folder, done, settings, verdict, name, notes)
+        notes.append(f"{VERDICT} is passed over: {error}")
+    final = final_outcome(folder, done, settings, verdict, notes)
     if not final and not tests:
         raise UserError("it has no evaluation yet")
     if done < planned:
-        notes.append((name, f"unfinished: {done} of {planned} iterations"))
+        notes.append(f"unfinished: {done} of {planned} iterations")
     origin = config.get("provenance")
     return Run(
         name=name,
@@ -197,10 +201,11 @@ def read_run(folder: Path, name: str, notes: list[tuple[str, str]]) -> Run:
         evaluations=evaluations,
         final=final or last_tests(evaluations, number_of_tests),
         teacher=outcome(verdict.get("teacher"), VERDICT),
+        notes=notes,
     )
 
 
-def read_metrics(path: Path, name: str, notes: list[tuple[str, str]]) -> list[dict[str, Any]]:
+def read_metrics(path: Path, notes: list[str]) -> list[dict[str, Any]]:
     """The iterations that can be read."""
     if not path.exists():
         raise UserError(f"there is no {METRICS} in it")
@@ -211,7 +216,7 @@ def read_metrics(path: Path, name: str, notes: list[tuple[str, str]]) -> list[di
         raise UserError(f"cannot read {METRICS}: {error}") from error
     rows = [row for row in rows if has(row, "iteration")]
     if torn := lines - len(rows):
-        notes.append((name, f"{torn} of {lines} lines of {METRICS} cannot be read"))
+        notes.append(f"{torn} of {lines} lines of {METRICS} cannot be read")
     return rows
 
 

@@ -59,3 +59,24 @@ def test_records_are_reported_on_as_the_runs_that_they_are_of(
         joined.write_text(words)
         assert report(joined) == 1
         assert re.fullmatch(f"error: {joined}.*\\n", capsys.readouterr().err)
+
+
+def test_a_run_that_is_there_twice_counts_once_as_far_as_it_came(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    joined = tmp_path / "joined.jsonl"
+    with joined.open("w") as file:
+        for place, evaluations in (("early", 6), ("late", 11), ("late again", 11)):
+            write_run(tmp_path / place, "run", RISING[:evaluations], n_itr=11)
+            assert report(tmp_path / place) == 0
+            file.write((tmp_path / place / "report" / "records.jsonl").read_text())
+    capsys.readouterr()
+    assert report(joined) == 0
+    (run,) = table(tmp_path / "joined-report", "runs.csv")
+    assert (run["iterations"], run["planned"]) == ("11", "11")
+    said = capsys.readouterr().out
+    assert said.count("left out: ppo/simpledoorkey/run: its settings and its seed are those") == 2
+    # What was noted of it when it was under way holds no more.
+    assert "unfinished" not in said
+    kept = (tmp_path / "joined-report" / "records.jsonl").read_text()
+    assert kept == (tmp_path / "late" / "report" / "records.jsonl").read_text()
