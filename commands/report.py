@@ -41,10 +41,10 @@ def run(args: argparse.Namespace) -> int:
 def check(folders: list[Path]) -> None:
     """UserError for what cannot be compared."""
     if len(folders) > 2:
-        raise UserError(f"{len(folders)} folders: give one, or two to compare")
+        raise UserError(f"{len(folders)} trees: give one, or two to compare")
     for folder in folders:
         if not folder.exists():
-            raise UserError(f"{folder}: there is no such folder")
+            raise UserError(f"{folder}: there is no such folder or file")
     places = [folder.resolve() for folder in folders]
     for one, other in (places, places[::-1]) if len(places) == 2 else ():
         if one == other or one in other.parents:

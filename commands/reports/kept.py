@@ -18,6 +18,8 @@ from utils.run_files import FORMAT, check_format
 from utils.statistics import Estimate
 
 RECORDS = "records.jsonl"
+BROKEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError)
+"""What is raised by content that is none of a report's."""
 
 
 def records(tree: Tree) -> str:
@@ -61,7 +63,7 @@ def read_records(path: Path, name: str) -> Tree:
                 tree.runs.append(as_run(content["run"], content["notes"]))
             else:
                 tree.teachers.append(as_teacher(content["teacher"]))
-        except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+        except BROKEN as error:
             raise UserError(f"{path}, line {number} is no record of a report") from error
     if not tree.runs:
         raise UserError(f"{path} holds no record of a run")
@@ -70,7 +72,7 @@ def read_records(path: Path, name: str) -> Tree:
 
 def as_run(content: dict[str, Any], notes: list[Any]) -> Run:
     evaluations = {name: np.array(content["evaluations"][name], float) for name in COLUMNS}
-    if len({values.shape for values in evaluations.values()}) > 1:
+    if not np.isfinite(list(evaluations.values())).all():
         raise ValueError("evaluations lack a number")
     teacher = content["teacher"]
     return Run(

@@ -229,8 +229,9 @@ def test_a_folder_without_runs_is_one_clear_error(
     assert report(tmp_path) == 1
     words = "holds no run to report on, as <method>/<task>/<run>"
     assert capsys.readouterr().err == f"error: {tmp_path} {words}\n"
-    assert report(tmp_path / "nowhere") == 1
-    assert capsys.readouterr().err == f"error: {tmp_path / 'nowhere'}: there is no such folder\n"
+    nowhere = tmp_path / "nowhere"
+    assert report(nowhere) == 1
+    assert capsys.readouterr().err == f"error: {nowhere}: there is no such folder or file\n"
     (tmp_path / "ppo").mkdir()
     assert report(tmp_path) == 1
     assert capsys.readouterr().err == f"error: {tmp_path} {words}; left out: ppo: it is empty\n"

@@ -25,7 +25,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_records_are_reported_on_as_the_runs_that_they_are_of(
-    written: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    written: Path, tmp_path: Path
 ) -> None:
     kept = tmp_path / "log"
     kept.write_bytes((written / "records.jsonl").read_bytes())
@@ -54,11 +54,30 @@ def test_records_are_reported_on_as_the_runs_that_they_are_of(
     joined.write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert report(joined, "--out", tmp_path / "both") == 0
     assert not (tmp_path / "both" / "figures" / "overview.png").exists()
-    capsys.readouterr()
-    for words in ("", '{"format": 2, "run": {}}\n', '{"format": 1, "run": {}}\n', "[]\n"):
-        joined.write_text(words)
-        assert report(joined) == 1
-        assert re.fullmatch(f"error: {joined}.*\\n", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    ("there", "instead"),
+    [
+        (r".*", ""),
+        (r".*", "[]"),
+        (r'"run": .*', '"run": {}}'),
+        (r'"format": 2', '"format": 1'),
+        (r'"seed": 0', '"seed": 1e999'),
+        (r'"success": \[0.0', '"success": [null'),
+        (r'"success": \[0.0, ', '"success": ['),
+    ],
+)
+def test_records_that_say_nonsense_are_one_clear_error(
+    written: Path, tmp_path: Path, there: str, instead: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = tmp_path / "kept.jsonl"
+    first = (written / "records.jsonl").read_text().splitlines()[0]
+    changed = re.sub(there, instead, first, count=1)
+    assert changed != first
+    kept.write_text(changed)
+    assert report(kept) == 1
+    assert re.fullmatch(f"error: {kept}.*\\n", capsys.readouterr().err)
 
 
 def test_a_run_that_is_there_twice_counts_once_as_far_as_it_came(
