@@ -1,9 +1,10 @@
 """Files that are written whole or not at all."""
 
 import json
+import math
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,20 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    """What is no number is null, which every reader of JSON knows."""
+    write_text(path, json.dumps(strict(content), indent=2, ensure_ascii=False) + "\n")
+
+
+def strict(content: Any) -> Any:
+    """The same of what JSON knows: names, lists, and null for what is no number."""
+    match content:
+        case Mapping():
+            return {name: strict(part) for name, part in content.items()}
+        case list() | tuple():
+            return [strict(part) for part in content]
+        case float() if not math.isfinite(content):
+            return None
+    return content
 
 
 def replace_folder(path: Path, write: Callable[[Path], object]) -> None:

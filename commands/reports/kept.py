@@ -4,7 +4,6 @@ Each line is a run, or an evaluation of a teacher, as JSON; such files can be jo
 
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 from commands.reports.evaluations import Outcome, TeacherRecord
 from commands.reports.records import COLUMNS, Run, Tree, comparable
 from utils.errors import UserError
+from utils.files import strict
 from utils.run_files import FORMAT, check_format
 from utils.statistics import Estimate
 
@@ -26,26 +26,13 @@ def records(tree: Tree) -> str:
     """The runs of a tree, with what is noted about them, and its teachers."""
     lines = list[dict[str, Any]]()
     for run in tree.runs:
-        content = asdict(run)
+        curves = {name: values.tolist() for name, values in run.evaluations.items()}
+        content = asdict(run) | {"evaluations": curves}
         lines.append({"notes": content.pop("notes"), "run": content})
     lines += [{"teacher": asdict(teacher)} for teacher in tree.teachers]
     return "".join(
         json.dumps(strict({"format": FORMAT} | line), sort_keys=True) + "\n" for line in lines
     )
-
-
-def strict(content: Any) -> Any:
-    """The same as JSON knows it: lists, and null for what is no number."""
-    match content:
-        case Mapping():
-            return {name: strict(part) for name, part in content.items()}
-        case np.ndarray():
-            return strict(content.tolist())
-        case list() | tuple():
-            return [strict(part) for part in content]
-        case float() if not math.isfinite(content):
-            return None
-    return content
 
 
 def read_records(path: Path, name: str) -> Tree:

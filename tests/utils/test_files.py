@@ -1,12 +1,14 @@
-"""Folders that are replaced whole or not at all."""
+"""Folders that are replaced whole or not at all, and what JSON cannot say."""
 
+import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from utils.errors import UserError
-from utils.files import replace_folder
+from utils.files import replace_folder, write_json
 
 
 def interrupted(part: Path) -> None:
@@ -41,3 +43,14 @@ def test_the_old_stays_where_the_new_cannot_be(
         replace_folder(folder, write)
     assert [path.name for path in folder.iterdir()] == ["old"]
     assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_what_is_no_number_is_null(tmp_path: Path) -> None:
+    path = tmp_path / "file.json"
+    write_json(path, {"episodes": [{"return": math.nan}, {"return": 1.5}], "measures": (math.inf,)})
+
+    def refuse(name: str) -> None:
+        raise ValueError(name)
+
+    content = json.loads(path.read_text(), parse_constant=refuse)
+    assert content == {"episodes": [{"return": None}, {"return": 1.5}], "measures": [None]}
