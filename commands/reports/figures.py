@@ -21,7 +21,7 @@ from commands.reports.arms import Arm
 from commands.reports.evaluations import TRAITS, Outcome
 from commands.reports.pictures import COLORS, INK, WIDTH, Panel, Picture, folded, picture, slug
 from commands.reports.results import MEASURES, Curve, Number, curve, final
-from commands.reports.tables import ALL_TASKS, Table
+from commands.reports.tables import COMMON, Table
 
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (6, 2, 1, 2)))
 AXES = {"steps": "environment steps", "seconds": "seconds of training"}
@@ -220,8 +220,8 @@ def final_intervals(arms: list[Arm], measure: str, look: Looks, several: bool) -
 
 
 def chances(table: Table) -> Picture:
-    """Over all tasks where there are several, and otherwise of the single ones."""
-    lines = [line for line in table.lines if line.names["task"] == ALL_TASKS] or table.lines
+    """Over common tasks where there are several, and otherwise of the single ones."""
+    lines = [line for line in table.lines if line.names["task"].endswith(COMMON)] or table.lines
     rows = []
     for line in lines:
         place = [line.names[name] for name in ("tree", "task") if name in line.names]

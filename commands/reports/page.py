@@ -24,6 +24,10 @@ FILES = {PAGE, MARKDOWN, RESULTS, RUNS, CURVES, FIGURES}
 """All that a report's folder holds, beside the records of a single tree."""
 DARK = ("#56a9e0", "#f08a4b", "#3dbd95", "#e089bf", "#cfa63a", "#9fa3f2", "#a4abb2")
 """The figures' colours on a dark page."""
+OVERVIEW_NOTE = (
+    "The success of the learning curves below, over steps on a logarithmic scale: who needs ten "
+    "times as many is seen beside the others."
+)
 CURVES_NOTE = (
     "Evaluations while training: the interquartile mean over runs, interpolated between "
     "evaluations; the band is its 95% interval. A run that has ended keeps its last value up to "
@@ -76,7 +80,7 @@ def arrange(tables: list[Table], drawn: list[Picture]) -> list[Section]:
     ]
     place = sum(table.name == "trees" for table in tables)
     drawings = [
-        Section("overview", "At a glance", "", None, of("overview")),
+        Section("overview", "At a glance", OVERVIEW_NOTE, None, of("overview")),
         Section("curves", "Learning curves", CURVES_NOTE, None, of("curves")),
     ]
     found[place:place] = [section for section in drawings if section.pictures]

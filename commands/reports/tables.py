@@ -24,7 +24,7 @@ from commands.reports.results import (
 )
 from utils.statistics import Estimate
 
-ALL_TASKS = "all tasks"
+COMMON = "common tasks"
 
 
 class Line(NamedTuple):
@@ -121,7 +121,7 @@ def overall_table(arms: list[Arm], several: bool) -> Table:
         for method, by_task in methods.items() if len(tasks) > 1 else ():
             chosen = [by_task[task] for task in tasks]
             names = {"tasks": ", ".join(tasks), **({"tree": tree} if several else {})}
-            count = str(sum(len(arm.runs) for arm in chosen))
+            count = " + ".join(str(len(arm.runs)) for arm in chosen)
             numbers = {
                 f"final {measure}": Number(
                     seeds_estimate(*(arm.final(measure) for arm in chosen)), measure
@@ -129,8 +129,12 @@ def overall_table(arms: list[Arm], several: bool) -> Table:
                 for measure in MEASURES
             }
             lines.append(Line(names | {"arm": method, "runs": count}, numbers))
-    note = "All runs of the tasks together; the bootstrap draws from each task by itself."
-    return Table("overall", "Over all tasks", note, lines)
+    note = (
+        "Over the tasks that all methods have, and no others: all their runs together, so that a "
+        "task with more runs counts for more, and the quarter that is left out at either end may "
+        "be a whole task. The bootstrap draws from each task by itself."
+    )
+    return Table("overall", "Over common tasks", note, lines)
 
 
 def early_table(arms: list[Arm], several: bool) -> Table:
@@ -174,8 +178,9 @@ def budget_table(arms: list[Arm], several: bool) -> Table:
             lines.append(Line(names_of(arm, several) | {"steps": written(steps, "steps")}, numbers))
     note = (
         "Where episodes last longer, as many iterations have more steps. Here all have as many as "
-        "the shortest run of the task had: what their last five evaluations within them say. (A "
-        "learning rate that falls has then not fallen as far in a longer run.)"
+        "the shortest run of the task had: what their last five evaluations within them say. (What "
+        "falls over iterations, a learning rate or the weight of a teacher, has then not fallen as "
+        "far in a longer run.)"
     )
     return Table("budget", "With the same number of steps", note, lines)
 
@@ -213,15 +218,16 @@ def method_table(arms: list[Arm], several: bool) -> Table:
             for group in groups:
                 pair = [[by_task[task] for task in group] for by_task in (ones, others)]
                 runs = " : ".join(str(sum(len(arm.runs) for arm in each)) for each in pair)
-                place = {"task": group[0] if len(group) == 1 else ALL_TASKS}
+                place = {"task": group[0] if len(group) == 1 else f"{len(group)} {COMMON}"}
                 place |= {"tree": tree} if several else {}
                 names = place | {"arm": one, "better than": other, "runs": runs}
                 lines.append(Line(names, versus(*pair)))
     note = (
         "The probability that a run of the one method does better than a run of the other, ties "
-        "counting half; over all tasks the mean over tasks. In steps, fewer are better, and a run "
-        "that never held the success comes last. Where all runs of one lie above all of the other, "
-        "the interval is a point: that says that the runs do not overlap, not that more would not."
+        "counting half; over the tasks that both have, the mean over tasks. In steps, fewer are "
+        "better, and a run that has not held the success comes last. Where all runs of one lie "
+        "above all of the other, the interval is a point: that says that the runs do not overlap, "
+        "not that more would not."
     )
     return Table("improvement", "Probability of improvement between methods", note, lines)
 

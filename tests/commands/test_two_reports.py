@@ -48,7 +48,9 @@ def test_over_several_tasks_the_bootstrap_draws_from_each(tmp_path: Path) -> Non
                     *(tmp_path, f"{method}-{seed}", RISING),
                     **{"task": task, "method": method, "seed": seed, "final": final},
                 )
+    write_run(tmp_path, "more", RISING, method="ppo-alone", task="ColoredDoorKey", final=[1, 1])
     assert report(tmp_path) == 0
-    assert numbers(tmp_path / "report", "overall", arm="ppo")["final success"] == [0.5, 0.5, 0.5]
-    both = numbers(tmp_path / "report", "improvement", task="all tasks")
+    of = {"arm": "ppo", "tasks": "LavaDoorKey, SimpleDoorKey", "runs": "2 + 2"}
+    assert numbers(tmp_path / "report", "overall", **of)["final success"] == [0.5, 0.5, 0.5]
+    both = numbers(tmp_path / "report", "improvement", task="2 common tasks")
     assert both["P, success"] == [0.5, 0.5, 0.5]
