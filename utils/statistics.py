@@ -65,6 +65,15 @@ def difference(one: Values, other: Values) -> Estimate:
     return _estimate((one, other), between)
 
 
+def apart(one: Estimate, other: Estimate) -> Estimate:
+    """One number less another that is independent of it, with Newcombe's interval, which is made of
+    both of theirs; NaN if one of them has none."""
+    value = one.value - other.value
+    below = math.hypot(one.value - one.low, other.high - other.value)
+    above = math.hypot(one.high - one.value, other.value - other.low)
+    return Estimate(value, value - below, value + above)
+
+
 def improvement(ones: Sequence[Values], others: Sequence[Values]) -> Estimate:
     """The probability that a value of one is above one of the other, ties counting half: the mean
     over strata, which both have, with the same kind of interval."""

@@ -22,6 +22,7 @@ from commands.reports.results import (
     within,
     written,
 )
+from utils import statistics
 from utils.statistics import Estimate
 
 COMMON = "common tasks"
@@ -194,17 +195,17 @@ def teacher_table(arms: list[Arm], several: bool) -> Table:
         for measure in MEASURES:
             alone = arm.teacher.of(measure)
             student = final(arm, measure)
-            lacks = Estimate(*(end - alone.value for end in student.estimate))
+            gain = statistics.apart(student.estimate, alone)
             numbers |= {
                 f"student's {measure}": student,
                 f"teacher's {measure}": Number(alone, measure, "episodes"),
-                f"{measure}, difference": Number(lacks, "difference", student.over),
+                f"{measure}, difference": Number(gain, "difference", student.over),
             }
         told = {"teacher's episodes": str(arm.teacher.episodes)}
         lines.append(Line(names_of(arm, several) | told, numbers))
     note = (
         "The teacher alone, untrained, in its evaluation of the most episodes (else in a run's "
-        "verdict). The difference takes the teacher's mean as given: its interval is the student's."
+        "verdict). The interval of a difference is made of both (Newcombe's method)."
     )
     return Table("teacher", "Student against teacher", note, lines)
 

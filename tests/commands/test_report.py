@@ -68,7 +68,8 @@ def test_the_probability_of_improvement_between_methods(written: Path) -> None:
 def test_student_against_teacher(written: Path) -> None:
     found = numbers(written, "teacher", arm="ppo")
     assert found["teacher's success"][0] == 0.75
-    assert found["success, difference"] == [0, -0.25, 0.25]
+    # The student's 0.25 to either side, with those of 3 of 4 episodes.
+    assert found["success, difference"] == pytest.approx([0, -0.323, 0.514], abs=5e-4)
 
 
 def test_an_ablation_is_named_by_what_differs_and_one_run_has_no_interval(written: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from utils import statistics
-from utils.statistics import Values
+from utils.statistics import Estimate, Values
 
 
 def values(*numbers: float) -> Values:
@@ -45,6 +45,14 @@ def test_a_difference_of_means() -> None:
     assert statistics.difference(values(3, 3), values(1, 1, 1)) == (2, 2, 2)
     # Of 0 and 1 the mean of a resample is 0 in a quarter of all cases, and 1 in a quarter.
     assert statistics.difference(values(0, 1), values(5, 5)) == (-4.5, -5, -4)
+
+
+def test_a_difference_from_two_intervals() -> None:
+    # An example of Newcombe's, 1998, method 10: 56 of 70 and 48 of 80.
+    both = [statistics.share_of(*counts) for counts in ((56, 70), (48, 80))]
+    one, other = (Estimate(value, *interval) for value, interval in both)
+    assert statistics.apart(one, other) == pytest.approx((0.2, 0.0524, 0.3339), abs=5e-5)
+    assert math.isnan(statistics.apart(one, Estimate(0.5)).low)
 
 
 def test_the_interval_is_the_library_s() -> None:
