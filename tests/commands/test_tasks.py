@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 import main
-from planner.task import load_task
+from planner.doubts import doubts
+from planner.task import load_task, task_names
 
 LITTLE = ["--n_itr", "0", "--device", "cpu", "--num_eval", "1"]
 
@@ -82,3 +83,37 @@ def test_names_outside_the_domain_are_told_their_place(
     assert train(tmp_path, "--task", task) == 1
     place = "names belong under domain; write domain: {kind: minigrid, names: …}"
     assert capsys.readouterr().err == f"error: {path}: {place}\n"
+
+
+def test_what_is_misspelt_in_plans_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scene = "Agent sees <key>, holds <nothing>."
+    plans = {scene: {"go to <key>, pik up <key>": 0.9, "wait": 0.1}}
+    path = tmp_path / "mine.yaml"
+    task = ["--task", write_task(path, plans=plans)]
+    flags = ["--eval_teacher", "--num_eval", "1", "--logdir", str(tmp_path), "--threads", "1"]
+    assert main.main(["eval", *task, *flags]) == 0
+    misspelt = (
+        f"'pik up <key>' for {scene!r} is no option, and waits; "
+        "options are explore, go to, pick up, drop, open, wait"
+    )
+    assert capsys.readouterr().err == f"warning: {path}: {misspelt}\n"
+    unseen = "Agent sees <kee>, holds <nothing>."
+    plans_file = tmp_path / "plans.yaml"
+    plans_file.write_text(yaml.safe_dump({unseen: {"explore": 1}, **plans}, sort_keys=False))
+    assert main.main(["eval", "--plans", str(plans_file), *flags]) == 0
+    never = f"there is never a scene {unseen!r}: the task has no <kee>"
+    assert capsys.readouterr().err == f"warning: {plans_file}: {never} (and 1 more like it)\n"
+
+
+def test_the_plans_that_come_with_the_project_have_nothing_misspelt() -> None:
+    for name in task_names():
+        assert not [*doubts(load_task(name))]
+
+
+def test_colours_are_spelt_as_the_plans_call_them() -> None:
+    task = load_task("ColoredDoorKey")
+    plans = {f"Agent sees <{color} key>, holds <nothing>.": {} for color in ("color1", "red")}
+    (doubt,) = doubts(task.model_copy(update={"plans": plans}))
+    assert doubt.endswith("the task has no <red key>")
