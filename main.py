@@ -15,15 +15,12 @@ import signal
 if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-import argparse
 import os
 import sys
 import threading
 from functools import partial
 from importlib import import_module
 
-from commands import settings
-from commands.flags import parse
 from utils import commands
 
 # Before PyTorch starts its threads: they sleep while they wait, so that another busy process
@@ -50,10 +47,15 @@ def report_thread_error(error: threading.ExceptHookArgs) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     threading.excepthook = report_thread_error
-    return commands.run(partial(execute, parse(arguments)))
+    return commands.run(partial(execute, arguments))
 
 
-def execute(args: argparse.Namespace) -> int:
+def execute(arguments: list[str] | None) -> int:
+    # What was not installed is told as any other error.
+    from commands import settings
+    from commands.flags import parse
+
+    args = parse(arguments)
     settings.check(args)
     # PyTorch and all that a command needs take seconds to load: only when there is one to run.
     command = import_module(f"commands.{COMMANDS[args.command]}")

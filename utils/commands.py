@@ -4,9 +4,12 @@ import argparse
 import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 from utils.errors import UserError
+
+ROOT = Path(__file__).parent.parent
 
 # PyTorch says so in words alone.
 NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory")
@@ -26,6 +29,12 @@ def run(command: Callable[[], int]) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except ModuleNotFoundError as error:
+        if _is_ours(error.name):
+            raise
+        advice = "install what the project needs with: pip install -r requirements.txt"
+        print(f"error: {error}: {advice}", file=sys.stderr)
+        return 1
     except OSError as error:
         place = f" ({error.filename})" if error.filename else ""
         print(f"error: {error.strerror or error}{place}", file=sys.stderr)
@@ -38,3 +47,8 @@ def run(command: Callable[[], int]) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _is_ours(module: str | None) -> bool:
+    name = str(module).split(".")[0]
+    return (ROOT / name).is_dir() or (ROOT / f"{name}.py").is_file()

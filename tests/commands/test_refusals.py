@@ -1,5 +1,6 @@
 """What cannot be done is said in one line, and costs nothing that was there before."""
 
+import re
 import resource
 import shutil
 import subprocess
@@ -85,6 +86,7 @@ def broken(breakable: Path, tmp_path: Path) -> Path:
         (["eval", "--loaddir", "whole", "--network", "egocentric"], "another network"),
         (["eval", "--loaddir", "whole", "--recurrent"], "another network"),
         (["eval", "--loaddir", "other"], "was trained on TwoDoor, not on SimpleDoorKey"),
+        (["eval", "--eval_teacher", "--loaddir", "whole"], "--eval_teacher needs no run"),
         (["eval", "--eval_teacher", "--num_eval", "0"], "num_eval"),
         (["eval", "--eval_teacher", "--env_seed_list", "-3"], "env_seed_list"),
     ],
@@ -194,3 +196,13 @@ def test_the_help_names_the_place_of_the_key(
     with pytest.raises(SystemExit):
         main.main([command, "--help"])
     assert "LLM_API_KEY" in capsys.readouterr().out
+
+
+def test_what_was_not_installed_is_said_in_one_line() -> None:
+    main_file = Path(main.__file__)
+    done = subprocess.run(
+        [sys.executable, "-S", "-E", main_file, "train"], capture_output=True, text=True
+    )
+    advice = "install what the project needs with: pip install -r requirements.txt"
+    assert done.returncode == 1
+    assert re.fullmatch(rf"error: No module named '\w+': {advice}\n", done.stderr)
