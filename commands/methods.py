@@ -8,7 +8,7 @@ from pydantic import Field
 
 from planner.task import CONFIGS, Defaults
 from utils.errors import UserError
-from utils.validation import Strict, read_yaml, validated
+from utils.validation import Strict, meant, read_yaml, validated
 
 METHODS = CONFIGS / "methods"
 
@@ -41,6 +41,7 @@ def load_method(name: str) -> Method:
             known = ", ".join(method_names())
             raise UserError(
                 f"unknown method {name!r}; give one of {known}, or a method's YAML file"
+                f"{meant(name, method_names())}"
             )
     return make_method({"name": path.stem} | read_yaml(path), path)
 

@@ -16,7 +16,7 @@ from planner.task import Task, load_task, make_task
 from utils.errors import UserError
 from utils.files import write_atomically, write_json, writing
 from utils.run_files import CHECKPOINT, CONFIG, FORMAT, MODEL, OPTIONS, OWNER, SKILLS, check_format
-from utils.validation import read_yaml
+from utils.validation import meant, read_yaml
 
 TEACHER = "teacher"
 BESIDE_SETTINGS = ("format", "provenance")
@@ -236,7 +236,8 @@ def check_settings(content: Mapping[str, Any], source: object) -> dict[str, Any]
     ones, by name or as a run keeps them."""
     settings = {name: value for name, value in content.items() if name not in BESIDE_SETTINGS}
     if unknown := settings.keys() - Config.model_fields.keys():
-        raise UserError(f"{source}: there is no setting {min(map(str, unknown))!r}")
+        word = min(map(str, unknown))
+        raise UserError(f"{source}: there is no setting {word!r}{meant(word, Config.model_fields)}")
     if "task" in settings:
         task = settings["task"]
         whole = isinstance(task, dict)

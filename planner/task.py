@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from utils.errors import UserError
-from utils.validation import Strict, read_yaml, validated
+from utils.validation import Strict, meant, read_yaml, validated
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 
@@ -81,7 +81,10 @@ def load_task(name: str) -> Task:
         path = CONFIGS / f"{name.lower()}.yaml"
         if Path(name).name != name or not path.is_file() or "env_id" not in read_yaml(path):
             known = ", ".join(task_names())
-            raise UserError(f"unknown task {name!r}; give one of {known}, or a task's YAML file")
+            raise UserError(
+                f"unknown task {name!r}; give one of {known}, or a task's YAML file"
+                f"{meant(name, task_names())}"
+            )
     content = read_yaml(path)
     if isinstance(content.get("plans"), str):
         content["plans"] = load_plans(path.parent / content["plans"])

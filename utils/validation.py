@@ -1,6 +1,7 @@
 """What users write in files: read as YAML, validated by pydantic, refused in one line."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,6 +11,15 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from utils.errors import UserError
 
 Content = TypeVar("Content")
+WORDS = {"extra_forbidden": "there is no such setting", "missing": "is missing"}
+"""What we say in place of some of pydantic's words."""
+
+
+def meant(word: str, known: Iterable[str]) -> str:
+    """The end of an error about an unknown word: which of the known ones is like it, if any is."""
+    names = {name.lower(): name for name in known}
+    close = get_close_matches(word.lower(), names, n=1)
+    return f"; do you mean {names[close[0]]}?" if close else ""
 
 
 class Strict(BaseModel):
@@ -49,10 +59,14 @@ def validated(
         # What is missing was not given; an address may hold what must not be shown, alone or among
         # other settings.
         known = first["type"] != "missing" and not isinstance(first["input"], dict)
-        shown = place and known and "llm_url" not in first["loc"]
+        unknown = first["type"] == "extra_forbidden"
+        shown = place and known and not unknown and "llm_url" not in first["loc"]
         given = f", not {first['input']!r:.60}" if shown else ""
         # Our own words stand behind pydantic's.
         words = str(first["ctx"]["error"]) if first["type"] == "value_error" else first["msg"]
+        words = WORDS.get(first["type"], words)
+        if unknown:
+            words += meant(str(first["loc"][-1]), getattr(kind, "model_fields", {}))
         where = f"{source}: {place}" if place else source
         if places:
             where = places.get(str(first["loc"][0]), where) if first["loc"] else ""

@@ -107,8 +107,12 @@ def test_files_that_a_table_names_lie_beside_it(tmp_path: Path) -> None:
     ("old", "new", "words"),
     [
         ("seeds: [0, 1]", "seeds: []", "seeds: List should have at least 1 item"),
-        ("seeds: [0, 1]", "seeds: [0, 1]\nnum_evl: 3", "num_evl: Extra inputs are not permitted"),
-        ("methods:", "method:", "groups.0.methods: Field required"),
+        (
+            "seeds: [0, 1]",
+            "seeds: [0, 1]\nnum_evl: 3",
+            "num_evl: there is no such setting; do you mean num_eval?",
+        ),
+        ("methods:", "method:", "groups.0.methods: is missing"),
         ("label: tiny", "label: a b", "groups.0.label: 'a b' is no name for a run"),
         ("n_itr: 3", "n_iter: 3", "groups.0.settings: there is no setting 'n_iter' here"),
         ("n_itr: 3", "threads: 3", "no setting 'threads' here; give reproduce its --threads"),

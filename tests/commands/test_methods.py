@@ -146,11 +146,17 @@ def test_a_flag_that_says_what_its_method_says_is_fine() -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("fixed: {hard: true}", "description: Field required"),
-        ("description: x\nfixed: {hrad: true}", "method way: fixed: hrad: Extra inputs"),
+        ("fixed: {hard: true}", "description: is missing"),
+        (
+            "description: x\nfixed: {hrad: true}",
+            "method way: fixed: hrad: there is no such setting",
+        ),
         ("description: x\nfixed: {hard: 7}", "method way: fixed: hard: Input should be"),
         ("description: x\nsettings: {task: TwoDoor}", "a method does not say the task"),
-        ("description: x\nsettigns: {}", "settigns: Extra inputs"),
+        (
+            "description: x\nsettigns: {}",
+            "settigns: there is no such setting; do you mean settings?",
+        ),
         ("- a list", "it must hold names and values"),
     ],
 )

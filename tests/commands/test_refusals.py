@@ -56,6 +56,8 @@ def broken(breakable: Path, tmp_path: Path) -> Path:
     [
         (["train", "--task", "NoSuchTask"], "unknown task 'NoSuchTask'; give one of Colored"),
         (["train", "--task", "base"], "unknown task"),
+        (["train", "--task", "simpledorkey"], "YAML file; do you mean SimpleDoorKey?"),
+        (["train", "--policy", "ppo-hrad"], "YAML file; do you mean ppo-hard?"),
         (["train", "--batch_size", "1"], "batch_size"),
         (["train", "--n_itr", "-1"], "n_itr"),
         (["train", "--gamma", "2"], "gamma"),

@@ -88,7 +88,11 @@ TASK = "name: X\nenv_id: X\ndomain: {kind: minigrid, names: {key: key}}\n"
     [
         (
             TASK + "plans: {}\nextra: 1",
-            "extra",
+            "extra: there is no such setting$",
+        ),
+        (
+            TASK + "plans: {}\nsetings: {n_itr: 1}",
+            "setings: there is no such setting; do you mean settings\\?$",
         ),
         (
             TASK + "plans: {a: {explore: 0.5}}",
@@ -110,7 +114,7 @@ def test_what_is_wrong_with_a_task_file_is_said(tmp_path: Path, text: str, words
 
 
 def test_unknown_settings_are_refused() -> None:
-    with pytest.raises(UserError, match="task: Field required"):
+    with pytest.raises(UserError, match="task: is missing"):
         make_config({"seed": 0}, "settings")
 
 
