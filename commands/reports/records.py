@@ -29,7 +29,7 @@ from utils.run_files import CHECKPOINT, CONFIG, METRICS, MODEL, OWNER, VERDICT, 
 from utils.statistics import Values
 
 SIGNS = {METRICS, CHECKPOINT, MODEL, VERDICT, OWNER}
-"""Files that say that a folder was to be a run."""
+"""Files that say that a folder was to be a run, if there are no runs below it."""
 COLUMNS = {
     "steps": "Train/Steps",
     "seconds": "Speed/Seconds",
@@ -116,7 +116,7 @@ def read_tree(folder: Path, name: str) -> Tree:
             elif EVALUATION in files:
                 if teacher := read_teacher(place, where):
                     tree.teachers.append(teacher)
-            elif SIGNS & files and place != folder:
+            elif SIGNS & files and place != folder and not any(place.rglob(CONFIG)):
                 tree.left_out.append((where, f"there is no {CONFIG} in it"))
             elif is_leaf and not files and place != folder:
                 tree.left_out.append((where, "it is empty"))

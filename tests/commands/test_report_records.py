@@ -61,6 +61,14 @@ def test_a_teacher_is_the_one_that_the_run_had(tmp_path: Path) -> None:
     assert arm.teacher.source == "teacher/hard/eval.json"
 
 
+def test_a_folder_of_runs_is_no_run_that_lacks_its_settings(tmp_path: Path) -> None:
+    write_run(tmp_path / "my_table", "run", RISING)
+    (tmp_path / "my_table" / "owner.lock").touch()
+    tree = read_tree(tmp_path, "log")
+    assert [run.name for run in tree.runs] == ["my_table/ppo/simpledoorkey/run"]
+    assert not tree.left_out
+
+
 def test_a_curve_is_the_mean_of_the_runs_that_are_there(tmp_path: Path) -> None:
     write_run(tmp_path, "long", [0, 1, 1, 1], seed=0, n_itr=4)
     write_run(tmp_path, "quick", [1, 1, 1, 1], seed=1, every=50, n_itr=4)
