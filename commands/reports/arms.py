@@ -20,7 +20,8 @@ from utils.statistics import Values
 @dataclass(frozen=True, eq=False)
 class Arm:
     """Runs that are repetitions of each other. `change` says in what their settings differ from
-    those of the commonest arm of their method and task in their tree, whose own is empty;
+    those of the commonest arm of their method and task in their tree, of as many runs the longest
+    trained, whose own is empty;
     `teacher` is what is known best of their teacher alone."""
 
     tree: str
@@ -56,7 +57,15 @@ def arms_of(tree: Tree) -> list[Arm]:
     found = []
     for (task, method), arms in sorted(groups.items()):
         kept = [once_a_seed(runs, tree) for runs in arms.values()]
-        kept.sort(key=lambda runs: (-len(runs), -agreement(runs[0], usual), runs[0].name))
+        # Of arms with as many runs, a short trial does not take the name from the real ones.
+        kept.sort(
+            key=lambda runs: (
+                -len(runs),
+                -sum(run.iterations for run in runs),
+                -agreement(runs[0], usual),
+                runs[0].name,
+            )
+        )
         main = kept[0][0].settings
         for runs in kept:
             settings = runs[0].settings

@@ -69,6 +69,16 @@ def test_a_folder_of_runs_is_no_run_that_lacks_its_settings(tmp_path: Path) -> N
     assert not tree.left_out
 
 
+def test_of_arms_with_as_many_runs_the_longest_trained_has_the_method_s_name(
+    tmp_path: Path,
+) -> None:
+    write_run(tmp_path, "a-trial", [0], n_itr=1)
+    write_run(tmp_path, "real", RISING, gae=True)
+    labels = {arm.runs[0].iterations: arm.label for arm in arms_of(read_tree(tmp_path, "log"))}
+    assert labels[11] == "ppo"
+    assert labels[1].startswith("ppo --")
+
+
 def test_a_curve_is_the_mean_of_the_runs_that_are_there(tmp_path: Path) -> None:
     write_run(tmp_path, "long", [0, 1, 1, 1], seed=0, n_itr=4)
     write_run(tmp_path, "quick", [1, 1, 1, 1], seed=1, every=50, n_itr=4)
