@@ -46,8 +46,10 @@ def check(folders: list[Path]) -> None:
         if not folder.exists():
             raise UserError(f"{folder}: there is no such folder or file")
     places = [folder.resolve() for folder in folders]
+    if len(set(places)) < len(places):
+        raise UserError(f"{places[0]} is given twice: give one tree, or two that differ")
     for one, other in (places, places[::-1]) if len(places) == 2 else ():
-        if one == other or one in other.parents:
+        if one in other.parents:
             raise UserError(f"{other} lies in {one}: two trees must lie apart")
 
 

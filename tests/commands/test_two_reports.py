@@ -54,3 +54,13 @@ def test_over_several_tasks_the_bootstrap_draws_from_each(tmp_path: Path) -> Non
     assert numbers(tmp_path / "report", "overall", **of)["final success"] == [0.5, 0.5, 0.5]
     both = numbers(tmp_path / "report", "improvement", task="2 common tasks")
     assert both["P, success"] == [0.5, 0.5, 0.5]
+
+
+def test_a_tree_that_is_given_twice_is_said_to_be(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report(tmp_path, tmp_path / "..", "--out", tmp_path / "out") == 1
+    assert "two trees must lie apart" in capsys.readouterr().err
+    assert report(tmp_path, tmp_path, "--out", tmp_path / "out") == 1
+    words = f"error: {tmp_path} is given twice: give one tree, or two that differ\n"
+    assert capsys.readouterr().err == words
