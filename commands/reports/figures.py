@@ -280,6 +280,7 @@ def forest(
         if neutral is not None:
             place.axvline(neutral, color=INK, linewidth=1, linestyle=":")
         place.set(xlabel=axis, yticks=[])
+        place.xaxis.set_major_locator(MaxNLocator(5))
         place.set_ylim(heights[-1] + 0.5, -0.1)
         place.spines["left"].set_visible(False)
         if rows[0].number.kind == "probability":

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.test_report import numbers, report, table
-from tests.trees import RISING, write_run
+from commands.reports.figures import Row, forest
+from commands.reports.results import Number
+from tests.trees import RISING, numbers, report, table, write_run
+from utils.statistics import Estimate
 
 
 def test_two_trees_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -54,6 +56,12 @@ def test_over_several_tasks_the_bootstrap_draws_from_each(tmp_path: Path) -> Non
     assert numbers(tmp_path / "report", "overall", **of)["final success"] == [0.5, 0.5, 0.5]
     both = numbers(tmp_path / "report", "improvement", task="2 common tasks")
     assert both["P, success"] == [0.5, 0.5, 0.5]
+
+
+def test_a_small_difference_s_axis_has_room_for_its_numbers() -> None:
+    row = Row("ppo", Number(Estimate(-0.01, -0.02, 0.0), "difference"))
+    drawn = forest("trees-success", "trees", "success", "mine less yours", [row], 0)
+    assert 2 <= drawn.svg.count('id="xtick_') <= 6
 
 
 def test_a_tree_that_is_given_twice_is_said_to_be(
