@@ -18,10 +18,11 @@ from matplotlib.ticker import (
 )
 
 from commands.reports.arms import Arm
+from commands.reports.comparisons import COMMON
 from commands.reports.evaluations import TRAITS, Outcome
+from commands.reports.lines import Table
 from commands.reports.pictures import COLORS, INK, WIDTH, Panel, Picture, folded, picture, slug
 from commands.reports.results import MEASURES, Curve, Number, curve, final
-from commands.reports.tables import COMMON, Table
 
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (6, 2, 1, 2)))
 AXES = {"steps": "environment steps", "seconds": "seconds of training"}

@@ -12,10 +12,10 @@ from jinja2 import Environment, StrictUndefined
 
 from commands.reports.arms import Arm
 from commands.reports.kept import RECORDS, records
+from commands.reports.lines import Line, Table
 from commands.reports.pictures import COLORS, Picture
 from commands.reports.records import Run, Tree
 from commands.reports.results import MEASURES, THRESHOLDS, Curve, Number, curve
-from commands.reports.tables import Line, Table
 
 PAGE, MARKDOWN = "index.html", "report.md"
 RESULTS, RUNS, CURVES = "results.csv", "runs.csv", "curves.csv"

@@ -1,0 +1,96 @@
+"""The tables that set arms against each other: methods, ablations, and two trees."""
+
+from itertools import combinations
+
+from commands.reports.arms import Arm, differences
+from commands.reports.lines import Line, Table, mains, names_of, trees_of
+from commands.reports.results import (
+    EARLY,
+    MEASURES,
+    contrast,
+    improvement,
+    reached,
+    versus,
+)
+
+COMMON = "common tasks"
+
+
+def method_table(arms: list[Arm], several: bool) -> Table:
+    lines = []
+    for tree in trees_of(arms):
+        for (one, ones), (other, others) in combinations(mains(arms, tree).items(), 2):
+            tasks = sorted(ones.keys() & others.keys())
+            groups = [[task] for task in tasks] + ([tasks] if len(tasks) > 1 else [])
+            for group in groups:
+                pair = [[by_task[task] for task in group] for by_task in (ones, others)]
+                runs = " : ".join(str(sum(len(arm.runs) for arm in each)) for each in pair)
+                place = {"task": group[0] if len(group) == 1 else f"{len(group)} {COMMON}"}
+                place |= {"tree": tree} if several else {}
+                names = place | {"arm": one, "better than": other, "runs": runs}
+                lines.append(Line(names, versus(*pair)))
+    note = (
+        "The probability that a run of the one method does better than a run of the other, ties "
+        "counting half; over the tasks that both have, the mean over tasks. In steps, fewer are "
+        "better, and a run that has not held the success comes last. Where all runs of one lie "
+        "above all of the other, the interval is a point: that says that the runs do not overlap, "
+        "not that more would not."
+    )
+    return Table("improvement", "Probability of improvement between methods", note, lines)
+
+
+def ablation_table(arms: list[Arm], several: bool) -> Table:
+    lines = []
+    for tree in trees_of(arms):
+        for method, by_task in mains(arms, tree).items():
+            for task, main in by_task.items():
+                place = (tree, method, task)
+                for arm in arms:
+                    if (arm.tree, arm.method, arm.task) == place and arm.change:
+                        lines.append(ablation(arm, main, several))
+    note = (
+        "Runs of one method and task whose settings differ, against the commonest of them: the "
+        "arm's number less the commonest's, and the probability that a run of it does better."
+    )
+    return Table("ablations", "Ablations", note, lines)
+
+
+def ablation(arm: Arm, main: Arm, several: bool) -> Line:
+    names = names_of(arm, several)
+    names["runs"] += f" : {len(main.runs)}"
+    return Line(
+        names,
+        {f"{name}, difference": contrast(arm, main, name) for name in MEASURES}
+        | versus([arm], [main]),
+    )
+
+
+def tree_table(arms: list[Arm], one: str, other: str) -> Table:
+    """The arms of the same name in both trees."""
+    by_name = {(arm.tree, arm.task, arm.label): arm for arm in arms}
+    lines = []
+    for arm in arms:
+        twin = by_name.get((other, arm.task, arm.label))
+        if arm.tree != one or not twin:
+            continue
+        changed = " ".join(differences(arm.settings, twin.settings)) or "the same"
+        runs = f"{len(arm.runs)} : {len(twin.runs)}"
+        for measure in (*MEASURES, EARLY):
+            names = {"task": arm.task, "arm": arm.label, "runs": runs}
+            names |= {f"settings in {one}": changed, "measure": measure}
+            sides = {each.tree: reached(each, measure) for each in (arm, twin)}
+            compared = {
+                f"{one} less {other}": contrast(arm, twin, measure),
+                f"P({one} better)": improvement(measure, [arm], [twin]),
+            }
+            lines.append(Line(names, sides | compared))
+    paired = {(line.names["task"], line.names["arm"]) for line in lines}
+    alone = [a for a in arms if (a.task, a.label) not in paired]
+    note = (
+        f"Arms of the same name in both trees: {one} less {other}, and the probability that a run "
+        f"of {one} does better than one of {other}, ties counting half. In steps, fewer are better."
+    )
+    if alone:
+        note += " In one of them alone: "
+        note += "; ".join(f"{arm.task}, {arm.label} ({arm.tree})" for arm in alone) + "."
+    return Table("trees", f"{one} against {other}", note, lines)
