@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from commands.config import Config
 from commands.provenance import digest
@@ -44,6 +45,10 @@ class Arm:
         """Steps and seconds to a success, each (runs,); infinite where it was not held."""
         steps, seconds = zip(*(run.held(threshold) for run in self.runs), strict=True)
         return np.array(steps), np.array(seconds)
+
+    def held_at_once(self, threshold: float) -> NDArray[np.bool_]:
+        """Which runs, (runs,), held a success as early as can be said, and maybe earlier."""
+        return np.array([run.held_at_once(threshold) for run in self.runs])
 
 
 def arms_of(tree: Tree) -> list[Arm]:

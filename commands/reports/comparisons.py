@@ -32,7 +32,8 @@ def method_table(arms: list[Arm], several: bool) -> Table:
     note = (
         "The probability that a run of the one method does better than a run of the other, ties "
         "counting half; over the tasks that both have, the mean over tasks. In steps, fewer are "
-        "better, and a run that has not held the success comes last. Where all runs of one lie "
+        "better, a run that has not held the success comes last, and two that held it at their "
+        "fifth evaluation are even. Where all runs of one lie "
         "above all of the other, the interval is a point: that says that the runs do not overlap, "
         "not that more would not."
     )

@@ -84,6 +84,11 @@ class Run:
                 return float(steps), float(seconds)
         return math.inf, math.inf
 
+    def held_at_once(self, threshold: float) -> bool:
+        """Whether that is the fifth evaluation, before which nothing can be said to be held: the
+        run may have had the success earlier."""
+        return self.held(threshold)[0] in self.evaluations["steps"][WINDOW - 1 : WINDOW]
+
 
 @dataclass
 class Tree:

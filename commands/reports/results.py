@@ -22,11 +22,12 @@ POINTS = 101
 
 class Number(NamedTuple):
     """A number of a table: `kind` says how it is written, `over` of what its interval is: seeds,
-    or the episodes of a single run."""
+    or the episodes of a single run. What is `at_most` that number may be less."""
 
     estimate: Estimate
     kind: str
     over: str = "seeds"
+    at_most: bool = False
 
     @property
     def has_interval(self) -> bool:
@@ -34,6 +35,8 @@ class Number(NamedTuple):
 
     def text(self) -> str:
         value, low, high = (written(part, self.kind) for part in self.estimate)
+        if self.at_most:
+            value = f"≤ {value}"
         if not self.has_interval:
             return value
         return f"{value} [{low}, {high}]" + ("†" if self.over == "episodes" else "")
@@ -78,9 +81,14 @@ def final(arm: Arm, measure: str) -> Number:
 def reached(arm: Arm, measure: str) -> Number:
     if measure != EARLY:
         return final(arm, measure)
-    steps = arm.held(THRESHOLDS[-1])[0]
-    whole = np.isfinite(steps).all()
-    return Number(seeds_estimate(steps) if whole else Estimate(math.nan), "steps")
+    return early(arm, THRESHOLDS[-1], "steps")
+
+
+def early(arm: Arm, threshold: float, kind: str) -> Number:
+    """Steps or seconds to a success; no number if a run never held it."""
+    values = dict(zip(("steps", "seconds"), arm.held(threshold), strict=True))[kind]
+    whole = seeds_estimate(values) if np.isfinite(values).all() else Estimate(math.nan)
+    return Number(whole, kind, at_most=bool(arm.held_at_once(threshold).all()))
 
 
 def within(arm: Arm, measure: str, steps: float) -> Number:
@@ -96,13 +104,22 @@ def within(arm: Arm, measure: str, steps: float) -> Number:
 
 def improvement(measure: str, ones: Sequence[Arm], others: Sequence[Arm]) -> Number:
     """The probability that a run of one arm does better than one of the other, over tasks."""
+    pairs = [
+        earliness(*pair) if measure == EARLY else tuple(arm.final(measure) for arm in pair)
+        for pair in zip(ones, others, strict=True)
+    ]
+    return Number(statistics.improvement(*zip(*pairs, strict=True)), "probability")
 
-    def values(arm: Arm) -> Values:
-        # Fewer steps are better.
-        return -arm.held(THRESHOLDS[-1])[0] if measure == EARLY else arm.final(measure)
 
-    pair = [[values(arm) for arm in each] for each in (ones, others)]
-    return Number(statistics.improvement(*pair), "probability")
+def earliness(*pair: Arm) -> tuple[Values, ...]:
+    """Of each of two arms how early its runs, (runs,), held the success; the earliest that can be
+    said are as early in both."""
+    steps = [arm.held(THRESHOLDS[-1])[0] for arm in pair]
+    at_once = [arm.held_at_once(THRESHOLDS[-1]) for arm in pair]
+    if all(runs.any() for runs in at_once):
+        latest = max(values[runs].max() for values, runs in zip(steps, at_once, strict=True))
+        steps = [np.where(runs, latest, v) for v, runs in zip(steps, at_once, strict=True)]
+    return tuple(-values for values in steps)
 
 
 def versus(ones: Sequence[Arm], others: Sequence[Arm]) -> dict[str, Number]:

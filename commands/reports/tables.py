@@ -11,13 +11,13 @@ from commands.reports.results import (
     MEASURES,
     THRESHOLDS,
     Number,
+    early,
     final,
     seeds_estimate,
     within,
     written,
 )
 from utils import statistics
-from utils.statistics import Estimate
 
 
 def tables(arms: list[Arm], trees: list[str]) -> list[Table]:
@@ -84,28 +84,27 @@ def early_table(arms: list[Arm], several: bool) -> Table:
     lines = []
     for arm in arms:
         for threshold in THRESHOLDS:
-            steps, seconds = arm.held(threshold)
+            steps = arm.held(threshold)[0]
+            at_once = arm.held_at_once(threshold)
             reached = np.isfinite(steps)
             told = {
                 "success": str(threshold),
                 "held by": f"{reached.sum()} of {len(reached)}",
                 "each run": ", ".join(
-                    written(s, "steps")
+                    ("≤ " if first else "") + written(s, "steps")
                     if math.isfinite(s)
                     else ("never" if run.finished else "not yet")
-                    for s, run in zip(steps, arm.runs, strict=True)
+                    for s, first, run in zip(steps, at_once, arm.runs, strict=True)
                 ),
             }
-            numbers = dict[str, Number]()
-            for kind, values in (("steps", steps), ("seconds", seconds)):
-                whole = seeds_estimate(values) if reached.all() else Estimate(math.nan)
-                numbers[kind] = Number(whole, kind)
+            numbers = {kind: early(arm, threshold, kind) for kind in ("steps", "seconds")}
             lines.append(Line(names_of(arm, several) | told, numbers))
     note = (
         "A success is held where the mean of the last five evaluations while training first "
-        "reaches it, counted at the last of the five, so not before the fifth evaluation. Seconds "
-        "are those of training alone, without evaluations, on the machine that trained. A mean is "
-        "given where all runs got there."
+        "reaches it, counted at the last of the five. A run that holds it at its fifth evaluation, "
+        "before which that cannot be said, may have had it earlier: ≤. Seconds are those of "
+        "training alone, without evaluations, on the machine that trained. A mean is given where "
+        "all runs got there."
     )
     return Table("thresholds", "Steps and seconds to a success", note, lines)
 

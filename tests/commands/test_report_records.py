@@ -9,7 +9,7 @@ from commands.reports.arms import arms_of
 from commands.reports.records import read_tree
 from commands.reports.results import curve
 from planner.task import load_task
-from tests.trees import RISING, write_evaluation, write_run
+from tests.trees import RISING, numbers, report, write_evaluation, write_run
 
 
 def test_the_final_result_is_the_last_model_s_in_most_episodes(tmp_path: Path) -> None:
@@ -94,3 +94,21 @@ def test_a_curve_is_the_mean_of_the_runs_that_are_there(tmp_path: Path) -> None:
     assert line.runs[halfway] == 3
     assert line.runs[-1] == 2
     assert (line.middle[-1], line.low[-1], line.high[-1]) == (1, 1, 1)
+
+
+def test_who_holds_a_success_at_the_fifth_evaluation_may_have_had_it_before(
+    tmp_path: Path,
+) -> None:
+    for method, every in (("ppo", 100), ("ppo-alone", 200)):
+        for seed in (0, 1):
+            success = [1] * 11 if method == "ppo" or seed else RISING
+            write_run(tmp_path, f"{seed}", success, method=method, seed=seed, every=every)
+    assert report(tmp_path) == 0
+    folder = tmp_path / "report"
+    of = {"arm": "ppo", "success": "0.95", "each run": "≤ 0.5 k, ≤ 0.5 k"}
+    assert numbers(folder, "thresholds", **of)["steps"] == [500, 500, 500]
+    assert "| ≤ 0.5 k [0.5 k, 0.5 k] | ≤ 10 s [10 s, 10 s] |" in (folder / "report.md").read_text()
+    late = numbers(folder, "thresholds", success="0.95", **{"each run": "2.2 k, ≤ 1.0 k"})
+    assert late["steps"] == [1600, 1000, 2200]
+    # Each of the two wins against one of the other's, and is even with the other.
+    assert numbers(folder, "improvement", arm="ppo")["P, steps to 0.95"][0] == 0.75
