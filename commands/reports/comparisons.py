@@ -1,6 +1,7 @@
 """The tables that set arms against each other: methods, ablations, and two trees."""
 
-from itertools import combinations
+from collections.abc import Iterator
+from itertools import combinations, product
 
 from commands.reports.arms import Arm, differences
 from commands.reports.lines import Line, Table, mains, names_of, trees_of
@@ -16,28 +17,45 @@ from commands.reports.results import (
 COMMON = "common tasks"
 
 
-def method_table(arms: list[Arm], several: bool) -> Table:
+Method = tuple[str, dict[str, Arm]]
+"""Its name, and its commonest arm of each task."""
+
+
+def method_table(arms: list[Arm], trees: list[str]) -> Table:
     lines = []
-    for tree in trees_of(arms):
-        for (one, ones), (other, others) in combinations(mains(arms, tree).items(), 2):
-            tasks = sorted(ones.keys() & others.keys())
-            groups = [[task] for task in tasks] + ([tasks] if len(tasks) > 1 else [])
-            for group in groups:
-                pair = [[by_task[task] for task in group] for by_task in (ones, others)]
-                runs = " : ".join(str(sum(len(arm.runs) for arm in each)) for each in pair)
-                place = {"task": group[0] if len(group) == 1 else f"{len(group)} {COMMON}"}
-                place |= {"tree": tree} if several else {}
-                names = place | {"arm": one, "better than": other, "runs": runs}
-                lines.append(Line(names, versus(*pair)))
+    for tree, (one, ones), (other, others) in rivals(arms, trees):
+        tasks = sorted(ones.keys() & others.keys())
+        groups = [[task] for task in tasks] + ([tasks] if len(tasks) > 1 else [])
+        for group in groups:
+            pair = [[by_task[task] for task in group] for by_task in (ones, others)]
+            runs = " : ".join(str(sum(len(arm.runs) for arm in each)) for each in pair)
+            place = {"task": group[0] if len(group) == 1 else f"{len(group)} {COMMON}"}
+            place |= {"tree": tree} if len(trees) > 1 else {}
+            names = place | {"arm": one, "better than": other, "runs": runs}
+            lines.append(Line(names, versus(*pair)))
     note = (
         "The probability that a run of the one method does better than a run of the other, ties "
-        "counting half; over the tasks that both have, the mean over tasks. In steps, fewer are "
-        "better, a run that has not held the success comes last, and two that held it at their "
-        "fifth evaluation are even. Where all runs of one lie "
-        "above all of the other, the interval is a point: that says that the runs do not overlap, "
-        "not that more would not."
+        "counting half; over the tasks that both have, the mean over tasks. Of two trees, a method "
+        "that one of them lacks is also set against the other's. In steps, fewer are better, a run "
+        "that has not held the success comes last, and two that held it at their fifth evaluation "
+        "are even. Where all runs of one lie above all of the other, the interval is a point: that "
+        "says that the runs do not overlap, not that more would not."
     )
     return Table("improvement", "Probability of improvement between methods", note, lines)
+
+
+def rivals(arms: list[Arm], trees: list[str]) -> Iterator[tuple[str, Method, Method]]:
+    """The methods of each tree in pairs, with the tree; and pairs across two trees, if one of the
+    pair has no counterpart in the other tree."""
+    found = {tree: mains(arms, tree) for tree in trees}
+    for tree, methods in found.items():
+        for one, other in combinations(methods.items(), 2):
+            yield tree, one, other
+    for (tree, methods), (other_tree, other_methods) in combinations(found.items(), 2):
+        shared = methods.keys() & other_methods.keys()
+        for one, other in product(methods.items(), other_methods.items()):
+            if one[0] != other[0] and not {one[0], other[0]} <= shared:
+                yield f"{tree} against {other_tree}", one, other
 
 
 def ablation_table(arms: list[Arm], several: bool) -> Table:

@@ -30,7 +30,7 @@ def tables(arms: list[Arm], trees: list[str]) -> list[Table]:
         early_table(arms, several),
         budget_table(arms, several),
         teacher_table(arms, several),
-        method_table(arms, several),
+        method_table(arms, trees),
         ablation_table(arms, several),
     ]
     return [table for table in found if table.lines]

@@ -34,6 +34,23 @@ def test_two_trees_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "In one of them alone: SimpleDoorKey, ppo-alone (before)." in page
 
 
+def test_a_method_of_one_tree_alone_is_set_against_the_other_tree_s(tmp_path: Path) -> None:
+    mine, yours = tmp_path / "mine", tmp_path / "yours"
+    write_run(mine, "a", RISING, final=[1, 0])
+    write_run(yours, "a", RISING, final=[1, 0])
+    write_run(yours, "b", RISING, method="ppo-alone", final=[0, 0])
+    write_run(yours, "c", RISING, task="ColoredDoorKey", final=[1, 0])
+    assert report(mine, yours) == 0
+    folder = mine / "report-against-yours"
+    lines = [line for line in table(folder) if line["table"] == "improvement"]
+    pairs = {(line["tree"], line["arm"], line["better than"]) for line in lines}
+    assert pairs == {
+        ("mine against yours", "ppo", "ppo-alone"),
+        ("yours", "ppo", "ppo-alone"),
+    }
+    assert numbers(folder, "improvement", tree="mine against yours")["P, success"][0] == 1
+
+
 def test_trees_of_one_name_are_told_apart(tmp_path: Path) -> None:
     for place in ("mine", "yours"):
         write_run(tmp_path / place / "log", "a", RISING)
