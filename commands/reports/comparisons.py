@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import combinations, product
 
 from commands.reports.arms import Arm, differences
-from commands.reports.lines import Line, Table, mains, names_of, trees_of
+from commands.reports.lines import Line, Table, episodes_of, mains, names_of, trees_of
 from commands.reports.results import (
     EARLY,
     MEASURES,
@@ -88,12 +88,16 @@ def tree_table(arms: list[Arm], one: str, other: str) -> Table:
     """The arms of the same name in both trees."""
     by_name = {(arm.tree, arm.task, arm.label): arm for arm in arms}
     lines = []
+    uneven = []
     for arm in arms:
         twin = by_name.get((other, arm.task, arm.label))
         if arm.tree != one or not twin:
             continue
         changed = " ".join(differences(arm.settings, twin.settings)) or "the same"
         runs = f"{len(arm.runs)} : {len(twin.runs)}"
+        episodes = [episodes_of(each) for each in (arm, twin)]
+        if len(set(episodes)) > 1:
+            uneven.append(f"{arm.task}, {arm.label} ({' against '.join(episodes)})")
         for measure in (*MEASURES, EARLY):
             names = {"task": arm.task, "arm": arm.label, "runs": runs}
             names |= {f"settings in {one}": changed, "measure": measure}
@@ -107,8 +111,13 @@ def tree_table(arms: list[Arm], one: str, other: str) -> Table:
     alone = [a for a in arms if (a.task, a.label) not in paired]
     note = (
         f"Arms of the same name in both trees: {one} less {other}, and the probability that a run "
-        f"of {one} does better than one of {other}, ties counting half. In steps, fewer are better."
+        f"of {one} does better than one of {other}, ties counting half. In steps, fewer are "
+        "better; ≤ is of runs that held the success at their fifth evaluation, of which two are "
+        "even."
     )
+    if uneven:
+        note += " With final evaluations of different numbers of episodes: "
+        note += "; ".join(uneven) + "."
     if alone:
         note += " In one of them alone: "
         note += "; ".join(f"{arm.task}, {arm.label} ({arm.tree})" for arm in alone) + "."

@@ -44,6 +44,12 @@ def names_of(arm: Arm, several: bool) -> dict[str, str]:
     return {"task": arm.task, **tree, "arm": arm.label, "runs": count}
 
 
+def episodes_of(arm: Arm) -> str:
+    """Of how many episodes the final evaluations of its runs are."""
+    counts = [run.final.episodes for run in arm.runs]
+    return "–".join(map(str, dict.fromkeys([min(counts), max(counts)])))
+
+
 def mains(arms: list[Arm], tree: str) -> dict[str, dict[str, Arm]]:
     """Method -> task -> its commonest arm."""
     found: dict[str, dict[str, Arm]] = {}

@@ -6,7 +6,7 @@ import numpy as np
 
 from commands.reports.arms import Arm
 from commands.reports.comparisons import ablation_table, method_table, tree_table
-from commands.reports.lines import Line, Table, mains, names_of, trees_of
+from commands.reports.lines import Line, Table, episodes_of, mains, names_of, trees_of
 from commands.reports.results import (
     MEASURES,
     THRESHOLDS,
@@ -40,9 +40,8 @@ def final_table(arms: list[Arm], several: bool) -> Table:
     lines = []
     for arm in arms:
         finals = [run.final for run in arm.runs]
-        counts = sorted({final.episodes for final in finals})
         told = {
-            "episodes a run": "–".join(str(n) for n in dict.fromkeys([counts[0], counts[-1]])),
+            "episodes a run": episodes_of(arm),
             "from": ", ".join(sorted({final.source for final in finals})),
         }
         numbers = {f"final {measure}": final(arm, measure) for measure in MEASURES}

@@ -14,7 +14,7 @@ def test_two_trees_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[st
     for seed in (0, 1):
         before, after = tmp_path / "before", tmp_path / "after"
         write_run(before, f"a-{seed}", RISING, seed=seed, final=[1, 0])
-        write_run(after, f"a-{seed}", RISING, seed=seed, every=50, final=[1, 1], clip=0.1)
+        write_run(after, f"a-{seed}", RISING, seed=seed, every=50, final=[1, 1, 1, 1], clip=0.1)
     write_run(before, "alone", RISING, method="ppo-alone")
     assert report(after, before) == 0
     folder = after / "report-against-before"
@@ -32,6 +32,8 @@ def test_two_trees_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert steps["P(after better)"][0] == 1
     page = (folder / "index.html").read_text()
     assert "In one of them alone: SimpleDoorKey, ppo-alone (before)." in page
+    words = "With final evaluations of different numbers of episodes: "
+    assert f"{words}SimpleDoorKey, ppo (4 against 2)." in page
 
 
 def test_a_method_of_one_tree_alone_is_set_against_the_other_tree_s(tmp_path: Path) -> None:
