@@ -150,8 +150,8 @@ def reading(arms: list[Arm]) -> list[str]:
         "named by what differs.",
         "Numbers over runs are interquartile means (of fewer than four runs: means) with 95% "
         "percentile intervals of a bootstrap that draws whole runs, from each task by itself. Of "
-        "few runs such an interval is narrow: three can only say so much, and their episodes' "
-        "noise is not in it.",
+        "few runs such an interval is narrow: three can only say so much. It does not know what "
+        "the choice of the rooms, the same for all runs, has done.",
     ]
     if any(len(arm.runs) == 1 for arm in arms):
         lines.append(
