@@ -35,8 +35,6 @@ class Subject(NamedTuple):
 
 
 def check_teaches(args: argparse.Namespace) -> None:
-    if args.eval_teacher and args.loaddir:
-        raise UserError("--eval_teacher needs no run; leave one of them out")
     if args.plans and not args.eval_teacher:
         raise UserError("--plans: a student needs none; evaluate its teacher with --eval_teacher")
 

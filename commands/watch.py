@@ -39,10 +39,11 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"--episodes: {args.episodes} cannot be shown")
     if args.run and args.loaddir:
         raise UserError(f"{args.run} and --loaddir {args.loaddir}: give one run")
-    args.loaddir = args.run or args.loaddir
+    if args.eval_teacher and (args.run or args.loaddir):
+        raise UserError("--eval_teacher needs no run; leave one of them out")
     actors.check_teaches(args)
     args.num_eval = getattr(args, "num_eval", PLAYED)
-    (folder, given), *more = actors.find(args, args.loaddir)
+    (folder, given), *more = actors.find(args, args.run or args.loaddir)
     if more:
         raise UserError(
             f"a page shows one run: name {folder}, or another, or a seed of them with --seed_list"

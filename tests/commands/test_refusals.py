@@ -88,7 +88,6 @@ def broken(breakable: Path, tmp_path: Path) -> Path:
         (["eval", "--loaddir", "whole", "--network", "egocentric"], "another network"),
         (["eval", "--loaddir", "whole", "--recurrent"], "another network"),
         (["eval", "--loaddir", "other"], "was trained on TwoDoor, not on SimpleDoorKey"),
-        (["eval", "--eval_teacher", "--loaddir", "whole"], "--eval_teacher needs no run"),
         (["eval", "--eval_teacher", "--num_eval", "0"], "num_eval"),
         (["eval", "--eval_teacher", "--env_seed_list", "-3"], "env_seed_list"),
     ],
