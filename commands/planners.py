@@ -30,6 +30,9 @@ def make_planner(
     closed with `owned`. One that does not ask has just those that are there."""
     recorded = RecordedPlanner(config.task.plans, nouns)
     if not config.llm:
+        if doubts := recorded.doubts:
+            more = f" (and {len(doubts) - 1} more like it)" if len(doubts) > 1 else ""
+            say(f"warning: plans of {config.task.name}: {doubts[0]}{more}")
         return recorded
     store = AnswerStore(Path(config.answers or answers), say if asks else lambda _: None)
     owned.callback(store.close)

@@ -3,7 +3,6 @@ needs PyTorch."""
 
 import argparse
 import os
-import sys
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -171,19 +170,6 @@ def check(args: argparse.Namespace) -> None:
     if not (of_a_run or getattr(args, "resume", False)):
         check_flags(flags, settings)
     seeded({"device": "cpu"} | settings, getattr(args, "seed_list", None) or [])
-    # A student that is looked at needs no plans.
-    if not settings["llm"] and getattr(args, "eval_teacher", True):
-        warn_of_plans(settings["task"], args.plans or args.task or path)
-
-
-def warn_of_plans(task: Task, source: object) -> None:
-    """One line if some scene or option in a task's plans is probably misspelt."""
-    # It knows of scenes, which needs PyTorch: not before all else is right.
-    from planner.doubts import doubts
-
-    if found := list(doubts(task)):
-        more = f" (and {len(found) - 1} more like it)" if len(found) > 1 else ""
-        print(f"warning: {source}: {found[0]}{more}", file=sys.stderr)
 
 
 def check_wandb() -> None:

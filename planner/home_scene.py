@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from env.nav_pick.symbols import CONTACT, is_faced, is_held, is_near
+from planner.plans import NOTHING
 from planner.scene import Scenes
 from utils.tensors import Tensors
 
@@ -16,7 +17,7 @@ def in_words(near: bool, faced: bool, bumped: bool, held: bool) -> str:
         "is within reach of" if near else "is far from",
         f"<{THING}>, {'faces' if faced else 'does not face'} it,",
         *(["has just bumped into something,"] if bumped else []),
-        f"holds <{THING if held else 'nothing'}>.",
+        f"holds <{THING if held else NOTHING}>.",
     ]
     return f"Agent {' '.join(parts)}"
 

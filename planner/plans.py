@@ -9,6 +9,9 @@ from utils.errors import UserError
 
 EXPLORE, GO_TO, PICK_UP, DROP, OPEN, WAIT = "explore", "go to", "pick up", "drop", "open", "wait"
 
+NOTHING = "nothing"
+"""What a scene's text says is seen or held where nothing is."""
+
 # The words of each verb; of the verbs in an option the first in this order counts.
 VERBS = {
     EXPLORE: r"explor|\bsearch|\blook around",
@@ -166,15 +169,25 @@ def describe(plan: Plan) -> str:
 class RecordedPlanner:
     """Answers read from a file of plans: scene text -> plan -> probability.
 
-    Raises UserError for a plan about a thing that is none of the `nouns`.
+    Raises UserError for a plan about a thing that is none of the `nouns`. `doubts` has a line for
+    each scene and each plan that is probably misspelt: such a scene never is, such an option waits.
     """
 
     def __init__(self, plans: Mapping[str, Mapping[str, float]], nouns: Sequence[str]) -> None:
         self.recorded: dict[str, Answer] = {}
+        self.doubts: list[str] = []
         for text, answer in plans.items():
+            for thing in re.findall("<(.*?)>", text):
+                if thing not in (*nouns, NOTHING):
+                    self.doubts.append(f"{text!r} is never seen: the task has no <{thing}>")
             parsed = tuple((p, parse_plan(words, nouns)) for words, p in answer.items())
             self.recorded[text] = parsed
-            for _, plan in parsed:
+            for words, (_, plan) in zip(answer, parsed, strict=True):
+                if [verb for verb, _ in plan].count(WAIT) > len(re.findall(WAIT, words.lower())):
+                    known = ", ".join((*VERBS, WAIT))
+                    self.doubts.append(
+                        f"{words!r} for {text!r}: what is no option waits; options are {known}"
+                    )
                 for option in plan:
                     if option.verb != WAIT and not is_plain(option, nouns):
                         raise UserError(

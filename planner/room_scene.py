@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from env.symbols import BALL, BOX, COLOR_OF_INDEX, COLORS, DOOR, KEY, NO_AGENT, TYPES
+from planner.plans import NOTHING
 from planner.scene import Scenes
 from utils.errors import UserError
 from utils.tensors import Tensors
@@ -15,8 +16,8 @@ NOWHERE = -1
 
 def in_words(sees: Sequence[str], holds: str | None) -> str:
     """What the agent sees, in the order of the text, and what it holds."""
-    seen = ", ".join(f"<{name}>" for name in sees or ("nothing",))
-    return f"Agent sees {seen}, holds <{holds or 'nothing'}>."
+    seen = ", ".join(f"<{name}>" for name in sees or (NOTHING,))
+    return f"Agent sees {seen}, holds <{holds or NOTHING}>."
 
 
 class RoomReader:

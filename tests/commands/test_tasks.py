@@ -8,8 +8,11 @@ import pytest
 import yaml
 
 import main
-from planner.doubts import doubts
-from planner.task import load_task, task_names
+from planner.home_scene import THING
+from planner.plans import AnonymousColors, RecordedPlanner
+from planner.room_scene import RoomReader
+from planner.task import load_task
+from tests.recordings import TASKS, recorded_planner
 
 LITTLE = ["--n_itr", "0", "--device", "cpu", "--num_eval", "1"]
 
@@ -95,25 +98,31 @@ def test_what_is_misspelt_in_plans_is_named(
     flags = ["--eval_teacher", "--num_eval", "1", "--logdir", str(tmp_path), "--threads", "1"]
     assert main.main(["eval", *task, *flags]) == 0
     misspelt = (
-        f"'pik up <key>' for {scene!r} is no option, and waits; "
+        f"'go to <key>, pik up <key>' for {scene!r}: what is no option waits; "
         "options are explore, go to, pick up, drop, open, wait"
     )
-    assert capsys.readouterr().err == f"warning: {path}: {misspelt}\n"
+    said = capsys.readouterr().out.splitlines()
+    assert [line for line in said if "warning" in line] == [
+        f"warning: plans of SimpleDoorKey: {misspelt}"
+    ]
     unseen = "Agent sees <kee>, holds <nothing>."
     plans_file = tmp_path / "plans.yaml"
     plans_file.write_text(yaml.safe_dump({unseen: {"explore": 1}, **plans}, sort_keys=False))
     assert main.main(["eval", "--plans", str(plans_file), *flags]) == 0
-    never = f"there is never a scene {unseen!r}: the task has no <kee>"
-    assert capsys.readouterr().err == f"warning: {plans_file}: {never} (and 1 more like it)\n"
+    never = f"{unseen!r} is never seen: the task has no <kee> (and 1 more like it)"
+    said = capsys.readouterr().out.splitlines()
+    expected = [f"warning: plans of SimpleDoorKey: {never}"]
+    assert [line for line in said if "warning" in line] == expected
 
 
 def test_the_plans_that_come_with_the_project_have_nothing_misspelt() -> None:
-    for name in task_names():
-        assert not [*doubts(load_task(name))]
+    for name in TASKS:
+        assert not recorded_planner(name).doubts
+    assert not RecordedPlanner(load_task("NavPick").plans, (THING,)).doubts
 
 
 def test_colours_are_spelt_as_the_plans_call_them() -> None:
-    task = load_task("ColoredDoorKey")
+    aliases = AnonymousColors.ALIASES
     plans = {f"Agent sees <{color} key>, holds <nothing>.": {} for color in ("color1", "red")}
-    (doubt,) = doubts(task.model_copy(update={"plans": plans}))
+    (doubt,) = RecordedPlanner(plans, RoomReader({"key": "{color} key"}).nouns(aliases)).doubts
     assert doubt.endswith("the task has no <red key>")
