@@ -128,11 +128,12 @@ def read_tree(folder: Path, name: str) -> Tree:
         except UserError as error:
             tree.left_out.append((where, readable(str(error))))
     if not tree.runs:
-        found = f"; left out: {'; '.join(': '.join(each) for each in tree.left_out)}"
-        raise UserError(
-            f"{folder} holds no run to report on, as <method>/<task>/<run>"
-            + (found if tree.left_out else "")
-        )
+        error = f"{folder} holds no run to report on, as <method>/<task>/<run>"
+        if kept := sorted(folder.glob("*.jsonl")):
+            error += f"; of records that a report has kept, give the file, such as {kept[0]}"
+        if tree.left_out:
+            error += f"; left out: {'; '.join(': '.join(each) for each in tree.left_out)}"
+        raise UserError(error)
     return tree
 
 

@@ -241,6 +241,16 @@ def test_a_folder_without_runs_is_one_clear_error(
     assert not (tmp_path / "report").exists()
 
 
+def test_of_a_folder_of_records_a_file_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("b.jsonl", "a.jsonl"):
+        (tmp_path / name).touch()
+    assert report(tmp_path) == 1
+    told = "of records that a report has kept, give the file, such as"
+    assert capsys.readouterr().err.endswith(f"; {told} {tmp_path / 'a.jsonl'}\n")
+
+
 def test_runs_that_were_trained_are_reported_on(trained: Path) -> None:
     assert report(trained) == 0
     (run,) = table(trained / "report", "runs.csv")
