@@ -100,7 +100,7 @@ def overview(arms: list[Arm], look: Looks, several: bool) -> list[Picture]:
     if len(panels) < 2:
         return []
     text = "Evaluation success over environment steps in each task"
-    columns = min(len(panels), 3)
+    columns = 2 if len(panels) == 4 else min(len(panels), 3)
     lines_of_legend = math.ceil(len(labels) / columns)
     return [picture("overview", "overview", text, panels, HEIGHT, lines_of_legend, columns)]
 
