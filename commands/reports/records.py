@@ -128,12 +128,12 @@ def read_tree(folder: Path, name: str) -> Tree:
         except UserError as error:
             tree.left_out.append((where, readable(str(error))))
     if not tree.runs:
-        error = f"{folder} holds no run to report on, as <method>/<task>/<run>"
+        why = f"{folder} holds no run to report on, as <method>/<task>/<run>"
         if kept := sorted(folder.glob("*.jsonl")):
-            error += f"; of records that a report has kept, give the file, such as {kept[0]}"
+            why += f"; of records that a report has kept, give the file, such as {kept[0]}"
         if tree.left_out:
-            error += f"; left out: {'; '.join(': '.join(each) for each in tree.left_out)}"
-        raise UserError(error)
+            why += f"; left out: {'; '.join(': '.join(each) for each in tree.left_out)}"
+        raise UserError(why)
     return tree
 
 
