@@ -11,7 +11,7 @@ import main
 from planner.home_scene import THING
 from planner.plans import AnonymousColors, RecordedPlanner
 from planner.room_scene import RoomReader
-from planner.task import load_task
+from planner.task import CONFIGS, load_plans, load_task, task_names
 from tests.recordings import TASKS, recorded_planner
 
 LITTLE = ["--n_itr", "0", "--device", "cpu", "--num_eval", "1"]
@@ -116,9 +116,17 @@ def test_what_is_misspelt_in_plans_is_named(
 
 
 def test_the_plans_that_come_with_the_project_have_nothing_misspelt() -> None:
+    assert {*TASKS, "NavPick"} == {*task_names()}
     for name in TASKS:
         assert not recorded_planner(name).doubts
     assert not RecordedPlanner(load_task("NavPick").plans, (THING,)).doubts
+
+
+@pytest.mark.parametrize("name", ["simpledoorkey", "coloreddoorkey"])
+def test_the_likeliest_plans_are_those_of_the_answers(name: str) -> None:
+    answers = load_plans(CONFIGS / "plans" / f"{name}.yaml")
+    likeliest = load_plans(CONFIGS / "plans" / f"{name}_likeliest.yaml")
+    assert likeliest == {scene: {max(each, key=each.get): 1} for scene, each in answers.items()}
 
 
 def test_colours_are_spelt_as_the_plans_call_them() -> None:
