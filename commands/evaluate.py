@@ -13,7 +13,7 @@ from algos.student import distribution_of
 from commands import actors, runs
 from commands.actors import Subject
 from commands.build import Parts
-from commands.provenance import digest, provenance
+from commands.provenance import provenance, teacher_traits
 from utils import seeding
 from utils.errors import UserError
 from utils.files import write_json
@@ -67,16 +67,11 @@ def evaluate_with(
     counts = teacher.counts() if teacher else {}
     content = {
         "task": config.task.name,
-        "train_option": config.train_option,
-        "simulator": config.simulator,
+        **teacher_traits(config.task, dict(config)),
         "actor": str(target.parent) if student else "teacher",
         **({"model": subject.model, "iteration": subject.iteration} if student else {}),
         "deterministic": args.deterministic,
         "hard": config.hard,
-        "options": config.options,
-        "navigate_noise": config.navigate_noise,
-        "pick_noise": config.pick_noise,
-        "plans": digest(config.task.plans),
         "seed": config.seed,
         "llm": config.llm and {"name": config.llm, "model": config.llm_model, **counts},
         **outcome.to_dict(),

@@ -26,11 +26,15 @@ ASKING = (
     *("llm", "llm_url", "llm_model", "llm_temperature", "llm_workers", "llm_retries"),
     *("n_ask", "answers"),
 )
-EVALUATING = (
-    *("device", "threads", "frame_stack", "network", "recurrent", "hard"),
+TEACHING = (
     *("simulator", "habitat_config", "depth_size", "train_option"),
     *("options", "option_dir", "navigate_noise", "pick_noise"),
-    *(*ASKING, "llm_strict", "llm_optional", "num_eval", "env_seed_list"),
+    *(*ASKING, "llm_strict", "llm_optional"),
+)
+"""Settings that say which teacher it is, and in which world."""
+EVALUATING = (
+    *("device", "threads", "frame_stack", "network", "recurrent", "hard"),
+    *(*TEACHING, "num_eval", "env_seed_list"),
 )
 SETTINGS: dict[str, tuple[str, ...]] = {
     "train": tuple(name for name in Config.model_fields if name not in OWN_FLAGS),

@@ -5,9 +5,12 @@ import json
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from planner.task import Task
 
 PROJECT = Path(__file__).parent.parent
 PACKAGES = ("torch", "numpy", "gymnasium", "minigrid", "tensorboard")
@@ -28,6 +31,15 @@ def digest(content: Any) -> str:
     """Letters that tell what a file may hold apart from other such content."""
     text = json.dumps(content, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def teacher_traits(task: Task, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What sets one teacher apart from another, and its task from one of the same name, as an
+    eval.json has it: its settings, and of what the task's file says digests."""
+    names = ("train_option", "simulator", "options", "navigate_noise", "pick_noise")
+    told = task.model_dump(include={"env_id", "domain", "instructions"})
+    digests = {"plans": digest(task.plans), "rules": digest(told)}
+    return {name: settings[name] for name in names} | digests
 
 
 def git_commit() -> str | None:

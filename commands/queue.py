@@ -15,6 +15,7 @@ from pathlib import Path
 from commands.cells import Cell, State, examine, iterations, last_lines
 from commands.provenance import PROJECT
 from utils import ownership
+from utils.errors import UserError
 from utils.files import writing
 from utils.processes import end_with_parent
 
@@ -115,22 +116,25 @@ class Queue:
         for cell in list(self.waiting):
             if len(self.jobs) >= self.count:
                 return
-            if holder := ownership.owner(cell.folder):
-                if self.held.get(cell) != holder:
-                    self.tell(cell, f"waits: it is being trained by {holder}")
-                self.held[cell] = holder
-                continue
+            try:
+                if holder := ownership.owner(cell.folder):
+                    if self.held.get(cell) != holder:
+                        self.tell(cell, f"waits: it is being trained by {holder}")
+                    self.held[cell] = holder
+                    continue
+                self._start(cell)
+            except UserError as error:
+                self._fail(cell, str(error))
             self.held.pop(cell, None)
             self.waiting.remove(cell)
-            self._start(cell)
 
     def _start(self, cell: Cell) -> None:
         # Since it was looked at, another process may have brought it further.
         state = self.states[cell] = examine(cell)
         if words := state.words(cell):
             done = iterations(cell)
-            self.tell(cell, TOLD[state.stage].format(done=done))
             process = start(words, output_of(cell, self.out))
+            self.tell(cell, TOLD[state.stage].format(done=done))
             self.jobs.append(Job(cell, process, state, time.monotonic(), done))
         else:
             self._settle(cell, state)
@@ -151,10 +155,13 @@ class Queue:
         elif code and stopping:
             self.tell(cell, "stopped")
         elif why := failure(job.state, state, code, output_of(cell, self.out)):
-            self.failed[cell] = why
-            self.tell(cell, f"failed: {why}")
+            self._fail(cell, why)
         else:
             self.waiting.insert(0, cell)
+
+    def _fail(self, cell: Cell, why: str) -> None:
+        self.failed[cell] = why
+        self.tell(cell, f"failed: {why}")
 
 
 TOLD = {
@@ -172,21 +179,21 @@ def output_of(cell: Cell, out: Path) -> Path:
 
 def start(words: list[str], output: Path) -> subprocess.Popen[bytes]:
     """`main.py` with these words. Its process is in a group of its own, so that it hears of the
-    terminal's Ctrl-C from this one alone; if this one is killed, it ends as on SIGTERM."""
+    terminal's Ctrl-C from this one alone; if this one is killed, it ends as on SIGTERM. UserError
+    if what it prints cannot be kept."""
     with writing(output):
         output.parent.mkdir(parents=True, exist_ok=True)
-        file = output.open("ab")
-    with file:
-        file.write(f"$ {shown(words)}\n".encode())
-        file.flush()
-        return subprocess.Popen(
-            [sys.executable, str(PROJECT / "main.py"), *words],
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            process_group=0,
-            preexec_fn=partial(end_with_parent, signal.SIGTERM),
-        )
+        with output.open("ab") as file:
+            file.write(f"$ {shown(words)}\n".encode())
+            file.flush()
+            return subprocess.Popen(
+                [sys.executable, str(PROJECT / "main.py"), *words],
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                process_group=0,
+                preexec_fn=partial(end_with_parent, signal.SIGTERM),
+            )
 
 
 def shown(words: list[str]) -> str:

@@ -15,6 +15,8 @@ from utils.log import say, table
 
 SHOWN = {1: ("final", "thresholds"), 2: ("trees",)}
 """Number of trees -> the tables that the terminal shows, too."""
+ALONE = ("final", "improvement")
+"""Likewise, of two trees that have no arm in common."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -29,8 +31,12 @@ def run(args: argparse.Namespace) -> int:
     arms.sort(key=lambda arm: (arm.task, arm.method))
     tell(trees)
     found = tables(arms, named)
+    shown = SHOWN[len(trees)]
+    if not any(each.name in shown for each in found):
+        say("noted: no task has an arm of the same name in both; each stands for itself")
+        shown = ALONE
     for each in found:
-        if each.name in SHOWN[len(trees)]:
+        if each.name in shown:
             table(each.title, each.columns, each.cells(), texts=each.texts)
     drawn = pictures(arms, found)
     replace_folder(out, lambda part: page.write(part, trees, arms, found, drawn))

@@ -14,7 +14,7 @@ from commands.methods import Method, load_method, make_method
 from commands.provenance import provenance
 from planner.task import Task, load_task, make_task
 from utils.errors import UserError
-from utils.files import write_atomically, write_json, writing
+from utils.files import PART, write_atomically, write_json, writing
 from utils.run_files import CHECKPOINT, CONFIG, FORMAT, MODEL, OPTIONS, OWNER, SKILLS, check_format
 from utils.validation import meant, read_yaml
 
@@ -67,7 +67,10 @@ def is_run(folder: Path) -> bool:
 
 def check_free(folder: Path, overwrite: bool) -> None:
     """UserError if a folder holds something that a new run may not replace."""
-    if not folder.exists() or all(path.name == OWNER for path in folder.iterdir()):
+    # A process that was killed while it claimed the folder has left no more than this.
+    if not folder.exists() or all(
+        path.name in (OWNER, OPTIONS) or path.match(PART) for path in folder.iterdir()
+    ):
         return
     if not is_run(folder):
         raise UserError(f"{folder} exists and is no run; give another --savedir")

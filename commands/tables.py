@@ -10,10 +10,10 @@ from pydantic import Field
 
 from commands import runs
 from commands.cells import UNSEEN, Cell
-from commands.config import Count, Seed, base_settings, make_config
-from commands.flags import SETTINGS, check_flags
+from commands.config import BELONGS, Count, Seed, base_settings, make_config
+from commands.flags import SETTINGS, TEACHING, check_flags
 from commands.methods import load_method
-from commands.provenance import digest
+from commands.provenance import teacher_traits
 from commands.setting_flags import as_words, other_word
 from commands.settings import read_preset, resolve
 from planner.task import load_task
@@ -95,7 +95,7 @@ def group_cells(
             try:
                 task, method = located(task_name, beside), located(method_name, beside)
                 if method == runs.TEACHER:
-                    cells.append(teacher_cell(group, task, said, place))
+                    cells.append(teacher_cell(group, preset, task, said, place))
                     continue
                 for seed in seeds:
                     cells.append(student_cell(group, preset, task, method, seed, said, place))
@@ -166,11 +166,20 @@ def student_cell(
     )
 
 
-def teacher_cell(group: Group, task_name: str, said: Settings, place: Place) -> Cell:
-    """A teacher needs no run; of a group's settings it takes those that `eval` has."""
+def teacher_cell(
+    group: Group, preset_file: Path | None, task_name: str, said: Settings, place: Place
+) -> Cell:
+    """A teacher needs no run; of its group's preset and settings it takes those that it has.
+    UserError if it alone is said to have others."""
+    for name in group.of_methods.get(runs.TEACHER, {}):
+        if name not in SETTINGS["eval"]:
+            raise UserError(f"of_methods.{runs.TEACHER}: a teacher alone has no setting {name!r}")
+    preset = read_preset(preset_file, task_name) if preset_file else {}
     task, method = load_task(task_name), load_method(base_settings()["policy"])
-    own = {name: value for name, value in said.items() if name in SETTINGS["eval"]}
-    own = {name: value for name, value in own.items() if name not in ("num_eval", "env_seed_list")}
+    kind = task.domain.kind
+    usual = {name: value for name, value in preset.items() if BELONGS.get(name, kind) == kind}
+    own = {name: value for name, value in said.items() if name in ("device", *TEACHING)}
+    own = {name: usual[name] for name in TEACHING if usual.get(name) is not None} | own
     flags = own | {"task": task}
     settings = resolve(flags, {})
     check_flags(flags, settings)
@@ -183,7 +192,7 @@ def teacher_cell(group: Group, task_name: str, said: Settings, place: Place) -> 
         folder=runs.task_folder(place.out, method, task) / runs.TEACHER,
         train=[],
         evaluate=["eval", *common, *ending(place), *as_flags(own, settings)],
-        settings={"plans": digest(task.plans)},
+        settings=teacher_traits(task, settings),
         seeds=place.seeds,
     )
 

@@ -39,8 +39,8 @@ def evaluate(logdir: Path, *flags: str) -> int:
     return main.main(["eval", "--logdir", str(logdir), "--threads", "1", *flags])
 
 
-def runs_of(logdir: Path) -> Path:
-    return logdir / "ppo" / "simpledoorkey"
+def runs_of(logdir: Path, method: str = "ppo") -> Path:
+    return logdir / method / "simpledoorkey"
 
 
 def diverge(model: Path) -> None:

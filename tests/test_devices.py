@@ -137,8 +137,8 @@ def test_a_graph_of_gradients_does_what_its_work_does(device: str, network: str)
     ("task", "flags"),
     [
         (small_rooms.TASK, ["--network", "egocentric", "--schedule", "matched"]),
-        (small_rooms.TASK, ["--recurrent", "--gae", "--hard"]),
-        (small_homes.TASK, ["--recurrent", "--hard"]),
+        (small_rooms.TASK, ["--recurrent", "--gae"]),
+        (small_homes.TASK, ["--recurrent"]),
     ],
 )
 def test_training_resuming_evaluating_and_filming(

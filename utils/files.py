@@ -11,6 +11,9 @@ from typing import Any
 
 from utils.errors import UserError
 
+PART = ".*.part"
+"""Names of files that are being written, or never were to their end."""
+
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a temporary file beside `path`, then move it into place.

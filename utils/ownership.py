@@ -38,11 +38,13 @@ def owned(folder: Path) -> Iterator[None]:
 
 def owner(folder: Path) -> str | None:
     """Who trains in a folder at present, as "process 7 on HOST"; None if nobody does, or if it is
-    no folder."""
+    no folder. UserError if that cannot be read."""
     try:
         file = os.open(folder / OWNER, os.O_RDONLY)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise UserError(f"cannot read {folder / OWNER}: {error.strerror}") from error
     try:
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         return None

@@ -86,6 +86,8 @@ def once_a_seed(runs: list[Run], tree: Tree) -> list[Run]:
     for run in sorted(runs, key=lambda run: (run.seed, -run.iterations, run.name)):
         if run.seed in kept:
             why = f"its settings and its seed are those of {kept[run.seed].name}"
+            if given := [typed(name, True) for name in PATHS if run.settings.get(name)]:
+                why += f" (both {', '.join(given)}; of which files does not count)"
             tree.runs.remove(run)
             tree.left_out.append((run.name, why))
         else:

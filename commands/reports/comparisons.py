@@ -36,10 +36,11 @@ def method_table(arms: list[Arm], trees: list[str]) -> Table:
     note = (
         "The probability that a run of the one method does better than a run of the other, ties "
         "counting half; over the tasks that both have, the mean over tasks. Of two trees, a method "
-        "that one of them lacks is also set against the other's. In steps, fewer are better, a run "
-        "that has not held the success comes last, and two that held it at their fifth evaluation "
-        "are even. Where all runs of one lie above all of the other, the interval is a point: that "
-        "says that the runs do not overlap, not that more would not."
+        "that one of them lacks is also set against the other's. In steps, fewer are better, and a "
+        "run that has not held the success comes last; who held it at the fifth evaluation may "
+        "have had it before, so all that were as early as the latest of these are even. Where all "
+        "runs of one lie above all of the other, the interval is a point: that says that the runs "
+        "do not overlap, not that more would not."
     )
     return Table("improvement", "Probability of improvement between methods", note, lines)
 
@@ -112,8 +113,8 @@ def tree_table(arms: list[Arm], one: str, other: str) -> Table:
     note = (
         f"Arms of the same name in both trees: {one} less {other}, and the probability that a run "
         f"of {one} does better than one of {other}, ties counting half. In steps, fewer are "
-        "better; ≤ is of runs that held the success at their fifth evaluation, of which two are "
-        "even."
+        "better; ≤ says that some runs held the success at their fifth evaluation, maybe earlier: "
+        "then there is no difference, and all that were as early as the latest of these are even."
     )
     if uneven:
         note += " With final evaluations of different numbers of episodes: "

@@ -17,11 +17,9 @@ from utils.statistics import Estimate, Values
 EVALUATION = "eval.json"
 WORLD = ("train_option", "simulator")
 """What a task is in, and what of it is to be done, by the names in an eval.json."""
-TRAITS = (
-    *WORLD,
-    *("llm", "llm_model", "plans"),
-    *("options", "navigate_noise", "pick_noise"),
-)
+OPTIONS = ("options", "navigate_noise", "pick_noise")
+"""How the options of a task act, likewise."""
+TRAITS = (*WORLD, *("llm", "llm_model", "plans"), *OPTIONS)
 """What may set one teacher of a task apart from another; its plans as their digest. That it is hard
 does not: alone, it does the same as often."""
 
@@ -69,9 +67,11 @@ def final_outcome(
     verdict: Mapping[str, Any],
     notes: list[str],
 ) -> Outcome | None:
-    """How the run's last model does where it was trained: in its evaluation of the most episodes,
-    or else in the verdict."""
+    """How the run's last model does where, and as, it was trained: in its evaluation of the most
+    episodes, or else in the verdict."""
     found = []
+    # Who chooses options acts through them.
+    acting = (*WORLD, *OPTIONS) if settings.get("hierarchical") else WORLD
     for path in sorted(folder.glob(f"*/{EVALUATION}")):
         source = f"{path.parent.name}/{EVALUATION}"
         try:
@@ -80,8 +80,8 @@ def final_outcome(
             notes.append(f"{source} is passed over: {error}")
             continue
         of_last = content.get("model") == MODEL and content.get("iteration") == done
-        elsewhere = any(name in content and content[name] != settings[name] for name in WORLD)
-        if of_last and not elsewhere and not content.get("deterministic"):
+        otherwise = any(name in content and content[name] != settings[name] for name in acting)
+        if of_last and not otherwise and not content.get("deterministic"):
             found.append(outcome(content, source))
     known = [each for each in found if each]
     if not known:
@@ -90,7 +90,8 @@ def final_outcome(
 
 
 def last_tests(evaluations: Mapping[str, Values], episodes: int) -> Outcome:
-    """How a run did that has no other evaluation: in its last five while training, together."""
+    """How a run did that has no other evaluation: in its last five while training, each of so many
+    episodes, together."""
     success, returns = (evaluations[name][-WINDOW:] for name in ("success", "return"))
     total = len(success) * episodes
     share, interval = statistics.share_of(round(float(success.sum()) * episodes), total)

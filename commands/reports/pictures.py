@@ -111,4 +111,5 @@ def folded(text: str, width: int) -> str:
 
 
 def slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    """A part of a file's name, another one for each name of a task or method."""
+    return re.sub(r"[^\w-]+", "-", text.lower())

@@ -26,6 +26,7 @@ from commands.runs import BESIDE_SETTINGS
 from utils.errors import UserError
 from utils.log import read_lines
 from utils.run_files import CHECKPOINT, CONFIG, METRICS, MODEL, OWNER, VERDICT, check_format
+from utils.seeding import evaluation_seeds
 from utils.statistics import Values
 
 SIGNS = {METRICS, CHECKPOINT, MODEL, VERDICT, OWNER}
@@ -168,9 +169,9 @@ def read_run(folder: Path, name: str) -> Run:
         settings = comparable(config)
         method, task = str(config["policy"]["name"]), str(config["task"]["name"])
         seed, planned = int(config["seed"]), int(config["n_itr"])
-        number_of_tests = int(config["num_eval"])
-        if number_of_tests < 1:
-            raise ValueError(number_of_tests)
+        tested = len(evaluation_seeds(settings["env_seed_list"], int(config["num_eval"])))
+        if tested < 1:
+            raise ValueError(tested)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{CONFIG} does not hold the settings of a run") from error
     notes = list[str]()
@@ -205,7 +206,7 @@ def read_run(folder: Path, name: str) -> Run:
         steps=number(rows[-1], COLUMNS["steps"]),
         seconds=number(rows[-1], COLUMNS["seconds"]),
         evaluations=evaluations,
-        final=final or last_tests(evaluations, number_of_tests),
+        final=final or last_tests(evaluations, tested),
         teacher=outcome(verdict.get("teacher"), VERDICT),
         notes=notes,
     )

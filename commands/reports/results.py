@@ -22,7 +22,8 @@ POINTS = 101
 
 class Number(NamedTuple):
     """A number of a table: `kind` says how it is written, `over` of what its interval is: seeds,
-    or the episodes of a single run. What is `at_most` that number may be less."""
+    or the episodes of a single run. What is `at_most` that number may be less, since a run of which
+    no more is known is part of it."""
 
     estimate: Estimate
     kind: str
@@ -88,7 +89,7 @@ def early(arm: Arm, threshold: float, kind: str) -> Number:
     """Steps or seconds to a success; no number if a run never held it."""
     values = dict(zip(("steps", "seconds"), arm.held(threshold), strict=True))[kind]
     whole = seeds_estimate(values) if np.isfinite(values).all() else Estimate(math.nan)
-    return Number(whole, kind, at_most=bool(arm.held_at_once(threshold).all()))
+    return Number(whole, kind, at_most=bool(arm.held_at_once(threshold).any()))
 
 
 def within(arm: Arm, measure: str, steps: float) -> Number:
@@ -112,14 +113,14 @@ def improvement(measure: str, ones: Sequence[Arm], others: Sequence[Arm]) -> Num
 
 
 def earliness(*pair: Arm) -> tuple[Values, ...]:
-    """Of each of two arms how early its runs, (runs,), held the success; the earliest that can be
-    said are as early in both."""
+    """Of each of two arms how early its runs, (runs,), held the success. Of some it is known only
+    that it was not later than a number of steps: all that were as early as the latest of these are
+    even."""
     steps = [arm.held(THRESHOLDS[-1])[0] for arm in pair]
     at_once = [arm.held_at_once(THRESHOLDS[-1]) for arm in pair]
-    if all(runs.any() for runs in at_once):
-        latest = max(values[runs].max() for values, runs in zip(steps, at_once, strict=True))
-        steps = [np.where(runs, latest, v) for v, runs in zip(steps, at_once, strict=True)]
-    return tuple(-values for values in steps)
+    bounds = [values[runs] for values, runs in zip(steps, at_once, strict=True)]
+    latest = np.concatenate(bounds).max(initial=0)
+    return tuple(-np.maximum(values, latest) for values in steps)
 
 
 def versus(ones: Sequence[Arm], others: Sequence[Arm]) -> dict[str, Number]:
@@ -130,8 +131,9 @@ def contrast(one: Arm, other: Arm, measure: str) -> Number:
     """What one arm's number exceeds the other's by."""
     early = measure == EARLY
     pair = [arm.held(THRESHOLDS[-1])[0] if early else arm.final(measure) for arm in (one, other)]
-    # Of what some never reached there is no mean.
-    known = np.isfinite(pair[0]).all() and np.isfinite(pair[1]).all()
+    # Of what some never reached, or maybe earlier, there is no mean.
+    known = all(np.isfinite(values).all() for values in pair)
+    known &= not (early and any(arm.held_at_once(THRESHOLDS[-1]).any() for arm in (one, other)))
     found = statistics.difference(*pair) if known else Estimate(math.nan)
     return Number(found, "step difference" if early else "difference")
 

@@ -14,7 +14,14 @@ from planner.task import task_names
 from tests import small_rooms
 from tests.running import ROOT
 from tests.tables import begin, evaluate
+from utils.errors import UserError
 
+HOMES = """
+seeds: [0]
+groups:
+- label: homes
+  methods: [ppo, teacher]
+"""
 PRESETS = ["smoke", "minigrid", "paper"]
 TABLE = """
 seeds: [0, 1]
@@ -87,9 +94,9 @@ def test_cells_stand_in_the_order_of_their_file_with_their_settings(tmp_path: Pa
 
 
 def test_values_stand_in_flags_as_flags_need_them(tmp_path: Path) -> None:
-    content = TABLE.replace("n_itr: 3", "n_itr: 3.0").replace("hard: false", "hard: 1")
+    content = TABLE.replace("n_itr: 3", "n_itr: 3.0").replace("hard: false", "gae: 1")
     args = parse(read_table(write(tmp_path, content), tmp_path, 1)[0].train)
-    assert (args.n_itr, args.hard) == (3, True)
+    assert (args.n_itr, args.gae) == (3, True)
 
 
 def test_files_that_a_table_names_lie_beside_it(tmp_path: Path) -> None:
@@ -215,6 +222,36 @@ def test_a_teacher_whose_plans_have_changed_is_evaluated_again(tmp_path: Path) -
     assert examine(teacher).stage == "finished"
     (tmp_path / "plans.yaml").write_text(f"{plans}\nAgent sees <nothing more>: {{explore: 1.0}}\n")
     assert examine(read_table(path, tmp_path, 1)[-1]).stage == "to evaluate"
+
+
+def test_a_teacher_whose_task_has_changed_is_evaluated_again(tmp_path: Path) -> None:
+    task = Path("configs/navpick.yaml").read_text().replace("plans/", f"{ROOT}/configs/plans/")
+    (tmp_path / "task.yaml").write_text(task)
+    path = write(tmp_path, f"{HOMES}  tasks: [task.yaml]\n")
+    teacher = read_table(path, tmp_path, 1)[-1]
+    evaluate(teacher)
+    assert examine(teacher).stage == "finished"
+    for old, new in (("success: 1,", "success: 2,"), ("settings:", "settings:\n  pick_noise: 1")):
+        (tmp_path / "task.yaml").write_text(task.replace(old, new))
+        assert examine(read_table(path, tmp_path, 1)[-1]).stage == "to evaluate"
+
+
+def test_a_teacher_alone_is_the_one_of_its_group_s_preset(tmp_path: Path) -> None:
+    (tmp_path / "noisy.yaml").write_text(
+        "domains: {nav_pick: {navigate_noise: 1.5, pick_noise: 0.8, network: resnet18}}"
+    )
+    group = f"{HOMES}  tasks: [NavPick, SimpleDoorKey]\n  config: noisy.yaml\n"
+    student, teacher, _, of_rooms = read_table(write(tmp_path, group), tmp_path, 1)
+    assert teacher.evaluate[-4:] == ["--navigate_noise", "1.5", "--pick_noise", "0.8"]
+    for name in ("navigate_noise", "pick_noise"):
+        assert teacher.settings[name] == student.settings[name] > 0
+    assert "--navigate_noise" not in of_rooms.evaluate
+    group = group.replace(", SimpleDoorKey", "")
+    outweighed = write(tmp_path, f"{group}  of_methods: {{teacher: {{pick_noise: 0.2}}}}\n")
+    assert read_table(outweighed, tmp_path, 1)[1].settings["pick_noise"] == 0.2
+    refused = write(tmp_path, f"{group}  of_methods: {{teacher: {{gamma: 1}}}}\n")
+    with pytest.raises(UserError, match="a teacher alone has no setting 'gamma'"):
+        read_table(refused, tmp_path, 1)
 
 
 @pytest.mark.parametrize("torn", ["", "[" * 20_000, '{"iteration": Infinity}', '{"iterat', "[1]"])

@@ -147,7 +147,6 @@ def test_in_homes_it_is_trained_stopped_and_evaluated(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["--hierarchical"], "a teacher advises on actions, not on options; give kl_start 0"),
         ([*POLICY, "--kl_start", "1"], "the method hierarchical is defined by --kl_start 0"),
         ([*POLICY, "--no_hierarchical"], "the method hierarchical is defined by --hierarchical"),
         (

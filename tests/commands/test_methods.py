@@ -30,16 +30,17 @@ def test_the_methods_that_come_along() -> None:
         *("hierarchical", "imitation", "ppo", "ppo-adaptive", "ppo-alone", "ppo-hard")
     ]
     fixed = {name: load_method(name).fixed for name in method_names()}
+    acts_itself, alone = {"hierarchical": False}, {"kl_start": 0, "llm": None}
     assert fixed == {
-        "hierarchical": {"hierarchical": True, "kl_start": 0, "llm": None},
+        "hierarchical": {"hierarchical": True, **alone},
         "imitation": {
             **dict.fromkeys(("policy_coef", "value_coef", "entropy_coef"), 0),
-            **{"schedule": "constant", "kl_start": 1},
+            **{"schedule": "constant", "kl_start": 1, **acts_itself},
         },
-        "ppo": {},
-        "ppo-adaptive": {"schedule": "adaptive"},
-        "ppo-alone": {"kl_start": 0, "llm": None},
-        "ppo-hard": {"hard": True},
+        "ppo": {"hard": False, **acts_itself},
+        "ppo-adaptive": {"schedule": "adaptive", **acts_itself},
+        "ppo-alone": {**alone, **acts_itself},
+        "ppo-hard": {"hard": True, **acts_itself},
     }
     for name in method_names():
         settings = resolve({"policy": load_method(name.upper())}, {})
@@ -98,6 +99,12 @@ def test_a_run_of_a_method_lies_under_its_name_and_is_found_there(tmp_path: Path
             ["--policy", "ppo-adaptive", "--schedule", "linear"],
             "--schedule linear: the method ppo-adaptive is defined by --schedule adaptive;",
         ),
+        (["--hard"], "--hard: the method ppo is defined by --soft_planner;"),
+        (["--hierarchical"], "--hierarchical: the method ppo is defined by --no_hierarchical;"),
+        (
+            ["--kl_start", "0"],
+            "--kl_start 0: the method ppo learns from a teacher; give another --policy, such as",
+        ),
         (["--policy", "sarsa"], "unknown method 'sarsa'; give one of hierarchical, imitation, ppo"),
         (["--policy", "../base"], "unknown method '../base'; give one of"),
         (["--policy", "none.yaml"], "cannot read none.yaml"),
@@ -136,6 +143,13 @@ def test_nothing_overrides_what_defines_a_method(method: str, name: str) -> None
         assert resolve(flags, said).items() >= fixed.items()
     with pytest.raises(UserError, match=f"the method {method} is defined by"):
         check_flags(flags | other, resolve(flags | other, preset))
+
+
+@pytest.mark.parametrize("method", ["ppo", "ppo-hard", "ppo-adaptive"])
+def test_no_preset_takes_away_the_teacher_of_a_method_that_has_one(method: str) -> None:
+    preset = read_preset(Path("configs/best.yaml"), "TwoDoor") | {"kl_start": 0.0}
+    with pytest.raises(UserError, match=f"--config: kl_start 0: the method {method} learns from"):
+        resolve({"policy": load_method(method)}, preset)
 
 
 def test_a_flag_that_says_what_its_method_says_is_fine() -> None:

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from commands.board import overview
 from commands.cells import Cell
-from commands.queue import Job, Queue
+from commands.queue import Job, Queue, output_of
 from commands.tables import read_table
 from tests.tables import TABLE, begin, evaluate
 from utils.files import write_json
@@ -81,3 +81,15 @@ def test_a_cell_that_is_finished_has_not_failed_however_its_process_ended(tmp_pa
     queue.run(lambda: False, lambda: None)
     assert told == ["finished: success 0.750"]
     assert not queue.failed
+
+
+def test_a_cell_whose_output_cannot_be_kept_fails_alone(tmp_path: Path) -> None:
+    cells = cells_of(tmp_path, "teacher, ppo-alone")[:2]
+    for cell in cells[1:]:
+        output_of(cell, tmp_path).mkdir(parents=True)
+    told = list[tuple[str, str]]()
+    queue = Queue(cells, tmp_path, 2, lambda cell, news: told.append((cell.method, news)))
+    queue.run(lambda: False, lambda: None)
+    assert [method for method, news in told if news.startswith("finished: ")] == ["teacher"]
+    assert list(queue.failed) == cells[1:]
+    assert queue.failed[cells[1]].endswith("Is a directory")

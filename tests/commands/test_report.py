@@ -9,6 +9,7 @@ from pathlib import Path
 import imageio.v3 as iio
 import pytest
 
+from tests.running import ROOT
 from tests.trees import RISING, numbers, report, table, write_run
 from utils.files import write_json
 
@@ -160,6 +161,20 @@ def test_links_are_followed_and_no_run_counts_twice(tmp_path: Path) -> None:
     assert report(tree) == 0
     names = [line["run"] for line in table(tree / "report", "runs.csv")]
     assert names == ["ppo/simpledoorkey/run", "ppo/simpledoorkey/other"]
+
+
+def test_tasks_of_nearly_one_name_have_figures_of_their_own(tmp_path: Path) -> None:
+    text = (
+        Path("configs/simpledoorkey.yaml").read_text().replace("plans/", f"{ROOT}/configs/plans/")
+    )
+    for name in ("My_Room", "My-Room"):
+        file = tmp_path / f"{name}.yaml"
+        file.write_text(text.replace("name: SimpleDoorKey", f"name: {name}"))
+        write_run(tmp_path / "log", "a", RISING, task=str(file))
+    assert report(tmp_path / "log") == 0
+    figures = tmp_path / "log" / "report" / "figures"
+    for name in ("my_room", "my-room"):
+        assert (figures / f"curves-{name}-success-steps.png").is_file()
 
 
 def test_each_teacher_is_named_where_there_are_several(tmp_path: Path) -> None:

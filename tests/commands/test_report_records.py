@@ -32,6 +32,42 @@ def test_the_final_result_is_the_last_model_s_in_most_episodes(tmp_path: Path) -
     assert "broken/eval.json is passed over" in tree.notes[0][1]
 
 
+def test_who_chooses_options_is_judged_with_those_of_its_training(tmp_path: Path) -> None:
+    homes = {"task": "NavPick", "navigate_noise": 1.5}
+    for method, clean in (("hierarchical", "verdict.json"), ("ppo", "clean/eval.json")):
+        run = write_run(tmp_path, method, [0.5] * 6, method=method, final=[1, 0], **homes)
+        last = {"model": "acmodel.pt", "iteration": 6}
+        write_evaluation(run, "clean", [1] * 9, **last, navigate_noise=0.0)
+        (found,) = (run for run in read_tree(tmp_path, "log").runs if run.method == method)
+        assert found.final.source == clean
+        write_evaluation(run, "noisy", [1, 0] * 9, **last, navigate_noise=1.5)
+        (found,) = (run for run in read_tree(tmp_path, "log").runs if run.method == method)
+        assert found.final.source == "noisy/eval.json"
+
+
+def test_several_seeds_of_evaluation_are_as_many_episodes(tmp_path: Path) -> None:
+    seeds = {"env_seed_list": list(range(100)), "num_eval": 10}
+    write_run(tmp_path, "run", [0, 0.87, 0.88, 0.86, 0.88, 0.88], **seeds)
+    final = read_tree(tmp_path, "log").runs[0].final
+    assert (final.episodes, final.success.value) == (500, pytest.approx(0.874))
+
+
+def test_of_two_runs_of_a_seed_with_other_files_it_is_said_that_these_do_not_count(
+    tmp_path: Path,
+) -> None:
+    for name in ("a", "b"):
+        write_run(tmp_path, name, [0.5] * 6, warm_start=f"{name}.pt")
+    tree = read_tree(tmp_path, "log")
+    arms_of(tree)
+    assert tree.left_out == [
+        (
+            "ppo/simpledoorkey/b",
+            "its settings and its seed are those of ppo/simpledoorkey/a (both with --loaddir; of "
+            "which files does not count)",
+        )
+    ]
+
+
 def test_a_run_without_any_evaluation_of_its_end_has_its_last_five(tmp_path: Path) -> None:
     write_run(tmp_path, "run", [0, 0.5, 0.6, 0.7, 0.8, 0.9])
     final = read_tree(tmp_path, "log").runs[0].final
@@ -110,5 +146,22 @@ def test_who_holds_a_success_at_the_fifth_evaluation_may_have_had_it_before(
     assert "| ≤ 0.5 k [0.5 k, 0.5 k] | ≤ 10 s [10 s, 10 s] |" in (folder / "report.md").read_text()
     late = numbers(folder, "thresholds", success="0.95", **{"each run": "2.2 k, ≤ 1.0 k"})
     assert late["steps"] == [1600, 1000, 2200]
+    assert "| ≤ 1.6 k [1.0 k, 2.2 k] |" in (folder / "report.md").read_text()
     # Each of the two wins against one of the other's, and is even with the other.
     assert numbers(folder, "improvement", arm="ppo")["P, steps to 0.95"][0] == 0.75
+
+
+def test_to_hold_a_success_before_another_s_first_chance_is_no_loss(tmp_path: Path) -> None:
+    early = [0, 0.75, *[1] * 8]
+    for method, every, successes in (
+        ("ppo", 8000, ([1] * 10, [1] * 10)),
+        ("ppo-alone", 4000, ([1] * 10, early)),
+    ):
+        for seed, success in enumerate(successes):
+            write_run(tmp_path, f"{seed}", success, method=method, seed=seed, every=every)
+    assert report(tmp_path) == 0
+    folder = tmp_path / "report"
+    each = {"each run": "≤ 20.0 k, 24.0 k", "success": "0.95"}
+    assert numbers(folder, "thresholds", **each)["steps"][0] == 22_000
+    # The other's two are at 40 k or earlier.
+    assert numbers(folder, "improvement", arm="ppo")["P, steps to 0.95"] == [0.5, 0.5, 0.5]

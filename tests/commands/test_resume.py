@@ -30,6 +30,8 @@ from utils import checkpoint
 from utils.log import METRICS, read_lines
 from utils.ranks import Ranks
 
+EGOCENTRIC = ["--network", "egocentric"]
+
 
 def test_a_verdict_that_a_kill_has_cost_is_given_when_the_run_is_resumed(tmp_path: Path) -> None:
     assert train(tmp_path, "--n_itr", "5", "--savedir", "run") == 0
@@ -79,20 +81,24 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_happened(
 
 
 @pytest.mark.parametrize(
-    "flags",
+    ("method", "flags"),
     [
-        ["--recurrent"],
-        ["--schedule", "adaptive", "--gae", "--hard"],
-        ["--frame_stack", "2", "--kl_until", "3"],
-        ["--network", "egocentric", "--schedule", "matched", "--recurrent", "--frame_stack", "2"],
+        ("ppo", ["--recurrent"]),
+        ("ppo-hard", ["--schedule", "adaptive", "--gae"]),
+        ("ppo", ["--frame_stack", "2", "--kl_until", "3"]),
+        ("ppo", [*EGOCENTRIC, "--schedule", "matched", "--recurrent", "--frame_stack", "2"]),
     ],
 )
-def test_every_kind_of_run_can_be_split(tmp_path: Path, flags: list[str]) -> None:
-    assert train(tmp_path, "--savedir", "whole", "--n_itr", "4", *flags) == 0
-    assert train(tmp_path, "--savedir", "split", "--n_itr", "1", *flags) == 0
-    assert main.main(["train", "--logdir", str(tmp_path), "--resume", "--n_itr", "4"]) == 0
-    assert_same_run(runs_of(tmp_path) / "whole", runs_of(tmp_path) / "split")
-    assert evaluate(tmp_path, "--loaddir", "split", *(f for f in flags if f == "--recurrent")) == 0
+def test_every_kind_of_run_can_be_split(tmp_path: Path, method: str, flags: list[str]) -> None:
+    policy = ["--policy", method]
+    assert train(tmp_path, *policy, "--savedir", "whole", "--n_itr", "4", *flags) == 0
+    assert train(tmp_path, *policy, "--savedir", "split", "--n_itr", "1", *flags) == 0
+    on = ["train", "--logdir", str(tmp_path), *policy, "--resume", "--n_itr", "4"]
+    assert main.main(on) == 0
+    runs = runs_of(tmp_path, method)
+    assert_same_run(runs / "whole", runs / "split")
+    told = [*policy, "--loaddir", "split", *(flag for flag in flags if flag == "--recurrent")]
+    assert evaluate(tmp_path, *told) == 0
 
 
 def test_several_seeds_train_and_are_evaluated(

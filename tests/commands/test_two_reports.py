@@ -36,6 +36,31 @@ def test_two_trees_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert f"{words}SimpleDoorKey, ppo (4 against 2)." in page
 
 
+def test_of_what_may_have_been_earlier_there_is_no_difference(tmp_path: Path) -> None:
+    for name, every in (("before", 100), ("after", 50)):
+        write_run(tmp_path / name, "a", [1] * 6, every=every)
+    assert report(tmp_path / "after", tmp_path / "before") == 0
+    folder = tmp_path / "after" / "report-against-before"
+    assert numbers(folder, "trees", measure="steps to 0.95") == {
+        "after": [250, None, None],
+        "before": [500, None, None],
+        "after less before": [None, None, None],
+        "P(after better)": [0.5, None, None],
+    }
+
+
+def test_trees_without_a_common_arm_are_said_to_have_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_run(tmp_path / "mine", "a", RISING)
+    write_run(tmp_path / "yours", "a", RISING, method="ppo-alone")
+    assert report(tmp_path / "mine", tmp_path / "yours") == 0
+    said = capsys.readouterr().out
+    assert "noted: no task has an arm of the same name in both; each stands for itself\n" in said
+    assert "Final success and return" in said
+    assert "Probability of improvement between methods" in said
+
+
 def test_a_method_of_one_tree_alone_is_set_against_the_other_tree_s(tmp_path: Path) -> None:
     mine, yours = tmp_path / "mine", tmp_path / "yours"
     write_run(mine, "a", RISING, final=[1, 0])
