@@ -120,17 +120,16 @@ def difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
     for name, value in wanted.items():
         # A setting that came to the project after the run had its default then.
         had = found.get(name, base_settings().get(name))
-        if name in ("task", "policy"):
-            if not isinstance(had, dict) or essence(had) != essence(value):
-                return f"its {'method' if name == 'policy' else name} is another than the table's"
+        if name == "policy":
+            # What a method fixes stands among the settings.
+            if not isinstance(had, dict) or had.get("name") != value["name"]:
+                return "its method is another than the table's"
+        elif name == "task":
+            if had != value:
+                return "its task is another than the table's"
         elif name not in ELSEWHERE and had != value:
             return f"its {name} is {had!r:.40}, the table says {value!r:.40}"
     return ""
-
-
-def essence(content: Mapping[str, Any]) -> dict[str, Any]:
-    """What defines a task or a method."""
-    return {name: value for name, value in content.items() if name != "description"}
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

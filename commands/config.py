@@ -166,8 +166,8 @@ class Config(Strict):
     def _chooses_without_advice(self) -> "Config":
         if self.hierarchical and self.kl_start:
             raise ValueError(
-                "hierarchical: a teacher advises on actions, not on options; give kl_start 0, or "
-                "--policy hierarchical"
+                "hierarchical: a teacher advises on actions, not on options; a method that chooses "
+                "options fixes kl_start: 0, as --policy hierarchical does"
             )
         if self.hierarchical and self.train_option:
             raise ValueError(

@@ -26,10 +26,12 @@ ASKING = (
     *("llm", "llm_url", "llm_model", "llm_temperature", "llm_workers", "llm_retries"),
     *("n_ask", "answers"),
 )
+OF_AN_LLM = (*(name for name in ASKING if name != "llm"), "llm_strict", "llm_optional")
+"""Settings that say nothing without an LLM."""
 TEACHING = (
     *("simulator", "habitat_config", "depth_size", "train_option"),
     *("options", "option_dir", "navigate_noise", "pick_noise"),
-    *(*ASKING, "llm_strict", "llm_optional"),
+    *("llm", *OF_AN_LLM),
 )
 """Settings that say which teacher it is, and in which world."""
 EVALUATING = (

@@ -67,10 +67,10 @@ def is_run(folder: Path) -> bool:
 
 def check_free(folder: Path, overwrite: bool) -> None:
     """UserError if a folder holds something that a new run may not replace."""
-    # A process that was killed while it claimed the folder has left no more than this.
-    if not folder.exists() or all(
-        path.name in (OWNER, OPTIONS) or path.match(PART) for path in folder.iterdir()
-    ):
+    held = list(folder.iterdir()) if folder.exists() else []
+    # A process that was killed while it claimed the folder left its lock, and no more than this.
+    begun = all(path.name in (OWNER, OPTIONS) or path.match(PART) for path in held)
+    if not held or (begun and folder / OWNER in held):
         return
     if not is_run(folder):
         raise UserError(f"{folder} exists and is no run; give another --savedir")

@@ -60,7 +60,7 @@ def resolve(flags: Said, preset: Said) -> dict[str, Any]:
         places |= {name: f"{place}{name}" for name in said}
     if settings["llm_strict"] is settings["llm_optional"] is True:
         raise UserError(f"{places['llm_strict']} and {places['llm_optional']}: give one of them")
-    if not settings["kl_start"] and "kl_start" not in method.fixed:
+    if settings["kl_start"] == 0 and "kl_start" not in method.fixed:
         raise UserError(
             f"{places['kl_start']} 0: the method {method.name} learns from a teacher; give another "
             "--policy, such as ppo-alone, which has none"

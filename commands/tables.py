@@ -11,7 +11,7 @@ from pydantic import Field
 from commands import runs
 from commands.cells import UNSEEN, Cell
 from commands.config import BELONGS, Count, Seed, base_settings, make_config
-from commands.flags import SETTINGS, TEACHING, check_flags
+from commands.flags import OF_AN_LLM, SETTINGS, TEACHING, check_flags
 from commands.methods import load_method
 from commands.provenance import teacher_traits
 from commands.setting_flags import as_words, other_word
@@ -172,7 +172,7 @@ def teacher_cell(
     """A teacher needs no run; of its group's preset and settings it takes those that it has.
     UserError if it alone is said to have others."""
     for name in group.of_methods.get(runs.TEACHER, {}):
-        if name not in SETTINGS["eval"]:
+        if name not in ("device", *TEACHING):
             raise UserError(f"of_methods.{runs.TEACHER}: a teacher alone has no setting {name!r}")
     preset = read_preset(preset_file, task_name) if preset_file else {}
     task, method = load_task(task_name), load_method(base_settings()["policy"])
@@ -180,9 +180,11 @@ def teacher_cell(
     usual = {name: value for name, value in preset.items() if BELONGS.get(name, kind) == kind}
     own = {name: value for name, value in said.items() if name in ("device", *TEACHING)}
     own = {name: usual[name] for name in TEACHING if usual.get(name) is not None} | own
-    flags = own | {"task": task}
-    settings = resolve(flags, {})
-    check_flags(flags, settings)
+    settings = resolve(own | {"task": task}, {})
+    if not settings["llm"]:
+        # A preset may say how an LLM is asked without naming one.
+        own = {name: value for name, value in own.items() if name in said or name not in OF_AN_LLM}
+    check_flags(own | {"task": task}, settings)
     common = ["--eval_teacher", "--task", task_name, "--logdir", str(place.out)]
     return Cell(
         label=group.label,

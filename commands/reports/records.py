@@ -26,7 +26,6 @@ from commands.runs import BESIDE_SETTINGS
 from utils.errors import UserError
 from utils.log import read_lines
 from utils.run_files import CHECKPOINT, CONFIG, METRICS, MODEL, OWNER, VERDICT, check_format
-from utils.seeding import evaluation_seeds
 from utils.statistics import Values
 
 SIGNS = {METRICS, CHECKPOINT, MODEL, VERDICT, OWNER}
@@ -169,7 +168,8 @@ def read_run(folder: Path, name: str) -> Run:
         settings = comparable(config)
         method, task = str(config["policy"]["name"]), str(config["task"]["name"])
         seed, planned = int(config["seed"]), int(config["n_itr"])
-        tested = len(evaluation_seeds(settings["env_seed_list"], int(config["num_eval"])))
+        seeds = len(settings["env_seed_list"])
+        tested = seeds if seeds > 1 else int(config["num_eval"])
         if tested < 1:
             raise ValueError(tested)
     except (AttributeError, KeyError, TypeError, ValueError) as error:

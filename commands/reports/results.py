@@ -88,8 +88,9 @@ def reached(arm: Arm, measure: str) -> Number:
 def early(arm: Arm, threshold: float, kind: str) -> Number:
     """Steps or seconds to a success; no number if a run never held it."""
     values = dict(zip(("steps", "seconds"), arm.held(threshold), strict=True))[kind]
-    whole = seeds_estimate(values) if np.isfinite(values).all() else Estimate(math.nan)
-    return Number(whole, kind, at_most=bool(arm.held_at_once(threshold).any()))
+    if not np.isfinite(values).all():
+        return Number(Estimate(math.nan), kind)
+    return Number(seeds_estimate(values), kind, at_most=bool(arm.held_at_once(threshold).any()))
 
 
 def within(arm: Arm, measure: str, steps: float) -> Number:

@@ -1,5 +1,6 @@
 """Tables of cells: what their files may say, and which command lines they become."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,12 @@ def test_a_run_that_began_otherwise_is_named_and_not_taken(
     assert [examine(cell).stage for cell in (ppo, hard, teacher)] == ["new", "new", "to evaluate"]
     assert main.main([*ppo.train, "--device", "cpu"]) == 0
     assert examine(ppo).stage == "begun"
+    # Of a commit at which the method's file said less.
+    config = ppo.folder / "config.json"
+    before = json.loads(config.read_text())
+    before["policy"] |= {"fixed": {}, "description": "as it was"}
+    config.write_text(json.dumps(before))
+    assert examine(ppo).stage == "begun"
     other = write(tmp_path, content.replace("gamma: 0.7", "gamma: 0.6"))
     capsys.readouterr()
     assert main.main(["reproduce", str(other), "--out", str(tmp_path / "log"), "--dry_run"]) == 0
@@ -238,7 +245,7 @@ def test_a_teacher_whose_task_has_changed_is_evaluated_again(tmp_path: Path) -> 
 
 def test_a_teacher_alone_is_the_one_of_its_group_s_preset(tmp_path: Path) -> None:
     (tmp_path / "noisy.yaml").write_text(
-        "domains: {nav_pick: {navigate_noise: 1.5, pick_noise: 0.8, network: resnet18}}"
+        "domains: {nav_pick: {navigate_noise: 1.5, pick_noise: 0.8, network: resnet18, n_ask: 9}}"
     )
     group = f"{HOMES}  tasks: [NavPick, SimpleDoorKey]\n  config: noisy.yaml\n"
     student, teacher, _, of_rooms = read_table(write(tmp_path, group), tmp_path, 1)
@@ -249,9 +256,10 @@ def test_a_teacher_alone_is_the_one_of_its_group_s_preset(tmp_path: Path) -> Non
     group = group.replace(", SimpleDoorKey", "")
     outweighed = write(tmp_path, f"{group}  of_methods: {{teacher: {{pick_noise: 0.2}}}}\n")
     assert read_table(outweighed, tmp_path, 1)[1].settings["pick_noise"] == 0.2
-    refused = write(tmp_path, f"{group}  of_methods: {{teacher: {{gamma: 1}}}}\n")
-    with pytest.raises(UserError, match="a teacher alone has no setting 'gamma'"):
-        read_table(refused, tmp_path, 1)
+    for name in ("gamma: 1", "hard: true"):
+        refused = write(tmp_path, f"{group}  of_methods: {{teacher: {{{name}}}}}\n")
+        with pytest.raises(UserError, match="a teacher alone has no setting"):
+            read_table(refused, tmp_path, 1)
 
 
 @pytest.mark.parametrize("torn", ["", "[" * 20_000, '{"iteration": Infinity}', '{"iterat', "[1]"])

@@ -171,6 +171,7 @@ def test_a_flag_that_says_what_its_method_says_is_fine() -> None:
             "description: x\nsettigns: {}",
             "settigns: there is no such setting; do you mean settings?",
         ),
+        ("description: x\nfixed: {hierarchical: true}", "fixes kl_start: 0, as --policy hier"),
         ("- a list", "it must hold names and values"),
     ],
 )

@@ -165,3 +165,11 @@ def test_to_hold_a_success_before_another_s_first_chance_is_no_loss(tmp_path: Pa
     assert numbers(folder, "thresholds", **each)["steps"][0] == 22_000
     # The other's two are at 40 k or earlier.
     assert numbers(folder, "improvement", arm="ppo")["P, steps to 0.95"] == [0.5, 0.5, 0.5]
+
+
+def test_what_a_run_never_held_has_no_bound(tmp_path: Path) -> None:
+    for seed, share in ((0, 1), (1, 0.1)):
+        write_run(tmp_path, f"{seed}", [share] * 10, seed=seed)
+    assert report(tmp_path) == 0
+    lines = (tmp_path / "report" / "report.md").read_text()
+    assert "| 0.95 | 1 of 2 | ≤ 0.5 k, never | – | – |" in lines

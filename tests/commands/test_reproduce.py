@@ -97,6 +97,7 @@ def test_a_broken_cell_is_named_and_tried_again(table: Path, whole: Path) -> Non
 
     # As a process leaves it that is killed while it begins a run.
     (first.folder / "notes.txt").rename(first.folder / ".config.json.4242.part")
+    (first.folder / "owner.lock").touch()
     assert reproduced(table, whole)[0] == 0
     assert evaluations(cells) == expected
 
