@@ -134,8 +134,9 @@ class Queue:
         if words := state.words(cell):
             done = iterations(cell)
             process = start(words, output_of(cell, self.out))
-            self.tell(cell, TOLD[state.stage].format(done=done))
+            # First of all: what is among the jobs is ended whatever happens.
             self.jobs.append(Job(cell, process, state, time.monotonic(), done))
+            self.tell(cell, TOLD[state.stage].format(done=done))
         else:
             self._settle(cell, state)
 
