@@ -52,8 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def execute(arguments: list[str] | None) -> int:
     # What was not installed is told as any other error.
-    from commands import settings
-    from commands.flags import parse
+    from commands.settings import resolve as settings
+    from commands.settings.flags import parse
 
     args = parse(arguments)
     settings.check(args)

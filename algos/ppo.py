@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from algos.graphs import Graphed
+from algos.cuda_graphs import Graphed
 from algos.protocols import Advice
 from algos.rollout import Rollout, discounted_returns, generalized_advantages
 from algos.student import Student

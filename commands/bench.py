@@ -12,11 +12,11 @@ import torch
 
 from commands import speeds
 from commands.build import MOST_TESTED, Parts
-from commands.config import BELONGS, make_config
-from commands.flags import check_belongs
-from commands.own_flags import DEFAULT_TASK
 from commands.provenance import provenance
-from commands.settings import fresh_settings
+from commands.settings.config import BELONGS, make_config
+from commands.settings.flags import check_belongs
+from commands.settings.own_flags import DEFAULT_TASK
+from commands.settings.resolve import fresh_settings
 from env.vector import RestingEnv
 from planner.task import Task, load_task, task_names
 from utils.devices import choose_device, prepare

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import gymnasium as gym
 import torch
 
+from algos.cuda_rollout import Wave
 from algos.evaluator import VERDICT_SEEDS, Evaluation, Evaluator
-from algos.film import film_episode
 from algos.hierarchical import Hierarchical, fold
 from algos.play import play
 from algos.ppo import PPO, PPOSettings
@@ -26,11 +26,12 @@ from algos.student import (
     load_student,
 )
 from algos.trainer import Report, Trainer, TrainerSettings
-from algos.wave import Wave
-from commands import minigrid, nav_pick
-from commands.config import Config
-from commands.networks import make_encoder
+from commands.domains import homes as nav_pick
+from commands.domains import rooms as minigrid
+from commands.domains.networks import make_encoder
 from commands.planners import make_planner
+from commands.settings.config import Config
+from commands.viewer.film import film_episode
 from env.spec import Spec
 from env.vector import RestingEnv
 from planner.plans import Planner

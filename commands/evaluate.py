@@ -7,19 +7,20 @@ from pathlib import Path
 import torch
 
 from algos.evaluator import evaluate
-from algos.film import film_episode
 from algos.protocols import Actor, Teacher
 from algos.student import distribution_of
-from commands import actors, runs
-from commands.actors import Subject
+from commands import runs
+from commands import subject as actors
 from commands.build import Parts
 from commands.provenance import provenance, teacher_traits
+from commands.subject import Subject
+from commands.viewer.film import film_episode
+from commands.viewer.frames import write_film
 from utils import seeding
 from utils.errors import UserError
 from utils.files import write_json
 from utils.log import say, table
 from utils.run_files import ANSWERS
-from utils.video import write_film
 
 
 def run(args: argparse.Namespace) -> int:

@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from commands.config import Config
+from commands.settings.config import Config
 from planner.answers import AnswerStore
 from planner.asking import AskingPlanner
+from planner.backoff import Patience
 from planner.llm import ChatClient
-from planner.patience import Patience
 from planner.plans import Planner, RecordedPlanner
+from planner.request_pool import Asker
 from planner.servers import KEY_VARIABLE, LLM, SERVERS
 from planner.task import Task
-from planner.together import Asker
 from utils.errors import UserError
 from utils.log import say, waiting
 

@@ -11,9 +11,9 @@ import torch
 from algos.play import Uniform, play
 from algos.protocols import Actor
 from commands.build import MOST_TESTED, Parts
-from commands.config import make_config
 from commands.planners import check_instructions
-from commands.settings import fresh_settings, given_settings
+from commands.settings.config import make_config
+from commands.settings.resolve import fresh_settings, given_settings
 from planner.plans import Planner, as_plans
 from planner.record import NotingPlanner, rows, write_plans
 from planner.task import load_plans

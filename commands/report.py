@@ -4,10 +4,10 @@ import argparse
 from pathlib import Path
 
 from commands.reports import page
-from commands.reports.arms import arms_of
 from commands.reports.figures import pictures
-from commands.reports.kept import RECORDS, read_records
-from commands.reports.records import Tree, read_tree, readable
+from commands.reports.groups import arms_of
+from commands.reports.log_tree import Tree, read_tree, readable
+from commands.reports.records import RECORDS, read_records
 from commands.reports.tables import tables
 from utils.errors import UserError
 from utils.files import replace_folder

@@ -5,12 +5,12 @@ import signal
 from collections.abc import Mapping
 from pathlib import Path
 
-from commands.board import Board, print_overview
-from commands.cells import Cell, State, examine
-from commands.own_flags import DEFAULT_LOGDIR
-from commands.queue import OUTPUT, Queue, shown
-from commands.slurm import check_installed, queued, submit
-from commands.tables import read_table
+from commands.experiments.experiment import Cell, State, examine
+from commands.experiments.progress import Board, print_overview
+from commands.experiments.queue import OUTPUT, Queue, shown
+from commands.experiments.slurm import check_installed, queued, submit
+from commands.experiments.table import read_table
+from commands.settings.own_flags import DEFAULT_LOGDIR
 from utils import ownership
 from utils.cores import physical_cores
 from utils.errors import UserError

@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
-from commands.config import Config, Learnable, make_config
-from commands.flags import check_flags
-from commands.methods import Method, load_method, make_method
 from commands.provenance import provenance
+from commands.settings.config import Config, Learnable, make_config
+from commands.settings.flags import check_flags
+from commands.settings.methods import Method, load_method, make_method
 from planner.task import Task, load_task, make_task
 from utils.errors import UserError
 from utils.files import PART, write_atomically, write_json, writing

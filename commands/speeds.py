@@ -15,7 +15,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from algos.graphs import Graphed
+from algos.cuda_graphs import Graphed
 from algos.protocols import Teacher
 from algos.trainer import Trainer
 from env.vector import RestingEnv

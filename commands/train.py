@@ -15,10 +15,10 @@ from algos.trainer import Trainer
 from algos.verdict import give_verdict
 from commands import runs
 from commands.build import Parts
-from commands.config import Config, make_config
-from commands.methods import Method
-from commands.own_flags import DEFAULT_LOGDIR
-from commands.settings import (
+from commands.settings.config import Config, make_config
+from commands.settings.methods import Method
+from commands.settings.own_flags import DEFAULT_LOGDIR
+from commands.settings.resolve import (
     Said,
     check_llm_is_named,
     fresh_settings,

@@ -13,12 +13,12 @@ import torch
 
 from algos.evaluator import Evaluation, play_waves
 from algos.hierarchical import values
-from algos.replay import Replay, replay
 from algos.rollout import Rollout
 from algos.student import distribution_of
-from commands import actors
-from commands.actors import Subject
+from commands import subject as actors
 from commands.build import Parts
+from commands.subject import Subject
+from commands.viewer.replay import Replay, replay
 from utils.drawing import as_sheet
 from utils.errors import UserError
 from utils.files import write_text
@@ -26,7 +26,7 @@ from utils.log import read_lines, say
 from utils.run_files import ANSWERS, METRICS
 
 PAGE = "watch.html"
-TEMPLATE = Path(__file__).with_name(PAGE)
+TEMPLATE = Path(__file__).parent / "viewer" / PAGE
 DATA = "{{data}}"
 """Where in the template the episodes stand."""
 PLAYED = 100

@@ -27,4 +27,4 @@ register(
     vector_entry_point="env.tensor_rooms:TwoDoorRooms",
     kwargs={"grid_size": 20, "min_size": 20, "max_size": 20},
 )
-register("NavPick", vector_entry_point="env.nav_pick.nav_pick:NavPickHomes")
+register("NavPick", vector_entry_point="env.nav_pick.tensor_homes:NavPickHomes")

@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from env.layouts import COLOR, DARK, DIRECTION, FIRE, FLOOR, STATE, STONE, Layouts, Place, word
-from env.sight import pose_tables, spread_light
 from env.spec import Spec
 from env.symbols import (
     ACTIONS,
@@ -33,6 +32,7 @@ from env.symbols import (
     WALL,
 )
 from env.vector import RestingEnv, Seeds, Step
+from env.visibility import pose_tables, spread_light
 from utils.tensors import Tensors
 
 # No other cell of these rooms has a bit in common with both: doors are locked or open.

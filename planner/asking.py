@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from planner.answers import AnswerStore, Question
-from planner.faults import LLMError
 from planner.llm import Prompt
+from planner.llm_errors import LLMError
 from planner.plans import Answer, Plan, as_plans, is_plain, made_plain, parse_reply
-from planner.together import Asker, Want
+from planner.request_pool import Asker, Want
 from utils.errors import UserError
 
 Progress = Callable[[str, int], AbstractContextManager[Callable[[], None]]]

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from env.nav_pick.symbols import CONTACT, is_faced, is_held, is_near
+from env.nav_pick.robot_state import CONTACT, is_faced, is_held, is_near
 from planner.plans import NOTHING
 from planner.scene import Scenes
 from utils.tensors import Tensors

@@ -13,7 +13,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
-from planner.faults import LLMError, PassingError, fault, full_path
+from planner.llm_errors import LLMError, PassingError, fault, full_path
 from planner.replies import read_reply, read_retry_after
 
 MAX_BYTES = 4_000_000

@@ -10,8 +10,8 @@ import threading
 from collections import defaultdict
 from pathlib import Path
 
+from planner.chat_server import ChatRequest, Replies, add_address_flags, chat_app, serve
 from planner.task import load_plans, load_task
-from utils.chat_server import ChatRequest, Replies, add_address_flags, chat_app, serve
 from utils.commands import Parser, run
 
 # Where `--llm vicuna` looks for its server.

@@ -6,7 +6,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from env.nav_pick.symbols import (
+from env.nav_pick.robot_state import (
     ACTIONS,
     FORWARD,
     GRIP,

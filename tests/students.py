@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from algos.student import NetworkSpec, Student
-from commands.networks import make_encoder
+from commands.domains.networks import make_encoder
 from teacher.advice import Advice
 
 

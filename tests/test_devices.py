@@ -10,9 +10,9 @@ import pytest
 import torch
 
 import main
+from algos.cuda_rollout import Wave
 from algos.play import play
 from algos.ppo import PPO
-from algos.wave import Wave
 from env.frame_stack import FrameStack
 from tests import small_homes, small_rooms
 from tests.algos.test_ppo import SETTINGS

@@ -13,13 +13,13 @@ import torch
 
 from algos.distributions import Gaussian
 from algos.evaluator import Evaluation, Evaluator, evaluate, play_waves
-from algos.film import film_episode
 from algos.play import play
 from algos.ppo import PPO
-from algos.replay import replay
 from algos.schedule import LinearSchedule
 from algos.student import Deterministic, NetworkSpec, Student, load_student
 from algos.trainer import Report, Trainer, TrainerSettings
+from commands.viewer.film import film_episode
+from commands.viewer.replay import replay
 from env.episode import Episode
 from env.vector import ProcessEnvs, RestingEnv, SerialEnvs
 from tests.algos.test_ppo import SETTINGS

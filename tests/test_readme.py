@@ -10,8 +10,8 @@ from pathlib import Path
 import imageio.v3 as iio
 import pytest
 
-from commands import flags
-from commands.tables import read_table
+from commands.experiments.table import read_table
+from commands.settings import flags
 
 ROOT = Path(__file__).parent.parent
 PAGES = {

@@ -16,8 +16,8 @@ import yaml
 import main
 from algos.evaluator import COLUMNS
 from commands import evaluate as evaluation
-from commands.actors import Subject
-from commands.flags import parse
+from commands.settings.flags import parse
+from commands.subject import Subject
 from commands.train import planned_runs
 from planner.task import load_task
 from tests.running import ROOT, SMALL, evaluate, runs_of, train

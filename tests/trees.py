@@ -9,8 +9,8 @@ from typing import Any
 import main
 from algos.evaluator import Evaluation
 from commands import runs
-from commands.methods import load_method
-from commands.settings import fresh_settings, seeded
+from commands.settings.methods import load_method
+from commands.settings.resolve import fresh_settings, seeded
 from planner.task import load_task
 from utils.files import write_json
 from utils.log import LineLog

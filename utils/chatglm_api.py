@@ -13,7 +13,7 @@ from zai.core import APIStatusError, APITimeoutError, ZaiError
 from zai.core._errors import APIConnectionError
 from zai.types.chat.chat_completion import Completion
 
-from utils.chat_server import ChatError, ChatRequest, Replies, add_address_flags, chat_app, serve
+from planner.chat_server import ChatError, ChatRequest, Replies, add_address_flags, chat_app, serve
 from utils.commands import Parser, run
 from utils.errors import UserError
 

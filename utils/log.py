@@ -24,9 +24,9 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from commands.viewer.frames import SIZE, as_gif
 from utils.files import write_text, writing
 from utils.run_files import METRICS
-from utils.video import SIZE, as_gif
 
 GIF_FRAMES = 60
 

@@ -13,12 +13,12 @@ from typing import Any
 
 from PIL import Image
 
+from commands.viewer.frames import as_gif
 from utils.errors import UserError
 from utils.files import write_json
 from utils.log import Log, read_lines, say
 from utils.run_files import METRICS, WANDB
 from utils.validation import read_yaml
-from utils.video import as_gif
 
 
 def check_login(project: str) -> None:

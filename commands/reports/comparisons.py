@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import combinations, product
 
-from commands.reports.arms import Arm, differences
+from commands.reports.groups import Arm, differences
 from commands.reports.lines import Line, Table, episodes_of, mains, names_of, trees_of
 from commands.reports.results import (
     EARLY,

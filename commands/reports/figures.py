@@ -17,9 +17,9 @@ from matplotlib.ticker import (
     StrMethodFormatter,
 )
 
-from commands.reports.arms import Arm
 from commands.reports.comparisons import COMMON
 from commands.reports.evaluations import TRAITS, Outcome
+from commands.reports.groups import Arm
 from commands.reports.lines import Table
 from commands.reports.pictures import COLORS, INK, WIDTH, Panel, Picture, folded, picture, slug
 from commands.reports.results import MEASURES, Curve, Number, curve, final

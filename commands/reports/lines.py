@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from commands.reports.arms import Arm
+from commands.reports.groups import Arm
 from commands.reports.results import Number
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from commands.reports.arms import Arm
-from commands.reports.kept import RECORDS, records
+from commands.reports.groups import Arm
 from commands.reports.lines import Line, Table
+from commands.reports.log_tree import Run, Tree
 from commands.reports.pictures import COLORS, Picture
-from commands.reports.records import Run, Tree
+from commands.reports.records import RECORDS, records
 from commands.reports.results import MEASURES, THRESHOLDS, Curve, Number, curve
 
 PAGE, MARKDOWN = "index.html", "report.md"

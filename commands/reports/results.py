@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from algos.selection import WINDOW
-from commands.reports.arms import Arm
+from commands.reports.groups import Arm
 from utils import statistics
 from utils.statistics import Estimate, Values
 

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from commands.reports.arms import Arm
 from commands.reports.comparisons import ablation_table, method_table, tree_table
+from commands.reports.groups import Arm
 from commands.reports.lines import Line, Table, episodes_of, mains, names_of, trees_of
 from commands.reports.results import (
     MEASURES,

@@ -4,8 +4,8 @@ import math
 import sys
 from typing import Any
 
-from env.nav_pick.nav_pick import NavPickHomes
 from env.nav_pick.pictures import MARGIN, SCALE
+from env.nav_pick.tensor_homes import NavPickHomes
 
 SEED, STOP = 24, 3.4
 """A home of two rooms; how far from the goal the robot is."""

@@ -27,9 +27,9 @@ from torch import Tensor
 from env.episode import Episode
 from env.nav_pick import robot
 from env.nav_pick.camera import FAR, PITCH, WIDE
-from env.nav_pick.nav_pick import HALF, NavPickHomes
+from env.nav_pick.robot_state import SECONDS
 from env.nav_pick.stage import to_home, to_scene, write_cube, write_stage
-from env.nav_pick.symbols import SECONDS
+from env.nav_pick.tensor_homes import HALF, NavPickHomes
 from utils.drawing import Drawing
 from utils.tensors import Tensors
 

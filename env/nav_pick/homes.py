@@ -19,7 +19,7 @@ from env.nav_pick.layout import (
     Layout,
 )
 from env.nav_pick.robot import SKIN, slide
-from env.nav_pick.symbols import FACING, NEAR
+from env.nav_pick.robot_state import FACING, NEAR
 from utils.tensors import Tensors
 
 OTHER_STREAM = 0x5851F42D4C957F2D

@@ -16,9 +16,7 @@ from dataclasses import dataclass
 import gymnasium as gym
 import numpy as np
 
-from env.nav_pick.nav_pick import NavPickHomes
-from env.nav_pick.stage import to_home
-from env.nav_pick.symbols import (
+from env.nav_pick.robot_state import (
     FORWARD,
     GRIP,
     HAND_MOVE,
@@ -30,6 +28,8 @@ from env.nav_pick.symbols import (
     TURN,
     TURN_SPEED,
 )
+from env.nav_pick.stage import to_home
+from env.nav_pick.tensor_homes import NavPickHomes
 from env.spec import Spec
 
 DAMPING = 0.05

@@ -28,9 +28,9 @@ from env.nav_pick.downloads import check_downloads
 from env.nav_pick.mapping import Controls, Pose, joint_moves, to_privileged, to_state
 from env.nav_pick.pictures import SCALE, floor_picture, view_picture
 from env.nav_pick.rewards import LIFT, Rewards, chosen
+from env.nav_pick.robot_state import HAND as HAND_PLACE
+from env.nav_pick.robot_state import is_faced, is_near
 from env.nav_pick.stage import to_home
-from env.nav_pick.symbols import HAND as HAND_PLACE
-from env.nav_pick.symbols import is_faced, is_near
 from env.spec import Spec
 from utils.errors import UserError
 

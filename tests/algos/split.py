@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 import main
-from commands.methods import load_method
+from commands.settings.methods import load_method
 from tests.algos.split_rollout import iterate
 from tests.algos.split_update import update
 from utils.ranks import Ranks

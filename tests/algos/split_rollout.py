@@ -9,8 +9,8 @@ from torch import Generator, Tensor
 from algos.evaluator import Evaluation
 from algos.rollout import Rollout
 from commands.build import Parts
-from commands.config import make_config
-from commands.settings import fresh_settings
+from commands.settings.config import make_config
+from commands.settings.resolve import fresh_settings
 from planner.task import load_task
 from tests import small_rooms
 from utils.ranks import Ranks

@@ -11,7 +11,7 @@ from algos.hierarchical import Hierarchical, fold
 from algos.play import play
 from algos.ppo import PPO
 from algos.student import AVAILABLE, NetworkSpec, Student
-from commands.networks import make_encoder
+from commands.domains.networks import make_encoder
 from planner.home_scene import THING, HomeReader
 from planner.plans import GO_TO, Option
 from planner.plans import PICK_UP as PICK_UP_OBJECT

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch import distributions as torchs
 
 from algos.distributions import Categorical, Distribution, Gaussian
-from tests.replay import Recording
+from tests.graph_replay import Recording
 
 STEPS, PARTS, PLANS = 5, 3, 4
 CPU = torch.device("cpu")

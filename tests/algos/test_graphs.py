@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from algos.graphs import Graphed
+from algos.cuda_graphs import Graphed
 
 
 def test_a_graph_takes_no_tensor_of_another_shape_or_type() -> None:

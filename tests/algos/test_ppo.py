@@ -7,9 +7,9 @@ import torch
 from algos.ppo import PPO, PPOSettings
 from algos.rollout import Rollout, discounted_returns
 from algos.student import Student
-from commands.networks import make_encoder
+from commands.domains.networks import make_encoder
+from tests.graph_replay import Replayed
 from tests.recordings import recording
-from tests.replay import Replayed
 from tests.students import advice_of, make_spec, make_student
 from utils.ranks import Ranks
 from utils.tensors import Tensors

@@ -7,16 +7,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from algos.cuda_rollout import Wave
 from algos.play import Uniform, play
 from algos.rollout import Rollout, discounted_returns, generalized_advantages
 from algos.student import Deterministic
-from algos.wave import Wave
 from env.episode import Episode, room
 from env.frame_stack import FrameStack
 from env.tensor_rooms import DoorKeyRooms
 from env.vector import SerialEnvs
+from tests.graph_replay import Replayed
 from tests.recordings import task
-from tests.replay import Replayed
 from tests.students import make_student
 from utils.timing import Stopwatch
 

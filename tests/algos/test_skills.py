@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from algos.skills import Skill, load_skill
+from teacher.skill_network import Skill, load_skill
 from tests.skills import ACTIONS, KNOWN, skill_weights, write_skill
 from utils.errors import UserError
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from algos.student import load_student, save_student
-from commands.networks import make_encoder
+from commands.domains.networks import make_encoder
 from tests.env.test_egocentric import random_maps
 from tests.students import make_student
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from algos.evaluator import Evaluation
 from algos.trainer import Report, Trainer
 from commands.build import Parts
-from commands.config import Config, make_config
-from commands.settings import fresh_settings
+from commands.settings.config import Config, make_config
+from commands.settings.resolve import fresh_settings
 from planner.task import load_task
 from tests import small_rooms
 from utils import checkpoint

@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from algos.cuda_rollout import Wave
 from algos.student import NetworkSpec, Student
 from algos.vision import FEATURES, OF_STATE, CameraEncoder, resnet18_trunk
-from algos.wave import Wave
-from commands.networks import make_encoder
-from env.nav_pick.nav_pick import NavPickHomes
-from env.nav_pick.symbols import ACTIONS, STATE_SIZE
-from tests.replay import Replayed
+from commands.domains.networks import make_encoder
+from env.nav_pick.robot_state import ACTIONS, STATE_SIZE
+from env.nav_pick.tensor_homes import NavPickHomes
+from tests.graph_replay import Replayed
 from utils.tensors import Tensors, rows
 from utils.timing import Stopwatch
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.reproduction import TABLE, reproduced
 from tests.running import train
-from tests.tables import TABLE, reproduced
 
 
 @pytest.fixture(scope="session")

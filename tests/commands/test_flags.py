@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 import main
-from commands.config import Config, base_settings
-from commands.flags import parse
-from commands.methods import load_method
-from commands.settings import given_settings, resolve
+from commands.settings.config import Config, base_settings
+from commands.settings.flags import parse
+from commands.settings.methods import load_method
+from commands.settings.resolve import given_settings, resolve
 from planner.task import load_task
 
 ROOT = Path(__file__).parents[2]

@@ -12,8 +12,8 @@ import torch
 
 import main
 from commands.build import Parts
-from commands.config import make_config
-from commands.settings import fresh_settings
+from commands.settings.config import make_config
+from commands.settings.resolve import fresh_settings
 from planner.task import load_task
 from tests import running
 from tests.running import TESTS, assert_same_run, scalars

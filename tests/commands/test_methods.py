@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 import main
-from commands.flags import check_flags
-from commands.methods import load_method, method_names
-from commands.settings import read_preset, resolve
+from commands.settings.flags import check_flags
+from commands.settings.methods import load_method, method_names
+from commands.settings.resolve import read_preset, resolve
 from planner.task import load_task
 from utils.errors import UserError
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from commands.board import overview
-from commands.cells import Cell
-from commands.queue import Job, Queue, output_of
-from commands.tables import read_table
-from tests.tables import TABLE, begin, evaluate
+from commands.experiments.experiment import Cell
+from commands.experiments.progress import overview
+from commands.experiments.queue import Job, Queue, output_of
+from commands.experiments.table import read_table
+from tests.reproduction import TABLE, begin, evaluate
 from utils.files import write_json
 
 

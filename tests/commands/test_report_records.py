@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from commands.provenance import digest
-from commands.reports.arms import arms_of
-from commands.reports.records import read_tree
+from commands.reports.groups import arms_of
+from commands.reports.log_tree import read_tree
 from commands.reports.results import curve
 from planner.task import load_task
 from tests.trees import RISING, numbers, report, write_evaluation, write_run

@@ -19,10 +19,10 @@ import psutil
 import pytest
 
 import main
-from commands.cells import iterations
-from commands.tables import read_table
+from commands.experiments.experiment import iterations
+from commands.experiments.table import read_table
+from tests.reproduction import PATIENCE, TABLE, begun, evaluations, reproduced, wait_until
 from tests.running import ROOT, assert_same_run, done
-from tests.tables import PATIENCE, TABLE, begun, evaluations, reproduced, wait_until
 from utils import ownership
 
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 import main
-from commands.flags import parse
 from commands.runs import read_config
+from commands.settings.flags import parse
 from commands.train import planned_runs, resume_command
 from tests.running import (
     ROOT,

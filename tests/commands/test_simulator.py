@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import main
-from commands.flags import parse
-from commands.settings import check, given_settings, read_preset, resolve
+from commands.settings.flags import parse
+from commands.settings.resolve import check, given_settings, read_preset, resolve
 from tests import small_homes
 from utils.errors import UserError
 

@@ -8,15 +8,15 @@ import torch
 from torch import Tensor
 
 import main
-from commands.config import make_config
 from commands.runs import keep_options, option_models
-from commands.settings import fresh_settings
-from commands.skills import SkillOption, known_to_navigate, known_to_pick
+from commands.settings.config import make_config
+from commands.settings.resolve import fresh_settings
 from env.nav_pick.mapping import Controls
-from env.nav_pick.symbols import GRIP, HAND, HOLDING, OBJECT, OWN_JOINTS, OWN_OBJECT
+from env.nav_pick.robot_state import GRIP, HAND, HOLDING, OBJECT, OWN_JOINTS, OWN_OBJECT
 from planner.plans import GO_TO, PICK_UP, Option
 from planner.task import load_task
 from teacher.home_options import AT_GOAL, HomeOptions
+from teacher.skill_options import SkillOption, known_to_navigate, known_to_pick
 from tests.skills import ACTIONS, skill_weights, write_skill
 from utils.tensors import Tensors
 

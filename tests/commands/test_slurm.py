@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import main
-from commands.tables import read_table
-from tests.tables import evaluations
+from commands.experiments.table import read_table
+from tests.reproduction import evaluations
 
 
 def test_slurm_is_given_what_is_not_finished_as_an_array(

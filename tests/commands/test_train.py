@@ -19,8 +19,8 @@ import main
 from algos.evaluator import VERDICT_SEEDS, Evaluation
 from algos.trainer import Report
 from commands import build
-from commands.config import make_config
-from commands.settings import fresh_settings
+from commands.settings.config import make_config
+from commands.settings.resolve import fresh_settings
 from planner.task import load_task
 from tests import small_rooms
 from tests.planner.servers import plans, serve

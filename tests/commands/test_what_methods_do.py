@@ -13,9 +13,9 @@ from torch import Tensor
 from algos.play import play
 from algos.trainer import Trainer
 from commands.build import Parts
-from commands.config import make_config
-from commands.methods import load_method
-from commands.settings import read_preset, resolve
+from commands.settings.config import make_config
+from commands.settings.methods import load_method
+from commands.settings.resolve import read_preset, resolve
 from planner.task import load_task
 from tests import small_rooms
 from utils import seeding

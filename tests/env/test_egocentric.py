@@ -7,7 +7,7 @@ from torch import Tensor
 from env.egocentric import EgocentricView
 from env.rooms import HEADINGS
 from env.symbols import COLORS, EMPTY, NO_AGENT, STATES, TYPES, UNSEEN, WALL
-from tests.replay import Recording
+from tests.graph_replay import Recording
 
 
 def random_maps(count: int, width: int, height: int, seed: int) -> Tensor:

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
+from planner.backoff import Patience
 from planner.llm import ChatClient, Prompt
-from planner.patience import Patience
-from planner.together import Asker, Want
+from planner.request_pool import Asker, Want
 
 PROMPT = Prompt("Advise.", "Agent sees <key>, holds <nothing>.")
 SCENES = [f"scene {number}" for number in range(6)]

@@ -6,10 +6,10 @@ from typing import Any
 
 from planner.answers import AnswerStore
 from planner.asking import AskingPlanner
+from planner.backoff import Patience
 from planner.llm import ChatClient
-from planner.patience import Patience
+from planner.request_pool import Asker
 from planner.room_scene import in_words
-from planner.together import Asker
 from utils.log import waiting
 
 SCENES = [in_words((), None), in_words(("key",), None), in_words(("key", "door"), None)]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from planner.answers import AnswerStore, Question
-from planner.together import in_thread
+from planner.request_pool import in_thread
 from tests.planner.planners import SCENES, planner
 from tests.planner.servers import plans, serve
 from utils.errors import UserError

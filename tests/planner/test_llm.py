@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from planner.faults import LLMError, full_path
+from planner.llm_errors import LLMError, full_path
 from planner.replies import read_error, read_reply
 from tests.planner.askers import PROMPT, ask, asker
 from tests.planner.servers import (

@@ -12,6 +12,7 @@ import pytest
 import requests
 
 import main
+from planner.chat_server import MAX_REQUEST, ChatRequest, Message
 from planner.plans import as_plans, parse_reply
 from planner.replay_api import Replayer
 from planner.room_scene import in_words
@@ -19,7 +20,6 @@ from planner.task import load_plans, load_task
 from tests.planner.askers import ask, asker
 from tests.planner.servers import in_turn, plans, serve, status
 from tests.running import ROOT, SMALL
-from utils.chat_server import MAX_REQUEST, ChatRequest, Message
 
 NOUNS = ("door", "key")
 HOLDING = "Agent sees <nothing>, holds <key>."

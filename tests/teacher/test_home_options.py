@@ -9,7 +9,7 @@ from torch import Tensor
 from algos.evaluator import evaluate
 from algos.play import play
 from algos.rollout import Rollout
-from env.nav_pick.symbols import (
+from env.nav_pick.robot_state import (
     ACTIONS,
     GRIP,
     HOLDING,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from planner.faults import LLMError
+from planner.llm_errors import LLMError
 from tests.planner.askers import PROMPT, ask, asker
 from tests.planner.servers import Behaviour, Handler, plans, serve
 from tests.running import ROOT

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commands.config import make_config
+from commands.settings.config import make_config
 from planner.task import load_task, task_names
 from utils import checkpoint, statistics
 from utils.errors import UserError

@@ -7,10 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from env.episode import room as single
-from env.vector import SerialEnvs
-from tests.recordings import task
-from utils.video import (
+from commands.viewer.frames import (
     COLORS,
     HEADER,
     INK,
@@ -22,6 +19,9 @@ from utils.video import (
     compose,
     write_film,
 )
+from env.episode import room as single
+from env.vector import SerialEnvs
+from tests.recordings import task
 
 ACTIONS = ("left", "right", "forward")
 AGENT = (255, 0, 0)

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from env.nav_pick.homes import Home
 from env.nav_pick.layout import INNER
-from env.nav_pick.nav_pick import NavPickHomes
 from env.nav_pick.paths import draw_paths
+from env.nav_pick.tensor_homes import NavPickHomes
 from utils.tensors import Tensors, under
 
 

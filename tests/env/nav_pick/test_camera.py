@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from env.nav_pick import camera
 from env.nav_pick.homes import Home
-from env.nav_pick.nav_pick import NavPickHomes
+from env.nav_pick.tensor_homes import NavPickHomes
 from tests.env.nav_pick.pilot import clearance, put, solid
 
 NUDGE = 1e-6

@@ -19,8 +19,8 @@ from torch import Tensor
 
 import main
 from algos.student import NetworkSpec, Student
-from commands.networks import make_encoder
-from env.nav_pick.nav_pick import NavPickHomes
+from commands.domains.networks import make_encoder
+from env.nav_pick.tensor_homes import NavPickHomes
 from tests import running, small_homes
 from tests.env.nav_pick.pilot import make, pilot, put
 

@@ -3,11 +3,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from algos.cuda_rollout import Wave
 from algos.play import play
-from algos.wave import Wave
-from env.nav_pick.nav_pick import NavPickHomes
+from env.nav_pick.tensor_homes import NavPickHomes
 from tests.env.nav_pick.pilot import act, flat, furnished, make, pilot, put, same
-from tests.replay import Replayed
+from tests.graph_replay import Replayed
 from utils.tensors import Tensors, each, rows
 from utils.timing import Stopwatch
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from env.nav_pick.homes import describe, draw_homes
 from env.nav_pick.layout import DIVIDER, FREE, GAP, INNER, LOW, OUTER, REACH, STAND, TABLE, TALL
 from env.nav_pick.robot import CAMERA_HEIGHT, GRASP, RADIUS
-from env.nav_pick.symbols import NEAR
+from env.nav_pick.robot_state import NEAR
 from tests.env.nav_pick.pilot import clearance, make, pilot, solid
 from utils.tensors import Tensors, each
 

@@ -12,10 +12,8 @@ from hypothesis.extra.numpy import arrays
 
 from env.nav_pick.downloads import DOWNLOADS, check_downloads
 from env.nav_pick.mapping import Controls, Pose, joint_moves, to_privileged, to_state
-from env.nav_pick.nav_pick import NavPickHomes
 from env.nav_pick.pictures import BACKGROUND, LOW, OBJECT, ROBOT, SCALE, floor_picture
-from env.nav_pick.stage import to_scene
-from env.nav_pick.symbols import (
+from env.nav_pick.robot_state import (
     ACTIONS,
     GRIP,
     HAND,
@@ -26,7 +24,9 @@ from env.nav_pick.symbols import (
     WAYPOINT,
     action_names,
 )
-from env.nav_pick.symbols import OBJECT as LAY
+from env.nav_pick.robot_state import OBJECT as LAY
+from env.nav_pick.stage import to_scene
+from env.nav_pick.tensor_homes import NavPickHomes
 from utils.errors import UserError
 
 OURS = Controls(forward=0.05, turn=math.radians(9), hand=0.05)

@@ -9,7 +9,7 @@ from gymnasium.vector import AutoresetMode
 from torch import Tensor
 
 import env  # noqa: F401
-from env.nav_pick.nav_pick import NavPickHomes
+from env.nav_pick.tensor_homes import NavPickHomes
 from tests.env.nav_pick.pilot import act, at_table, furnished, make, put
 from utils.tensors import Tensors
 

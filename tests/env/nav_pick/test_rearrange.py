@@ -11,11 +11,11 @@ import pytest
 import torch
 
 import main
-from commands.nav_pick import REARRANGEMENT
+from commands.domains.homes import REARRANGEMENT
 from env.episode import Episode
 from env.nav_pick.homes import Home
 from env.nav_pick.rewards import Rewards
-from env.nav_pick.symbols import FORWARD, GRIP, HAND, HAND_MOVE, HOLDING, OBJECT, TURN
+from env.nav_pick.robot_state import FORWARD, GRIP, HAND, HAND_MOVE, HOLDING, OBJECT, TURN
 from teacher.home_options import at_hand, navigate, pick
 from tests.fetch import PLAY, write_config, write_world
 from tests.skills import skill_weights, write_skill

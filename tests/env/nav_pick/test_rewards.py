@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from env.nav_pick.nav_pick import NavPickHomes
 from env.nav_pick.rewards import LED_FROM, LIFT, Rewards
+from env.nav_pick.tensor_homes import NavPickHomes
 from tests.env.nav_pick.pilot import act, at_table, furnished, make, pilot, put
 
 NOTHING = {"progress": 0, "reach": 0, "pick": 0, "success": 0, "contact": 0, "time": 0}

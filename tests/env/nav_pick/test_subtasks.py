@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from env.nav_pick.homes import describe, draw_homes, start_in_reach
-from env.nav_pick.nav_pick import NavPickHomes
 from env.nav_pick.rewards import Rewards
 from env.nav_pick.robot import RADIUS
-from env.nav_pick.symbols import is_faced, is_held, is_near
+from env.nav_pick.robot_state import is_faced, is_held, is_near
+from env.nav_pick.tensor_homes import NavPickHomes
 from tests.env.nav_pick.pilot import act, at_table, clearance, furnished, make, put, same, solid
 
 DEVICES = ["cpu", *["cuda"] * torch.cuda.is_available()]

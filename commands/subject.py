@@ -11,10 +11,10 @@ from algos.protocols import Actor
 from algos.student import Deterministic, Student, load_student
 from commands import runs
 from commands.build import Parts, check_network
-from commands.config import Config, make_config
-from commands.flags import check_flags
-from commands.networks import make_encoder
-from commands.settings import check_llm_is_named, fresh_settings, given_settings, resolve
+from commands.domains.networks import make_encoder
+from commands.settings.config import Config, make_config
+from commands.settings.flags import check_flags
+from commands.settings.resolve import check_llm_is_named, fresh_settings, given_settings, resolve
 from teacher.teacher import PlanTeacher
 from utils import seeding
 from utils.devices import choose_device, prepare

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from algos.graphs import Graphed
+from algos.cuda_graphs import Graphed
 from algos.protocols import Actor, BoundedEnvironments
 from algos.rollout import Rollout
 from utils.tensors import Tensors, copy, each, group, under

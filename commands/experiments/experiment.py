@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from commands import runs
-from commands.config import base_settings
+from commands.settings.config import base_settings
 from utils.run_files import CONFIG, METRICS, MODEL, VERDICT
 
 UNSEEN = "unseen"

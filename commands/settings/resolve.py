@@ -9,11 +9,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from commands import runs
-from commands.config import BELONGS, NETWORKS, PROCESSES, Config, base_settings, make_config
-from commands.flags import check_belongs, check_flags
-from commands.methods import Method, load_method
-from commands.own_flags import DEFAULT_TASK
-from commands.setting_flags import OWN_FLAGS
+from commands.settings.config import (
+    BELONGS,
+    NETWORKS,
+    PROCESSES,
+    Config,
+    base_settings,
+    make_config,
+)
+from commands.settings.flags import check_belongs, check_flags
+from commands.settings.methods import Method, load_method
+from commands.settings.own_flags import DEFAULT_TASK
+from commands.settings.setting_flags import OWN_FLAGS
 from planner.task import Task, load_plans, load_task, task_names
 from utils.cores import default_threads
 from utils.errors import UserError

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from commands.cells import Cell
+from commands.experiments.experiment import Cell
 from tests import small_rooms
 from tests.running import ROOT
 from utils.files import write_json, write_text

@@ -10,9 +10,9 @@ from algos.distributions import Distribution
 from algos.play import play
 from algos.protocols import Actor, Environments, Teacher
 from algos.rollout import Rollout
+from commands.viewer.frames import Caption, Pictures, compose
 from utils.tensors import Tensors
 from utils.timing import Stopwatch
-from utils.video import Caption, Pictures, compose
 
 
 class Filmable(Environments, Protocol):

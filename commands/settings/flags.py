@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from commands.config import BELONGS, Config
-from commands.own_flags import (
+from commands.settings.config import BELONGS, Config
+from commands.settings.own_flags import (
     add_bench_flags,
     add_eval_flags,
     add_record_flags,
@@ -17,7 +17,7 @@ from commands.own_flags import (
     add_train_flags,
     add_watch_flags,
 )
-from commands.setting_flags import OTHER_WORDS, OWN_FLAGS, as_typed, options, other_word
+from commands.settings.setting_flags import OTHER_WORDS, OWN_FLAGS, as_typed, options, other_word
 from planner.task import Task
 from utils.commands import Parser
 from utils.errors import UserError

@@ -9,8 +9,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from commands.cells import Cell, iterations
-from commands.queue import Queue
+from commands.experiments.experiment import Cell, iterations
+from commands.experiments.queue import Queue
 from utils.log import say, unheard
 
 REFRESH = 1.0

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from planner.faults import LLMError
-from planner.together import in_thread
+from planner.llm_errors import LLMError
+from planner.request_pool import in_thread
 from tests.planner.askers import ask, asker, want, warm
 from tests.planner.servers import (
     Behaviour,

@@ -5,7 +5,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 
-from planner.faults import LLMError, first_reason
+from planner.llm_errors import LLMError, first_reason
 
 RECENT = 20
 

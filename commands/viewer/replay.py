@@ -6,10 +6,10 @@ from typing import Protocol
 import torch
 
 from algos.distributions import Distribution
-from algos.film import Moment, Recorder, narrate
 from algos.play import play
 from algos.protocols import Environments, Teacher
 from algos.rollout import Rollout
+from commands.viewer.film import Moment, Recorder, narrate
 from utils.drawing import Drawing
 from utils.errors import UserError
 from utils.tensors import Tensors, count, rows

@@ -10,7 +10,7 @@ import torch
 from gymnasium.envs.registration import EnvSpec, load_env_creator
 
 import env  # noqa: F401  (registers the tasks)
-from commands.config import Config
+from commands.settings.config import Config
 from env.episode import Episode, room
 from env.frame_stack import FrameStack
 from env.spec import Spec

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from commands.config import Config
 from commands.provenance import digest
 from commands.reports.evaluations import Outcome, TeacherRecord
-from commands.reports.records import PATHS, Run, Tree
-from commands.setting_flags import OWN_FLAGS, as_typed
+from commands.reports.log_tree import PATHS, Run, Tree
+from commands.settings.config import Config
+from commands.settings.setting_flags import OWN_FLAGS, as_typed
 from utils.statistics import Values
 
 

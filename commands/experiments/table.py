@@ -9,13 +9,13 @@ from typing import Any
 from pydantic import Field
 
 from commands import runs
-from commands.cells import UNSEEN, Cell
-from commands.config import BELONGS, Count, Seed, base_settings, make_config
-from commands.flags import OF_AN_LLM, SETTINGS, TEACHING, check_flags
-from commands.methods import load_method
+from commands.experiments.experiment import UNSEEN, Cell
 from commands.provenance import teacher_traits
-from commands.setting_flags import as_words, other_word
-from commands.settings import read_preset, resolve
+from commands.settings.config import BELONGS, Count, Seed, base_settings, make_config
+from commands.settings.flags import OF_AN_LLM, SETTINGS, TEACHING, check_flags
+from commands.settings.methods import load_method
+from commands.settings.resolve import read_preset, resolve
+from commands.settings.setting_flags import as_words, other_word
 from planner.task import load_task
 from utils.errors import UserError
 from utils.validation import Strict, read_yaml, validated

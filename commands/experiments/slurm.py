@@ -7,9 +7,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from commands.cells import Cell, examine, read_json
+from commands.experiments.experiment import Cell, examine, read_json
+from commands.experiments.queue import failure, output_of, start
 from commands.provenance import PROJECT
-from commands.queue import failure, output_of, start
 from utils.errors import UserError
 from utils.files import write_json
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from commands.cells import Cell, State, examine, iterations, last_lines
+from commands.experiments.experiment import Cell, State, examine, iterations, last_lines
 from commands.provenance import PROJECT
 from utils import ownership
 from utils.errors import UserError

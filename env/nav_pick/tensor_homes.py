@@ -18,7 +18,7 @@ from env.nav_pick.layout import HALF_OBJECT
 from env.nav_pick.paths import draw_paths, way
 from env.nav_pick.pictures import home_drawing, map_picture, view_picture
 from env.nav_pick.rewards import LIFT, Rewards, chosen
-from env.nav_pick.symbols import (
+from env.nav_pick.robot_state import (
     ACTIONS,
     FORWARD,
     GRIP,

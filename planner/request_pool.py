@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from planner.faults import LLMError, NoChoicesError, PassingError, RefusedError, first_reason
+from planner.backoff import Patience
 from planner.llm import ChatClient, Prompt
-from planner.patience import Patience
+from planner.llm_errors import LLMError, NoChoicesError, PassingError, RefusedError, first_reason
 
 LONGEST_PAUSE = 16
 """In the pauses between attempts, as many times the first one."""

@@ -12,14 +12,13 @@ import torch
 import env  # noqa: F401  (registers the tasks)
 from algos.distributions import Gaussian
 from algos.student import Student, describe_shapes, load_student
-from commands.config import MOST, PROCESSES, Config
-from commands.networks import make_encoder
+from commands.domains.networks import make_encoder
+from commands.domains.simulators import maker
 from commands.runs import read_config
-from commands.simulators import maker
-from commands.skills import SkillOption
-from env.nav_pick.nav_pick import NavPickHomes
+from commands.settings.config import MOST, PROCESSES, Config
 from env.nav_pick.rewards import Rewards
-from env.nav_pick.symbols import ACTIONS, action_names
+from env.nav_pick.robot_state import ACTIONS, action_names
+from env.nav_pick.tensor_homes import NavPickHomes
 from env.spec import Spec
 from env.vector import ProcessEnvs, RestingEnv
 from planner.home_scene import THING, HomeReader
@@ -27,6 +26,7 @@ from planner.plans import Option, Planner
 from planner.task import CONFIGS
 from teacher.choices import Choices
 from teacher.home_options import LIMITS, RULES, VERBS, HomeOptions, Policy, Scripted
+from teacher.skill_options import SkillOption
 from teacher.teacher import PlanTeacher
 from utils.errors import UserError
 from utils.run_files import CONFIG, MODEL, SKILLS

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from commands.methods import Method
+from commands.settings.methods import Method
 from planner.servers import KEY_VARIABLE, LLM
 from planner.task import CONFIGS, Share, Task
 from utils.validation import Strict, read_yaml, validated

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 import main
-from commands.cells import Cell, State, examine, iterations
-from commands.flags import parse
-from commands.settings import given_settings, read_preset, resolve
-from commands.tables import read_table
+from commands.experiments.experiment import Cell, State, examine, iterations
+from commands.experiments.table import read_table
+from commands.settings.flags import parse
+from commands.settings.resolve import given_settings, read_preset, resolve
 from planner.task import task_names
 from tests import small_rooms
+from tests.reproduction import begin, evaluate
 from tests.running import ROOT
-from tests.tables import begin, evaluate
 from utils.errors import UserError
 
 HOMES = """

@@ -7,9 +7,8 @@ import gymnasium as gym
 import torch
 from torch import Tensor
 
-from algos.skills import load_skill
 from env.nav_pick.robot import REST
-from env.nav_pick.symbols import (
+from env.nav_pick.robot_state import (
     GRIP,
     HAND,
     HOLDING,
@@ -21,6 +20,7 @@ from env.nav_pick.symbols import (
 )
 from env.spec import Spec
 from teacher.home_options import AT_GOAL, waiting
+from teacher.skill_network import load_skill
 from utils.tensors import Tensors
 
 BASE = slice(0, 2)

@@ -4,7 +4,7 @@ import argparse
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from commands.config import BELONGS, Config, base_settings
+from commands.settings.config import BELONGS, Config, base_settings
 
 OWN_FLAGS = {
     "warm_start": "--loaddir",

@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from commands.config import base_settings
-from commands.methods import method_names
-from commands.setting_flags import options
+from commands.settings.config import base_settings
+from commands.settings.methods import method_names
+from commands.settings.setting_flags import options
 from planner.task import task_names
 from utils.cores import physical_cores
 
