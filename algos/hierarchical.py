@@ -51,14 +51,14 @@ class Hierarchical:
         memory, news = self.choices.read(obs, group("memory", state))
         held, time = state["held"].clone(), state["time"] + 1
         asked = held[:, None] == torch.arange(len(self.choices.names), device=held.device)
-        told, at_work = self.choices.doing(obs, memory, asked, group("options", state))
+        told, at_work = self.choices.propose(obs, memory, asked, group("options", state))
         in_time = time < self.choices.limits.to(held.device)[held]
         goes_on = (asked & told["available"] & ~news).any(1) & in_time
 
         ended = (~goes_on).nonzero()[:, 0]
         seen, everything = rows(obs, ended), torch.ones_like(asked[ended])
         idle = self.choices.initial_state(len(ended), held.device)
-        offered, begun = self.choices.doing(seen, rows(memory, ended), everything, idle)
+        offered, begun = self.choices.propose(seen, rows(memory, ended), everything, idle)
         seen[AVAILABLE] = offered["available"]
         own = each(torch.clone, group("chooser", state))
         choice, moved_on = self.chooser.act(seen, rows(own, ended), generator)

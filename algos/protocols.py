@@ -72,13 +72,15 @@ class Choices(Protocol):
     def initial_state(self, count: int, device: torch.device) -> Tensors:
         """What options remember when they are set to work."""
 
-    def doing(
+    def propose(
         self, obs: Tensors, memory: Tensors, asked: Tensor, state: Tensors
     ) -> tuple[Tensors, Tensors]:
-        """What options would do where `asked` (N, C) bool is set, and their new state: `actions`
-        (N, C, *A), of continuous ones the `spread` (N, C, *A), a standard deviation, and
-        `available` (N, C) bool: whether there is anything to do and it can be done; where all are
-        asked about, one of them is."""
+        """Each option's next action where `asked` (N, C) bool is set, and the options' new state.
+
+        Returns `actions` (N, C, *A), `available` (N, C) bool, and for continuous actions their
+        standard deviation, `spread` (N, C, *A). An option is available if it has something left
+        to do and can do it. If all options are asked for, at least one is available.
+        """
 
 
 class Advice(Protocol):

@@ -48,17 +48,17 @@ class Choices:
         """What options remember when they are set to work."""
         return self.rules.initial_state(count, device)
 
-    def doing(
+    def propose(
         self, obs: Tensors, memory: Tensors, asked: Tensor, state: Tensors
     ) -> tuple[Tensors, Tensors]:
         """What options would do in N episodes, and their new state: `actions` (N, C, *A), of
         continuous ones the `spread`, and `available` (N, C) bool, where `asked` (N, C) is set."""
         used = asked[:, :-1]
-        doing, carried = self.rules.doing(obs, memory, self.options, used, state)
-        possible = self.rules.possible(obs, memory, self.options, doing)
-        available = used & possible & ~doing.finished[:, :-1]
+        proposal, carried = self.rules.propose(obs, memory, self.options, used, state)
+        possible = self.rules.possible(obs, memory, self.options, proposal)
+        available = used & possible & ~proposal.finished[:, :-1]
         told = {
-            "actions": doing.actions,
+            "actions": proposal.actions,
             "available": torch.cat([available, ~available.any(1, keepdim=True)], 1),
         }
-        return told if doing.spread is None else {**told, "spread": doing.spread}, carried
+        return told if proposal.spread is None else {**told, "spread": proposal.spread}, carried

@@ -26,7 +26,7 @@ from env.nav_pick.robot_state import (
 )
 from planner.plans import GO_TO, PICK_UP, Option
 from teacher.advice import Advice, drawn
-from teacher.options import Doing
+from teacher.options import Proposal
 from utils.tensors import Tensors, count, group, put, rows, under
 
 LEAST_SPREAD = 0.2
@@ -135,14 +135,14 @@ class HomeOptions:
             state |= under(name, own)
         return state
 
-    def doing(
+    def propose(
         self,
         obs: Tensors,
         memory: Tensors,
         options: list[Option],
         used: Tensor,
         state: Tensors,
-    ) -> tuple[Doing, Tensors]:
+    ) -> tuple[Proposal, Tensors]:
         """What each option would do in each of S homes."""
         still = waiting(obs, self.size)
         actions = still[:, None].repeat(1, len(options) + 1, 1)
@@ -173,14 +173,14 @@ class HomeOptions:
             put(group(name, carried), asked[at_work], rows(new, at_work))
         if arrived is not None:
             group("navigate", carried)[AT_GOAL].logical_or_(arrived)
-        return Doing(actions, finished, spread), carried
+        return Proposal(actions, finished, spread), carried
 
     def possible(
-        self, obs: Tensors, memory: Tensors, options: list[Option], doing: Doing
+        self, obs: Tensors, memory: Tensors, options: list[Option], proposal: Proposal
     ) -> Tensor:
         """An arm can reach out anywhere: where that is of use, who chooses has to find out."""
         known = [option.verb in VERBS for option in options]
-        return torch.tensor(known, device=doing.finished.device).expand(len(doing.finished), -1)
+        return torch.tensor(known, device=proposal.finished.device).expand(len(proposal.finished), -1)
 
     def limit(self, option: Option) -> int:
         return LIMITS[VERBS[option.verb]]

@@ -10,7 +10,7 @@ from teacher.advice import Advice
 from utils.tensors import Tensors
 
 
-class Doing(NamedTuple):
+class Proposal(NamedTuple):
     """What each of O options would do on each of S steps, and behind them what stands for no plan,
     which is to wait: `actions` (S, O + 1, *A), of continuous ones the `spread` (S, O + 1, *A), and
     whether there is nothing left to do, `finished` (S, O + 1) bool, which to wait always is."""
@@ -20,10 +20,10 @@ class Doing(NamedTuple):
     spread: Tensor | None = None
 
     @staticmethod
-    def join(parts: "list[Doing]", order: Tensor) -> "Doing":
+    def join(parts: "list[Proposal]", order: Tensor) -> "Proposal":
         """One after another, and these steps of all."""
         spreads = [part.spread for part in parts if part.spread is not None]
-        return Doing(
+        return Proposal(
             torch.cat([part.actions for part in parts])[order],
             torch.cat([part.finished for part in parts])[order],
             torch.cat(spreads)[order] if spreads else None,
@@ -36,14 +36,14 @@ class Options(Protocol):
 
     def initial_state(self, count: int, device: torch.device) -> Tensors: ...
 
-    def doing(
+    def propose(
         self,
         obs: Tensors,
         memory: Tensors,
         options: list[Option],
         used: Tensor,
         state: Tensors,
-    ) -> tuple[Doing, Tensors]:
+    ) -> tuple[Proposal, Tensors]:
         """What options would do on each of S steps, and the new state.
 
         `memory` is what the scenes remember; asked is where `used` (S, O) bool is set, elsewhere
@@ -51,9 +51,9 @@ class Options(Protocol):
         """
 
     def possible(
-        self, obs: Tensors, memory: Tensors, options: list[Option], doing: Doing
+        self, obs: Tensors, memory: Tensors, options: list[Option], proposal: Proposal
     ) -> Tensor:
-        """(S, O) bool: whether what options are `doing` can be done there."""
+        """(S, O) bool: whether what options are `proposal` can be done there."""
 
     def limit(self, option: Option) -> int:
         """After how many steps on end an option that does not finish is given up by who chose

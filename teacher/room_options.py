@@ -16,7 +16,7 @@ from planner import plans
 from planner.plans import Option
 from planner.room_scene import NOWHERE
 from teacher.advice import Advice, drawn
-from teacher.options import Doing
+from teacher.options import Proposal
 from teacher.search import ARRIVED, first_action, pack
 from utils.tensors import Tensors
 
@@ -58,14 +58,14 @@ class RoomOptions:
     def initial_state(self, count: int, device: torch.device) -> Tensors:
         return {}
 
-    def doing(
+    def propose(
         self,
         obs: Tensors,
         memory: Tensors,
         options: list[Option],
         used: Tensor,
         state: Tensors,
-    ) -> tuple[Doing, Tensors]:
+    ) -> tuple[Proposal, Tensors]:
         """What each option would do on each of S maps, given the `cells` of their things."""
         maps, cells = Maps.of(obs["image"]), self._cells(memory["cells"], options)
         walking, exploring = (_of(verb, options, used) for verb in (plans.GO_TO, plans.EXPLORE))
@@ -81,10 +81,10 @@ class RoomOptions:
         if len(steps):
             actions[steps, number] = explore(maps, steps, self.view_size)
         finished = functional.pad(actions == FINISHED, (0, 1), value=True)
-        return Doing(functional.pad(actions, (0, 1), value=DONE), finished), state
+        return Proposal(functional.pad(actions, (0, 1), value=DONE), finished), state
 
     def possible(
-        self, obs: Tensors, memory: Tensors, options: list[Option], doing: Doing
+        self, obs: Tensors, memory: Tensors, options: list[Option], proposal: Proposal
     ) -> Tensor:
         """What would be waited for is not possible: a thing that was not seen yet, or to which no
         way is known. Beyond that, as far as hand and eye can tell: whether a key fits is for who
@@ -104,7 +104,7 @@ class RoomOptions:
         cells = self._cells(memory["cells"], options)
         place = cells.clamp(min=0)
         in_hand, faced = full & (ground.gather(1, place) == symbols.EMPTY), cells == front
-        possible = doing.actions[:, :-1] != DONE
+        possible = proposal.actions[:, :-1] != DONE
         for verb, can in {
             plans.GO_TO: ~in_hand,
             plans.PICK_UP: faced & ~full,

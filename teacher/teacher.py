@@ -10,7 +10,7 @@ from torch import Tensor
 from planner.plans import Answer, Option, Planner
 from planner.scene import Reader, Scenes
 from teacher.advice import Advice, drawn
-from teacher.options import Doing, Options
+from teacher.options import Proposal, Options
 from utils.tensors import Tensors, group, put, rows, under
 
 
@@ -31,10 +31,10 @@ class PlanTeacher:
         program = Program(self.planner, self.reader.read_episodes(obs, starts))
         state = self.options.initial_state(int(starts.sum()), starts.device)
         if state:
-            doing = self._in_order(obs, starts, program, state)
+            proposal = self._in_order(obs, starts, program, state)
         else:
-            doing, _ = self._doing(obs, program, state)
-        return self._advice(program, doing, generator)
+            proposal, _ = self._propose(obs, program, state)
+        return self._advice(program, proposal, generator)
 
     def counts(self) -> dict[str, float]:
         """What the planner has cost so far, by name."""
@@ -60,14 +60,14 @@ class PlanTeacher:
         """
         scenes = self.reader.read(obs, group("scenes", state))
         program = Program(self.planner, scenes)
-        doing, carried = self._doing(obs, program, group("options", state))
-        advice = self._advice(program, doing, generator)
+        proposal, carried = self._propose(obs, program, group("options", state))
+        advice = self._advice(program, proposal, generator)
         step = self.options.choose(advice, obs, generator) | {"unanswered": ~advice.answered}
         return step, {**under("scenes", scenes.memory), **under("options", carried)}
 
-    def _doing(self, obs: Tensors, program: "Program", state: Tensors) -> tuple[Doing, Tensors]:
+    def _propose(self, obs: Tensors, program: "Program", state: Tensors) -> tuple[Proposal, Tensors]:
         memory = program.scenes.memory
-        return self.options.doing(obs, memory, program.options, program.used, state)
+        return self.options.propose(obs, memory, program.options, program.used, state)
 
     def _in_order(
         self,
@@ -75,28 +75,28 @@ class PlanTeacher:
         starts: Tensor,
         program: "Program",
         state: Tensors,
-    ) -> Doing:
+    ) -> Proposal:
         """Episodes side by side, step after step, for options that remember."""
         first = starts.nonzero()[:, 0]
         lengths = torch.cat([first[1:], first.new_tensor([len(starts)])]) - first
-        told, places = list[Doing](), list[Tensor]()
+        told, places = list[Proposal](), list[Tensor]()
         for time in range(int(lengths.max())):
             going = (time < lengths).nonzero()[:, 0]
             steps = first[going] + time
             memory = rows(program.scenes.memory, steps)
             used, had = program.used[steps], rows(state, going)
-            doing, carried = self.options.doing(
+            proposal, carried = self.options.propose(
                 rows(obs, steps), memory, program.options, used, had
             )
             put(state, going, carried)
-            told.append(doing)
+            told.append(proposal)
             places.append(steps)
-        return Doing.join(told, torch.cat(places).argsort())
+        return Proposal.join(told, torch.cat(places).argsort())
 
-    def _advice(self, program: "Program", doing: Doing, generator: torch.Generator) -> Advice:
+    def _advice(self, program: "Program", proposal: Proposal, generator: torch.Generator) -> Advice:
         # Each plan's options are tried in order: the first that is not finished acts.
         shape = program.plans.shape
-        over = doing.finished.gather(1, program.plans.flatten(1)).view(shape)
+        over = proposal.finished.gather(1, program.plans.flatten(1)).view(shape)
         first = (~over).to(torch.uint8).argmax(2, keepdim=True)
         acting = program.plans.gather(2, first)[..., 0]
         acting = torch.where(over.all(2), len(program.options), acting)
@@ -105,13 +105,13 @@ class PlanTeacher:
         if self.hard:
             weights = _draw(weights, generator)
         return Advice(
-            actions=doing.actions[each, acting],
+            actions=proposal.actions[each, acting],
             weights=weights,
             index=program.scenes.index,
             scenes=program.scenes.distinct,
             answers=program.answers,
             under_way=torch.where(over.all(2), over.shape[2], first[..., 0]),
-            spread=None if doing.spread is None else doing.spread[each, acting],
+            spread=None if proposal.spread is None else proposal.spread[each, acting],
         )
 
 

@@ -92,10 +92,10 @@ def test_a_skill_that_picks_does_not_let_go(folder: Path) -> None:
         assert mean[GRIP] == pytest.approx(1.0 if held else float(theirs[7]), abs=1e-3)
 
 
-def doing(options: HomeOptions, obs: Tensors, state: Tensors) -> tuple[Tensor, Tensors]:
+def propose(options: HomeOptions, obs: Tensors, state: Tensors) -> tuple[Tensor, Tensors]:
     """What is finished of a plan's two options, and the new state."""
     used = torch.ones(len(obs["state"]), 2, dtype=torch.bool)
-    found, state = options.doing(obs, {}, PLAN, used, state)
+    found, state = options.propose(obs, {}, PLAN, used, state)
     assert found.actions.shape == (len(obs["state"]), 3, 10)
     return found.finished[:, :2], state
 
@@ -104,15 +104,15 @@ def test_who_wants_to_stop_has_arrived_and_the_next_goes_on_remembering(folder: 
     options = HomeOptions({name: option(folder, name) for name in FILES}, size=10)
     obs, state = seen(2), options.initial_state(2, CPU)
     assert not state[f"navigate/{AT_GOAL}"].any()
-    first, state = doing(options, obs, state)
+    first, state = propose(options, obs, state)
     assert not first.any()
     # The object is 3 m off: far, by our own measure.
     assert state[f"navigate/{AT_GOAL}"].all()
     assert not state["pick/lstm"].any()
-    second, state = doing(options, obs, state)
+    second, state = propose(options, obs, state)
     assert second.tolist() == [[True, False]] * 2
     assert state["pick/lstm"].any()
-    third, state = doing(options, obs, state)
+    third, state = propose(options, obs, state)
     assert third.tolist() == [[True, False]] * 2
     assert state["pick/steps"].tolist() == [2, 2]
 

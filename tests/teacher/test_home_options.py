@@ -136,9 +136,9 @@ def test_a_word_that_homes_do_not_know_is_a_wait() -> None:
     options = HomeOptions({name: Scripted(rule) for name, rule in RULES.items()})
     used = torch.ones(1, 1, dtype=torch.bool)
     obs = states((3.0, 0.0))
-    doing, _ = options.doing(obs, {}, [Option("open", THING)], used, {})
-    assert torch.equal(doing.actions[:, 0], waiting(obs))
-    assert doing.finished.tolist() == [[False, True]]
+    proposal, _ = options.propose(obs, {}, [Option("open", THING)], used, {})
+    assert torch.equal(proposal.actions[:, 0], waiting(obs))
+    assert proposal.finished.tolist() == [[False, True]]
 
 
 def acting(teacher: PlanTeacher, played: Rollout) -> Tensor:
@@ -170,8 +170,8 @@ def test_an_option_begins_anew_when_it_is_set_to_work_and_ends_at_its_limit() ->
     state, used = options.initial_state(1, CPU), torch.ones(1, 2, dtype=torch.bool)
     told = []
     for place in (far, far, far, near, near, near, far, near):
-        doing, state = options.doing(states(place), {}, BOTH, used, state)
-        told.append([(float(doing.actions[0, i, 0]), bool(doing.finished[0, i])) for i in (0, 1)])
+        proposal, state = options.propose(states(place), {}, BOTH, used, state)
+        told.append([(float(proposal.actions[0, i, 0]), bool(proposal.finished[0, i])) for i in (0, 1)])
     walks, picks = zip(*told, strict=True)
     assert walks[:3] == ((0, False), (1, False), (2, True))
     assert all(finished for _, finished in walks[3:6])

@@ -55,11 +55,11 @@ def test_what_is_possible_agrees_with_the_plain_reading_of_its_rules(
     options, rules = options_of({"key": KEY, "door": DOOR}), RoomOptions({"key": 0, "door": 1}, 3)
     seen, memory = {"image": torch.tensor(obs)[None]}, {"cells": torch.tensor([cells])}
     used = torch.ones(1, len(options), dtype=torch.bool)
-    doing, _ = rules.doing(seen, memory, options, used, {})
-    possible = rules.possible(seen, memory, options, doing)[0].tolist()
+    proposal, _ = rules.propose(seen, memory, options, used, {})
+    possible = rules.possible(seen, memory, options, proposal)[0].tolist()
     # Behind the options stands no plan, which is to wait and has nothing left to do.
-    assert doing.actions[0, -1] == DONE
-    assert doing.finished[0, -1]
+    assert proposal.actions[0, -1] == DONE
+    assert proposal.finished[0, -1]
 
     ((x, y),) = np.argwhere(obs[..., 3] != NO_AGENT).tolist()
     front = (x + HEADINGS[obs[x, y, 3]][0], y + HEADINGS[obs[x, y, 3]][1])
@@ -74,7 +74,7 @@ def test_what_is_possible_agrees_with_the_plain_reading_of_its_rules(
         bare = place == (x, y) or obs[place][0] == EMPTY
         in_hand = full and bare
         expected = {
-            plans.GO_TO: doing.actions[0, number] != DONE and not in_hand,
+            plans.GO_TO: proposal.actions[0, number] != DONE and not in_hand,
             plans.PICK_UP: place == front and not full,
             plans.DROP: in_hand and inside and obs[front][0] == EMPTY,
             plans.OPEN: place == front and obs[place][2] != OPEN,
