@@ -22,8 +22,8 @@ from planner.task import Task, load_task, task_names
 from utils.devices import choose_device, prepare
 from utils.errors import UserError
 from utils.files import write_json
-from utils.log import say, table
 from utils.ranks import Ranks
+from utils.terminal import say, table
 
 COUNTS = {
     "cpu": {"minigrid": [10, 1024, 16384], "nav_pick": [10, 100]},

@@ -29,6 +29,7 @@ from algos.trainer import Report, Trainer, TrainerSettings
 from commands.domains import homes as nav_pick
 from commands.domains import rooms as minigrid
 from commands.domains.networks import make_encoder
+from commands.observers.log import GIF_FRAMES, RunLog, TrainingDisplay
 from commands.planners import make_planner
 from commands.settings.config import Config
 from commands.viewer.film import film_episode
@@ -39,9 +40,9 @@ from teacher.choices import Choices
 from teacher.teacher import PlanTeacher
 from utils import seeding
 from utils.errors import UserError
-from utils.log import GIF_FRAMES, RunLog, TrainingDisplay, say
 from utils.ranks import Ranks
 from utils.run_files import ANSWERS
+from utils.terminal import say
 
 
 class Domain(Protocol):

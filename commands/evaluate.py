@@ -19,8 +19,8 @@ from commands.viewer.frames import write_film
 from utils import seeding
 from utils.errors import UserError
 from utils.files import write_json
-from utils.log import say, table
 from utils.run_files import ANSWERS
+from utils.terminal import say, table
 
 
 def run(args: argparse.Namespace) -> int:

@@ -15,7 +15,7 @@ from planner.request_pool import Asker
 from planner.servers import KEY_VARIABLE, LLM, SERVERS
 from planner.task import Task
 from utils.errors import UserError
-from utils.log import say, waiting
+from utils.terminal import say, waiting
 
 
 def make_planner(

@@ -19,7 +19,7 @@ from planner.record import NotingPlanner, rows, write_plans
 from planner.task import load_plans
 from utils import seeding
 from utils.errors import UserError
-from utils.log import say, table
+from utils.terminal import say, table
 from utils.timing import Stopwatch
 
 

@@ -11,7 +11,7 @@ from commands.reports.records import RECORDS, read_records
 from commands.reports.tables import tables
 from utils.errors import UserError
 from utils.files import replace_folder
-from utils.log import say, table
+from utils.terminal import say, table
 
 SHOWN = {1: ("final", "thresholds"), 2: ("trees",)}
 """Number of trees -> the tables that the terminal shows, too."""

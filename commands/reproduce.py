@@ -15,7 +15,7 @@ from utils import ownership
 from utils.cores import physical_cores
 from utils.errors import UserError
 from utils.interrupts import Interrupts
-from utils.log import say
+from utils.terminal import say
 
 
 def run(args: argparse.Namespace) -> int:

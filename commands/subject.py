@@ -19,8 +19,8 @@ from teacher.teacher import PlanTeacher
 from utils import seeding
 from utils.devices import choose_device, prepare
 from utils.errors import UserError
-from utils.log import say
 from utils.run_files import BEST, CONFIG, MODEL
+from utils.terminal import say
 
 
 class Subject(NamedTuple):

@@ -15,6 +15,8 @@ from algos.trainer import Trainer
 from algos.verdict import give_verdict
 from commands import runs
 from commands.build import Parts
+from commands.observers.log import RunLog, TrainingDisplay
+from commands.observers.weights_and_biases import WandbLog, check_login
 from commands.settings.config import Config, make_config
 from commands.settings.methods import Method
 from commands.settings.own_flags import DEFAULT_LOGDIR
@@ -33,10 +35,9 @@ from utils.devices import choose_device, prepare
 from utils.errors import UserError
 from utils.files import write_json
 from utils.interrupts import Interrupts
-from utils.log import RunLog, TrainingDisplay, say, silence, table
 from utils.ranks import Ranks
 from utils.run_files import ANSWERS, CHECKPOINT, VERDICT
-from utils.wandb_log import WandbLog, check_login
+from utils.terminal import say, silence, table
 
 BEST_PRESET = "configs/best.yaml"
 

@@ -17,13 +17,14 @@ from algos.rollout import Rollout
 from algos.student import distribution_of
 from commands import subject as actors
 from commands.build import Parts
+from commands.observers.metrics import read_lines
 from commands.subject import Subject
 from commands.viewer.replay import Replay, replay
 from utils.drawing import as_sheet
 from utils.errors import UserError
 from utils.files import write_text
-from utils.log import read_lines, say
 from utils.run_files import ANSWERS, METRICS
+from utils.terminal import say
 
 PAGE = "watch.html"
 TEMPLATE = Path(__file__).parent / "viewer" / PAGE

@@ -16,6 +16,7 @@ import yaml
 import main
 from algos.evaluator import COLUMNS
 from commands import evaluate as evaluation
+from commands.observers.log import TrainingDisplay
 from commands.settings.flags import parse
 from commands.subject import Subject
 from commands.train import planned_runs
@@ -23,7 +24,6 @@ from planner.task import load_task
 from tests.running import ROOT, SMALL, evaluate, runs_of, train
 from utils import checkpoint, ownership
 from utils.errors import UserError
-from utils.log import TrainingDisplay
 from utils.ranks import Ranks
 from utils.run_files import OWNER
 

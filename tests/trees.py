@@ -9,11 +9,11 @@ from typing import Any
 import main
 from algos.evaluator import Evaluation
 from commands import runs
+from commands.observers.metrics import LineLog
 from commands.settings.methods import load_method
 from commands.settings.resolve import fresh_settings, seeded
 from planner.task import load_task
 from utils.files import write_json
-from utils.log import LineLog
 
 RISING = [0, 0.5, 0.8, 0.8, 0.8, 0.8, 0.8, 1, 1, 1, 1]
 """0.8 is held at the 7th evaluation, 0.95 at the 11th: the means of five are 0.8 and 0.96."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from utils.log import say
+from utils.terminal import say
 
 
 class Interrupts:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from commands.experiments.experiment import Cell, iterations
 from commands.experiments.queue import Queue
-from utils.log import say, unheard
+from utils.terminal import say, unheard
 
 REFRESH = 1.0
 """Seconds."""

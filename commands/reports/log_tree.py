@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from algos.selection import WINDOW
+from commands.observers.metrics import read_lines
 from commands.provenance import digest
 from commands.reports.evaluations import (
     EVALUATION,
@@ -24,7 +25,6 @@ from commands.reports.evaluations import (
 from commands.runs import BESIDE_SETTINGS
 from commands.settings.config import base_settings
 from utils.errors import UserError
-from utils.log import read_lines
 from utils.run_files import CHECKPOINT, CONFIG, METRICS, MODEL, OWNER, VERDICT, check_format
 from utils.statistics import Values
 

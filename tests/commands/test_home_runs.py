@@ -12,6 +12,7 @@ import torch
 
 import main
 from commands.build import Parts
+from commands.observers.metrics import read_lines
 from commands.settings.config import make_config
 from commands.settings.resolve import fresh_settings
 from planner.task import load_task
@@ -19,7 +20,7 @@ from tests import running
 from tests.running import TESTS, assert_same_run, scalars
 from tests.small_homes import TASK, evaluate, resume, runs_of, train
 from utils import checkpoint, seeding
-from utils.log import METRICS, read_lines
+from utils.run_files import METRICS
 
 MEASURES = {"collisions", "path_length", "spl"}
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import main
+from commands.observers.metrics import read_lines
 from commands.runs import read_config
 from commands.settings.flags import parse
 from commands.train import planned_runs, resume_command
@@ -27,8 +28,8 @@ from tests.running import (
     train,
 )
 from utils import checkpoint
-from utils.log import METRICS, read_lines
 from utils.ranks import Ranks
+from utils.run_files import METRICS
 
 EGOCENTRIC = ["--network", "egocentric"]
 

@@ -19,6 +19,8 @@ import main
 from algos.evaluator import VERDICT_SEEDS, Evaluation
 from algos.trainer import Report
 from commands import build
+from commands.observers.log import RunLog, TrainingDisplay
+from commands.observers.metrics import read_lines
 from commands.settings.config import make_config
 from commands.settings.resolve import fresh_settings
 from planner.task import load_task
@@ -36,8 +38,8 @@ from tests.running import (
     train,
 )
 from utils import checkpoint, seeding
-from utils.log import METRICS, RunLog, TrainingDisplay, read_lines
 from utils.ranks import Ranks
+from utils.run_files import METRICS
 
 
 def test_a_run_folder_holds_what_is_needed(trained: Path) -> None:

@@ -10,7 +10,7 @@ from planner.backoff import Patience
 from planner.llm import ChatClient
 from planner.request_pool import Asker
 from planner.room_scene import in_words
-from utils.log import waiting
+from utils.terminal import waiting
 
 SCENES = [in_words((), None), in_words(("key",), None), in_words(("key", "door"), None)]
 

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 import main
+from commands.observers.metrics import read_lines
 from planner.chat_server import MAX_REQUEST, ChatRequest, Message
 from planner.home_scene import in_words
 from planner.replay_api import UNKNOWN, Replayer
 from planner.task import load_plans, load_task
 from tests.running import ROOT
 from tests.small_homes import TASK, runs_of, train
-from utils.log import METRICS, read_lines
+from utils.run_files import METRICS
 
 PLANS = load_task("NavPick").plans
 

@@ -8,12 +8,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from commands.observers.metrics import LineLog, read_lines
 from commands.settings.config import make_config
 from planner.task import load_task, task_names
 from utils import checkpoint, statistics
 from utils.errors import UserError
 from utils.files import write_atomically, write_json
-from utils.log import LineLog, read_lines
 
 
 class Bomb:

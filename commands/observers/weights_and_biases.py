@@ -13,11 +13,13 @@ from typing import Any
 
 from PIL import Image
 
+from commands.observers.log import Log
+from commands.observers.metrics import read_lines
 from commands.viewer.frames import as_gif
 from utils.errors import UserError
 from utils.files import write_json
-from utils.log import Log, read_lines, say
 from utils.run_files import METRICS, WANDB
+from utils.terminal import say
 from utils.validation import read_yaml
 
 

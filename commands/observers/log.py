@@ -1,32 +1,27 @@
 """What a run folder keeps of a run, and what is said in a terminal."""
 
-import json
-import math
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 import rich
 from PIL import Image
-from rich.console import Console, JustifyMethod
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
-    SpinnerColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
 
+from commands.observers.metrics import LineLog
 from commands.viewer.frames import SIZE, as_gif
-from utils.files import write_text, writing
+from utils.files import writing
 from utils.run_files import METRICS
+from utils.terminal import say
 
 GIF_FRAMES = 60
 
@@ -56,7 +51,7 @@ class RunLog(Log):
     iterations, of a run that was cut off and is resumed, is taken back."""
 
     def __init__(self, folder: Path, after: int = 0, also: Sequence[Log] = ()) -> None:
-        self.logs = [TensorBoard(folder, after), LineLog(folder / METRICS, after), *also]
+        self.logs = [TensorBoard(folder, after), cast(Log, LineLog(folder / METRICS, after)), *also]
 
     def scalars(self, values: dict[str, float], iteration: int) -> None:
         for log in self.logs:
@@ -128,44 +123,6 @@ class TensorBoard(Log):
             self.writer.close()
 
 
-class LineLog(Log):
-    """A file of JSON lines, the scalars of an iteration in each; what is no number is null."""
-
-    def __init__(self, path: Path, after: int = 0) -> None:
-        """Lines beyond `after` iterations, and one that was torn, are taken back."""
-        self.path = path
-        kept = [row for row in read_lines(path) if row["iteration"] <= after]
-        write_text(path, "".join(map(_line, kept)))
-        self.file = path.open("a", encoding="utf-8", buffering=1)
-
-    def scalars(self, values: dict[str, float], iteration: int) -> None:
-        row = {name: value if math.isfinite(value) else None for name, value in values.items()}
-        with writing(self.path):
-            self.file.write(_line({"iteration": iteration, **row}))
-
-    def flush(self) -> None:
-        with writing(self.path):
-            self.file.flush()
-            os.fsync(self.file.fileno())
-
-    def close(self) -> None:
-        self.file.close()
-
-
-def _line(row: dict[str, Any]) -> str:
-    return json.dumps(row, allow_nan=False) + "\n"
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The rows of a file that `LineLog` wrote; none, if there is no file. What is torn is left
-    out."""
-    rows = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        with suppress(ValueError, RecursionError):
-            rows.append(json.loads(line))
-    return [row for row in rows if isinstance(row, dict) and "iteration" in row]
-
-
 class TrainingDisplay:
     """A progress bar in a terminal; elsewhere a plain line after the first iteration, and at every
     evaluation."""
@@ -220,48 +177,3 @@ class TrainingDisplay:
     def tell(self, news: str) -> None:
         """A line about the run, above the bar."""
         say(f"{self.name}: {news}")
-
-
-@contextmanager
-def waiting(text: str, parts: int) -> Iterator[Callable[[], None]]:
-    """Shows what is waited for and how many of its parts are there; gives what to call at each."""
-    if not rich.get_console().is_terminal:
-        say(text)
-        yield lambda: None
-        return
-    columns = TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn()
-    with Progress(SpinnerColumn(), *columns, transient=True) as bar:
-        row = bar.add_task(text, total=parts)
-        yield lambda: bar.advance(row)
-
-
-def silence() -> None:
-    """Tell the terminal nothing from here on: of several ranks one is enough."""
-    rich.get_console().quiet = True
-
-
-def unheard() -> AbstractContextManager[None]:
-    """Around what is shown: that nobody sees it any more (`| head`, a closed terminal) ends no
-    run."""
-    # Of a closed pipe rich makes an exit, and is quiet from then on.
-    return suppress(SystemExit, OSError)
-
-
-def say(line: str) -> None:
-    """One line to the terminal, if that is still there."""
-    with unheard():
-        rich.get_console().print(line, highlight=False, markup=False, soft_wrap=True)
-
-
-def table(title: str, columns: list[str], rows: list[list[str]], texts: int = 1) -> None:
-    """A table to the terminal; all but the first columns, the `texts`, are numbers."""
-    # A name with brackets is no markup.
-    shown = Table(title=escape(title), title_justify="left", box=None, pad_edge=False)
-    for number, column in enumerate(columns):
-        justify: JustifyMethod = "left" if number < texts else "right"
-        shown.add_column(escape(column), justify=justify, overflow="fold")
-    for row in rows:
-        shown.add_row(*map(escape, row))
-    console = rich.get_console()
-    # Elsewhere than in a terminal nothing needs to be folded.
-    (console if console.is_terminal else Console(width=200)).print(shown)

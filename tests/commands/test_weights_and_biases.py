@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from wandb.proto.wandb_internal_pb2 import Record
 
+from commands.observers.metrics import read_lines
 from tests.running import ROOT, SMALL, runs_of, train
-from utils.log import METRICS, read_lines
+from utils.run_files import METRICS
 
 OFFLINE = os.environ | {"WANDB_MODE": "offline"}
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
