@@ -180,7 +180,9 @@ class HomeOptions:
     ) -> Tensor:
         """An arm can reach out anywhere: where that is of use, who chooses has to find out."""
         known = [option.verb in VERBS for option in options]
-        return torch.tensor(known, device=proposal.finished.device).expand(len(proposal.finished), -1)
+        return torch.tensor(known, device=proposal.finished.device).expand(
+            len(proposal.finished), -1
+        )
 
     def limit(self, option: Option) -> int:
         return LIMITS[VERBS[option.verb]]

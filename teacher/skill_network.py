@@ -1,8 +1,7 @@
-"""Skills that habitat-baselines has trained, as networks of ours.
+"""Networks of habitat-baselines' skills, and how to load their checkpoints safely.
 
-Theirs is a residual network on depth and an LSTM, with a Gaussian head (their configuration
-`rl_skill`); the names of its weights tell what a skill sees and does. Checked against
-habitat-baselines 0.3.3.
+The network (their configuration `rl_skill`) has a ResNet-18 on depth, an LSTM and a Gaussian head.
+Checked against habitat-baselines 0.3.3.
 """
 
 import math
@@ -15,22 +14,24 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
-from algos.vision import resnet18_trunk
 from utils.errors import UserError
 from utils.tensors import Tensors
 
 WIDTH, HIDDEN, OF_ACTION, LAYERS = 32, 512, 32, 2
+"""Channels of the trunk's first layer; sizes of the LSTM and of the last action's embedding; layers
+of the LSTM."""
 LOG_STD = -5.0, 2.0
+"""Bounds of the logarithm of the spread."""
 DICTIONARY = "collections.defaultdict"
 CONFIGURATION = re.compile(
     rf"(omegaconf|habitat|habitat_baselines|typing)\.[\w.]+|{re.escape(DICTIONARY)}"
     r"|builtins\.(dict|list|tuple|str|int|float|bool|Ellipsis|getattr)|_?operator\.getitem"
 )
-"""Names that a checkpoint's own configuration is made of. None of them is ever looked up."""
+"""Names of the classes in a checkpoint's configuration. None of them is ever imported."""
 
 
 class Nothing:
-    """Stands for each part of a configuration: takes whatever it is made of, and does nothing."""
+    """Stands for each object of a configuration: takes any arguments and does nothing."""
 
     def __new__(cls, *parts: object) -> "Nothing":
         return super().__new__(cls)
@@ -41,13 +42,12 @@ class Nothing:
 
 
 def empty(*parts: object) -> dict[object, object]:
-    """The same for a dictionary, into which a checkpoint puts what it likes."""
+    """Stands for a `defaultdict` of a configuration, which the checkpoint then fills."""
     return {}
 
 
 class SkillSpec(NamedTuple):
-    """Pixels of its depth view, across and down; how many numbers it knows beside it; of how many
-    its action is."""
+    """Sizes of a skill: `depth` pixels across and down, `known` numbers, `actions` numbers."""
 
     depth: int
     known: int
@@ -56,16 +56,17 @@ class SkillSpec(NamedTuple):
 
 class Skill(nn.Module):
     """Depth (N, H, H, 1) in [0, 1], numbers (N, K) and its last action (N, A) -> the mean of the
-    next one in [-1, 1] and its spread, (N, A) each.
+    next action in [-1, 1] and its spread, (N, A) each.
 
-    Its state, zeros at the start: `lstm` (N, 2, 2, 512), and the `action` (N, A) before.
+    The state is `lstm` (N, 2, 2, 512) and the last `action` (N, A), zeros at the start. `trunk`
+    is a ResNet-18 for one channel whose first layer has `WIDTH` channels.
     """
 
-    def __init__(self, spec: SkillSpec) -> None:
+    def __init__(self, spec: SkillSpec, trunk: nn.Module) -> None:
         super().__init__()
         self.spec = spec
-        self.trunk = resnet18_trunk(1, WIDTH)
-        side = cells(spec.depth)
+        self.trunk = trunk
+        side = last_map_width(spec.depth)
         channels = round(2048 / side**2)
         self.compression = nn.Sequential(
             nn.Conv2d(8 * WIDTH, channels, 3, padding=1, bias=False),
@@ -86,8 +87,8 @@ class Skill(nn.Module):
 
     @torch.no_grad()
     def forward(self, depth: Tensor, known: Tensor, state: Tensors) -> tuple[Tensors, Tensors]:
-        """One step of N episodes: `mean` and `spread`, and the new state, of which the mean is the
-        action."""
+        """One step of N episodes: `mean` and `spread`, and the new state. The mean counts as the
+        action that was taken."""
         maps = functional.avg_pool2d(depth.permute(0, 3, 1, 2), 2)
         seen = self.seen(self.compression(self.trunk(maps)))
         features = torch.cat([seen, known, self.before(state["action"])], 1)
@@ -95,17 +96,17 @@ class Skill(nn.Module):
         features, carried = self.lstm(features[None], (hidden, cell))
         mean = self.actor(features[0]).tanh()
         spread = self.log_std.clamp(*LOG_STD).exp().expand_as(mean)
-        kept = {"lstm": torch.stack(carried).permute(2, 0, 1, 3), "action": mean}
-        return {"mean": mean, "spread": spread}, kept
+        new = {"lstm": torch.stack(carried).permute(2, 0, 1, 3), "action": mean}
+        return {"mean": mean, "spread": spread}, new
 
 
-def cells(depth: int) -> int:
-    """How wide the last map is of a view so many pixels wide."""
+def last_map_width(depth: int) -> int:
+    """The width of the trunk's output for a view `depth` pixels wide."""
     return math.ceil(depth // 2 / 32)
 
 
 NAMES = {
-    # Their blocks, by stage and number, are ours in a row, behind four single layers.
+    # Their blocks have a stage and a number; ours follow four single layers in one sequence.
     **{
         f"net.visual_encoder.backbone.layer{1 + block // 2}.{block % 2}.{theirs}.": (
             f"trunk.{4 + block}.{ours}."
@@ -121,44 +122,43 @@ NAMES = {
     "action_distribution.mu_maybe_std.": "actor.",
     "action_distribution.std": "log_std",
 }
-"""How names of weights begin there and here."""
+"""Prefixes of weight names: theirs -> ours."""
 
 
 def our_name(name: str) -> str | None:
-    """What a weight of theirs is called here; None for those that are not needed to act."""
+    """Our name for a weight of theirs; None if acting does not need it."""
     for theirs, ours in NAMES.items():
         if name.startswith(theirs):
             return ours + name.removeprefix(theirs)
     return None
 
 
-def load_skill(path: Path, depth: int, known: int, actions: int, device: torch.device) -> Skill:
-    """The skill of a checkpoint. UserError if the file is none, holds what is neither weights nor a
-    configuration, or a skill that sees or does something else than `Skill` is told.
+def load_skill(path: Path, trunk: nn.Module, spec: SkillSpec, device: torch.device) -> Skill:
+    """Load the skill of a checkpoint into a network with this trunk.
 
-    Tensors and plain values are read, with `weights_only`. What the file calls its configuration is
-    made of classes: for each of them something stands that does nothing, so that none of it runs
-    and neither habitat-baselines nor omegaconf is needed.
+    Tensors and plain values are read with `weights_only`. The file's configuration is made of
+    classes; a class that does nothing replaces each of them. So no code of the file runs, and
+    neither habitat-baselines nor omegaconf is needed. Raises UserError if the file is no
+    checkpoint, holds other classes, or its skill has other sizes than `spec`.
     """
     weights = {
         ours: value for name, value in _read(path).items() if (ours := our_name(name)) is not None
     }
-    wanted = SkillSpec(depth, known, actions)
-    skill = Skill(wanted).to(device)
+    skill = Skill(spec, trunk).to(device)
     shapes = {name: tuple(value.shape) for name, value in skill.state_dict().items()}
     found = {name: tuple(getattr(value, "shape", ())) for name, value in weights.items()}
     if found != shapes:
         odd = sorted(set(found.items()) ^ set(shapes.items()), key=str)[0]
         raise UserError(
-            f"{path} is no skill with a view of {depth}x{depth} pixels, {known} numbers beside it "
-            f"and {actions} of an action: {odd[0]} differs"
+            f"{path} is no skill with a view of {spec.depth}x{spec.depth} pixels, {spec.known} "
+            f"numbers beside it and {spec.actions} of an action: {odd[0]} differs"
         )
     skill.load_state_dict(weights)
     return skill.requires_grad_(False).eval()
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    """The weights of a checkpoint by their names there."""
+    """The weights of a checkpoint under their original names."""
     try:
         names = get_unsafe_globals_in_checkpoint(path)
     except Exception as error:  # A damaged file can fail in any way.

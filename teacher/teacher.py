@@ -10,7 +10,7 @@ from torch import Tensor
 from planner.plans import Answer, Option, Planner
 from planner.scene import Reader, Scenes
 from teacher.advice import Advice, drawn
-from teacher.options import Proposal, Options
+from teacher.options import Options, Proposal
 from utils.tensors import Tensors, group, put, rows, under
 
 
@@ -65,7 +65,9 @@ class PlanTeacher:
         step = self.options.choose(advice, obs, generator) | {"unanswered": ~advice.answered}
         return step, {**under("scenes", scenes.memory), **under("options", carried)}
 
-    def _propose(self, obs: Tensors, program: "Program", state: Tensors) -> tuple[Proposal, Tensors]:
+    def _propose(
+        self, obs: Tensors, program: "Program", state: Tensors
+    ) -> tuple[Proposal, Tensors]:
         memory = program.scenes.memory
         return self.options.propose(obs, memory, program.options, program.used, state)
 

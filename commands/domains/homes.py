@@ -10,14 +10,14 @@ import gymnasium as gym
 import torch
 
 import env  # noqa: F401  (registers the tasks)
-from algos.distributions import Gaussian
-from algos.student import Student, describe_shapes, load_student
+from algos.student import describe_shapes, load_student
+from algos.vision import resnet18_trunk
 from commands.domains.networks import make_encoder
 from commands.domains.simulators import maker
 from commands.runs import read_config
 from commands.settings.config import MOST, PROCESSES, Config
 from env.nav_pick.rewards import Rewards
-from env.nav_pick.robot_state import ACTIONS, action_names
+from env.nav_pick.robot_state import ACTIONS, STATE_SIZE, action_names
 from env.nav_pick.tensor_homes import NavPickHomes
 from env.spec import Spec
 from env.vector import ProcessEnvs, RestingEnv
@@ -26,24 +26,26 @@ from planner.plans import Option, Planner
 from planner.task import CONFIGS
 from teacher.choices import Choices
 from teacher.home_options import LIMITS, RULES, VERBS, HomeOptions, Policy, Scripted
-from teacher.skill_options import SkillOption
+from teacher.learned_options import GaussianStudent, LearnedOption, SkillOption
+from teacher.skill_network import WIDTH
 from teacher.teacher import PlanTeacher
 from utils.errors import UserError
 from utils.run_files import CONFIG, MODEL, SKILLS
-from utils.tensors import Tensors
 
 UNSEEN: Mapping[str, Mapping[str, Any]] = {
     **{name: {"layouts": 0, "first_layout": MOST} for name in ("tensor", "habitat")},
     "habitat-rearrange": {"unseen": True},
 }
-"""Simulator -> layouts, or a split of the dataset, that no run trains in."""
+"""Simulator -> changes of its settings for homes that no run trains in."""
 REARRANGEMENT = CONFIGS / "habitat" / "nav_pick.yaml"
-"""habitat-lab's configuration, if none is given."""
+"""The default configuration of habitat-lab."""
 
 
 class NavPickDomain:
-    """Homes, as tensors or in a simulator, and a teacher that knows two options; `owned` closes the
-    environments."""
+    """Homes, as tensors or in a simulator, and a teacher with two options.
+
+    The environments are closed with `owned`.
+    """
 
     nouns: tuple[str, ...] = (THING,)
 
@@ -66,7 +68,7 @@ class NavPickDomain:
         return NavPickHomes.describe(*sizes)
 
     def environments(self, count: int, device: torch.device, **changes: Any) -> RestingEnv:
-        """Homes to train in; `changes` are of what `NavPickHomes` is made with."""
+        """Homes to train in. `changes` replace arguments of `NavPickHomes`."""
         if self.config.simulator == "tensor":
             return self._tensors(count, device, changes)
         make = maker(self.config.simulator)
@@ -100,26 +102,26 @@ class NavPickDomain:
         }
 
     def unseen(self, count: int, device: torch.device) -> RestingEnv:
-        """Other homes than those to train in."""
+        """Homes that no run trains in."""
         changes = UNSEEN[self.config.simulator]
         if self.config.simulator == "tensor":
             return self.environments(count, device, **changes)
-        # Each is a process that takes seconds to start and some hundred megabytes.
+        # Each home is a process: it starts in seconds and takes some hundred megabytes.
         count = min(count, PROCESSES)
         if count not in self._simulated:
             self._simulated[count] = self.environments(count, device, **changes)
         return self._simulated[count]
 
     def single_environments(self, count: int, render: bool = False) -> RestingEnv:
-        """The same on the CPU; pictures can be taken of any."""
+        """Unseen homes on the CPU. Films can always be made of them."""
         return self.unseen(count, torch.device("cpu"))
 
     def teacher(self, planner: Planner, options: Path | None) -> PlanTeacher:
-        """Whose options, if they are learned, are the models in a folder."""
+        """The teacher. `options` is the folder of learned options, if they are learned."""
         return PlanTeacher(planner, HomeReader(), self._options(options), self.config.hard)
 
     def choices(self, options: Path | None) -> Choices:
-        """To go to the object and to pick it up, by the same options."""
+        """The teacher's options, for a student that chooses among them."""
         every = [Option(verb, THING) for verb in VERBS]
         return Choices(every, HomeReader(), self._options(options))
 
@@ -129,8 +131,8 @@ class NavPickDomain:
             policies = {name: self._learned(name, options) for name in RULES}
         elif self.actions != len(ACTIONS):
             raise UserError(
-                f"{self.habitat_config} moves the arm joint by joint, for which there are no "
-                "rules: it needs --options learned"
+                f"{self.habitat_config} moves the arm joint by joint; rules cannot do that: "
+                "give --options learned"
             )
         else:
             noise = {"navigate": self.config.navigate_noise, "pick": self.config.pick_noise}
@@ -143,46 +145,31 @@ class NavPickDomain:
         path = folder / name / MODEL
         if not path.exists():
             raise UserError(
-                f"there is no {path}; --option_dir is where the runs {' and '.join(RULES)} lie; to "
-                f"train it: python main.py train --task {self.config.task.name} "
+                f"there is no {path}; --option_dir needs the runs {' and '.join(RULES)}; train "
+                f"this one with: python main.py train --task {self.config.task.name} "
                 f"--train_option {name}"
             )
         if read_config(folder / name / CONFIG).train_option != name:
-            raise UserError(f"{path} has not been trained to {name} (--train_option)")
+            raise UserError(f"{path} was not trained with --train_option {name}")
         student, *_ = load_student(path, torch.device(self.config.device), make_encoder)
         spaces = self.spec.observation.spaces
-        told = {name: spaces[name].shape for name in student.spec.obs if name in spaces}
-        if student.spec.obs != told:
-            seen, shown = (
-                student.spec.obs,
-                {name: space.shape or () for name, space in spaces.items()},
-            )
+        shapes = {name: space.shape or () for name, space in spaces.items()}
+        if not student.spec.obs.items() <= shapes.items():
             raise UserError(
-                f"{path} has learned to see {describe_shapes(seen)}; "
-                f"what this task shows is {describe_shapes(shown)}"
+                f"{path} has learned to see {describe_shapes(student.spec.obs)}; "
+                f"this task shows {describe_shapes(shapes)}"
             )
-        return Learned(student, LIMITS[name])
+        student.requires_grad_(False).eval()
+        # What sees a home moves a robot: its policy is a Gaussian.
+        return LearnedOption(cast(GaussianStudent, student), LIMITS[name])
 
     def _skill(self, name: str, path: Path) -> SkillOption:
         if self.actions == len(ACTIONS):
             raise UserError(
-                f"{path} moves an arm joint by joint: it needs --simulator habitat-rearrange with "
-                "configs/habitat/joints.yaml, or the like, as --habitat_config"
+                f"{path} moves an arm joint by joint: it needs --simulator habitat-rearrange and a "
+                "--habitat_config such as configs/habitat/joints.yaml"
             )
-        return SkillOption(name, path, self.spec, torch.device(self.config.device))
-
-
-class Learned:
-    """An option that a student has learned, which learns no more."""
-
-    def __init__(self, student: Student, limit: int) -> None:
-        self.student = student.requires_grad_(False).eval()
-        self.limit: int | None = limit
-
-    def initial_state(self, count: int, device: torch.device) -> Tensors:
-        return self.student.initial_state(count, device)
-
-    def act(self, obs: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
-        policy, state = self.student.policy(obs, state)
-        assert isinstance(policy, Gaussian)
-        return {"mean": policy.mean.clamp(-1, 1), "spread": policy.log_std.exp()}, state
+        spaces, device = self.spec.observation.spaces, torch.device(self.config.device)
+        depth = (spaces["depth"].shape or ())[0]
+        joints = (spaces["state"].shape or ())[0] - STATE_SIZE
+        return SkillOption(name, path, resnet18_trunk(1, WIDTH), depth, joints, device)

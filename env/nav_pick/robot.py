@@ -7,8 +7,6 @@ RADIUS = 0.3
 SHOULDER = 0.1, 0.0, 0.8
 SHORTEST, LONGEST = 0.3, 0.9
 """The hand's distance from the shoulder; it is never behind it."""
-REST = 0.5, 0.0, 1.0
-"""The hand at the start, in the base frame."""
 GRASP = 0.15
 """An object within this distance of the hand is held when the grip closes."""
 CAMERA_HEIGHT = 1.1

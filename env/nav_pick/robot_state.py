@@ -19,6 +19,8 @@ def action_names(size: int) -> tuple[str, ...]:
 STATE_SIZE = 12
 HAND, OBJECT, OBJECT_FROM_HAND = slice(0, 3), slice(3, 6), slice(6, 9)
 HOLDING, CONTACT, TIME_LEFT = 9, 10, 11
+REST = 0.5, 0.0, 1.0
+"""The hand at the start of an episode, in the base frame."""
 
 PRIVILEGED_SIZE = 6
 """What an observation has under `privileged`, which is for scripted options alone."""

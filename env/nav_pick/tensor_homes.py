@@ -25,6 +25,7 @@ from env.nav_pick.robot_state import (
     HAND_MOVE,
     HAND_SPEED,
     PRIVILEGED_SIZE,
+    REST,
     SECONDS,
     SPEED,
     STATE_SIZE,
@@ -205,7 +206,7 @@ class NavPickHomes(RestingEnv):
         return {
             "position": start[:, :2].clone(),
             "heading": start[:, 2].clone(),
-            "hand": torch.tensor(robot.REST, device=self.device).repeat(len(start), 1),
+            "hand": torch.tensor(REST, device=self.device).repeat(len(start), 1),
             "object": homes["object"].clone(),
             "holding": no,
             "contact": no.clone(),

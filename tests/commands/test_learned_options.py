@@ -134,7 +134,7 @@ def test_an_option_that_learned_another_one_is_refused(
     shutil.rmtree(options / "pick")
     shutil.copytree(options / "navigate", options / "pick")
     error = refused(capsys, train(tmp_path, *learned(options), "--savedir", "new"))
-    assert f"{options / 'pick' / 'acmodel.pt'} has not been trained to pick" in error
+    assert f"{options / 'pick' / 'acmodel.pt'} was not trained with --train_option pick" in error
 
 
 def test_an_option_that_saw_something_else_is_refused(
@@ -147,7 +147,7 @@ def test_an_option_that_saw_something_else_is_refused(
     for folder, words in (
         (
             runs_of(tmp_path / "other") / "pick",
-            "has learned to see depth 9x9x1, state 12; what this task shows",
+            "has learned to see depth 9x9x1, state 12; this task shows",
         ),
         (running.runs_of(rooms) / "run", "has learned to see image"),
     ):

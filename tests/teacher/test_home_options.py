@@ -171,7 +171,9 @@ def test_an_option_begins_anew_when_it_is_set_to_work_and_ends_at_its_limit() ->
     told = []
     for place in (far, far, far, near, near, near, far, near):
         proposal, state = options.propose(states(place), {}, BOTH, used, state)
-        told.append([(float(proposal.actions[0, i, 0]), bool(proposal.finished[0, i])) for i in (0, 1)])
+        told.append(
+            [(float(proposal.actions[0, i, 0]), bool(proposal.finished[0, i])) for i in (0, 1)]
+        )
     walks, picks = zip(*told, strict=True)
     assert walks[:3] == ((0, False), (1, False), (2, True))
     assert all(finished for _, finished in walks[3:6])

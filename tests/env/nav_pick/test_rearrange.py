@@ -248,7 +248,7 @@ def test_skills_of_habitat_baselines_teach_joint_by_joint(
     assert (tmp_path / "ppo/navpick/teacher/eval/eval.json").exists()
     # There are no rules for it.
     assert main.main(["eval", "--eval_teacher", *small, *there, "--num_eval", "1"]) == 1
-    assert "moves the arm joint by joint, for which there are no rules" in capsys.readouterr().err
+    assert "moves the arm joint by joint; rules cannot do that" in capsys.readouterr().err
 
 
 def test_missing_data_is_said_in_a_line_with_the_command_that_downloads_it(

@@ -8,20 +8,20 @@ import torch
 from torch import Tensor
 
 import main
+from algos.vision import resnet18_trunk
 from commands.runs import keep_options, option_models
 from commands.settings.config import make_config
 from commands.settings.resolve import fresh_settings
-from env.nav_pick.mapping import Controls
 from env.nav_pick.robot_state import GRIP, HAND, HOLDING, OBJECT, OWN_JOINTS, OWN_OBJECT
 from planner.plans import GO_TO, PICK_UP, Option
 from planner.task import load_task
 from teacher.home_options import AT_GOAL, HomeOptions
-from teacher.skill_options import SkillOption, known_to_navigate, known_to_pick
-from tests.skills import ACTIONS, skill_weights, write_skill
+from teacher.learned_options import SkillOption, known_to_navigate, known_to_pick
+from teacher.skill_network import WIDTH
+from tests.skills import ACTIONS, JOINTS, skill_weights, write_skill
 from utils.tensors import Tensors
 
 CPU = torch.device("cpu")
-SPEC = Controls(1 / 12, 1 / 12, 0.015, joints=7).describe(depth_size=64, max_steps=100)
 FILES = {"navigate": "nav.pth", "pick": "pick.pth"}
 PLAN = [Option(GO_TO, "object"), Option(PICK_UP, "object")]
 
@@ -40,7 +40,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def option(folder: Path, name: str) -> SkillOption:
-    return SkillOption(name, folder / FILES[name], SPEC, CPU)
+    trunk = resnet18_trunk(1, WIDTH)
+    return SkillOption(name, folder / FILES[name], trunk, 64, JOINTS, CPU)
 
 
 def seen(count: int = 1, at: tuple[float, float] = (3.0, 1.0), held: bool = False) -> Tensors:

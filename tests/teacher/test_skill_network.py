@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from teacher.skill_network import Skill, load_skill
+from algos.vision import resnet18_trunk
+from teacher.skill_network import WIDTH, Skill, SkillSpec, load_skill
 from tests.skills import ACTIONS, KNOWN, skill_weights, write_skill
 from utils.errors import UserError
 
@@ -17,7 +18,8 @@ SIZE = 64
 
 
 def load(path: Path, name: str = "pick", depth: int = SIZE) -> Skill:
-    return load_skill(path, depth, KNOWN[name], ACTIONS[name], CPU)
+    spec = SkillSpec(depth, KNOWN[name], ACTIONS[name])
+    return load_skill(path, resnet18_trunk(1, WIDTH), spec, CPU)
 
 
 @pytest.mark.parametrize("name", ["navigate", "pick"])
