@@ -1,32 +1,39 @@
-"""A chat server: OpenAI-style completions over HTTP around one function that answers."""
+"""A chat server: OpenAI-style completions over HTTP, answered by one function."""
 
 import argparse
 import socket
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import uvicorn
-from fastapi import FastAPI, HTTPException, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
-from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
+from utils.commands import packages_of
 from utils.errors import UserError
 
+PACKAGES = "requirements-servers.txt"
+"""The requirement file of the packages that chat servers need."""
+
+with packages_of(PACKAGES):
+    import uvicorn
+    from fastapi import FastAPI, HTTPException, Request
+    from fastapi.exceptions import RequestValidationError
+    from fastapi.responses import JSONResponse
+    from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+
 MAX_REQUEST = 200_000
+"""Bytes of a request."""
 LOCALHOST = "127.0.0.1"
 
 
 class Message(BaseModel):
-    """One turn of a conversation."""
+    """One message of a conversation."""
 
     role: str
     content: str
 
 
 class ChatRequest(BaseModel):
-    """What a client asks for: `n` replies to a conversation."""
+    """A request for `n` replies to a conversation."""
 
     messages: list[Message] = Field(min_length=1)
     model: str = ""
@@ -35,14 +42,14 @@ class ChatRequest(BaseModel):
 
 
 class Replies(NamedTuple):
-    """The texts of the choices, and the tokens that they cost."""
+    """The texts of the choices, and how many tokens they cost."""
 
     texts: list[str]
     tokens: int = 0
 
 
 class ChatError(Exception):
-    """The server cannot answer: a status code, and headers, for the client."""
+    """The server cannot answer. The client gets the status code and the headers."""
 
     def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(message)
@@ -51,8 +58,8 @@ class ChatError(Exception):
 
 
 def chat_app(title: str, answer: Callable[[ChatRequest], Replies]) -> FastAPI:
-    """Serves `/v1/chat/completions` in OpenAI's shape, and `/chat`: the same request, answered by
-    the first reply as a bare string. Requests of more than `MAX_REQUEST` bytes are refused."""
+    """An app with two routes: `/v1/chat/completions` answers in OpenAI's shape, `/chat` with the
+    first reply as a bare string. Requests of more than `MAX_REQUEST` bytes are refused."""
     app = FastAPI(title=title, docs_url=None, redoc_url=None)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_REQUEST)
 
@@ -92,15 +99,15 @@ def chat_app(title: str, answer: Callable[[ChatRequest], Replies]) -> FastAPI:
 
 
 def add_address_flags(parser: argparse.ArgumentParser, port: int) -> None:
-    """`--host` and `--port` of a server; by default nobody else can reach it."""
+    """Add `--host` and `--port`. By default only this machine can reach the server."""
     parser.add_argument("--host", default=LOCALHOST, help=f"default {LOCALHOST}: this machine only")
     parser.add_argument("--port", type=int, default=port, help=f"default {port}; 0: any free one")
 
 
 def serve(app: FastAPI, host: str, port: int) -> int:
-    """Serve until it is stopped; returns the exit code.
+    """Serve until somebody stops it; returns the exit code.
 
-    Raises UserError if the address cannot be had.
+    Raises UserError if the address is not available.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:

@@ -3,7 +3,8 @@
 import argparse
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -47,6 +48,16 @@ def run(command: Callable[[], int]) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+@contextmanager
+def packages_of(requirements: str) -> Iterator[None]:
+    """Around imports of packages that only some commands need. If one is missing, the program
+    ends with a line that names their requirement file."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        sys.exit(f"error: {error}: install it with: pip install -r {requirements}")
 
 
 def _is_ours(module: str | None) -> bool:

@@ -14,7 +14,7 @@ from tests.planner.askers import PROMPT, ask, asker
 from tests.planner.servers import Behaviour, Handler, plans, serve
 from tests.running import ROOT
 
-COMMAND = [sys.executable, "-m", "utils.chatglm_api"]
+COMMAND = [sys.executable, "-m", "planner.chatglm_server"]
 
 
 @contextmanager
@@ -138,3 +138,30 @@ def test_a_port_that_is_taken_is_an_error_in_one_line() -> None:
     assert done.returncode == 1
     assert done.stderr.startswith(f"error: cannot listen on 127.0.0.1, port {port}")
     assert done.stderr.count("\n") == 1
+
+
+def test_the_command_of_the_original_still_starts_it() -> None:
+    command = [sys.executable, "-m", "utils.chatglm_api", "--host", "127.0.0.1", "--port", "0"]
+    environment = {**os.environ, "ZHIPUAI_API_KEY": "sesame.4711"}
+    server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout
+        assert server.stdout.readline().startswith("ChatGLM at http://127.0.0.1:")
+    finally:
+        server.terminate()
+        server.wait()
+
+
+@pytest.mark.parametrize("module", ["planner.chatglm_server", "planner.replay_api"])
+def test_a_missing_package_is_one_line_that_names_the_requirement_file(
+    module: str, tmp_path: Path
+) -> None:
+    (tmp_path / "fastapi.py").write_text("raise ModuleNotFoundError(\"No module named 'fastapi'\")")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-m", module]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: No module named 'fastapi': install it with: "
+        "pip install -r requirements-servers.txt\n"
+    )
