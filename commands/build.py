@@ -32,7 +32,8 @@ from commands.domains.networks import make_encoder
 from commands.observers.log import GIF_FRAMES, RunLog, TrainingDisplay
 from commands.planners import make_planner
 from commands.settings.config import Config
-from commands.viewer.film import film_episode
+from commands.viewer.film import film_of
+from commands.viewer.replay import Played, Viewer
 from env.spec import Spec
 from env.vector import RestingEnv
 from planner.plans import Planner
@@ -43,6 +44,7 @@ from utils.errors import UserError
 from utils.ranks import Ranks
 from utils.run_files import ANSWERS
 from utils.terminal import say
+from utils.timing import Stopwatch
 
 
 class Domain(Protocol):
@@ -200,6 +202,17 @@ class Parts:
         others = self.domain.unseen(len(VERDICT_SEEDS), device)
         return Evaluator(*self.test_environments(), others, self.config.seed, device)
 
+    def viewer(self, teacher: PlanTeacher) -> Viewer:
+        """What shows episodes that were played; `teacher` explains their steps."""
+        return Viewer(
+            environment=self.domain.single_environments(1, render=True),
+            teacher=teacher,
+            distribution=distribution_of(self.acting_network()),
+            action_names=self.domain.action_names,
+            option_names=self.choices.names if self.choices else (),
+            device=torch.device(self.config.device),
+        )
+
     def report(
         self,
         trainer: Trainer,
@@ -208,21 +221,15 @@ class Parts:
         log: RunLog,
         display: TrainingDisplay,
     ) -> Report:
-        environment = self.domain.single_environments(1, render=True)
-        narrator = self.teacher(trainer.folder / ANSWERS, asks=False)
-        seed, names = self.config.seed, self.domain.action_names
+        viewer = self.viewer(self.teacher(trainer.folder / ANSWERS, asks=False))
         student, device = self.actor(trainer.student), trainer.device
         deterministic = self.actor(trainer.student, deterministic=True)
-        kind = distribution_of(self.acting_network())
-        options = self.choices.names if self.choices else ()
 
         def film(iteration: int) -> None:
-            draws = seeding.generator(seed, seeding.VIDEO, iteration, device=device)
-            where, most = evaluator.seeds[0], GIF_FRAMES
-            frames = film_episode(
-                environment, student, narrator, kind, names, where, draws, device, most, options
-            )
-            log.film("Episode", frames, iteration)
+            draws = seeding.generator(self.config.seed, seeding.VIDEO, iteration, device=device)
+            first = evaluator.seeds[0]
+            played = play(viewer.environment, student, device, [first], draws, Stopwatch())
+            log.film("Episode", film_of(viewer, Played(first, played, 0), GIF_FRAMES), iteration)
 
         def try_teacher() -> tuple[Evaluation, float]:
             display.tell(f"trying the teacher alone in {len(VERDICT_SEEDS)} episodes")

@@ -1,120 +1,97 @@
-"""`main.py eval`: a student, or the teacher alone, from fixed seeds."""
+"""`main.py eval`: evaluate a student, or the teacher alone, from fixed seeds."""
 
 import argparse
 from contextlib import ExitStack
 from pathlib import Path
 
-import torch
-
-from algos.evaluator import evaluate
-from algos.protocols import Actor, Teacher
-from algos.student import distribution_of
 from commands import runs
-from commands import subject as actors
 from commands.build import Parts
 from commands.provenance import provenance, teacher_traits
-from commands.subject import Subject
-from commands.viewer.film import film_episode
-from commands.viewer.frames import write_film
-from utils import seeding
+from commands.subject import (
+    Subject,
+    Trial,
+    check_plans,
+    find_subjects,
+    load_subject,
+    try_subject,
+    viewer_of,
+)
+from commands.viewer.film import film_of, write_film
 from utils.errors import UserError
 from utils.files import write_json
 from utils.run_files import ANSWERS
 from utils.terminal import say, table
 
+RESULT = "eval.json"
+
 
 def run(args: argparse.Namespace) -> int:
     if args.videos < 0:
         raise UserError(f"--videos: {args.videos} films cannot be made")
-    actors.check_teaches(args)
-    # Of two worlds neither replaces what was found in the other.
-    world = f"-{args.simulator}" if "simulator" in args else ""
-    name = runs.check_name(args.savedir or f"eval{world}")
-    outcomes = []
-    for folder, given in actors.find(args, args.loaddir):
-        subject = actors.load(args, folder, given)
+    check_plans(args)
+    # Evaluations in two simulators keep their results apart.
+    simulator = f"-{args.simulator}" if "simulator" in args else ""
+    name = runs.check_name(args.savedir or f"eval{simulator}")
+    trials = list[tuple[Subject, Trial]]()
+    for folder, given in find_subjects(args, args.loaddir):
+        subject = load_subject(args, folder, given)
         if subject.student:
-            after = "" if subject.iteration is None else f", of iteration {subject.iteration}"
-            say(f"evaluating {folder / str(subject.model)}{after}")
-        outcomes.append(evaluate_actor(args, subject, folder / name))
+            say(f"evaluating {folder / str(subject.model)}, of iteration {subject.iteration}")
+        trials.append((subject, evaluate_subject(args, subject, folder / name)))
     how = ", each step's likeliest action" if args.deterministic else ""
-    title = f"{outcomes[0][0]}: means of n episodes{how}, with 95% intervals"
-    table(title, outcomes[0][1], [row for *_, row in outcomes])
+    title = f"{described_task(trials[0][0])}: means of n episodes{how}, with 95% intervals"
+    rows = [trial.evaluation.row(subject.folder.name) for subject, trial in trials]
+    table(title, trials[0][1].evaluation.columns, rows)
     return 0
 
 
-def evaluate_actor(
-    args: argparse.Namespace, subject: Subject, target: Path
-) -> tuple[str, list[str], list[str]]:
-    """Evaluate a student, or else the teacher, and write eval.json and films.
-
-    Returns what was evaluated on, and the columns and a row for the table.
-    """
+def evaluate_subject(args: argparse.Namespace, subject: Subject, target: Path) -> Trial:
+    """Evaluate a subject; write eval.json and films into the folder `target`."""
+    answers = (subject.folder if subject.student else target) / ANSWERS
     with ExitStack() as owned:
-        return evaluate_with(args, Parts(subject.config, owned), subject, target)
+        parts = Parts(subject.config, owned)
+        trial = try_subject(subject, parts, answers, args.deterministic)
+        write_result(target, subject, trial, args.deterministic)
+        if args.videos:
+            viewer = viewer_of(trial, parts, answers)
+            for episode in trial.episodes[: args.videos]:
+                path = target / f"episode-{episode.seed}.{'gif' if args.gif else 'mp4'}"
+                write_film(path, film_of(viewer, episode))
+                say(f"wrote {path}")
+    if missed := trial.evaluation.unanswered_steps:
+        say(f"{missed} steps were in scenes without an answer: the teacher waited there")
+    return trial
 
 
-def evaluate_with(
-    args: argparse.Namespace, parts: Parts, subject: Subject, target: Path
-) -> tuple[str, list[str], list[str]]:
-    config, student = subject.config, subject.student
-    device = torch.device(config.device)
-    answers = (target.parent if student else target) / ANSWERS
-    environments, seeds = parts.test_environments()
-    actor, teacher, draws = actors.acting(subject, parts, answers, args.deterministic)
-    outcome = evaluate(environments, actor, seeds, draws, device)
-    actors.check_answered(subject, outcome)
-
-    counts = teacher.counts() if teacher else {}
+def write_result(target: Path, subject: Subject, trial: Trial, deterministic: bool) -> None:
+    """Write eval.json and remove the films of an evaluation that it replaces."""
+    config = subject.config
+    model = {"model": subject.model, "iteration": subject.iteration} if subject.student else {}
+    counts = trial.teacher.counts() if trial.teacher else {}
     content = {
         "task": config.task.name,
         **teacher_traits(config.task, dict(config)),
-        "actor": str(target.parent) if student else "teacher",
-        **({"model": subject.model, "iteration": subject.iteration} if student else {}),
-        "deterministic": args.deterministic,
+        "actor": str(subject.folder) if subject.student else "teacher",
+        **model,
+        "deterministic": deterministic,
         "hard": config.hard,
         "seed": config.seed,
         "llm": config.llm and {"name": config.llm, "model": config.llm_model, **counts},
-        **outcome.to_dict(),
+        **trial.evaluation.to_dict(),
         "provenance": provenance(),
     }
-    if (target / "eval.json").exists():
+    path = target / RESULT
+    if path.exists():
         say(f"{target} held an evaluation, which this one replaces; --savedir gives another name")
-    write_json(target / "eval.json", content)
-    say(f"wrote {target / 'eval.json'}")
-    for old in (*target.glob("episode-*.mp4"), *target.glob("episode-*.gif")):
-        old.unlink()
-    if args.videos:
-        # Who tells of a film asks nobody.
-        narrator = parts.teacher(answers, asks=False)
-        filmed = actors.actor_of(subject, parts, narrator, args.deterministic)
-        film_episodes(args, parts, filmed, narrator, seeds[: args.videos], draws.device, target)
-    if outcome.unanswered_steps:
-        say(f"{outcome.unanswered_steps} steps were in scenes without an answer: it waited there")
+    write_json(path, content)
+    say(f"wrote {path}")
+    for film in (*target.glob("episode-*.mp4"), *target.glob("episode-*.gif")):
+        film.unlink()
+
+
+def described_task(subject: Subject) -> str:
+    """The name of the task, with an option that was trained and a simulator, if any."""
+    config = subject.config
     option = f" ({config.train_option})" if config.train_option else ""
-    option += f" in {config.simulator}" if config.simulator != "tensor" else ""
-    return config.task.name + option, outcome.columns, outcome.row(target.parent.name)
-
-
-def film_episodes(
-    args: argparse.Namespace,
-    parts: Parts,
-    actor: Actor,
-    narrator: Teacher,
-    seeds: list[int],
-    place: torch.device,
-    target: Path,
-) -> None:
-    """A film in `target` for each seed; the actor draws at its `place`."""
-    environment = parts.domain.single_environments(1, render=True)
-    kind, names = distribution_of(parts.acting_network()), parts.domain.action_names
-    device = torch.device(parts.config.device)
-    options = parts.choices.names if parts.choices and not args.eval_teacher else ()
-    for seed in seeds:
-        draws = seeding.generator(parts.config.seed, seeding.VIDEO, seed, device=place)
-        frames = film_episode(
-            environment, actor, narrator, kind, names, seed, draws, device, options=options
-        )
-        film = target / f"episode-{seed}.{'gif' if args.gif else 'mp4'}"
-        write_film(film, frames)
-        say(f"wrote {film}")
+    simulator = f" in {config.simulator}" if config.simulator != "tensor" else ""
+    return f"{config.task.name}{option}{simulator}"

@@ -1,12 +1,13 @@
-"""Who is looked at: the student of a run, or the teacher alone."""
+"""The subject of `eval` and `watch`: the student of a run, or a teacher alone."""
 
 import argparse
+import re
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import torch
 
-from algos.evaluator import Evaluation
+from algos.evaluator import Evaluation, play_waves
 from algos.protocols import Actor
 from algos.student import Deterministic, Student, load_student
 from commands import runs
@@ -15,6 +16,7 @@ from commands.domains.networks import make_encoder
 from commands.settings.config import Config, make_config
 from commands.settings.flags import check_flags
 from commands.settings.resolve import check_llm_is_named, fresh_settings, given_settings, resolve
+from commands.viewer.replay import Played, Viewer
 from teacher.teacher import PlanTeacher
 from utils import seeding
 from utils.devices import choose_device, prepare
@@ -24,8 +26,8 @@ from utils.terminal import say
 
 
 class Subject(NamedTuple):
-    """A run's student, with the name of its model and after how many iterations it is, or nobody,
-    which is the teacher; the settings, and where what is found out about it is written."""
+    """Who acts: the student of a run's `model` after so many iterations, or, without a student,
+    the teacher. Results go into `folder`."""
 
     config: Config
     folder: Path
@@ -34,35 +36,74 @@ class Subject(NamedTuple):
     iteration: int | None = None
 
 
-def check_teaches(args: argparse.Namespace) -> None:
+class Trial(NamedTuple):
+    """What a subject did: an evaluation, the episodes that it counts, and the teacher if it was
+    the one that acted."""
+
+    evaluation: Evaluation
+    episodes: list[Played]
+    teacher: PlanTeacher | None
+
+
+def check_plans(args: argparse.Namespace) -> None:
+    """UserError if a student is given plans."""
     if args.plans and not args.eval_teacher:
         raise UserError("--plans: a student needs none; evaluate its teacher with --eval_teacher")
 
 
-def find(args: argparse.Namespace, name: str | None) -> list[tuple[Path, dict[str, Any]]]:
-    """The folders of the runs that a name means, or else of the newest, or where the teacher's
-    evaluations lie, each with the settings that its flags give."""
+def find_subjects(args: argparse.Namespace, name: str | None) -> list[tuple[Path, dict[str, Any]]]:
+    """The folders of the runs of a name, or of the newest run, or the teacher's folder. Each comes
+    with the settings that flags give. UserError if there is no such run."""
     given = given_settings(args)
-    settings = fresh_settings(given) if args.eval_teacher else resolve(given, {})
-    parent = runs.task_folder(args.logdir, settings["policy"], settings["task"])
     if args.eval_teacher:
+        settings = fresh_settings(given)
         check_llm_is_named(given, settings)
+        parent = runs.task_folder(args.logdir, settings["policy"], settings["task"])
         return [(parent / runs.TEACHER, settings | {"seed": (args.seed_list or [0])[0]})]
+    settings = resolve(given, {})
     given["device"] = choose_device(settings.get("device"))
-    if not args.task:
-        given.pop("task", None)
     if args.seed_list and len(args.seed_list) == 1:
         given["seed"] = args.seed_list[0]
+    return [(folder, given) for folder in _run_folders(args, name, settings)]
+
+
+def _run_folders(
+    args: argparse.Namespace, name: str | None, settings: dict[str, Any]
+) -> list[Path]:
+    parent = runs.task_folder(args.logdir, settings["policy"], settings["task"])
     if name:
-        folders = runs.find(parent, name, args.seed_list)
-    else:
-        folders = [runs.newest(parent, MODEL, settings["train_option"])]
-        say(f"no --loaddir: the newest run of {settings['task'].name} is {folders[0]}")
-    return [(folder, given) for folder in folders]
+        if Path(name).name == name:
+            method = parent.parent.name if "policy" in args else "*"
+            parent = _parent_of(args.logdir, name, method, parent.name if args.task else "*")
+        return runs.find(parent, name, args.seed_list)
+    others = {run.parent.parent for run in args.logdir.glob(f"*/*/*/{MODEL}")} - {parent}
+    if others and not args.task and not any(parent.glob(f"*/{MODEL}")):
+        raise UserError(
+            f"there is no run under {parent}; there are runs under "
+            f"{', '.join(map(str, sorted(others)))}: give the name of one, or --task"
+        )
+    folder = runs.newest(parent, MODEL, settings["train_option"])
+    say(f"no --loaddir: the newest run of {settings['task'].name} is {folder}")
+    return [folder]
 
 
-def load(args: argparse.Namespace, folder: Path, given: dict[str, Any]) -> Subject:
-    """What lies in one of the folders."""
+def _parent_of(logdir: Path, name: str, method: str, task: str) -> Path:
+    """The folder <method>/<task> of a log tree that holds the runs of a name; "*" stands for any
+    method or task. UserError if none, or more than one, does."""
+    found = [path.parent for path in sorted(logdir.glob(f"{method}/{task}/*/{CONFIG}"))]
+    per_seed = re.compile(rf"{re.escape(name)}(-\d+)?")
+    parents = dict.fromkeys(run.parent for run in found if per_seed.fullmatch(run.name))
+    if not parents:
+        known = f"there are {', '.join(map(str, found))}" if found else "train one first"
+        raise UserError(f"there is no run {name} under {logdir / method / task}; {known}")
+    if len(parents) > 1:
+        places = ", ".join(str(parent / name) for parent in parents)
+        raise UserError(f"there are several runs {name}: {places}; give a path, or --task")
+    return next(iter(parents))
+
+
+def load_subject(args: argparse.Namespace, folder: Path, given: dict[str, Any]) -> Subject:
+    """The subject of a folder that was found. UserError if it holds no usable model."""
     if args.eval_teacher:
         return Subject(make_config(given, "settings"), folder)
     path = runs.model_file(folder, args.loadmodel)
@@ -71,39 +112,45 @@ def load(args: argparse.Namespace, folder: Path, given: dict[str, Any]) -> Subje
     check_flags(given, dict(runs.read_config(folder / CONFIG)))
     config = runs.read_config(folder / CONFIG, **given)
     bf16 = config.precision == "bf16"
-    student, trained_on, after = load_student(path, torch.device(config.device), make_encoder, bf16)
-    if trained_on != config.task.name:
-        raise UserError(f"{path} was trained on {trained_on}, not on {config.task.name}")
-    return Subject(config, folder, student, path.name, after)
+    device = torch.device(config.device)
+    student, task, iteration = load_student(path, device, make_encoder, bf16)
+    if task != config.task.name:
+        raise UserError(f"{path} was trained on {task}, not on {config.task.name}")
+    if not all(weights.isfinite().all() for weights in student.state_dict().values()):
+        raise UserError(f"{path} has diverged: some of its weights are not finite numbers")
+    return Subject(config, folder, student, path.name, iteration)
 
 
-def acting(
-    subject: Subject, parts: Parts, answers: Path, deterministic: bool
-) -> tuple[Actor, PlanTeacher | None, torch.Generator]:
-    """The actor, the teacher if that is who acts, and what an evaluation draws from. A live LLM's
-    replies are kept in a file of answers."""
-    device = torch.device(subject.config.device)
-    prepare(device, subject.config.threads)
-    if subject.student:
-        check_network(subject.student, parts.network(), subject.folder)
-    # A student needs no teacher any more.
-    teacher = None if subject.student else parts.teacher(answers)
-    # A teacher draws on the CPU, a student where it is.
-    place = device if subject.student else torch.device("cpu")
-    draws = seeding.generator(subject.config.seed, seeding.EVALUATION, device=place)
-    return actor_of(subject, parts, teacher, deterministic), teacher, draws
-
-
-def actor_of(
-    subject: Subject, parts: Parts, teacher: PlanTeacher | None, deterministic: bool
-) -> Actor:
-    """A run's student as it acts, or else the teacher."""
-    if subject.student:
-        return parts.actor(subject.student, deterministic)
-    actor = cast(Actor, teacher)
-    return Deterministic(actor) if deterministic else actor
-
-
-def check_answered(subject: Subject, outcome: Evaluation) -> None:
-    if subject.config.llm and outcome.unanswered == 1:
+def try_subject(subject: Subject, parts: Parts, answers: Path, deterministic: bool) -> Trial:
+    """Evaluate a subject in the run's test environments. A live LLM's replies are kept in the file
+    `answers`. UserError if the network does not fit the task, or if the LLM never answers."""
+    config, student = subject.config, subject.student
+    device = torch.device(config.device)
+    prepare(device, config.threads)
+    environments, seeds = parts.test_environments()
+    if student:
+        check_network(student, parts.network(), subject.folder)
+        teacher, actor = None, parts.actor(student, deterministic)
+    else:
+        teacher = parts.teacher(answers)
+        actor = cast(Actor, teacher)
+        actor = Deterministic(actor) if deterministic else actor
+    # A teacher draws on the CPU, a student on its device.
+    draws_on = device if student else torch.device("cpu")
+    draws = seeding.generator(config.seed, seeding.EVALUATION, device=draws_on)
+    evaluation, episodes = Evaluation(), list[Played]()
+    for batch, rollout in play_waves(environments, actor, seeds, draws, device):
+        evaluation.add(batch, rollout)
+        episodes += [Played(seed, rollout, number) for number, seed in enumerate(batch)]
+    if config.llm and evaluation.unanswered == 1:
         raise UserError("the LLM answered in none of the steps: there is nothing to evaluate")
+    return Trial(evaluation, episodes, teacher)
+
+
+def viewer_of(trial: Trial, parts: Parts, answers: Path) -> Viewer:
+    """What shows the episodes of a trial. Explanations never ask an LLM: they read its `answers`
+    from the file."""
+    teacher = trial.teacher
+    if not teacher or parts.config.llm:
+        teacher = parts.teacher(answers, asks=False)
+    return parts.viewer(teacher)

@@ -70,7 +70,7 @@ class EgocentricView(nn.Module):
 
         planes = nn.functional.embedding(seen.int(), self.planes)
         # (N, side, side, planes) in memory, as convolutions like it.
-        stacked = planes.view(len(obs), self.shape[0] // PLANES, *self.shape[1:], PLANES)
+        stacked = planes.view(obs.shape[0], self.shape[0] // PLANES, *self.shape[1:], PLANES)
         return stacked.permute(0, 1, 4, 2, 3).flatten(1, 2)
 
 

@@ -18,8 +18,8 @@ from algos.ppo import PPO
 from algos.schedule import LinearSchedule
 from algos.student import Deterministic, NetworkSpec, Student, load_student
 from algos.trainer import Report, Trainer, TrainerSettings
-from commands.viewer.film import film_episode
-from commands.viewer.replay import replay
+from commands.viewer.film import film_of
+from commands.viewer.replay import Played, Viewer
 from env.episode import Episode
 from env.vector import ProcessEnvs, RestingEnv, SerialEnvs
 from tests.algos.test_ppo import SETTINGS
@@ -119,13 +119,17 @@ def test_it_is_evaluated_with_its_measures(points: RestingEnv) -> None:
     assert told["episodes"][3]["measures"]["way"] == outcome.measures["way"][3] > 0
 
 
+def viewer(environment: Any) -> Viewer:
+    return Viewer(environment, PointTeacher(), Gaussian, ("right", "down"), (), CPU)
+
+
 @pytest.mark.parametrize("make", [Points, serial])
 def test_it_is_filmed(make: Callable[[int], RestingEnv]) -> None:
-    student, names = Student(NETWORK, PointEncoder(NETWORK)), ("right", "down")
-    kind, draws = student.distribution, torch.Generator()
-    environment: Any = make(1)
-    frames = film_episode(environment, student, PointTeacher(), kind, names, 3, draws, CPU)
-    assert len(frames) > 1
+    student, draws = Student(NETWORK, PointEncoder(NETWORK)), torch.Generator()
+    played = play(make(1), student, CPU, [3], draws, Stopwatch())
+    frames = film_of(viewer(make(1)), Played(3, played, 0))
+    assert len(frames) == len(played) + 1 > 2
+    assert len(film_of(viewer(make(1)), Played(3, played, 0), limit=2)) == 2
     # The teacher's bars and the student's.
     for color in ((230, 140, 30), (50, 110, 200)):
         assert color in {color for _, color in frames[0].getcolors(1 << 20) or ()}
@@ -133,32 +137,40 @@ def test_it_is_filmed(make: Callable[[int], RestingEnv]) -> None:
 
 @pytest.mark.parametrize("make", [Points, serial])
 def test_it_is_played_again_as_it_was(make: Callable[[int], RestingEnv]) -> None:
-    student, names = Student(NETWORK, PointEncoder(NETWORK)), ("right", "down")
+    student = Student(NETWORK, PointEncoder(NETWORK))
     seeds, draws = [3, 4, 5], torch.Generator().manual_seed(0)
     ((_, played),) = play_waves(make(3), student, seeds, draws, CPU)
+    shows = viewer(make(1))
     again = [
-        replay(make(1), seed, played, i, PointTeacher(), student.distribution, names, CPU)
+        shows.replay(Played(seed, played, i), shows.environment.drawing)
         for i, seed in enumerate(seeds)
     ]
-    for name in ("action", "value", "policy"):
-        assert torch.equal(
-            torch.cat([each.rollout.steps[name] for each in again]), played.steps[name]
-        )
-    assert torch.equal(torch.cat([each.rollout.reward for each in again]), played.reward)
+    moments = [moment for each in again for moment in each.moments]
+    for name in ("action", "value"):
+        found = torch.tensor([getattr(moment, name) for moment in moments])
+        assert torch.equal(found, played.steps[name])
+    policy = torch.tensor([moment.bars["student"] for moment in moments])
+    assert torch.equal(policy, played.steps["policy"])
+    assert torch.equal(torch.tensor([moment.reward for moment in moments]), played.reward)
+    assert [each.success for each in again] == played.success.tolist()
+    assert [len(each.moments) for each in again] == played.lengths.tolist()
     for each in again:
-        assert len(each.drawings) == len(each.told) + 1 == len(each.rollout) + 1
-        assert each.drawings[0].pictures.keys() == {"from above"}
-        assert each.told[0].plans == [(0.8, ["go to <goal>"], 0), (0.2, ["wait"], 1)]
+        assert len(each.views) == len(each.moments) + 1
+        assert each.views[0].pictures.keys() == {"from above"}
+        assert each.moments[0].plans == [(0.8, ["go to <goal>"]), (0.2, ["wait"])]
+        assert each.moments[0].under_way == [0, 1]
 
 
 def test_an_episode_that_is_not_the_same_again_is_refused() -> None:
     teacher, draws = PointTeacher(), torch.Generator().manual_seed(0)
     ((_, played),) = play_waves(Points(1), teacher, [3], draws, CPU)
+    shows = viewer(Points(1))
     with pytest.raises(UserError, match="from the seed 4 the environment does not play the same"):
-        replay(Points(1), 4, played, 0, teacher, Gaussian, ("right", "down"), CPU)
+        film_of(shows, Played(4, played, 0))
     dearer = replace(played, reward=played.reward - 0.1)
-    with pytest.raises(UserError, match=r"from the seed 3 .* with a return of \d\.\d{3}, and took"):
-        replay(Points(1), 3, dearer, 0, teacher, Gaussian, ("right", "down"), CPU)
+    differs = r"from the seed 3 .* with a return of \d\.\d{3}, and lasted"
+    with pytest.raises(UserError, match=differs):
+        film_of(shows, Played(3, dearer, 0))
 
 
 @pytest.mark.parametrize("recurrent", [False, True])

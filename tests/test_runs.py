@@ -14,11 +14,10 @@ import pytest
 import yaml
 
 import main
-from algos.evaluator import COLUMNS
 from commands import evaluate as evaluation
 from commands.observers.log import TrainingDisplay
 from commands.settings.flags import parse
-from commands.subject import Subject
+from commands.subject import Subject, load_subject
 from commands.train import planned_runs
 from planner.task import load_task
 from tests.running import ROOT, SMALL, evaluate, runs_of, train
@@ -231,16 +230,17 @@ def test_a_run_in_bf16_is_evaluated_in_bf16(
 ) -> None:
     evaluated = []
 
-    def note(args: Any, subject: Subject, target: Path) -> tuple[str, list[str], list[str]]:
+    def note(*given: Any) -> Subject:
+        subject = load_subject(*given)
         assert subject.student
         evaluated.append(subject.student.bf16)
-        return "", COLUMNS, [""] * len(COLUMNS)
+        return subject
 
-    monkeypatch.setattr(evaluation, "evaluate_actor", note)
+    monkeypatch.setattr(evaluation, "load_subject", note)
     for precision in ("bf16", "fp32"):
         name = ["--savedir", precision]
         assert train(tmp_path, "--n_itr", "0", "--precision", precision, *name) == 0
-        assert evaluate(tmp_path, "--loaddir", precision) == 0
+        assert evaluate(tmp_path, "--loaddir", precision, "--num_eval", "1") == 0
     assert evaluated == [True, False]
 
 

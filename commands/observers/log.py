@@ -18,7 +18,8 @@ from rich.progress import (
 )
 
 from commands.observers.metrics import LineLog
-from commands.viewer.frames import SIZE, as_gif
+from commands.viewer.film import as_gif
+from commands.viewer.frames import SIZE
 from utils.files import writing
 from utils.run_files import METRICS
 from utils.terminal import say

@@ -15,7 +15,7 @@ from PIL import Image
 
 from commands.observers.log import Log
 from commands.observers.metrics import read_lines
-from commands.viewer.frames import as_gif
+from commands.viewer.film import as_gif
 from utils.errors import UserError
 from utils.files import write_json
 from utils.run_files import METRICS, WANDB

@@ -1,83 +1,164 @@
-"""Episodes played once more, as they were, to be looked at step by step."""
+"""Replays: an episode that was played is stepped through once more, to show and explain it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import torch
+from torch import Tensor
 
 from algos.distributions import Distribution
-from algos.play import play
+from algos.hierarchical import values
 from algos.protocols import Environments, Teacher
 from algos.rollout import Rollout
-from commands.viewer.film import Moment, Recorder, narrate
+from commands.viewer.frames import Pictures
 from utils.drawing import Drawing
 from utils.errors import UserError
-from utils.tensors import Tensors, count, rows
-from utils.timing import Stopwatch
+from utils.tensors import Tensors, join, move, rows
 
-ALIKE = 1e-3
-"""Returns that differ by less are the same: beside others an environment may round otherwise."""
+TOLERANCE = 1e-3
+"""Returns that differ by less are equal: in a batch an environment may round differently."""
+View = TypeVar("View")
 
 
-class Drawable(Environments, Protocol):
-    """A single environment of which a page can be drawn."""
+class Viewable(Environments, Protocol):
+    """A single environment that can be shown."""
+
+    def pictures(self) -> Pictures: ...
 
     def drawing(self) -> Drawing: ...
 
 
-@dataclass
-class Replay:
-    """An episode of T steps: a drawing of each moment, T + 1 with that after its end, what there is
-    to say of each step, and its rollout."""
+class Played(NamedTuple):
+    """One episode of a rollout: its number there, and the seed of its environment."""
 
     seed: int
-    drawings: list[Drawing]
-    told: list[Moment]
     rollout: Rollout
+    number: int
 
 
-class Again:
-    """An actor that does in every episode the same `steps` (T, ...), as they were recorded."""
+class Moment(NamedTuple):
+    """One step of an episode, as plain values.
 
-    def __init__(self, steps: Tensors) -> None:
-        self.steps = steps
-
-    def initial_state(self, count: int, device: torch.device) -> Tensors:
-        return {"time": torch.zeros(count, dtype=torch.int64, device=device)}
-
-    def act(
-        self, obs: Tensors, state: Tensors, generator: torch.Generator
-    ) -> tuple[Tensors, Tensors]:
-        # An episode that goes on for longer is not the same one, which is found out at its end.
-        time = state["time"].clamp(max=count(self.steps) - 1)
-        return rows(self.steps, time), {"time": time + 1}
-
-
-def replay(
-    environment: Drawable,
-    seed: int,
-    played: Rollout,
-    number: int,
-    teacher: Teacher,
-    distribution: type[Distribution],
-    action_names: tuple[str, ...],
-    device: torch.device,
-) -> Replay:
-    """Do once more, from the same seed, what was done in one episode of those that were played.
-
-    UserError if it does not then end as it did: such an environment does not follow its seed.
+    Each plan has its probability and its options as text. `under_way` is the index of the option
+    that each plan follows, or their number once all are finished. `advised` is the action of each
+    plan ("" if actions are continuous), `followed` whether the actor took it. `bars` holds the
+    probability of each action, or the mean of each part of a continuous one, for "teacher" and
+    "student". `held` is the option of a hierarchical student, `value` what its critic estimates.
     """
-    steps = rows(played.steps, (played.episode == number).nonzero()[:, 0])
-    recorder = Recorder(environment.drawing, Again(steps))
-    rollout = play(environment, recorder, device, [seed], torch.Generator(), Stopwatch())
-    now, before = rollout.returns[0], played.returns[number]
-    same = rollout.success[0] == played.success[number]
-    same &= torch.isclose(now, before, rtol=ALIKE, atol=ALIKE)
-    if len(rollout) != count(steps) or not same:
-        raise UserError(
-            f"from the seed {seed} the environment does not play the same episode again: it takes "
-            f"{len(rollout)} steps now, with a return of {now:.3f}, and took {count(steps)} "
-            f"before, with one of {before:.3f}"
-        )
-    told = narrate(rollout, teacher, distribution, action_names)
-    return Replay(seed, [*recorder.seen, environment.drawing()], told, rollout)
+
+    scene: str
+    plans: list[tuple[float, list[str]]]
+    under_way: list[int]
+    advised: list[str]
+    followed: list[bool]
+    bars: dict[str, list[float]]
+    action: Any
+    held: str | None
+    value: float | None
+    reward: float
+
+
+@dataclass
+class Replay(Generic[View]):
+    """An episode of T steps: T moments, and T + 1 views, the last one of its end. With a limit
+    there are fewer views."""
+
+    seed: int
+    outcome: str
+    success: bool
+    total: float
+    moments: list[Moment]
+    views: list[View]
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Replays episodes in a single `environment`, where `teacher` explains each step.
+
+    `distribution` is the policy's over actions; `option_names` are those of a hierarchical student.
+    """
+
+    environment: Viewable
+    teacher: Teacher
+    distribution: type[Distribution]
+    action_names: tuple[str, ...]
+    option_names: tuple[str, ...]
+    device: torch.device
+
+    def replay(
+        self, episode: Played, look: Callable[[], View], limit: int | None = None
+    ) -> Replay[View]:
+        """Repeat an episode's actions from its seed, with a `look` before each step and one after
+        the last, at most `limit` of them.
+
+        UserError if the episode ends differently: the environment does not depend on its seed
+        alone.
+        """
+        played, number = episode.rollout, episode.number
+        steps = rows(played.steps, (played.episode == number).nonzero()[:, 0])
+        views, seen, rewards = list[View](), list[Tensors](), list[Tensor]()
+        success = ended = False
+        obs, _ = self.environment.reset(seed=[episode.seed])
+        for action in steps["action"]:
+            if ended:
+                break
+            if len(views) != limit:
+                views.append(look())
+            seen.append(move(obs, self.device))
+            obs, reward, terminated, truncated, info = self.environment.step(action[None])
+            rewards.append(reward)
+            success |= bool(info["success"])
+            ended = bool(terminated | truncated)
+        if len(views) != limit:
+            views.append(look())
+
+        before = float(played.returns[number])
+        now = float(torch.cat(rewards).sum())
+        same = ended and len(rewards) == len(steps["action"])
+        same &= success == bool(played.success[number])
+        if not (same and abs(now - before) <= TOLERANCE * (1 + abs(before))):
+            lasts = f"{len(rewards)} steps" if ended else f"more than {len(rewards)} steps"
+            raise UserError(
+                f"from the seed {episode.seed} the environment does not play the same episode "
+                f"again: it lasts {lasts} with a return of {now:.3f}, and lasted "
+                f"{len(steps['action'])} with a return of {before:.3f}"
+            )
+        timed_out = not (success or played.terminated[number])
+        outcome = "success" if success else "timed out" if timed_out else "failed"
+        moments = self._explain(join(seen), steps, torch.cat(rewards).tolist())
+        return Replay(episode.seed, outcome, success, before, moments, views)
+
+    def _explain(self, obs: Tensors, steps: Tensors, rewards: list[float]) -> list[Moment]:
+        starts = torch.zeros(len(rewards), dtype=torch.bool, device=self.device)
+        starts[0] = True
+        advice = self.teacher.advise(obs, starts, torch.Generator().manual_seed(0))
+        # A teacher that acts recorded its advice: a hard one would draw another plan now.
+        advised = steps.get("advised")
+        if advised is None:
+            advised = self.distribution.advised(advice, len(self.action_names))
+        bars = {"teacher": advised}
+        if "policy" in steps:
+            bars["student"] = steps["policy"]
+        followed = self.distribution.follows(steps["action"], advice).tolist()
+        estimates = values(steps)
+        moments = []
+        for step, actions in enumerate(advice.actions):
+            scene, plans = advice.explain(step)
+            moment = Moment(
+                scene=scene,
+                plans=[(probability, options) for probability, options, _ in plans],
+                under_way=[index for *_, index in plans],
+                advised=[self._name(action) for action in actions[: len(plans)]],
+                followed=followed[step][: len(plans)],
+                bars={actor: shares[step].tolist() for actor, shares in bars.items()},
+                action=steps["action"][step].tolist(),
+                held=self.option_names[int(steps["held"][step])] if "held" in steps else None,
+                value=None if estimates is None else float(estimates[step]),
+                reward=rewards[step],
+            )
+            moments.append(moment)
+        return moments
+
+    def _name(self, action: Tensor) -> str:
+        return "" if action.is_floating_point() else self.action_names[int(action)]

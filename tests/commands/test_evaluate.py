@@ -6,6 +6,8 @@ from pathlib import Path
 import imageio.v3 as iio
 import pytest
 
+import main
+from commands.viewer.film import FRAMES_PER_SECOND, OUTCOME_SECONDS
 from tests.running import evaluate, runs_of, train
 from utils import checkpoint
 
@@ -90,6 +92,21 @@ def test_evaluation_takes_the_newest_run_and_films_it(
     episode = json.loads((film.parent / "eval.json").read_text())["episodes"][0]
     assert len(iio.imread(film, plugin="FFMPEG")) > 1
     assert episode["seed"] == 7
+
+
+def test_a_film_is_of_the_episode_that_was_counted(tmp_path: Path) -> None:
+    """A student that draws its actions and sooner or later steps into lava: with other draws its
+    films would have other lengths."""
+    flags = ["--task", "lavadoorkey", "--threads", "1", "--logdir", str(tmp_path)]
+    assert main.main(["train", *flags, "--n_itr", "0", "--savedir", "new"]) == 0
+    assert main.main(["eval", *flags, "--loaddir", "new", "--num_eval", "4", "--videos", "4"]) == 0
+    folder = tmp_path / "ppo" / "lavadoorkey" / "new" / "eval"
+    episodes = json.loads((folder / "eval.json").read_text())["episodes"]
+    assert len({episode["length"] for episode in episodes}) > 1
+    for episode in episodes:
+        meta = iio.immeta(folder / f"episode-{episode['seed']}.mp4", plugin="FFMPEG")
+        ending = OUTCOME_SECONDS * FRAMES_PER_SECOND
+        assert round(meta["duration"] * meta["fps"]) == episode["length"] + ending
 
 
 def test_the_teacher_is_evaluated_without_a_run(tmp_path: Path) -> None:

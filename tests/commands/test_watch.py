@@ -2,8 +2,11 @@
 
 import json
 import re
+import shutil
 import webbrowser
+from collections.abc import Callable
 from html.parser import HTMLParser
+from math import inf, nan
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import main
-from commands.watch import as_page, choose
+from commands.viewer.watch_page import as_page, choose, rounded
 from tests import small_homes
 from tests.pages import DATA, read_page, watch
-from tests.running import diverge, evaluate, runs_of
+from tests.running import diverge, evaluate, runs_of, train
 from utils import checkpoint
 
 TRIED = ["--num_eval", "20"]
@@ -68,27 +71,28 @@ def test_a_page_shows_episodes_of_the_evaluation_with_the_same_seeds(
             assert teacher == pytest.approx(list(shares.values()), abs=1e-3)
 
 
-def test_what_is_no_number_is_a_gap(trained: Path) -> None:
-    folder = runs_of(trained) / "whole"
-    diverge(folder / "acmodel.pt")
-    assert watch(trained, "whole", "--num_eval", "1") == 0
-    (episode,) = read_page(folder / "watch.html")["episodes"]
-    for step in episode["moments"][:-1]:
-        assert step["value"] is None
-        assert step["bars"]["student"] == [None] * 7
-        assert sum(step["bars"]["teacher"]) == pytest.approx(1, abs=1e-3)
+def test_a_number_that_is_not_finite_is_a_gap() -> None:
+    content = {"value": nan, "bars": {"student": [inf, -inf, 1 / 3]}, "action": 2, "scene": "nan"}
+    bars = {"student": [None, None, 0.3333]}
+    assert rounded(content) == {"value": None, "bars": bars, "action": 2, "scene": "nan"}
 
 
-def test_what_a_student_does_must_be_numbers(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("look", [watch, evaluate])
+def test_a_student_that_has_diverged_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], look: Callable[..., int]
 ) -> None:
-    assert small_homes.train(tmp_path, "--savedir", "run", "--n_itr", "0") == 0
-    model = small_homes.runs_of(tmp_path) / "run" / "acmodel.pt"
-    diverge(model)
-    assert watch(tmp_path, "--task", small_homes.TASK, "run", "--num_eval", "2") == 1
-    error = capsys.readouterr().err
-    assert error.startswith(f"error: {model} has diverged: ")
-    assert error.count("\n") == 1
+    for rooms, train_one in (("simpledoorkey", train), (small_homes.TASK, small_homes.train)):
+        assert train_one(tmp_path, "--savedir", "run", "--n_itr", "0") == 0
+        (model,) = tmp_path.glob("*/*/run/acmodel.pt")
+        diverge(model)
+        before = sorted(tmp_path.rglob("*"))
+        capsys.readouterr()
+        assert look(tmp_path, "--task", rooms, "--loaddir", "run", "--num_eval", "2") == 1
+        error = capsys.readouterr().err
+        assert error.startswith(f"error: {model} has diverged: ")
+        assert error.count("\n") == 1
+        assert sorted(tmp_path.rglob("*")) == before
+        shutil.rmtree(model.parent)
 
 
 def test_a_page_says_the_last_k_up_to_its_model(trained: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from commands.watch import as_page
+from commands.viewer.watch_page import as_page
 from tests import small_homes
 from tests.pages import read_page, watch
 

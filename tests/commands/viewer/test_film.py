@@ -1,3 +1,5 @@
+"""Films: what a frame shows, and how long it stays."""
+
 import io
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from commands.viewer.film import as_gif, write_film
 from commands.viewer.frames import (
     COLORS,
     HEADER,
@@ -15,9 +18,7 @@ from commands.viewer.frames import (
     OUTCOME_SIDE,
     SIDE,
     Caption,
-    as_gif,
     compose,
-    write_film,
 )
 from env.episode import room as single
 from env.vector import SerialEnvs

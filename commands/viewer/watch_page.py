@@ -1,0 +1,124 @@
+"""The page of `watch`: the data of its episodes, in an HTML template that draws them."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from algos.evaluator import Evaluation
+from commands.observers.metrics import read_lines
+from commands.subject import Subject
+from commands.viewer.replay import Moment, Replay
+from utils.drawing import Drawing, as_sheet
+from utils.run_files import METRICS
+
+PAGE = "watch.html"
+TEMPLATE = Path(__file__).with_name(PAGE)
+DATA = "{{data}}"
+"""Where the data goes in the template."""
+DIGITS = 4
+"""Numbers on the page are rounded to so many digits after the point."""
+
+
+def page_content(
+    subject: Subject,
+    evaluation: Evaluation,
+    replays: Sequence[Replay[Drawing]],
+    actions: Sequence[str],
+) -> dict[str, Any]:
+    """The data of a page: a subject's evaluation, and some of its episodes step by step."""
+    config, option = subject.config, subject.config.train_option
+    return {
+        "task": config.task.name + (f" ({option})" if option else ""),
+        "run": str(subject.folder) if subject.student else None,
+        "model": subject.model,
+        "iteration": subject.iteration,
+        "k": teacher_weight(subject) if subject.student else None,
+        "hard": config.hard,
+        "played": len(evaluation.seeds),
+        "summary": {
+            name: rounded([mean, *interval])
+            for name, (mean, interval) in evaluation.summary().items()
+        },
+        "actions": actions,
+        "episodes": [episode_content(replay) for replay in replays],
+    }
+
+
+def choose(success: Sequence[bool], count: int) -> list[int]:
+    """The indices of at most `count` episodes. Failures come first; successes fill at least half
+    of the places, if there are so many."""
+    failed = [i for i, good in enumerate(success) if not good]
+    solved = [i for i, good in enumerate(success) if good]
+    failures = max(min(len(failed), (count + 1) // 2), count - len(solved))
+    return failed[:failures] + solved[: count - failures]
+
+
+def teacher_weight(subject: Subject) -> dict[str, Any] | None:
+    """The teacher's weight k, and its iteration, as last logged before the model was saved; None
+    if no log says it."""
+    found = None
+    with suppress(OSError, ValueError, TypeError):
+        for line in read_lines(subject.folder / METRICS):
+            k, iteration = line.get("Train/Kickstarting Coef"), line["iteration"]
+            of_model = subject.iteration is None or iteration <= subject.iteration
+            if of_model and k is not None and isfinite(k):
+                found = {"value": k, "iteration": iteration}
+    return found
+
+
+def episode_content(replay: Replay[Drawing]) -> dict[str, Any]:
+    """An episode as plain values. Each step holds only what differs from the step before."""
+    first, drawings = replay.views[0], replay.views
+    sheets = {name: as_sheet([each.pictures[name] for each in drawings]) for name in first.pictures}
+    return {
+        "seed": replay.seed,
+        "success": replay.success,
+        "outcome": replay.outcome,
+        "return": rounded(replay.total),
+        "length": len(replay.moments),
+        "kind": first.kind,
+        "place": first.place,
+        "sheets": sheets,
+        "steps": list(changes(step_contents(replay))),
+    }
+
+
+def step_contents(replay: Replay[Drawing]) -> Iterator[dict[str, Any]]:
+    """Everything that the page shows of each step. The last one shows the end, where nothing is
+    done any more."""
+    total = 0.0
+    for drawing, moment in zip(replay.views, replay.moments, strict=False):
+        total += moment.reward
+        yield {**drawing.now, **rounded(moment._asdict()), "return": rounded(total)}
+    nothing = dict.fromkeys(Moment._fields)
+    yield {**replay.views[-1].now, **nothing, "return": rounded(total)}
+
+
+def rounded(content: Any) -> Any:
+    """Plain values with their numbers rounded; None for a number that is not finite."""
+    if isinstance(content, float):
+        return round(content, DIGITS) if isfinite(content) else None
+    if isinstance(content, dict):
+        return {name: rounded(value) for name, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [rounded(value) for value in content]
+    return content
+
+
+def changes(steps: Iterator[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """What differs from the step before, for each step."""
+    before: Mapping[str, Any] = {}
+    for step in steps:
+        yield {k: v for k, v in step.items() if k not in before or before[k] != v}
+        before = step
+
+
+def as_page(content: Mapping[str, Any]) -> str:
+    """The template with its data. No text in the data can end the script."""
+    data = json.dumps(content, separators=(",", ":"), allow_nan=False)
+    for sign in "<>&":
+        data = data.replace(sign, f"\\u{ord(sign):04x}")
+    return TEMPLATE.read_text(encoding="utf-8").replace(DATA, data)
