@@ -1,9 +1,12 @@
-# make train TASK=SimpleDoorKey   sets up on a fresh machine and trains
-# make test                       sets up and runs the tests
-# make test-slow                  the same as some of those, of very much more
-# make test-browser               looks at pages in Chromium (Debian: chromium and chromium-driver)
-# make test-fastchat              sets up FastChat beside it and asks a tiny Vicuna there
-# make test-habitat HABITAT_PYTHON=…  tests what needs habitat-sim, with the Python that has it
+# make train TASK=SimpleDoorKey   creates .venv if needed, installs, and trains with the preset
+# make test                       runs the tests
+# make test-slow                  runs the slow tests
+# make test-browser               tests the HTML pages in Chromium (Debian: chromium, chromium-driver)
+# make test-fastchat              installs FastChat in its own environment and tests it with a tiny model
+# make test-habitat HABITAT_PYTHON=…   tests habitat-sim with a Python that has it
+# make lint                       checks style and types
+#
+# ARGS="--n_itr 100" adds flags to train. Preset: configs/best.yaml.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -28,14 +31,14 @@ test-slow: $(VENV)/.ready-dev
 test-browser: $(VENV)/.ready-dev
 	@test -n "$(CHROMIUM)" -a -n "$(CHROMEDRIVER)" || { \
 		echo "needs Chromium and ChromeDriver: apt-get install chromium chromium-driver," \
-			"or name the programs: make test-browser CHROMIUM=… CHROMEDRIVER=…"; exit 1; }
+			"or give their paths: make test-browser CHROMIUM=… CHROMEDRIVER=…"; exit 1; }
 	CHROMIUM=$(CHROMIUM) CHROMEDRIVER=$(CHROMEDRIVER) $(BIN)/python -m pytest -m browser
 
 test-fastchat: $(VENV)/.ready-dev $(FASTCHAT_VENV)/.ready
 	FASTCHAT_PYTHON=$(abspath $(FASTCHAT_VENV)/bin/python) $(BIN)/python -m pytest -m fastchat
 
 test-habitat:
-	@test -n "$(HABITAT_PYTHON)" || { echo "HABITAT_PYTHON: name a Python that has habitat-sim; see docs/habitat.md" >&2; exit 2; }
+	@test -n "$(HABITAT_PYTHON)" || { echo "set HABITAT_PYTHON to a Python that has habitat-sim; see docs/habitat.md" >&2; exit 2; }
 	$(HABITAT_PYTHON) -m pytest -m habitat
 
 lint: $(VENV)/.ready-dev
@@ -50,11 +53,11 @@ $(VENV)/.ready: requirements.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet -r requirements.txt
 	touch $@
 
-$(VENV)/.ready-dev: requirements-dev.txt $(VENV)/.ready
+$(VENV)/.ready-dev: requirements-dev.txt requirements-servers.txt requirements-slurm.txt $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
 	touch $@
 
-# FastChat lives apart, as the server of an LLM does: the project itself needs none of it.
+# FastChat's requirements conflict with ours, and the project does not import it.
 $(FASTCHAT_VENV)/bin/python:
 	$(PYTHON) -m venv $(FASTCHAT_VENV)
 
