@@ -13,10 +13,8 @@ import torch
 from commands import speeds
 from commands.build import MOST_TESTED, Parts
 from commands.provenance import provenance
-from commands.settings.config import BELONGS, make_config
-from commands.settings.flags import check_belongs
-from commands.settings.own_flags import DEFAULT_TASK
-from commands.settings.resolve import fresh_settings
+from commands.settings.config import DEFAULT_TASK, SETTINGS, make_config
+from commands.settings.resolve import check_domain, fresh_settings
 from env.vector import RestingEnv
 from planner.task import Task, load_task, task_names
 from utils.devices import choose_device, prepare
@@ -69,8 +67,8 @@ def chosen_tasks(args: argparse.Namespace) -> list[Task]:
         return tasks
     if args.task:
         for task in tasks:
-            check_belongs("simulator", task, f"--simulator {args.simulator}")
-    return [task for task in tasks if task.domain.kind == BELONGS["simulator"]]
+            check_domain("simulator", task, f"--simulator {args.simulator}")
+    return [task for task in tasks if task.domain.kind == SETTINGS["simulator"].domain]
 
 
 def bench_settings(args: argparse.Namespace, task: Task, count: int) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from commands.settings.config import SETTINGS
 from planner.task import Task
 
 PROJECT = Path(__file__).parent.parent
@@ -34,9 +35,9 @@ def digest(content: Any) -> str:
 
 
 def teacher_traits(task: Task, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What sets one teacher apart from another, and its task from one of the same name, as an
-    eval.json has it: its settings, and of what the task's file says digests."""
-    names = ("train_option", "simulator", "options", "navigate_noise", "pick_noise")
+    """What distinguishes a teacher from others, and its task from others of the same name, in an
+    eval.json: settings, and digests of the task's file."""
+    names = [name for name, setting in SETTINGS.items() if setting.recorded]
     told = task.model_dump(include={"env_id", "domain", "instructions"})
     digests = {"plans": digest(task.plans), "rules": digest(told)}
     return {name: settings[name] for name in names} | digests

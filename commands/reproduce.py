@@ -10,7 +10,7 @@ from commands.experiments.progress import Board, print_overview
 from commands.experiments.queue import OUTPUT, Queue, shown
 from commands.experiments.slurm import check_installed, queued, submit
 from commands.experiments.table import read_table
-from commands.settings.own_flags import DEFAULT_LOGDIR
+from commands.settings.flags import DEFAULT_LOGDIR
 from utils import ownership
 from utils.cores import physical_cores
 from utils.errors import UserError

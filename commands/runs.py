@@ -9,25 +9,27 @@ from pathlib import Path
 from typing import Any, get_args
 
 from commands.provenance import provenance
-from commands.settings.config import Config, Learnable, make_config
-from commands.settings.flags import check_flags
-from commands.settings.methods import Method, load_method, make_method
-from planner.task import Task, load_task, make_task
+from commands.settings.config import SETTINGS, Config, grouped, make_config
+from commands.settings.groups import Learnable
+from commands.settings.methods import Method
+from commands.settings.presets import check_settings
+from commands.settings.resolve import check_flags
+from planner.task import Task
 from utils.errors import UserError
 from utils.files import PART, write_atomically, write_json, writing
-from utils.run_files import CHECKPOINT, CONFIG, FORMAT, MODEL, OPTIONS, OWNER, SKILLS, check_format
-from utils.validation import meant, read_yaml
+from utils.run_files import (
+    CHECKPOINT,
+    CONFIG,
+    CONFIG_FORMAT,
+    MODEL,
+    OPTIONS,
+    OWNER,
+    SKILLS,
+    check_config_format,
+)
+from utils.validation import read_yaml
 
 TEACHER = "teacher"
-BESIDE_SETTINGS = ("format", "provenance")
-"""What a run's config.json holds beside its settings."""
-SINCE = {"simulator": "tensor", "habitat_config": None, "hierarchical": False, "policy_coef": 1.0}
-"""Settings that came after others of the same format, as runs were before."""
-# What may change when a run goes on; anything else would make it another run.
-RESUMABLE = (
-    *("n_itr", "num_eval", "env_seed_list", "eval_interval", "save_interval"),
-    *("device", "threads", "llm_url", "llm_workers", "llm_strict", "llm_optional"),
-)
 
 
 def task_folder(logdir: Path, method: Method, task: Task) -> Path:
@@ -163,12 +165,13 @@ def _resumed_config(folder: Path, given: Mapping[str, Any]) -> Config:
         before = getattr(config, name)
         if name in ("task", "policy"):
             value, before = value.name, before.name
-        if name not in RESUMABLE and value != before:
+        if not SETTINGS[name].resumable and value != before:
             raise UserError(
                 f"--{name} {value} differs from the {before} of {folder}; "
                 "a run goes on as it began, so start a new one"
             )
-    return read_config(folder / CONFIG, **{k: v for k, v in given.items() if k in RESUMABLE})
+    changes = {name: value for name, value in given.items() if SETTINGS[name].resumable}
+    return read_config(folder / CONFIG, **changes)
 
 
 def find(task_folder: Path, name: str, seeds: list[int] | None) -> list[Path]:
@@ -209,7 +212,7 @@ def newest(task_folder: Path, needed: str = CONFIG, option: str | None = None) -
 
 def _option(folder: Path) -> Any:
     with suppress(UserError):
-        return read_yaml(folder / CONFIG).get("train_option")
+        return check_settings(read_yaml(folder / CONFIG), folder).get("train_option")
     return None
 
 
@@ -223,42 +226,38 @@ def _known(task_folder: Path) -> str:
     return f"there are {', '.join(names)}" if names else "train one first"
 
 
-def write_config(folder: Path, config: Config) -> None:
-    """All settings, and with which program the run was started, and resumed; no secret."""
-    path = folder / CONFIG
+def write_config(folder: Path, config: Config, iteration: int = 0) -> None:
+    """All settings, without a secret; the programs that started and resumed the run; and, as
+    `history`, the settings that were changed when it was resumed at an iteration."""
+    path, history = folder / CONFIG, []
     if path.exists():
-        origin = read_yaml(path).get("provenance", {})
+        old = read_yaml(path)
+        origin, history = old.get("provenance", {}), old.get("history", [])
         origin["resumed"] = [*origin.get("resumed", []), provenance()]
+        if changed := _changes(read_config(path), config):
+            history = [*history, {"iteration": iteration, "changed": changed}]
     else:
         origin = provenance()
-    write_json(path, {"format": FORMAT} | config.model_dump() | {"provenance": origin})
+    content = {"format": CONFIG_FORMAT, **grouped(config)}
+    write_json(path, content | {"history": history, "provenance": origin})
 
 
-def check_settings(content: Mapping[str, Any], source: object) -> dict[str, Any]:
-    """Settings from a file, all of known names; task and method, where there are any, are valid
-    ones, by name or as a run keeps them."""
-    settings = {name: value for name, value in content.items() if name not in BESIDE_SETTINGS}
-    if unknown := settings.keys() - Config.model_fields.keys():
-        word = min(map(str, unknown))
-        raise UserError(f"{source}: there is no setting {word!r}{meant(word, Config.model_fields)}")
-    if "task" in settings:
-        task = settings["task"]
-        whole = isinstance(task, dict)
-        settings["task"] = make_task(task, source) if whole else load_task(str(task))
-    if "policy" in settings:
-        method = settings["policy"]
-        whole = isinstance(method, dict)
-        settings["policy"] = make_method(method, source) if whole else load_method(str(method))
-    return settings
+def _changes(before: Config, after: Config) -> dict[str, list[Any]]:
+    """Setting -> its value before and after, where these differ."""
+    return {
+        name: [getattr(before, name), getattr(after, name)]
+        for name, setting in SETTINGS.items()
+        if setting.resumable and getattr(before, name) != getattr(after, name)
+    }
 
 
 def read_config(path: Path, **changes: Any) -> Config:
-    """The settings of a run's config.json, with some of them replaced; UserError if the run is of
-    another format."""
+    """The settings of a run's config.json, with some of them replaced; UserError if its format
+    cannot be read."""
     content = read_yaml(path)
-    check_format(path, content)
+    check_config_format(path, content)
     settings = check_settings(content, path)
     if settings.get("option_dir"):
         # A run may have been moved.
         settings["option_dir"] = str(path.parent / OPTIONS)
-    return make_config({**SINCE, **settings, **changes}, path)
+    return make_config({**settings, **changes}, path)

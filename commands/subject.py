@@ -14,8 +14,13 @@ from commands import runs
 from commands.build import Parts, check_network
 from commands.domains.networks import make_encoder
 from commands.settings.config import Config, make_config
-from commands.settings.flags import check_flags
-from commands.settings.resolve import check_llm_is_named, fresh_settings, given_settings, resolve
+from commands.settings.resolve import (
+    check_flags,
+    check_llm_is_named,
+    fresh_settings,
+    given_settings,
+    resolve,
+)
 from commands.viewer.replay import Played, Viewer
 from teacher.teacher import PlanTeacher
 from utils import seeding

@@ -17,15 +17,15 @@ from commands import runs
 from commands.build import Parts
 from commands.observers.log import RunLog, TrainingDisplay
 from commands.observers.weights_and_biases import WandbLog, check_login
-from commands.settings.config import Config, make_config
+from commands.settings.config import DEFAULT_METHOD, Config, make_config
+from commands.settings.flags import DEFAULT_LOGDIR
 from commands.settings.methods import Method
-from commands.settings.own_flags import DEFAULT_LOGDIR
+from commands.settings.presets import history_note, read_preset
 from commands.settings.resolve import (
-    Said,
+    Settings,
     check_llm_is_named,
     fresh_settings,
     given_settings,
-    read_preset,
     resolve,
     seeded,
 )
@@ -88,6 +88,8 @@ def resume_command(args: argparse.Namespace, folder: Path, config: Config) -> st
         words += ["--task", args.task or config.task.name]
     if "policy" in args:
         words += ["--policy", args.policy]
+    elif not args.config and config.policy.name != DEFAULT_METHOD:
+        words += ["--policy", config.policy.name]
     if args.logdir != DEFAULT_LOGDIR:
         words += ["--logdir", str(args.logdir)]
     if args.plans:
@@ -112,7 +114,7 @@ def planned_runs(
 
 
 def plan_resumed(
-    args: argparse.Namespace, flags: Said, template: Said, ranks: Ranks, owned: ExitStack
+    args: argparse.Namespace, flags: Settings, template: Settings, ranks: Ranks, owned: ExitStack
 ) -> list[tuple[Path, Config]]:
     if args.loaddir:
         raise UserError("--loaddir: a resumed run goes on from its own checkpoint alone")
@@ -131,7 +133,7 @@ def plan_resumed(
 
 
 def plan_new(
-    args: argparse.Namespace, flags: Said, template: Said, ranks: Ranks, owned: ExitStack
+    args: argparse.Namespace, flags: Settings, template: Settings, ranks: Ranks, owned: ExitStack
 ) -> list[tuple[Path, Config]]:
     settings = fresh_settings(flags, template)
     parent = runs.task_folder(args.logdir, settings["policy"], settings["task"])
@@ -155,6 +157,8 @@ def plan_new(
     if not (args.config or ((task := flags.get("task")) and task.settings)):
         rest = "what no flag and no task says is the paper's setting"
         say(f"without --config, {rest}; see {BEST_PRESET}")
+    if args.config and (note := history_note(args.config)):
+        say(note)
     return [(folder, runs.claim(folder, config)) for folder, config in planned]
 
 
@@ -213,7 +217,7 @@ def train_run(
         say(f"{folder} has its {done} iterations; give a larger --n_itr to go on")
         return
     if resumed and ranks.lead:
-        runs.write_config(folder, config)
+        runs.write_config(folder, config, done)
     mode = "one plan drawn a step" if config.hard else "all plans mixed"
     who = f"{config.llm} over HTTP" if config.llm else "plans of a file"
     who = f"{who}, {mode}" if config.kl_start else f"none; for comparison it is tried alone ({who})"

@@ -24,16 +24,6 @@ Plans = Annotated[dict[str, dict[str, Share]], AfterValidator(_add_up)]
 """Scene text -> plan -> probability."""
 
 
-def _leave_the_run_open(settings: dict[str, Any]) -> dict[str, Any]:
-    if other := settings.keys() & {"task", "policy", "seed"}:
-        raise ValueError(f"a task or a method does not say the {min(other)}")
-    return settings
-
-
-Defaults = Annotated[dict[str, Any], AfterValidator(_leave_the_run_open)]
-"""What a task or a method says of settings; which task, method and seed, the user says."""
-
-
 class MiniGrid(Strict):
     """What tasks in MiniGrid's rooms need: how the scene's text calls things, in its order; whether
     plans speak of color1, color2, … instead of colours."""
@@ -65,7 +55,7 @@ class Task(Strict):
     domain: MiniGrid | NavPick = Field(discriminator="kind")
     plans: Plans
     instructions: str = ""
-    settings: Defaults = Field(default={})
+    settings: dict[str, Any] = Field(default={})
 
 
 def task_names() -> list[str]:

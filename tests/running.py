@@ -1,12 +1,16 @@
 """The command line, called as users call it, and what is looked at in the runs that it leaves."""
 
+import json
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import main
+from commands.settings.setting import flatten
 from tests import small_rooms
 from utils import checkpoint
 
@@ -41,6 +45,18 @@ def evaluate(logdir: Path, *flags: str) -> int:
 
 def runs_of(logdir: Path, method: str = "ppo") -> Path:
     return logdir / method / "simpledoorkey"
+
+
+def settings_of(folder: Path) -> dict[str, Any]:
+    """The settings in a run's config.json by name, with its format, history and provenance."""
+    return flatten(json.loads((folder / "config.json").read_text()))
+
+
+def write_format_2(folder: Path, changes: Mapping[str, Any], without: Sequence[str] = ()) -> None:
+    """Give a run the config.json that format 2 had, with some settings changed or missing."""
+    content = settings_of(folder) | {"format": 2} | changes
+    kept = {k: v for k, v in content.items() if k not in ("history", *without)}
+    (folder / "config.json").write_text(json.dumps(kept))
 
 
 def diverge(model: Path) -> None:

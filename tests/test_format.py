@@ -1,6 +1,5 @@
 """Runs of another version of the format are refused, with the program that can read them."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import main
 from tests import running
 from utils import checkpoint
 from utils.errors import UserError
-from utils.run_files import FORMAT
+from utils.run_files import CONFIG_FORMAT, FORMAT
 
 CONFIG = Path(__file__).parent / "data" / "config_of_version_1.json"
 COMMIT = "7ebf896f"
@@ -46,7 +45,8 @@ def test_a_run_of_the_version_before_is_refused(
     typed = [flag.format(folder=folder) for flag in flags]
     assert main.main([typed[0], "--logdir", str(logdir), "--device", "cpu", *typed[1:]]) == 1
     error = capsys.readouterr().err
-    words = f"error: {folder / file} is of version 1 of runs' format, not {FORMAT}; git commit "
+    wanted = FORMAT if file.endswith(".pt") else CONFIG_FORMAT
+    words = f"error: {folder / file} is of version 1 of runs' format, not {wanted}; git commit "
     assert error.startswith(words + COMMIT)
     assert error.endswith(", which made the run, can read it\n")
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
@@ -60,11 +60,11 @@ def test_a_model_alone_is_refused_without_a_commit(tmp_path: Path) -> None:
 
 def test_a_run_from_before_there_were_some_settings_goes_on(tmp_path: Path) -> None:
     assert running.train(tmp_path, "--n_itr", "0", "--savedir", "old") == 0
-    path = running.runs_of(tmp_path) / "old" / "config.json"
-    content = json.loads(path.read_text())
-    assert (content.pop("policy_coef"), content.pop("hierarchical")) == (1.0, False)
-    path.write_text(json.dumps(content))
+    folder = running.runs_of(tmp_path) / "old"
+    content = running.settings_of(folder)
+    assert (content["policy_coef"], content["hierarchical"]) == (1.0, False)
+    running.write_format_2(folder, {}, without=("policy_coef", "hierarchical"))
     resume = ["--logdir", str(tmp_path), "--savedir", "old", "--resume"]
     assert main.main(["train", *resume, "--n_itr", "1"]) == 0
-    assert json.loads(path.read_text())["policy_coef"] == 1.0
+    assert running.settings_of(folder)["policy_coef"] == 1.0
     assert running.evaluate(tmp_path, "--num_eval", "1") == 0

@@ -1,4 +1,4 @@
-"""The files of a run folder, and the version of what stands in them."""
+"""The files of a run folder, and the versions of their formats."""
 
 import json
 from collections.abc import Mapping
@@ -24,20 +24,27 @@ WANDB = "wandb.json"
 OWNER = "owner.lock"
 
 FORMAT = 2
-"""Of config.json, models and checkpoints; raised when those of before cannot be read any more."""
+"""Of models and checkpoints; raised when older ones cannot be read any more."""
+CONFIG_FORMAT = 3
+"""Of config.json: its settings stand in groups. In format 2, which can be read too, they do not."""
 
 
-def check_format(path: Path, content: Mapping[str, Any]) -> None:
-    """UserError if a file of a run folder is of another version of the format; it names the git
-    commit that the run was made with, if its config.json does."""
-    # The first version did not say so in config.json.
+def check_config_format(path: Path, content: Mapping[str, Any]) -> None:
+    """UserError if a config.json is of a format that cannot be read."""
+    check_format(path, content, CONFIG_FORMAT, 2)
+
+
+def check_format(path: Path, content: Mapping[str, Any], wanted: int = FORMAT, *older: int) -> None:
+    """UserError if a file of a run folder has neither the wanted format nor one of the older ones
+    that can be read. It names the git commit that made the run, if config.json does."""
+    # The first version did not write its number.
     found = content.get("format", 1)
-    if found == FORMAT:
+    if found in (wanted, *older):
         return
     origin = content.get("provenance") or _provenance(path.parent / CONFIG)
     commit = origin.get("git_commit") if isinstance(origin, dict) else None
     advice = f"; git commit {commit}, which made the run, can read it" if commit else ""
-    raise UserError(f"{path} is of version {found!r:.20} of runs' format, not {FORMAT}{advice}")
+    raise UserError(f"{path} is of version {found!r:.20} of runs' format, not {wanted}{advice}")
 
 
 def _provenance(config: Path) -> Any:

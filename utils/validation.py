@@ -1,4 +1,4 @@
-"""What users write in files: read as YAML, validated by pydantic, refused in one line."""
+"""Users' files: read as YAML, validated by pydantic, refused in one line."""
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
@@ -11,27 +11,46 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from utils.errors import UserError
 
 Content = TypeVar("Content")
-WORDS = {"extra_forbidden": "there is no such setting", "missing": "is missing"}
-"""What we say in place of some of pydantic's words."""
+MESSAGES = {
+    "extra_forbidden": "there is no such setting",
+    "missing": "is missing",
+    "string_too_short": "is empty; leave it out",
+}
+"""Replacements for some of pydantic's messages."""
 
 
 def meant(word: str, known: Iterable[str]) -> str:
-    """The end of an error about an unknown word: which of the known ones is like it, if any is."""
+    """The end of an error about an unknown word: a known one that is like it, if there is one."""
     names = {name.lower(): name for name in known}
     close = get_close_matches(word.lower(), names, n=1)
     return f"; do you mean {names[close[0]]}?" if close else ""
 
 
 class Strict(BaseModel):
-    """Frozen, with no field beside its own, and finite numbers alone."""
+    """A frozen model that takes no other fields, and only finite numbers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a mapping with the same name twice, of which YAML would take the last."""
+
+    def compose_mapping_node(self, anchor: Any) -> Any:
+        node, lines = super().compose_mapping_node(anchor), dict[tuple[str, str], int]()
+        for name, _ in node.value:
+            if not isinstance(name, yaml.ScalarNode):
+                continue
+            line = name.start_mark.line + 1
+            if before := lines.get((name.tag, name.value)):
+                raise yaml.YAMLError(f"{name.value} is there twice, in lines {before} and {line}")
+            lines[name.tag, name.value] = line
+        return node
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML (or JSON) file whose top level is a mapping."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:
@@ -49,25 +68,47 @@ def validated(
     source: object,
     places: Mapping[str, str] | None = None,
 ) -> Content:
-    """Content as a valid object of a kind; UserError if it is none, naming the source, or, for the
-    names in `places`, what these are called there."""
+    """Content as a valid object of a kind.
+
+    UserError if it is not valid. It names the source, or, for a name in `places`, its place.
+    """
     try:
-        return TypeAdapter(kind).validate_python(dict(content))
+        valid = TypeAdapter(kind).validate_python(dict(content))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        # What is missing was not given; an address may hold what must not be shown, alone or among
-        # other settings.
+        # A missing value cannot be shown; an address may hold a secret, alone or among others.
         known = first["type"] != "missing" and not isinstance(first["input"], dict)
         unknown = first["type"] == "extra_forbidden"
         shown = place and known and not unknown and "llm_url" not in first["loc"]
         given = f", not {first['input']!r:.60}" if shown else ""
-        # Our own words stand behind pydantic's.
-        words = str(first["ctx"]["error"]) if first["type"] == "value_error" else first["msg"]
-        words = WORDS.get(first["type"], words)
+        # Our own messages stand behind pydantic's prefix.
+        message = str(first["ctx"]["error"]) if first["type"] == "value_error" else first["msg"]
+        message = MESSAGES.get(first["type"], message)
         if unknown:
-            words += meant(str(first["loc"][-1]), getattr(kind, "model_fields", {}))
+            message += meant(str(first["loc"][-1]), getattr(kind, "model_fields", {}))
         where = f"{source}: {place}" if place else source
         if places:
             where = places.get(str(first["loc"][0]), where) if first["loc"] else ""
-        raise UserError(f"{where}: {words}{given}" if where else words) from error
+        raise UserError(f"{where}: {message}{given}" if where else message) from error
+    if path := _number_from_truth(content, valid):
+        where = (places or {}).get(path[0], f"{source}: {'.'.join(path)}")
+        raise UserError(f"{where}: must be a number, not true or false")
+    return valid
+
+
+def _number_from_truth(given: Any, valid: Any, *path: str) -> tuple[str, ...]:
+    """The path to a number that was given as true or false, which pydantic takes as 1 or 0; empty
+    if there is none."""
+    if isinstance(given, bool) and not isinstance(valid, bool):
+        return path
+    parts: Iterable[tuple[Any, Any]] = ()
+    if isinstance(given, Mapping):
+        parts = given.items()
+        valid = valid if isinstance(valid, Mapping) else vars(valid)
+    elif isinstance(given, list) and isinstance(valid, list):
+        parts, valid = enumerate(given), dict(enumerate(valid))
+    for name, part in parts:
+        if name in valid and (found := _number_from_truth(part, valid[name], *path, str(name))):
+            return found
+    return ()

@@ -15,7 +15,8 @@ from algos.vision import resnet18_trunk
 from commands.domains.networks import make_encoder
 from commands.domains.simulators import maker
 from commands.runs import read_config
-from commands.settings.config import MOST, PROCESSES, Config
+from commands.settings.config import PROCESSES, Config
+from commands.settings.groups import MOST
 from env.nav_pick.rewards import Rewards
 from env.nav_pick.robot_state import ACTIONS, STATE_SIZE, action_names
 from env.nav_pick.tensor_homes import NavPickHomes

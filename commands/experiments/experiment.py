@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from commands import runs
-from commands.settings.config import base_settings
+from commands.settings.config import DEFAULTS, SETTINGS
+from commands.settings.setting import flatten
 from utils.run_files import CONFIG, METRICS, MODEL, VERDICT
 
 UNSEEN = "unseen"
 """The evaluation that ends a cell."""
 TAIL = 2**16
 """Bytes at the end of a log in which its last line surely lies."""
-ELSEWHERE = ("threads", "device", "option_dir")
-"""Settings that say where a run is trained, not what it is."""
 ADVICE = "move it away, or give another --out"
 """What to do about a run that is another than the table's."""
 
@@ -116,10 +115,12 @@ def placeless(words: list[str]) -> list[str]:
 
 
 def difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    """The first thing in which a run's config.json is another than a table says; empty if none."""
+    """The first difference between a run's config.json and its table's experiment; empty if there
+    is none."""
+    settings = flatten(found)
     for name, value in wanted.items():
-        # A setting that came to the project after the run had its default then.
-        had = found.get(name, base_settings().get(name))
+        # A run that is older than a setting had its default.
+        had = settings.get(name, DEFAULTS.get(name))
         if name == "policy":
             # What a method fixes stands among the settings.
             if not isinstance(had, dict) or had.get("name") != value["name"]:
@@ -127,9 +128,15 @@ def difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
         elif name == "task":
             if had != value:
                 return "its task is another than the table's"
-        elif name not in ELSEWHERE and had != value:
+        elif counts(name) and had != value:
             return f"its {name} is {had!r:.40}, the table says {value!r:.40}"
     return ""
+
+
+def counts(name: str) -> bool:
+    """Whether runs that differ in a setting are different experiments of a table, which sets the
+    seeds, but no files."""
+    return name == "seed" or SETTINGS[name].compared == "yes"
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

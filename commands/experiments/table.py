@@ -11,16 +11,20 @@ from pydantic import Field
 from commands import runs
 from commands.experiments.experiment import UNSEEN, Cell
 from commands.provenance import teacher_traits
-from commands.settings.config import BELONGS, Count, Seed, base_settings, make_config
-from commands.settings.flags import OF_AN_LLM, SETTINGS, TEACHING, check_flags
+from commands.settings.config import DEFAULT_METHOD, SETTINGS, make_config
+from commands.settings.groups import Count, Seed
 from commands.settings.methods import load_method
-from commands.settings.resolve import read_preset, resolve
-from commands.settings.setting_flags import as_words, other_word
+from commands.settings.presets import read_preset
+from commands.settings.resolve import check_flags, resolve
+from commands.settings.setting import Defaults
+from commands.settings.setting_flags import as_words, settings_of
 from planner.task import load_task
 from utils.errors import UserError
 from utils.validation import Strict, read_yaml, validated
 
 Settings = dict[str, Any]
+TEACHING = [setting.name for setting in settings_of("teacher")]
+"""The settings of a teacher alone."""
 
 
 class Group(Strict):
@@ -33,9 +37,9 @@ class Group(Strict):
     tasks: list[str] = Field(min_length=1)
     methods: list[str] = Field(min_length=1)
     seeds: list[Seed] | None = Field(default=None, min_length=1)
-    settings: Settings = Field(default={})
-    of_tasks: dict[str, Settings] = Field(default={})
-    of_methods: dict[str, Settings] = Field(default={})
+    settings: Defaults = Field(default={})
+    of_tasks: dict[str, Defaults] = Field(default={})
+    of_methods: dict[str, Defaults] = Field(default={})
 
 
 class Table(Strict):
@@ -118,13 +122,14 @@ def check_names(group: Group, source: str) -> None:
                     f"{source}.{kind}: {name} is none of the group's: {', '.join(known)}"
                 )
             sections[f"{kind}.{name}"] = said
+    trained = {setting.name for setting in settings_of("train")}
     for section, said in sections.items():
         for name, value in said.items():
-            if name not in SETTINGS["train"] or name == "threads":
+            if name not in trained or name == "threads":
                 hint = "; give reproduce its --threads" if name == "threads" else ""
                 raise UserError(f"{source}.{section}: there is no setting {name!r} here{hint}")
-            spelled = other_word(name)
-            if value is None and not (spelled and spelled[1] is None):
+            second = SETTINGS[name].second
+            if value is None and not (second and second[1] is None):
                 raise UserError(f"{source}.{section}.{name}: is empty; leave it out")
 
 
@@ -175,15 +180,15 @@ def teacher_cell(
         if name not in ("device", *TEACHING):
             raise UserError(f"of_methods.{runs.TEACHER}: a teacher alone has no setting {name!r}")
     preset = read_preset(preset_file, task_name) if preset_file else {}
-    task, method = load_task(task_name), load_method(base_settings()["policy"])
+    task, method = load_task(task_name), load_method(DEFAULT_METHOD)
     kind = task.domain.kind
-    usual = {name: value for name, value in preset.items() if BELONGS.get(name, kind) == kind}
+    usual = {n: value for n, value in preset.items() if SETTINGS[n].domain in (None, kind)}
     own = {name: value for name, value in said.items() if name in ("device", *TEACHING)}
     own = {name: usual[name] for name in TEACHING if usual.get(name) is not None} | own
     settings = resolve(own | {"task": task}, {})
     if not settings["llm"]:
         # A preset may say how an LLM is asked without naming one.
-        own = {name: value for name, value in own.items() if name in said or name not in OF_AN_LLM}
+        own = {n: value for n, value in own.items() if n in said or not SETTINGS[n].needs_llm}
     check_flags(own | {"task": task}, settings)
     common = ["--eval_teacher", "--task", task_name, "--logdir", str(place.out)]
     return Cell(

@@ -9,19 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from algos.selection import WINDOW
+from commands.settings.config import SETTINGS
 from utils import statistics
 from utils.errors import UserError
 from utils.run_files import METRICS, MODEL, VERDICT
 from utils.statistics import Estimate, Values
 
 EVALUATION = "eval.json"
-WORLD = ("train_option", "simulator")
-"""What a task is in, and what of it is to be done, by the names in an eval.json."""
-OPTIONS = ("options", "navigate_noise", "pick_noise")
-"""How the options of a task act, likewise."""
+WORLD, OPTIONS = (
+    tuple(name for name, setting in SETTINGS.items() if setting.recorded == part)
+    for part in ("world", "options")
+)
+"""The settings in an eval.json: of the task's world, and of the options."""
 TRAITS = (*WORLD, *("llm", "llm_model", "plans"), *OPTIONS)
-"""What may set one teacher of a task apart from another; its plans as their digest. That it is hard
-does not: alone, it does the same as often."""
+"""What may distinguish a teacher of a task from others; its plans as their digest. `hard` does not:
+alone, such a teacher succeeds as often."""
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from commands.provenance import digest
 from commands.reports.evaluations import Outcome, TeacherRecord
-from commands.reports.log_tree import PATHS, Run, Tree
-from commands.settings.config import Config
-from commands.settings.setting_flags import OWN_FLAGS, as_typed
+from commands.reports.log_tree import Run, Tree
+from commands.settings.config import SETTINGS
+from commands.settings.setting_flags import as_typed
 from utils.statistics import Values
 
 
@@ -86,7 +86,8 @@ def once_a_seed(runs: list[Run], tree: Tree) -> list[Run]:
     for run in sorted(runs, key=lambda run: (run.seed, -run.iterations, run.name)):
         if run.seed in kept:
             why = f"its settings and its seed are those of {kept[run.seed].name}"
-            if given := [typed(name, True) for name in PATHS if run.settings.get(name)]:
+            paths = [name for name, setting in SETTINGS.items() if setting.compared == "if set"]
+            if given := [typed(name, True) for name in paths if run.settings.get(name)]:
                 why += f" (both {', '.join(given)}; of which files does not count)"
             tree.runs.remove(run)
             tree.left_out.append((run.name, why))
@@ -122,11 +123,11 @@ def differences(settings: Mapping[str, Any], others: Mapping[str, Any]) -> list[
 
 
 def typed(name: str, value: Any) -> str:
-    if name in PATHS:
-        return f"{'with' if value else 'without'} {OWN_FLAGS.get(name, f'--{name}')}"
-    if name not in Config.model_fields:
+    if name not in SETTINGS:
         # A part of a task: too much to be said, but not to be told apart.
         return f"{name} {digest(value)[:6]}"
+    if SETTINGS[name].compared == "if set":
+        return f"{'with' if value else 'without'} {SETTINGS[name].flag}"
     return f"--{name} unset" if value is None else as_typed(name, value)
 
 

@@ -22,10 +22,11 @@ from commands.reports.evaluations import (
     read_json,
     read_teacher,
 )
-from commands.runs import BESIDE_SETTINGS
-from commands.settings.config import base_settings
+from commands.settings.config import DEFAULTS, SETTINGS
+from commands.settings.presets import BESIDE_SETTINGS
+from commands.settings.setting import flatten
 from utils.errors import UserError
-from utils.run_files import CHECKPOINT, CONFIG, METRICS, MODEL, OWNER, VERDICT, check_format
+from utils.run_files import CHECKPOINT, CONFIG, METRICS, MODEL, OWNER, VERDICT, check_config_format
 from utils.statistics import Values
 
 SIGNS = {METRICS, CHECKPOINT, MODEL, VERDICT, OWNER}
@@ -37,13 +38,6 @@ COLUMNS = {
     "return": "Test/Return",
 }
 """What is read of an evaluation while training -> its name in metrics.jsonl."""
-BESIDE_THE_POINT = (
-    *("seed", "device", "threads", "save_interval"),
-    *("answers", "llm_url", "llm_workers"),
-)
-"""Settings in which runs that are compared may differ: where and how they ran."""
-PATHS = ("option_dir", "warm_start")
-"""Settings of which only counts whether they are given."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,8 +157,9 @@ def inside(place: str, folders: list[str]) -> list[str]:
 def read_run(folder: Path, name: str) -> Run:
     """UserError if there is nothing to show."""
     config = read_json(folder / CONFIG)
-    check_format(folder / CONFIG, config)
+    check_config_format(folder / CONFIG, config)
     try:
+        config = flatten(config)
         settings = comparable(config)
         method, task = str(config["policy"]["name"]), str(config["task"]["name"])
         seed, planned = int(config["seed"]), int(config["n_itr"])
@@ -242,13 +237,17 @@ def number(row: Mapping[str, Any], name: str) -> float:
 
 
 def comparable(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings in which runs of one method and task may differ; those that a run is too old to
-    have are the defaults."""
-    settings = {**base_settings(), **config}
+    """The settings in which runs of one method and task may differ; a run that is older than a
+    setting has its default."""
+    settings = {**DEFAULTS, **config}
     task = settings.pop("task")
-    for name in (*BESIDE_SETTINGS, *BESIDE_THE_POINT, "policy"):
+    for name in (*BESIDE_SETTINGS, "policy"):
         settings.pop(name, None)
-    settings |= {name: bool(settings.get(name)) for name in PATHS}
+    for name, setting in SETTINGS.items():
+        if setting.compared == "no":
+            settings.pop(name, None)
+        elif setting.compared == "if set":
+            settings[name] = bool(settings[name])
     # A task's own defaults stand among the settings.
     parts = {name: part for name, part in task.items() if name not in ("name", "settings")}
     parts["plans"] = digest(parts.get("plans"))

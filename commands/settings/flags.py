@@ -1,138 +1,219 @@
-"""The command line: commands and their flags. Those of settings are made from `Config`; what they
-leave open, a run, a method, a preset, the task's file or base.yaml decides."""
+"""The command line: the commands and their flags."""
 
 import argparse
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from commands.settings.config import BELONGS, Config
-from commands.settings.own_flags import (
-    add_bench_flags,
-    add_eval_flags,
-    add_record_flags,
-    add_report_flags,
-    add_reproduce_flags,
-    add_train_flags,
-    add_watch_flags,
-)
-from commands.settings.setting_flags import OTHER_WORDS, OWN_FLAGS, as_typed, options, other_word
-from planner.task import Task
+from commands.settings.config import DEFAULT_METHOD, DEFAULT_TASK
+from commands.settings.methods import method_names
+from commands.settings.setting_flags import add_settings, options
+from planner.task import task_names
 from utils.commands import Parser
+from utils.cores import physical_cores
 from utils.errors import UserError
 
-ASKING = (
-    *("llm", "llm_url", "llm_model", "llm_temperature", "llm_workers", "llm_retries"),
-    *("n_ask", "answers"),
-)
-OF_AN_LLM = (*(name for name in ASKING if name != "llm"), "llm_strict", "llm_optional")
-"""Settings that say nothing without an LLM."""
-TEACHING = (
-    *("simulator", "habitat_config", "depth_size", "train_option"),
-    *("options", "option_dir", "navigate_noise", "pick_noise"),
-    *("llm", *OF_AN_LLM),
-)
-"""Settings that say which teacher it is, and in which world."""
-EVALUATING = (
-    *("device", "threads", "frame_stack", "network", "recurrent", "hard"),
-    *(*TEACHING, "num_eval", "env_seed_list"),
-)
-SETTINGS: dict[str, tuple[str, ...]] = {
-    "train": tuple(name for name in Config.model_fields if name not in OWN_FLAGS),
-    "eval": EVALUATING,
-    "watch": EVALUATING,
-    "record": ASKING,
-}
-"""Command -> the settings that have a flag there."""
+DEFAULT_LOGDIR = Path("log")
+COMMON = ("n_itr", "num_envs", "device", "threads")
+"""The settings in the first group of `train --help`."""
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """The flags of a command; of a setting only those that were given. Ends the program with a
-    line about what is wrong, or with help."""
+    """The flags of a command; of the settings only those that were given.
+
+    Ends the program with help, or with one line about a wrong flag; UserError for an empty one.
+    """
+    parser, commands = make_parser()
+    given = sys.argv[1:] if arguments is None else arguments
+    if not given:
+        parser.print_help(sys.stderr)
+        parser.exit(2)
+    for before, word in zip(["", *given], given, strict=False):
+        if not word or (word.startswith("--") and word.endswith("=")):
+            raise UserError(f"{word.rstrip('=') or before or 'a flag'}: is empty; leave it out")
+    args, unknown = parser.parse_known_args(given)
+    if unknown:
+        commands[args.command].error(f"unrecognized arguments: {' '.join(unknown)}")
+    return args
+
+
+def make_parser() -> tuple[Parser, dict[str, argparse.ArgumentParser]]:
+    """The parser of the program, and the parsers of its commands by name."""
     parser = Parser(prog="main.py", description="Train small students with an LLM as teacher.")
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, add_own_flags, text in (
+    for name, add_flags, text in (
         ("train", add_train_flags, "train a student"),
         ("eval", add_eval_flags, "evaluate a run, or the teacher alone"),
         ("watch", add_watch_flags, "write a page that shows episodes of a run, step by step"),
         ("report", add_report_flags, "compare the runs of a log tree, or of two"),
         ("record", add_record_flags, "ask an LLM about all scenes of a task, and keep its plans"),
         ("bench", add_bench_flags, "measure speeds"),
-        ("reproduce", add_reproduce_flags, "train and evaluate all cells of a table"),
+        ("reproduce", add_reproduce_flags, "train and evaluate all experiments of a table"),
     ):
-        command = commands.add_parser(name, help=text, allow_abbrev=False)
-        add_own_flags(command)
-        if name in SETTINGS:
-            add_settings(command, name)
-    given = sys.argv[1:] if arguments is None else arguments
-    if not given:
-        parser.print_help(sys.stderr)
-        parser.exit(2)
-    args, unknown = parser.parse_known_args(given)
-    if unknown:
-        commands.choices[args.command].error(f"unrecognized arguments: {' '.join(unknown)}")
-    return args
+        usage = f"main.py {name} [FLAGS]" if name in ("train", "eval") else None
+        command = commands.add_parser(name, help=text, usage=usage, allow_abbrev=False)
+        add_flags(command)
+    return parser, dict(commands.choices)
 
 
-OVER = {
-    "train": "over those of a method, a preset (--config), the task's file and base.yaml; "
-    "a setting that is on or off is switched off by --no_NAME",
-    "eval": "over those of the run; with --eval_teacher the defaults are those of training",
-    "watch": "as of eval; without --num_eval 100 episodes are played",
-    "record": "over those of the task's file and base.yaml",
-}
-"""Command -> what its flags of settings stand above."""
-
-
-def add_settings(command: argparse.ArgumentParser, command_name: str) -> None:
-    """A flag, or two, for each setting of a command."""
-    group, usual = (
-        command.add_argument_group("settings", OVER[command_name]),
-        command_name not in ("eval", "watch"),
+def add_task(group: argparse._ActionsContainer) -> None:
+    tasks = ", ".join(task_names())
+    group.add_argument(
+        "--task", help=f"{tasks} (any case) or a task's YAML file; default {DEFAULT_TASK}"
     )
-    for name in SETTINGS[command_name]:
-        either = group.add_mutually_exclusive_group()
-        either.add_argument(f"--{name}", **options(name, usual))
-        if spelled := other_word(name):
-            flag, value, text = spelled
-            either.add_argument(
-                flag,
-                dest=name,
-                action="store_const",
-                const=value,
-                default=argparse.SUPPRESS,
-                help=text,
-            )
-        if name == "llm":
-            either.add_argument(
-                "--plans", type=Path, metavar="FILE", help="teach with a file of plans"
-            )
 
 
-def check_flags(flags: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
-    """UserError for a flag, or what the settings' method fixes, that their task has not, and for a
-    flag against what is fixed; all of them are valid."""
-    method, task = settings["policy"], settings["task"]
-    for name, value in {**method.fixed, **flags}.items():
-        place = "" if name in flags else f"method {method.name}: fixed: "
-        check_belongs(name, task, f"{place}{as_typed(name, value)}")
-    if "layouts" in flags and settings.get("simulator") == "habitat-rearrange":
-        raise UserError(
-            f"{as_typed('layouts', flags['layouts'])}: the homes of --simulator habitat-rearrange "
-            "are those of its dataset; leave it out"
-        )
-    for name in flags.keys() & method.fixed.keys():
-        if flags[name] != (fixed := settings[name]):
-            unset = fixed is None and name not in OTHER_WORDS
-            says = f"leaves {name} unset" if unset else f"is defined by {as_typed(name, fixed)}"
-            raise UserError(
-                f"{as_typed(name, flags[name])}: the method {method.name} {says}; "
-                "leave it out, or give another --policy"
-            )
+def add_method(group: argparse._ActionsContainer) -> None:
+    methods = ", ".join(method_names())
+    group.add_argument(
+        "--policy",
+        metavar="METHOD",
+        default=argparse.SUPPRESS,
+        help=f"{methods} or a method's YAML file; default {DEFAULT_METHOD}",
+    )
 
 
-def check_belongs(name: str, task: Task, place: str) -> None:
-    """UserError, which says where it stands, for a setting that only tasks of another kind have."""
-    if BELONGS.get(name, task.domain.kind) != task.domain.kind:
-        raise UserError(f"{place}: {task.name} has no such setting")
+def add_seeds(group: argparse._ActionsContainer) -> None:
+    group.add_argument(
+        "--seed_list", type=int, nargs="+", metavar="SEED", help="one run per seed; default 0"
+    )
+
+
+def add_logdir(group: argparse._ActionsContainer) -> None:
+    group.add_argument(
+        "--logdir", type=Path, default=DEFAULT_LOGDIR, help="root of the log tree; default log"
+    )
+
+
+def add_model(group: argparse._ActionsContainer, help: str) -> None:
+    group.add_argument("--loaddir", metavar="RUN", help=help)
+    group.add_argument(
+        "--loadmodel", default="acmodel", help="its model: acmodel, the last (default), or best"
+    )
+
+
+def add_train_flags(command: argparse.ArgumentParser) -> None:
+    common = command.add_argument_group("common")
+    add_task(common)
+    common.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="settings: a YAML file such as configs/best.yaml, or a run's config.json",
+    )
+    add_method(common)
+    add_seeds(common)
+    common.add_argument("--savedir", metavar="NAME", help="name of the run; default run1, run2, …")
+    old = common.add_mutually_exclusive_group()
+    old.add_argument("--resume", action="store_true", help="continue --savedir, or the newest run")
+    old.add_argument("--overwrite", action="store_true", help="replace the run of that name")
+    groups = add_settings(command, "train", common, COMMON)
+    add_logdir(groups["run"])
+    add_model(groups["student"], "a run with whose model the student starts")
+    groups["run"].add_argument("--wandb", metavar="PROJECT", help="log to Weights & Biases as well")
+
+
+def add_actor_flags(command: argparse.ArgumentParser) -> None:
+    add_task(command)
+    add_method(command)
+    add_model(command, "name or path of the run; default the newest run")
+    add_seeds(command)
+    add_logdir(command)
+    command.add_argument(
+        "--eval_teacher", action="store_true", help="let the teacher act; needs no run"
+    )
+    command.add_argument("--deterministic", action="store_true", help="take the likeliest action")
+
+
+def add_eval_flags(command: argparse.ArgumentParser) -> None:
+    add_actor_flags(command)
+    add = command.add_argument
+    add("--savedir", metavar="NAME", help="name of the evaluation; default eval")
+    add("--videos", type=int, default=0, metavar="K", help="film the first K episodes as mp4")
+    add("--gif", action="store_true", help="film them as animated images instead")
+    add_settings(command, "eval")
+
+
+def add_watch_flags(command: argparse.ArgumentParser) -> None:
+    add_actor_flags(command)
+    add = command.add_argument
+    add("run", nargs="?", metavar="RUN", help="the same as --loaddir; default the newest run")
+    add(
+        "--episodes",
+        type=int,
+        default=8,
+        metavar="N",
+        help="episodes to show, of those played; default 8",
+    )
+    add("--out", type=Path, metavar="FILE", help="default watch.html in the run's folder")
+    add("--open", action="store_true", help="show it in the browser")
+    add_settings(command, "watch")
+
+
+def add_record_flags(command: argparse.ArgumentParser) -> None:
+    add_task(command)
+    add_logdir(command)
+    add = command.add_argument
+    add(
+        "--episodes",
+        type=int,
+        default=100,
+        help="episodes of each actor in which to look for scenes; default 100",
+    )
+    add("--seed", type=int, default=0, help="seed of those episodes; default 0")
+    add("--out", type=Path, metavar="FILE", help="default plans/<task>.yaml in the log tree")
+    add("--overwrite", action="store_true", help="replace that file")
+    add("--dry_run", action="store_true", help="list scenes and prompts, do not ask the LLM")
+    add("--show", type=Path, metavar="FILE", help="print a file of plans")
+    add_settings(command, "record")
+
+
+def add_report_flags(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add(
+        "logdirs",
+        type=Path,
+        nargs="+",
+        metavar="LOGDIR",
+        help="runs below it, or a report's records.jsonl; two are compared",
+    )
+    add("--out", type=Path, metavar="FOLDER", help="default report in, or beside, the first LOGDIR")
+
+
+def add_bench_flags(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    cores = physical_cores()
+    add("--task", nargs="+", help="default all")
+    add(
+        "--num_envs",
+        type=int,
+        nargs="+",
+        help="default 10 1024 16384, of homes 10 100, in a simulator 1 2 4; more on a GPU",
+    )
+    add("--simulator", **options("simulator") | {"default": "tensor"})
+    add("--threads", type=int, default=cores, help="CPU threads; default the physical cores")
+    add("--device", default="cpu", help="cpu (default) or cuda")
+    add("--precision", choices=["fp32", "bf16"], default="fp32", help="default fp32")
+    add("--json", type=Path, metavar="FILE", help="write the figures to a file")
+    add("--plot", type=Path, metavar="FILE", help="measure and draw the growth with room size")
+
+
+def add_reproduce_flags(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("table", type=Path, help="a YAML file of experiments, such as configs/minigrid.yaml")
+    add("--out", type=Path, metavar="DIR", help="their log tree; default log/<the file's name>")
+    add("--launcher", choices=["local", "slurm"], default="local", help="default local")
+    add(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="processes at a time; default the physical cores over --threads, or 1 on a GPU",
+    )
+    add("--threads", type=int, default=1, metavar="N", help="CPU threads of each; default 1")
+    add(
+        "--slurm",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="parameters of submitit's SlurmExecutor; time (minutes) is needed",
+    )
+    add("--dry_run", action="store_true", help="print the command lines that are still to run")

@@ -1,12 +1,13 @@
-"""Methods: ways to learn that are compared with each other, each a file of what defines it."""
+"""Methods: ways to learn that are compared with each other, each defined in a file."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
-from planner.task import CONFIGS, Defaults
+from commands.settings.setting import Defaults
+from planner.task import CONFIGS
 from utils.errors import UserError
 from utils.validation import Strict, meant, read_yaml, validated
 
@@ -14,15 +15,22 @@ METHODS = CONFIGS / "methods"
 
 
 class Method(Strict):
-    """A method: the settings that define it, which nothing overrides, and its own defaults."""
+    """A method: settings that define it, which nothing overrides, and defaults of its own."""
 
     name: str = Field(pattern=r"^\w[\w.-]*$")
     description: str
     fixed: Defaults = Field(default={})
     settings: Defaults = Field(default={})
 
+    @field_validator("settings")
+    @classmethod
+    def _are_not_fixed(cls, settings: dict[str, Any], others: ValidationInfo) -> dict[str, Any]:
+        for name in settings.keys() & others.data.get("fixed", {}).keys():
+            raise ValueError(f"{name} is fixed, too; leave one of them out")
+        return settings
+
     def is_same(self, other: "Method") -> bool:
-        """Whether another has the same name and defines the same."""
+        """Whether another method has the same name and the same definition."""
         return (self.name, self.fixed) == (other.name, other.fixed)
 
 
@@ -32,8 +40,11 @@ def method_names() -> list[str]:
 
 
 def load_method(name: str) -> Method:
-    """A method by its name, in any case, or by the path of its YAML file, whose stem is its name;
-    UserError if there is none, or it is not valid."""
+    """A method by its name, in any case, or by the path of its YAML file.
+
+    UserError if there is none, if it is not valid, or if it takes the name of a method that comes
+    with the project: its runs would lie among the runs of that method.
+    """
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
         path = METHODS / f"{name.lower()}.yaml"
@@ -43,9 +54,12 @@ def load_method(name: str) -> Method:
                 f"unknown method {name!r}; give one of {known}, or a method's YAML file"
                 f"{meant(name, method_names())}"
             )
-    return make_method({"name": path.stem} | read_yaml(path), path)
+    method = make_method({"name": path.stem} | read_yaml(path), path)
+    if method.name.lower() in method_names() and path.resolve().parent != METHODS.resolve():
+        raise UserError(f"{path}: {method.name} is a method of this project; give yours a new name")
+    return method
 
 
 def make_method(content: Mapping[str, Any], source: object) -> Method:
-    """A method from what its file says; `source` is named in errors."""
+    """A method from the content of its file; `source` is named in errors."""
     return validated(Method, content, source)

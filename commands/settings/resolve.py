@@ -1,5 +1,5 @@
-"""Settings: the places that say something of them, and which of these counts. Only the device
-needs PyTorch."""
+"""Which value a setting has: the places that set it, and their precedence. Only the choice of the
+device loads PyTorch."""
 
 import argparse
 import os
@@ -8,63 +8,70 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from commands import runs
 from commands.settings.config import (
-    BELONGS,
-    NETWORKS,
+    DEFAULT_METHOD,
+    DEFAULT_TASK,
+    DEFAULTS,
     PROCESSES,
+    SETTINGS,
     Config,
-    base_settings,
     make_config,
 )
-from commands.settings.flags import check_belongs, check_flags
 from commands.settings.methods import Method, load_method
-from commands.settings.own_flags import DEFAULT_TASK
-from commands.settings.setting_flags import OWN_FLAGS
+from commands.settings.presets import read_preset
+from commands.settings.setting import Defaults
+from commands.settings.setting_flags import as_typed
 from planner.task import Task, load_plans, load_task, task_names
 from utils.cores import default_threads
 from utils.errors import UserError
-from utils.run_files import check_format
-from utils.validation import read_yaml
+from utils.validation import validated
 
-Said = Mapping[str, Any]
+Settings = Mapping[str, Any]
 """Some settings by name."""
 
 
 class Layer(NamedTuple):
-    """What one place says of settings, and what errors put before the name of one of them."""
+    """The settings of one place, and what errors put before their names."""
 
     place: str
-    said: Said
+    settings: Settings
 
 
-def layers(flags: Said, preset: Said, task: Task, method: Method) -> list[Layer]:
-    """All places, each of which outweighs those before it: what a method fixes outweighs all."""
+def layers(flags: Settings, preset: Settings, task: Task, method: Method) -> list[Layer]:
+    """Precedence, lowest to highest."""
+    of_task = task_settings(task)
     found = [
-        Layer("base.yaml: ", base_settings()),
-        Layer(f"task {task.name}: settings: ", task.settings),
+        Layer("default: ", DEFAULTS),
+        Layer(f"task {task.name}: settings: ", of_task),
         Layer("--config: ", preset),
         Layer(f"method {method.name}: settings: ", method.settings),
         Layer("--", flags),
         Layer(f"method {method.name}: fixed: ", method.fixed),
     ]
-    *_, simulator = (said["simulator"] for _, said in found if "simulator" in said)
-    if simulator != "tensor" and task.domain.kind == BELONGS["simulator"]:
+    *_, simulator = (layer.settings[s] for layer in found if (s := "simulator") in layer.settings)
+    if simulator != "tensor" and task.domain.kind == SETTINGS["simulator"].domain:
         found.insert(2, Layer("--simulator: ", {"num_envs": PROCESSES}))
     return found
 
 
-def resolve(flags: Said, preset: Said) -> dict[str, Any]:
-    """All settings, valid ones; the device only if a place says it. UserError, with the place, if
+def task_settings(task: Task) -> Settings:
+    """The settings of a task's file; UserError if they are not of its kind of tasks."""
+    place = f"task {task.name}: settings"
+    settings = validated(Defaults, task.settings, place)
+    for name in settings:
+        check_domain(name, task, f"{place}: {name}")
+    return settings
+
+
+def resolve(flags: Settings, preset: Settings) -> dict[str, Any]:
+    """All settings, valid ones; the device only if a place sets it. UserError, with the place, if
     one is not valid."""
     task = flags.get("task") or preset.get("task") or load_task(DEFAULT_TASK)
-    for name in task.settings:
-        check_belongs(name, task, f"task {task.name}: settings: {name}")
     method, preset = choose_method(flags, preset)
     settings, places = dict[str, Any](), dict[str, str]()
-    for place, said in layers(flags, preset, task, method):
-        settings |= said
-        places |= {name: f"{place}{name}" for name in said}
+    for place, values in layers(flags, preset, task, method):
+        settings |= values
+        places |= {name: f"{place}{name}" for name in values}
     if settings["llm_strict"] is settings["llm_optional"] is True:
         raise UserError(f"{places['llm_strict']} and {places['llm_optional']}: give one of them")
     if settings["kl_start"] == 0 and "kl_start" not in method.fixed:
@@ -72,7 +79,7 @@ def resolve(flags: Said, preset: Said) -> dict[str, Any]:
             f"{places['kl_start']} 0: the method {method.name} learns from a teacher; give another "
             "--policy, such as ppo-alone, which has none"
         )
-    # What these propose counts once: in a run's config.json it is a setting as any other.
+    # The defaults of a task and a method count once: in a run's config.json they are settings.
     settings["task"] = task.model_copy(update={"settings": {}})
     settings["policy"] = method.model_copy(update={"settings": {}})
     config = make_config({"threads": 1, "device": "cpu"} | settings, "settings", places)
@@ -80,19 +87,26 @@ def resolve(flags: Said, preset: Said) -> dict[str, Any]:
     return {"threads": default_threads(config.batch_size)} | valid
 
 
-def choose_method(flags: Said, preset: Said) -> tuple[Method, Said]:
-    """The method, and what of a preset counts with it: nothing that another method fixed there."""
+def choose_method(flags: Settings, preset: Settings) -> tuple[Method, Settings]:
+    """The method, and the preset's settings without those that another method fixed there."""
     asked, had = flags.get("policy"), preset.get("policy")
     if had is None:
-        return asked or load_method(base_settings()["policy"]), preset
+        return asked or load_method(default_method(flags)), preset
     if asked is None or asked.is_same(had):
         return had, preset
     return asked, {name: value for name, value in preset.items() if name not in had.fixed}
 
 
-def fresh_settings(flags: Said, preset: Said | None = None) -> dict[str, Any]:
+def default_method(flags: Settings) -> str:
+    """The method if neither a flag nor a preset names one; --hard alone defines ppo-hard."""
+    return "ppo-hard" if flags.get("hard") else DEFAULT_METHOD
+
+
+def fresh_settings(flags: Settings, preset: Settings | None = None) -> dict[str, Any]:
     """All settings of something that does not continue a run, with a device that is there.
-    UserError if one is not valid, or if a flag speaks against its task or method."""
+
+    UserError if one is not valid, or if a flag contradicts its task or method.
+    """
     settings = resolve(flags, preset or {})
     check_flags(flags, settings)
     # PyTorch, which knows the devices, takes seconds to load: not before all else is right.
@@ -101,17 +115,17 @@ def fresh_settings(flags: Said, preset: Said | None = None) -> dict[str, Any]:
     return settings | {"device": choose_device(settings.get("device"))}
 
 
-def seeded(settings: Said, seeds: list[int]) -> list[Config]:
+def seeded(settings: Settings, seeds: list[int]) -> list[Config]:
     """A configuration for each of some seeds."""
-    places = {"seed": OWN_FLAGS["seed"]}
+    places = {"seed": SETTINGS["seed"].flag}
     return [make_config({**settings, "seed": seed}, "settings", places) for seed in seeds]
 
 
 def given_settings(args: argparse.Namespace, task: Task | None = None) -> dict[str, Any]:
-    """The settings among the flags that were given; `task` is meant if they name none."""
-    given = {name: value for name, value in vars(args).items() if name in Config.model_fields}
+    """The settings among the flags that were given; `task` counts if no flag names one."""
+    given = {name: value for name, value in vars(args).items() if name in SETTINGS}
     name = given.pop("task")
-    if name:
+    if name is not None:
         given["task"] = task = load_task(name)
     if "policy" in given:
         given["policy"] = load_method(given["policy"])
@@ -129,35 +143,40 @@ def given_settings(args: argparse.Namespace, task: Task | None = None) -> dict[s
     return given
 
 
-def read_preset(path: Path, task_name: str | None) -> dict[str, Any]:
-    """What a file of settings says for one task, the named one, or its own, or the default: what
-    it says for all tasks, more under `domains` for those of a kind, and under `tasks` for single
-    ones. A run's config.json is one, too."""
-    content = read_yaml(path)
-    if content.keys() & runs.BESIDE_SETTINGS:
-        check_format(path, content)
-    of_domains, of_tasks = content.pop("domains", {}), content.pop("tasks", {})
-    settings = runs.check_settings(content, path)
-    task = load_task(task_name) if task_name else settings.get("task") or load_task(DEFAULT_TASK)
-    settings |= section(f"{path}: domains", of_domains, list(NETWORKS), task.domain.kind)
-    settings |= section(f"{path}: tasks", of_tasks, [*task_names(), task.name], task.name)
-    return settings | {"task": task}
+def check_flags(flags: Settings, settings: Settings) -> None:
+    """UserError for a flag that contradicts the method, and for a flag, or a setting that the
+    method fixes, that the task does not have. All of them are valid."""
+    method, task = settings["policy"], settings["task"]
+    for name, value in {**method.fixed, **flags}.items():
+        place = "" if name in flags else f"method {method.name}: fixed: "
+        check_domain(name, task, f"{place}{as_typed(name, value)}")
+    if "layouts" in flags and settings.get("simulator") == "habitat-rearrange":
+        raise UserError(
+            f"{as_typed('layouts', flags['layouts'])}: the homes of --simulator habitat-rearrange "
+            "are those of its dataset; leave it out"
+        )
+    for name in flags.keys() & method.fixed.keys():
+        if flags[name] != (fixed := settings[name]):
+            unset = fixed is None and not SETTINGS[name].second
+            says = f"leaves {name} unset" if unset else f"is defined by {as_typed(name, fixed)}"
+            raise UserError(
+                f"{as_typed(name, flags[name])}: the method {method.name} {says}; "
+                "leave it out, or give another --policy"
+            )
 
 
-def section(place: str, sections: object, names: list[str], wanted: str) -> dict[str, Any]:
-    """Of settings by name, in any case, those of the wanted name; all are checked."""
-    if not isinstance(sections, dict):
-        raise UserError(f"{place} must hold settings by name")
-    found = dict[str, Any]()
-    for name, said in sections.items():
-        if str(name).lower() not in map(str.lower, names):
-            raise UserError(f"{place}: {name} is none of {', '.join(names)}")
-        if not isinstance(said, dict) or "task" in said:
-            raise UserError(f"{place}: {name} must hold settings, and no task")
-        checked = runs.check_settings(said, f"{place}: {name}")
-        if str(name).lower() == wanted.lower():
-            found = checked
-    return found
+def check_domain(name: str, task: Task, place: str) -> None:
+    """UserError, which names the place, for a setting that only tasks of another kind have."""
+    domain = SETTINGS[name].domain if name in SETTINGS else None
+    if domain not in (None, task.domain.kind):
+        raise UserError(f"{place}: {task.name} has no such setting")
+
+
+def check_llm_is_named(flags: Settings, settings: Settings) -> None:
+    """UserError for a flag about an LLM if there is none."""
+    for name in flags:
+        if SETTINGS[name].needs_llm and not settings["llm"]:
+            raise UserError(f"--{name}: there is no LLM to ask; say which with --llm")
 
 
 def check(args: argparse.Namespace) -> None:
@@ -177,11 +196,24 @@ def check(args: argparse.Namespace) -> None:
     preset = read_preset(path, args.task) if path else {}
     flags = given_settings(args, preset.get("task"))
     settings = resolve(flags, preset)
-    # A run that goes on, or is evaluated, has its task and method in its folder.
+    # A run that continues, or is evaluated, has its task and method in its folder.
     of_a_run = args.command in ("eval", "watch") and not (args.eval_teacher or args.task)
     if not (of_a_run or getattr(args, "resume", False)):
         check_flags(flags, settings)
     seeded({"device": "cpu"} | settings, getattr(args, "seed_list", None) or [])
+    tell_choices(args, flags, preset, settings)
+
+
+def tell_choices(
+    args: argparse.Namespace, flags: Settings, preset: Settings, settings: Settings
+) -> None:
+    """Print what a user may not expect of the flags."""
+    if flags.get("hard") and not {"policy"} & {*flags, *preset}:
+        print(f"--hard without --policy: the method is {settings['policy'].name}")
+    task = settings["task"].name
+    own = Path(args.task or "").suffix in (".yaml", ".yml")
+    if own and task.lower() in map(str.lower, task_names()):
+        print(f"{args.task} has the name of the built-in task {task}: their runs lie together")
 
 
 def check_wandb() -> None:
@@ -190,10 +222,3 @@ def check_wandb() -> None:
         version("wandb")
     except PackageNotFoundError as error:
         raise UserError("--wandb: its package is missing: pip install wandb") from error
-
-
-def check_llm_is_named(flags: Said, settings: Said) -> None:
-    """UserError for flags about an LLM if there is none."""
-    for flag in flags:
-        if not settings["llm"] and (flag.startswith("llm_") or flag in ("n_ask", "answers")):
-            raise UserError(f"--{flag}: there is no LLM to ask; say which with --llm")

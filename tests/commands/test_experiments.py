@@ -1,6 +1,5 @@
 """Tables of cells: what their files may say, and which command lines they become."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +9,12 @@ import main
 from commands.experiments.experiment import Cell, State, examine, iterations
 from commands.experiments.table import read_table
 from commands.settings.flags import parse
-from commands.settings.resolve import given_settings, read_preset, resolve
+from commands.settings.presets import read_preset
+from commands.settings.resolve import given_settings, resolve
 from planner.task import task_names
 from tests import small_rooms
 from tests.reproduction import begin, evaluate
-from tests.running import ROOT
+from tests.running import ROOT, settings_of, write_format_2
 from utils.errors import UserError
 
 HOMES = """
@@ -181,10 +181,8 @@ def test_a_run_that_began_otherwise_is_named_and_not_taken(
     assert main.main([*ppo.train, "--device", "cpu"]) == 0
     assert examine(ppo).stage == "begun"
     # Of a commit at which the method's file said less.
-    config = ppo.folder / "config.json"
-    before = json.loads(config.read_text())
-    before["policy"] |= {"fixed": {}, "description": "as it was"}
-    config.write_text(json.dumps(before))
+    method = settings_of(ppo.folder)["policy"] | {"fixed": {}, "description": "as it was"}
+    write_format_2(ppo.folder, {"policy": method})
     assert examine(ppo).stage == "begun"
     other = write(tmp_path, content.replace("gamma: 0.7", "gamma: 0.6"))
     capsys.readouterr()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import main
-from commands.settings.config import Config, base_settings
+from commands.settings.config import SETTINGS
 from commands.settings.flags import parse
 from commands.settings.methods import load_method
 from commands.settings.resolve import given_settings, resolve
@@ -84,14 +84,14 @@ def test_a_typo_names_the_help_of_its_command(
 def test_every_setting_of_a_run_has_a_flag_with_its_help_and_default() -> None:
     text = " ".join(answer("train", "--help")[1].split())
     own = {"task", "seed", "policy", "warm_start"}
-    for name in Config.model_fields.keys() - own:
-        description, default = Config.model_fields[name].description, base_settings().get(name)
+    for name in SETTINGS.keys() - own:
+        description, default = SETTINGS[name].help, SETTINGS[name].default
         told = f"; default {default}" if default not in (None, False, [0]) else ""
         assert re.search(rf" --{name} (?:{{\S+ )?[^-]*{re.escape(f'{description}{told}')}", text), (
             name
         )
-    assert "--learning_rate X of Adam; default 0.001" in text
-    assert "several as they are; none random; default 0" in text
+    assert "--learning_rate X Adam's learning rate; default 0.001" in text
+    assert "several are used as they are; none: random seeds; default 0" in text
 
 
 def given(*flags: str) -> dict[str, Any]:

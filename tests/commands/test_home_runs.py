@@ -17,7 +17,7 @@ from commands.settings.config import make_config
 from commands.settings.resolve import fresh_settings
 from planner.task import load_task
 from tests import running
-from tests.running import TESTS, assert_same_run, scalars
+from tests.running import TESTS, assert_same_run, scalars, settings_of
 from tests.small_homes import TASK, evaluate, resume, runs_of, train
 from utils import checkpoint, seeding
 from utils.run_files import METRICS
@@ -121,7 +121,7 @@ def test_a_sparse_reward_is_for_success_alone(tmp_path: Path) -> None:
 def test_homes_without_end_can_be_trained_in(trained: Path, tmp_path: Path) -> None:
     assert train(tmp_path, "--n_itr", "1", "--layouts", "0", "--savedir", "endless") == 0
     folder = runs_of(tmp_path) / "endless"
-    assert json.loads((folder / "config.json").read_text())["layouts"] == 0
+    assert settings_of(folder)["layouts"] == 0
     endless, ten = (read_lines(run / METRICS)[0] for run in (folder, runs_of(trained) / "whole"))
     assert endless["Train/Return Mean"] != ten["Train/Return Mean"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests import running
-from tests.running import assert_same_run, done
+from tests.running import assert_same_run, done, settings_of
 from tests.small_homes import evaluate, resume, runs_of, train
 
 OPTIONS = ("navigate", "pick")
@@ -44,7 +44,7 @@ def test_an_option_is_trained_in_a_run_of_its_name(learned_once: Path) -> None:
     folders = {path.name: path for path in runs_of(learned_once).iterdir()}
     assert folders.keys() == set(OPTIONS)
     for name, folder in folders.items():
-        assert content(folder / "config.json")["train_option"] == name
+        assert settings_of(folder)["train_option"] == name
         # Who navigates begins far from the object, who picks it up within reach.
         path = content(folder / "verdict.json")["teacher"]["measures"]["path_length"]
         assert (path["mean"] > 0.15) == (name == "navigate")
@@ -93,7 +93,7 @@ def test_learned_options_teach_and_stay_with_the_run(options: Path, tmp_path: Pa
     assert evaluate(tmp_path, *watched, "--options", "scripted") == 0
     again = ["--config", str(whole / "config.json"), "--options", "scripted", "--n_itr", "0"]
     assert train(tmp_path, *again, "--savedir", "scripted") == 0
-    assert content(runs_of(tmp_path) / "scripted" / "config.json")["option_dir"] is None
+    assert settings_of(runs_of(tmp_path) / "scripted")["option_dir"] is None
 
 
 def test_a_teacher_with_learned_options_does_what_these_do(options: Path, tmp_path: Path) -> None:

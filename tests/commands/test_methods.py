@@ -2,15 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import main
-from commands.settings.flags import check_flags
 from commands.settings.methods import load_method, method_names
-from commands.settings.resolve import read_preset, resolve
+from commands.settings.presets import read_preset
+from commands.settings.resolve import check_flags, resolve
 from planner.task import load_task
+from tests.running import settings_of
 from utils.errors import UserError
 
 LITTLE = ["--n_itr", "0", "--device", "cpu", "--num_eval", "1"]
@@ -18,11 +18,6 @@ LITTLE = ["--n_itr", "0", "--device", "cpu", "--num_eval", "1"]
 
 def train(logdir: Path, *flags: str) -> int:
     return main.main(["train", "--logdir", str(logdir), *LITTLE, *flags])
-
-
-def config(folder: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((folder / "config.json").read_text())
-    return content
 
 
 def test_the_methods_that_come_along() -> None:
@@ -48,16 +43,14 @@ def test_the_methods_that_come_along() -> None:
         assert settings.items() >= fixed[name].items()
 
 
-def test_whose_word_counts(tmp_path: Path) -> None:
-    """Base < task < preset < method's settings < flags < what is fixed."""
+def test_precedence(tmp_path: Path) -> None:
+    """Default < task < preset < method's settings < flags < what is fixed."""
     said = {"gamma": 0.1, "lam": 0.1, "clip": 0.1, "epochs": 1, "n_itr": 1}
     task = load_task("TwoDoor").model_copy(update={"settings": said})
     preset = {"lam": 0.2, "clip": 0.2, "epochs": 2, "n_itr": 2}
     file = tmp_path / "way.yaml"
-    file.write_text(
-        "description: a way\nsettings: {clip: 0.3, epochs: 3, n_itr: 3}\nfixed: {n_itr: 5}"
-    )
-    flags = {"task": task, "policy": load_method(str(file)), "epochs": 4}
+    file.write_text("description: a way\nsettings: {clip: 0.3, epochs: 3}\nfixed: {n_itr: 5}")
+    flags = {"task": task, "policy": load_method(str(file)), "epochs": 4, "n_itr": 4}
     settings = resolve(flags, preset)
     names = ("batch_size", "gamma", "lam", "clip", "epochs", "n_itr")
     assert [settings[name] for name in names] == [128, 0.1, 0.2, 0.3, 4, 5]
@@ -68,7 +61,7 @@ def test_a_run_of_a_method_lies_under_its_name_and_is_found_there(tmp_path: Path
     preset.write_text("hard: false\ngamma: 0.5")
     assert train(tmp_path, "--policy", "PPO-Hard", "--config", str(preset)) == 0
     folder = tmp_path / "ppo-hard" / "simpledoorkey" / "run1"
-    content = config(folder)
+    content = settings_of(folder)
     assert (content["hard"], content["gamma"]) == (True, 0.5)
     assert content["policy"]["name"] == "ppo-hard"
     where = ["--logdir", str(tmp_path), "--policy", "ppo-hard"]
@@ -99,7 +92,7 @@ def test_a_run_of_a_method_lies_under_its_name_and_is_found_there(tmp_path: Path
             ["--policy", "ppo-adaptive", "--schedule", "linear"],
             "--schedule linear: the method ppo-adaptive is defined by --schedule adaptive;",
         ),
-        (["--hard"], "--hard: the method ppo is defined by --soft_planner;"),
+        (["--policy", "ppo", "--hard"], "--hard: the method ppo is defined by --soft_planner;"),
         (["--hierarchical"], "--hierarchical: the method ppo is defined by --no_hierarchical;"),
         (
             ["--kl_start", "0"],
@@ -196,9 +189,9 @@ def test_a_run_is_started_again_with_the_method_and_the_settings_that_it_had(
     file.unlink()
     again = ["--config", str(first / "config.json")]
     assert train(tmp_path, *again) == 0
-    second = config(first.with_name("run2"))
+    second = settings_of(first.with_name("run2"))
     del second["provenance"]
-    assert second.items() <= config(first).items()
+    assert second.items() <= settings_of(first).items()
     assert (second["gamma"], second["lam"], second["hard"]) == (0.4, 0.3, True)
     assert train(tmp_path, *again, "--soft_planner") == 1
 
@@ -210,7 +203,7 @@ def test_what_a_method_fixed_in_a_run_does_not_count_with_another(
     assert train(tmp_path, "--policy", name, "--gamma", "0.4") == 0
     run = tmp_path / name / "simpledoorkey" / "run1" / "config.json"
     assert train(tmp_path, "--config", str(run), "--policy", "ppo") == 0
-    other = config(tmp_path / "ppo" / "simpledoorkey" / "run1")
+    other = settings_of(tmp_path / "ppo" / "simpledoorkey" / "run1")
     assert other["policy"]["name"] == "ppo"
     assert (other["gamma"], other["kl_start"]) == (0.4, 10)
     assert (other["hard"], other["schedule"]) == (False, "linear")
@@ -223,11 +216,11 @@ def test_a_run_started_again_by_the_name_of_its_method_keeps_its_settings(tmp_pa
     assert train(tmp_path, "--policy", str(file), "--gamma", "0.4") == 0
     again = ["--config", str(folder / "run1" / "config.json"), "--policy", str(file)]
     assert train(tmp_path, *again) == 0
-    assert config(folder / "run2")["gamma"] == 0.4
+    assert settings_of(folder / "run2")["gamma"] == 0.4
     # A file that has come to define something else is another method.
     file.write_text("description: a way\nsettings: {gamma: 0.3}\nfixed: {lam: 0.2}")
     assert train(tmp_path, *again) == 0
-    third = config(folder / "run3")
+    third = settings_of(folder / "run3")
     assert (third["gamma"], third["lam"], third["hard"]) == (0.3, 0.2, False)
 
 

@@ -1,13 +1,12 @@
 """Presets: files of settings, which flags and a run's own config outweigh."""
 
-import json
 from pathlib import Path
 
 import pytest
 
 import main
 from tests import small_rooms
-from tests.running import ROOT, evaluate
+from tests.running import ROOT, evaluate, settings_of
 
 
 def test_a_preset_gives_way_to_flags(tmp_path: Path) -> None:
@@ -15,7 +14,7 @@ def test_a_preset_gives_way_to_flags(tmp_path: Path) -> None:
     preset.write_text("task: TwoDoor\nnum_envs: 3\ngamma: 0.5\n")
     flags = ["--logdir", str(tmp_path), "--config", str(preset), "--gamma", "0.7", "--n_itr", "0"]
     assert main.main(["train", *flags, "--device", "cpu"]) == 0
-    config = json.loads((tmp_path / "ppo/twodoor/run1/config.json").read_text())
+    config = settings_of(tmp_path / "ppo/twodoor/run1")
     assert (config["num_envs"], config["gamma"], config["traj_per_itr"]) == (3, 0.7, 10)
 
 
@@ -25,8 +24,7 @@ def test_a_preset_says_more_for_single_tasks(tmp_path: Path) -> None:
     flags = ["--logdir", str(tmp_path), "--config", str(preset), "--n_itr", "0", "--device", "cpu"]
     for task, expected in (("TwoDoor", (0.6, 0.7)), ("LavaDoorKey", (0.5, 0.7))):
         assert main.main(["train", "--task", task, "--lam", "0.7", *flags]) == 0
-        path = tmp_path / "ppo" / task.lower() / "run1" / "config.json"
-        config = json.loads(path.read_text())
+        config = settings_of(tmp_path / "ppo" / task.lower() / "run1")
         assert (config["gamma"], config["lam"]) == expected
 
 
@@ -81,7 +79,7 @@ def test_the_preset_that_comes_along_can_be_trained_with(
     flags = ["--logdir", str(tmp_path), "--device", "cpu", "--num_envs", "2", "--num_eval", "1"]
     new = ["--config", str(preset), "--task", small_rooms.TASK, *flags, "--n_itr", "1"]
     assert main.main(["train", *new]) == 0
-    config = json.loads((tmp_path / "ppo/simpledoorkey/run1/config.json").read_text())
+    config = settings_of(tmp_path / "ppo/simpledoorkey/run1")
     assert (config["schedule"], config["network"]) == ("matched", "egocentric")
     capsys.readouterr()
     assert evaluate(tmp_path, "--num_eval", "1") == 0
@@ -89,5 +87,5 @@ def test_the_preset_that_comes_along_can_be_trained_with(
     # A run goes on with what stands in its folder, whatever the preset says.
     more = ["--config", str(preset), "--logdir", str(tmp_path), "--savedir", "run1", "--resume"]
     assert main.main(["train", *more, "--n_itr", "2"]) == 0
-    resumed = json.loads((tmp_path / "ppo/simpledoorkey/run1/config.json").read_text())
+    resumed = settings_of(tmp_path / "ppo/simpledoorkey/run1")
     assert (resumed["num_envs"], resumed["n_itr"]) == (2, 2)

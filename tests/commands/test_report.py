@@ -9,7 +9,7 @@ from pathlib import Path
 import imageio.v3 as iio
 import pytest
 
-from tests.running import ROOT
+from tests.running import ROOT, write_format_2
 from tests.trees import RISING, numbers, report, table, write_run
 from utils.files import write_json
 
@@ -206,8 +206,7 @@ def test_what_cannot_be_compared_is_said_and_no_end(
     shutil.copy(VERSION_1, place / "old" / "config.json")
     changed = {"nobody": {"task": 7}, "untested": {"num_eval": 0}}
     for name, settings in changed.items():
-        config = write_run(tmp_path, name, RISING) / "config.json"
-        write_json(config, json.loads(config.read_text()) | settings)
+        write_format_2(write_run(tmp_path, name, RISING), settings)
     (place / "torn").mkdir()
     (place / "torn" / "config.json").write_text('{"format": 2, "seed"')
     write_run(tmp_path, "twin", RISING[:9], n_itr=20)
@@ -219,7 +218,7 @@ def test_what_cannot_be_compared_is_said_and_no_end(
         "early": "it has no evaluation yet",
         "claimed": "it is empty",
         "lost": "there is no config.json in it",
-        "old": f"{place}/old/config.json is of version 1 of runs' format, not 2; git commit",
+        "old": f"{place}/old/config.json is of version 1 of runs' format, not 3; git commit",
         "torn": "cannot read config.json: ",
         "nobody": "config.json does not hold the settings of a run",
         "untested": "config.json does not hold the settings of a run",

@@ -25,6 +25,7 @@ from tests.running import (
     evaluate,
     runs_of,
     scalars,
+    settings_of,
     train,
 )
 from utils import checkpoint
@@ -139,7 +140,7 @@ def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
     assert main.main([*resume, "1"]) == 0
     assert path.read_bytes() == before
     assert main.main([*resume, "3"]) == 0
-    config = json.loads(path.read_text())
+    config = settings_of(path.parent)
     assert config["n_itr"] == 3
     assert len(config["provenance"]["resumed"]) == 1
     assert config["provenance"]["command"] == json.loads(before)["provenance"]["command"]

@@ -9,8 +9,10 @@ import pytest
 
 import main
 from commands.settings.flags import parse
-from commands.settings.resolve import check, given_settings, read_preset, resolve
+from commands.settings.presets import read_preset
+from commands.settings.resolve import check, given_settings, resolve
 from tests import small_homes
+from tests.running import settings_of, write_format_2
 from utils.errors import UserError
 
 HOMES = ["--task", "NavPick"]
@@ -89,9 +91,7 @@ def test_a_run_with_a_configuration_of_habitat_lab_goes_without_it_elsewhere(
 ) -> None:
     assert small_homes.train(tmp_path, "--savedir", "run", "--n_itr", "1") == 0
     run = small_homes.runs_of(tmp_path) / "run"
-    config = json.loads((run / "config.json").read_text())
-    config |= {"simulator": "habitat-rearrange", "habitat_config": "my.yaml"}
-    (run / "config.json").write_text(json.dumps(config))
+    write_format_2(run, {"simulator": "habitat-rearrange", "habitat_config": "my.yaml"})
     told = ["--loaddir", "run", "--num_eval", "2", "--simulator", "tensor"]
     assert small_homes.evaluate(tmp_path, *told) == 0
     assert json.loads((run / "eval-tensor/eval.json").read_text())["simulator"] == "tensor"
@@ -119,9 +119,8 @@ def test_simulators_are_fewer_side_by_side_and_play_as_many_episodes() -> None:
 def test_a_run_of_before_there_were_simulators_is_one_of_tensors(tmp_path: Path) -> None:
     assert small_homes.train(tmp_path, "--savedir", "run", "--n_itr", "1") == 0
     run = small_homes.runs_of(tmp_path) / "run"
-    config = json.loads((run / "config.json").read_text())
-    assert config.pop("simulator") == "tensor"
-    assert config.pop("habitat_config") is None
-    (run / "config.json").write_text(json.dumps(config))
+    config = settings_of(run)
+    assert (config["simulator"], config["habitat_config"]) == ("tensor", None)
+    write_format_2(run, {}, without=("simulator", "habitat_config"))
     assert small_homes.evaluate(tmp_path, "--loaddir", "run", "--num_eval", "2") == 0
     assert json.loads((run / "eval/eval.json").read_text())["simulator"] == "tensor"

@@ -13,6 +13,7 @@ from planner.plans import AnonymousColors, RecordedPlanner
 from planner.room_scene import RoomReader
 from planner.task import CONFIGS, load_plans, load_task, task_names
 from tests.recordings import TASKS, recorded_planner
+from tests.running import settings_of
 
 LITTLE = ["--n_itr", "0", "--device", "cpu", "--num_eval", "1"]
 
@@ -28,9 +29,7 @@ def write_task(path: Path, **changes: Any) -> str:
 
 
 def config(logdir: Path, run: str) -> dict[str, Any]:
-    path = logdir / "ppo" / "simpledoorkey" / run / "config.json"
-    content: dict[str, Any] = json.loads(path.read_text())
-    return content
+    return settings_of(logdir / "ppo" / "simpledoorkey" / run)
 
 
 def test_a_tasks_settings_are_kept_as_the_runs_own_alone(

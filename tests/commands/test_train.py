@@ -35,6 +35,7 @@ from tests.running import (
     done,
     runs_of,
     scalars,
+    settings_of,
     train,
 )
 from utils import checkpoint, seeding
@@ -52,7 +53,7 @@ def test_a_run_folder_holds_what_is_needed(trained: Path) -> None:
     for name in TESTS:
         assert shown[name] == [*range(1, 9)]
     assert shown["Test/Success Rate of the Best"] == [5, 6, 7, 8]
-    config = json.loads((folder / "config.json").read_text())
+    config = settings_of(folder)
     assert config["n_itr"] == 8
     assert config["task"]["name"] == "SimpleDoorKey"
     assert {"command", "git_commit", "versions"} <= config["provenance"].keys()

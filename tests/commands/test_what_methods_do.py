@@ -15,7 +15,8 @@ from algos.trainer import Trainer
 from commands.build import Parts
 from commands.settings.config import make_config
 from commands.settings.methods import load_method
-from commands.settings.resolve import read_preset, resolve
+from commands.settings.presets import read_preset
+from commands.settings.resolve import resolve
 from planner.task import load_task
 from tests import small_rooms
 from utils import seeding

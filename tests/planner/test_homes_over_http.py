@@ -1,6 +1,5 @@
 """Plans for homes over HTTP: a server of recorded ones teaches, and is recorded anew."""
 
-import json
 import subprocess
 import sys
 import time
@@ -15,7 +14,7 @@ from planner.chat_server import MAX_REQUEST, ChatRequest, Message
 from planner.home_scene import in_words
 from planner.replay_api import UNKNOWN, Replayer
 from planner.task import load_plans, load_task
-from tests.running import ROOT
+from tests.running import ROOT, settings_of
 from tests.small_homes import TASK, runs_of, train
 from utils.run_files import METRICS
 
@@ -92,5 +91,5 @@ def test_recording_finds_the_scenes_of_homes_and_teaches_from_its_file(
     for scene, plans in recorded.items():
         assert plans.keys() <= PLANS[scene].keys()
     assert train(tmp_path, "--n_itr", "0", "--plans", str(out), "--savedir", "planned") == 0
-    config = json.loads((runs_of(tmp_path) / "planned" / "config.json").read_text())
+    config = settings_of(runs_of(tmp_path) / "planned")
     assert config["task"]["plans"] == recorded

@@ -19,7 +19,7 @@ from planner.room_scene import in_words
 from planner.task import load_plans, load_task
 from tests.planner.askers import ask, asker
 from tests.planner.servers import in_turn, plans, serve, status
-from tests.running import ROOT, SMALL
+from tests.running import ROOT, SMALL, settings_of
 
 NOUNS = ("door", "key")
 HOLDING = "Agent sees <nothing>, holds <key>."
@@ -103,7 +103,7 @@ def test_record_finds_the_scenes_asks_once_and_teaches_from_its_file(
     assert all(scene in capsys.readouterr().out for scene in [next(iter(plans))])
     flags = ["train", "--logdir", str(tmp_path), *SMALL, "--n_itr", "1", "--savedir", "planned"]
     assert main.main([*flags, "--plans", str(out)]) == 0
-    config = json.loads((tmp_path / "ppo/simpledoorkey/planned/config.json").read_text())
+    config = settings_of(tmp_path / "ppo/simpledoorkey/planned")
     assert config["task"]["plans"] == plans
     assert config["llm"] is None
 

@@ -18,6 +18,7 @@ from env.nav_pick.rewards import Rewards
 from env.nav_pick.robot_state import FORWARD, GRIP, HAND, HAND_MOVE, HOLDING, OBJECT, TURN
 from teacher.home_options import at_hand, navigate, pick
 from tests.fetch import PLAY, write_config, write_world
+from tests.running import settings_of
 from tests.skills import skill_weights, write_skill
 from tests.small_homes import TASK
 from utils.errors import UserError
@@ -230,7 +231,7 @@ def test_a_run_is_trained_filmed_and_evaluated(world: Path, tmp_path: Path) -> N
     brief = ["--num_envs", "1", "--traj_per_itr", "1", "--num_eval", "1", "--n_itr", "1"]
     assert main.main(["train", *small, *there, *brief]) == 0
     run = tmp_path / "ppo/navpick/run1"
-    assert json.loads((run / "config.json").read_text())["habitat_config"] == there[-1]
+    assert settings_of(run)["habitat_config"] == there[-1]
     flags = ["--loaddir", "run1", "--num_eval", "1", "--videos", "1", "--gif"]
     assert main.main(["eval", *small, *flags]) == 0
     assert (run / "eval/episode-0.gif").exists()

@@ -1,0 +1,294 @@
+"""The settings of a run, by group.
+
+Each setting is declared here and nowhere else: its type, its bounds, its default (the paper's
+setting) and its help. Flags, presets, config.json, the rules of resuming and of comparing runs,
+and docs/settings.md follow from these declarations.
+
+The default of a new setting must be what runs did before there was one: the config.json of an
+older run lacks it.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from commands.settings.methods import Method
+from commands.settings.setting import ACTING, ASKING, HEADINGS, TEACHING, setting
+from commands.settings.web_address import check_address
+from planner.servers import KEY_VARIABLE, LLM
+from planner.task import Share, Task
+from utils.validation import Strict
+
+MAX_SEED = 2**32 - 1
+MOST = 2**20
+"""The largest number of environments, episodes and steps of a minibatch: an iteration must end."""
+
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+Count = Annotated[int, Field(ge=1, le=MOST)]
+Text = Annotated[str, Field(min_length=1)]
+Address = Annotated[Text, AfterValidator(check_address)]
+Learnable = Literal["navigate", "pick"]
+"""The options in homes for which a policy can be trained."""
+
+
+class TaskSettings(Strict):
+    """What is to be learned, and in which world."""
+
+    task: Task = setting(..., "the task", flag="--task")
+    rooms: Literal["tensor", "gym"] = setting(
+        "tensor", "rooms as one batch of tensors, or one by one", domain="minigrid"
+    )
+    simulator: Literal["tensor", "habitat", "habitat-rearrange"] = setting(
+        "tensor",
+        "homes as one batch of tensors; or habitat-sim, one process each; or habitat-lab's "
+        "rearrangement with a Fetch robot",
+        domain="nav_pick",
+        commands=TEACHING,
+        recorded="world",
+    )
+    habitat_config: Text | None = setting(
+        None,
+        "habitat-lab's configuration, for habitat-rearrange",
+        value="FILE",
+        domain="nav_pick",
+        commands=TEACHING,
+    )
+    layouts: int = setting(
+        10, "number of homes to train in; 0: no limit", ge=0, le=MOST, domain="nav_pick"
+    )
+    depth_size: int = setting(
+        64,
+        "width and height of the depth image, in pixels",
+        ge=8,
+        le=512,
+        domain="nav_pick",
+        commands=TEACHING,
+    )
+    reward: Literal["dense", "sparse"] = setting(
+        "dense", "the task's full reward, or its success reward alone", domain="nav_pick"
+    )
+    train_option: Learnable | None = setting(
+        None,
+        "train a policy for this option instead of the task",
+        domain="nav_pick",
+        commands=TEACHING,
+        recorded="world",
+    )
+
+
+class StudentSettings(Strict):
+    """The student's network."""
+
+    network: Literal["paper", "egocentric", "small", "resnet18"] = setting(
+        "paper",
+        "how the student sees. In rooms: the raw map (paper), or the map as seen from the agent "
+        "(egocentric). In homes: three convolutions (small), or ResNet-18",
+        commands=ACTING,
+    )
+    frame_stack: int = setting(
+        1,
+        "number of last maps that the student sees at once",
+        ge=1,
+        le=64,
+        domain="minigrid",
+        commands=ACTING,
+    )
+    recurrent: bool = setting(False, "give the student an LSTM", commands=ACTING)
+    hierarchical: bool = setting(False, "let the student choose options instead of actions")
+    precision: Literal["fp32", "bf16"] = setting(
+        "fp32", "the student's precision; bf16 rounds the inputs of matrix products"
+    )
+    warm_start: Text | None = setting(
+        None, "model whose weights the student starts with", compared="if set", flag="--loaddir"
+    )
+
+
+class LearningSettings(Strict):
+    """PPO's hyperparameters."""
+
+    gamma: Share = setting(0.99, "discount factor")
+    gae: bool = setting(False, "generalised advantage estimation instead of plain returns")
+    lam: Share = setting(0.95, "lambda of --gae")
+    learning_rate: float = setting(0.001, "Adam's learning rate", gt=0)
+    anneal: bool = setting(False, "let the learning rate fall linearly to 0 at the last iteration")
+    batch_size: int = setting(128, "steps per minibatch", ge=2, le=MOST)
+    epochs: int = setting(3, "passes over a rollout", ge=1)
+    clip: float = setting(
+        0.2, "clip range of the probability ratio and of the value's change", gt=0
+    )
+    policy_coef: float = setting(1.0, "weight of the policy loss", ge=0)
+    value_coef: float = setting(0.5, "weight of the value loss", ge=0)
+    entropy_coef: float = setting(0.001, "weight of the entropy bonus", ge=0)
+    max_grad_norm: float = setting(0.5, "largest norm of a gradient; a longer one is cut", gt=0)
+
+
+class TeacherSettings(Strict):
+    """The teacher's weight k in the loss, its plans, and the options that carry them out."""
+
+    schedule: Literal["linear", "adaptive", "matched", "constant"] = setting(
+        "linear",
+        "how the teacher's weight k changes: falls by --kl_step (linear); is the share of episodes "
+        "that fail (adaptive); is what the student lacks of the teacher's success (matched); never "
+        "(constant)",
+    )
+    kl_start: float = setting(10.0, "k at the first iteration", ge=0)
+    kl_step: float = setting(0.005, "decrease of k per iteration (linear)", ge=0)
+    kl_min: float = setting(0.1, "smallest k before --kl_until (linear, adaptive)", ge=0)
+    kl_until: int = setting(3000, "iteration from which on k is 0 (not constant)", ge=0)
+    hard: bool = setting(
+        False,
+        "draw one plan at each step (method ppo-hard)",
+        commands=ACTING,
+        second=("--soft_planner", False, "mix all plans (default)"),
+    )
+    options: Literal["scripted", "learned"] = setting(
+        "scripted",
+        "options that carry plans out: rules, or trained policies",
+        domain="nav_pick",
+        commands=TEACHING,
+        recorded="options",
+    )
+    option_dir: Text | None = setting(
+        None,
+        "folder of the runs navigate and pick, for --options learned",
+        value="DIR",
+        domain="nav_pick",
+        commands=TEACHING,
+        compared="if set",
+    )
+    navigate_noise: float = setting(
+        0.0,
+        "standard deviation of noise in the actions of the scripted option navigate",
+        ge=0,
+        domain="nav_pick",
+        commands=TEACHING,
+        recorded="options",
+    )
+    pick_noise: float = setting(
+        0.0,
+        "standard deviation of noise in the actions of the scripted option pick",
+        ge=0,
+        domain="nav_pick",
+        commands=TEACHING,
+        recorded="options",
+    )
+
+
+class LLMSettings(Strict):
+    """The LLM that writes plans, and how it is asked."""
+
+    llm: LLM | None = setting(
+        None,
+        f"ask an LLM over HTTP for plans; its key is {KEY_VARIABLE} in the environment",
+        commands=ASKING,
+        second=("--offline_planner", None, "use the plans of a file (default)"),
+    )
+    llm_url: Address | None = setting(
+        None,
+        "address of its chat completions; default the server's usual one",
+        value="URL",
+        commands=ASKING,
+        resumable=True,
+        compared="no",
+    )
+    llm_model: Text | None = setting(
+        None, "name of its model; default the server's usual one", value="NAME", commands=ASKING
+    )
+    llm_temperature: float = setting(1.0, "temperature of its replies", ge=0, commands=ASKING)
+    llm_workers: int = setting(
+        8, "requests at the same time", ge=1, commands=ASKING, resumable=True, compared="no"
+    )
+    llm_retries: int = setting(
+        3, "further requests after a reply without a plan", ge=0, commands=ASKING
+    )
+    llm_strict: bool = setting(
+        False, "stop as soon as the LLM does not answer", commands=TEACHING, resumable=True
+    )
+    llm_optional: bool = setting(
+        False, "continue even if the LLM never answers", commands=TEACHING, resumable=True
+    )
+    n_ask: int = setting(10, "replies per scene", ge=1, le=1000, commands=ASKING)
+    answers: Text | None = setting(
+        None,
+        "file of replies that runs share; default answers.jsonl in the run",
+        value="FILE",
+        commands=ASKING,
+        compared="no",
+    )
+
+    @model_validator(mode="after")
+    def _is_strict_or_optional(self) -> "LLMSettings":
+        if self.llm_strict and self.llm_optional:
+            raise ValueError("llm_strict and llm_optional: give one of them")
+        return self
+
+
+class EvaluationSettings(Strict):
+    """Evaluations while training, and those of `eval` and `watch`."""
+
+    num_eval: Count = setting(10, "episodes per evaluation", commands=ACTING, resumable=True)
+    env_seed_list: list[Seed] = setting(
+        [0],
+        "seeds of the evaluation episodes: one seed s stands for s, s + 1, …; several are used as "
+        "they are; none: random seeds",
+        value="SEED",
+        commands=ACTING,
+        resumable=True,
+    )
+    eval_interval: int = setting(10, "iterations between evaluations", ge=1, resumable=True)
+
+    @field_validator("env_seed_list")
+    @classmethod
+    def _names_each_seed_once(cls, seeds: list[int]) -> list[int]:
+        if len({*seeds}) < len(seeds):
+            raise ValueError("names a seed twice: each would be the same episode")
+        return seeds
+
+    @model_validator(mode="after")
+    def _stay_below_training_seeds(self) -> "EvaluationSettings":
+        if len(self.env_seed_list) == 1 and self.env_seed_list[0] + self.num_eval > MAX_SEED + 1:
+            raise ValueError(f"env_seed_list: evaluation seeds are at most {MAX_SEED}")
+        return self
+
+
+class RunSettings(Strict):
+    """The run: its method, its length, its seed and its machine."""
+
+    policy: Method = setting(..., "the method", flag="--policy")
+    seed: int = setting(0, "the run's seed", ge=0, lt=2**63, compared="no", flag="--seed_list")
+    n_itr: int = setting(20_000, "iterations", ge=0, resumable=True)
+    traj_per_itr: Count = setting(10, "minimum episodes per iteration")
+    num_envs: Count | None = setting(
+        None, "environments that run at the same time; default the value of --traj_per_itr"
+    )
+    save_interval: int = setting(
+        100, "iterations between saves", ge=1, resumable=True, compared="no"
+    )
+    device: Text = setting(
+        ...,
+        "cpu or cuda; default cuda if there is one",
+        value="DEVICE",
+        commands=ACTING,
+        resumable=True,
+        compared="no",
+    )
+    threads: int = setting(
+        ...,
+        "CPU threads; default 1, or all cores for large minibatches",
+        ge=1,
+        commands=ACTING,
+        resumable=True,
+        compared="no",
+    )
+
+
+GROUPS: dict[str, type[Strict]] = dict(
+    zip(
+        HEADINGS,
+        (
+            *(TaskSettings, StudentSettings, LearningSettings, TeacherSettings),
+            *(LLMSettings, EvaluationSettings, RunSettings),
+        ),
+        strict=True,
+    )
+)

@@ -1,0 +1,131 @@
+"""How a setting is declared: `setting(default, help, …)` in a group of groups.py."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic.fields import FieldInfo
+
+HEADINGS = ("task", "student", "ppo", "teacher", "llm", "evaluation", "run")
+"""Of the groups of settings, in config.json, in presets and in `--help`."""
+TRAIN = ("train",)
+ACTING = (*TRAIN, "eval", "watch")
+"""Commands that let a student act."""
+TEACHING = (*ACTING, "teacher")
+"""These, and `teacher`: an evaluation of the teacher alone in a table of experiments."""
+ASKING = (*TEACHING, "record")
+"""These, and the command that records an LLM's plans."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What the program knows about a setting.
+
+    name, group: where it stands in config.json
+    kind: its type, as annotated, without bounds
+    default: the paper's value; None also where there is no default
+    help: the help of its flag; `value` stands for the value there
+    domain: the kind of task that alone has it; None if both kinds have it
+    commands: which commands have its flag
+    resumable: whether a resumed run may change it
+    compared: whether runs that differ in it are different experiments; "if set": only whether it
+        is set counts, not the value
+    recorded: the part of an eval.json's description that names it, if any does
+    flag: its flag
+    second: a second flag, the value that this one stands for, and its help
+    """
+
+    name: str = ""
+    group: str = ""
+    kind: Any = None
+    default: Any = None
+    help: str = ""
+    value: str = ""
+    domain: Literal["minigrid", "nav_pick"] | None = None
+    commands: tuple[str, ...] = TRAIN
+    resumable: bool = False
+    compared: Literal["yes", "if set", "no"] = "yes"
+    recorded: Literal["world", "options"] | None = None
+    flag: str = ""
+    second: tuple[str, object, str] | None = None
+
+    @property
+    def needs_llm(self) -> bool:
+        """Whether it means nothing without an LLM."""
+        return self.group == "llm" and self.name != "llm"
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    ge: float | None = None,
+    gt: float | None = None,
+    le: float | None = None,
+    lt: float | None = None,
+    **more: Any,
+) -> Any:
+    """A field of a group: its default (`...` for none), the help of its flag, its bounds, and what
+    else a `Setting` says."""
+    about = {"setting": Setting(help=help, **more)}
+    return Field(default, ge=ge, gt=gt, le=le, lt=lt, json_schema_extra=about)  # type: ignore
+
+
+def declared(groups: Mapping[str, type[BaseModel]]) -> dict[str, Setting]:
+    """The settings of some groups, by name."""
+    found = dict[str, Setting]()
+    for group, model in groups.items():
+        for name, field in model.model_fields.items():
+            found[name] = _completed(name, group, field)
+    return found
+
+
+def _completed(name: str, group: str, field: FieldInfo) -> Setting:
+    assert isinstance(field.json_schema_extra, dict)
+    about: Any = field.json_schema_extra["setting"]
+    assert isinstance(about, Setting)
+    second = about.second
+    if field.annotation is bool and not second:
+        second = (f"--no_{name}", False, "")
+    return replace(
+        about,
+        name=name,
+        group=group,
+        kind=field.annotation,
+        default=None if field.is_required() else field.default,
+        flag=about.flag or f"--{name}",
+        second=second,
+    )
+
+
+def flatten(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by name, from content in which some may stand under their group's heading.
+
+    `task` is a setting, too: a mapping with a `name` is a whole task. ValueError if a setting is
+    there twice.
+    """
+    flat = dict[str, Any]()
+    for name, value in content.items():
+        is_group = name in HEADINGS and isinstance(value, Mapping) and "name" not in value
+        for each, given in value.items() if is_group else [(name, value)]:
+            if each in flat:
+                raise ValueError(f"{each} is there twice; leave one out")
+            flat[each] = given
+    return flat
+
+
+def _leave_the_run_open(settings: dict[str, Any]) -> dict[str, Any]:
+    if other := settings.keys() & {"task", "policy", "seed"}:
+        raise ValueError(f"a task or a method does not say the {min(other)}")
+    return settings
+
+
+def _flattened(content: Any) -> Any:
+    return flatten(content) if isinstance(content, Mapping) else content
+
+
+Defaults = Annotated[
+    dict[str, Any], BeforeValidator(_flattened), AfterValidator(_leave_the_run_open)
+]
+"""Settings of a task's or a method's file. The user chooses the task, the method and the seed."""
