@@ -12,11 +12,11 @@ from utils.tensors import Tensors, copy, each, group, under
 from utils.timing import Stopwatch
 
 
-class Wave:
+class CudaRollout:
     """`algos.play.play` where environments and actor live on one GPU: every step is one CUDA graph.
 
     All environments are played for as long as an episode may last, and rest where theirs is over:
-    so every step is the same work, and only the end of the wave waits for the GPU.
+    so every step is the same work, and only the end of a batch of episodes waits for the GPU.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Wave:
     def play(
         self, seeds: Tensor | list[int], generator: torch.Generator, watch: Stopwatch
     ) -> Rollout:
-        """One wave; `watch` times the phase `rollout`."""
+        """One batch of episodes; `watch` times the phase `rollout`."""
         with watch("rollout"):
             copy(self.obs, self.environments.reset(seed=seeds)[0])
             copy(self.state, self.actor.initial_state(len(self.playing), self.playing.device))

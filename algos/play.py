@@ -1,4 +1,4 @@
-"""Playing: environments and an actor, in step, until every episode has ended."""
+"""Playing: environments and an actor in step, until every episode has ended."""
 
 from dataclasses import dataclass, field
 
@@ -12,8 +12,8 @@ from utils.timing import Stopwatch
 
 
 class Uniform:
-    """Draws every one of some discrete actions with the same probability, or every number of a
-    continuous one evenly from [-1, 1]."""
+    """An actor that draws discrete actions with equal probability, or each number of a continuous
+    action uniformly from [-1, 1]."""
 
     def __init__(self, actions: int, continuous: bool = False) -> None:
         self.actions = actions
@@ -34,7 +34,9 @@ class Uniform:
 
 
 @dataclass
-class _Recorder:
+class _Steps:
+    """What a rollout is made of, one entry for each time step."""
+
     episode: list[Tensor] = field(default_factory=list)
     obs: list[Tensors] = field(default_factory=list)
     reward: list[Tensor] = field(default_factory=list)
@@ -50,13 +52,13 @@ def play(
     watch: Stopwatch,
     keep_obs: bool = True,
 ) -> Rollout:
-    """One wave: an episode an environment, each from its own seed (N,) and run to its own end.
+    """Play one batch of episodes, one in each environment, each from its own seed (N,) to its end.
 
-    `watch` times the phases `environment` and `policy`. Observations take most of the memory, and
-    need not be kept.
+    `watch` times the phases `environment` and `policy`. Observations take most of the memory;
+    without `keep_obs` they are dropped.
     """
     number = environments.num_envs
-    record = _Recorder()
+    record = _Steps()
     with watch("environment"):
         obs = move(environments.reset(seed=seeds)[0], device)
     state = actor.initial_state(number, device)

@@ -10,6 +10,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from algos.evaluation import Evaluation
+from algos.iteration import Iteration
 from algos.rollout import Rollout
 from utils.tensors import Tensors
 from utils.timing import Stopwatch
@@ -156,11 +158,40 @@ class Learner(Protocol):
         """Go on from a state; UserError, naming its source, if it does not fit."""
 
 
-class Log(Protocol):
-    """Where the scalars of an iteration go, and what the teacher has learned by asking."""
+class RunEvaluator(Protocol):
+    """Evaluates the teacher and the student of one run."""
 
-    def scalars(self, values: dict[str, float], iteration: int) -> None: ...
+    @property
+    def trial_episodes(self) -> int:
+        """How many episodes the teacher is tried in."""
 
-    def plans(self, plans: dict[str, dict[str, float]], iteration: int) -> None: ...
+    def try_teacher(self) -> tuple[Evaluation, float]:
+        """How the teacher does alone, and the share of successes that it reaches for sure."""
 
-    def flush(self) -> None: ...
+    def evaluate_student(self, iteration: int) -> tuple[Evaluation, Evaluation]:
+        """How the student does after an iteration, with sampled and with its likeliest actions."""
+
+
+class Observer:
+    """Watches a run. Training calls these methods as things happen, and uses no result.
+
+    A subclass writes the methods that it wants; the others do nothing.
+    """
+
+    def news(self, line: str) -> None:
+        """Something happened that is worth a line to the user."""
+
+    def teacher_tried(self, outcome: Evaluation) -> None:
+        """The teacher has acted alone, before the first iteration."""
+
+    def iteration(self, iteration: Iteration) -> None:
+        """An iteration is done, and the evaluation that belongs to it."""
+
+    def saving(self) -> None:
+        """A checkpoint is about to be written: what was observed so far must be on disk first."""
+
+    def saved(self, iteration: int) -> None:
+        """Checkpoint and models of an iteration are on disk; 0 is before the first one."""
+
+    def ended(self) -> None:
+        """The run has ended, by itself, by a signal or by an error. Nothing else is called."""

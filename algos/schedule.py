@@ -10,7 +10,7 @@ class Schedule(Protocol):
     def weight(self, iteration: int) -> float:
         """k of an iteration, counted from 0."""
 
-    def meet(self, success: float) -> None:
+    def set_teacher_success(self, success: float) -> None:
         """Takes in what its teacher surely reaches alone, a share of episodes, before training."""
 
     def observe(self, success: float) -> None:
@@ -36,7 +36,7 @@ class LinearSchedule:
             return 0.0
         return max(min(self.floor, self.start), self.start - self.step * iteration)
 
-    def meet(self, success: float) -> None:
+    def set_teacher_success(self, success: float) -> None:
         """The clock alone counts here."""
 
     def observe(self, success: float) -> None:
@@ -67,7 +67,7 @@ class AdaptiveSchedule:
             return 0.0
         return max(min(self.floor, self.start), self.start * (1 - self.success))
 
-    def meet(self, success: float) -> None:
+    def set_teacher_success(self, success: float) -> None:
         """The student alone counts here."""
 
     def observe(self, success: float) -> None:
@@ -99,7 +99,7 @@ class MatchedSchedule:
     def weight(self, iteration: int) -> float:
         return self.start * self.lacking if iteration < self.until else 0.0
 
-    def meet(self, success: float) -> None:
+    def set_teacher_success(self, success: float) -> None:
         self.teacher = success
         self._compare()
 

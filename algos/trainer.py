@@ -1,24 +1,19 @@
 """Training: rollout, advice, update, log, save, again."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-from algos.evaluator import Evaluation
-from algos.protocols import Advice, Learner, Log, Play, Teacher
+from algos.evaluation import Evaluation
+from algos.iteration import Iteration
+from algos.numbers import advice_sums, episode_sums, evaluation_numbers, training_numbers
+from algos.protocols import Advice, Learner, Observer, Play, RunEvaluator, Teacher
 from algos.rollout import Rollout
-from algos.scalars import (
-    advice_sums,
-    episode_sums,
-    selection_scalars,
-    teacher_scalars,
-    test_scalars,
-    train_scalars,
-)
 from algos.schedule import Schedule
 from algos.selection import Selection
 from algos.student import Student, save_student
@@ -31,8 +26,11 @@ from utils.timing import Stopwatch
 
 @dataclass(frozen=True)
 class TrainerSettings:
-    """How much to train, of which task. `environments` are played side by side, by all ranks
-    together; an iteration has `traj_per_itr` episodes at least."""
+    """How much to train, and on which task.
+
+    `environments` is the number played side by side, by all ranks together. An iteration has at
+    least `traj_per_itr` episodes.
+    """
 
     task: str
     seed: int
@@ -41,24 +39,6 @@ class TrainerSettings:
     environments: int
     eval_interval: int
     save_interval: int
-
-
-@dataclass
-class Report:
-    """Where a run tells of itself: its log, what `show` does with the scalars of an iteration,
-    what `tell` does with a line of news, and `film`, called when a model was saved and training
-    goes on.
-
-    `try_teacher` evaluates the teacher alone, before training, and says what it surely reaches, a
-    share of successes; `evaluate` the student after so many iterations, sampled and deterministic.
-    """
-
-    log: Log
-    try_teacher: Callable[[], tuple[Evaluation, float]]
-    evaluate: Callable[[int], tuple[Evaluation, Evaluation]]
-    show: Callable[[int, dict[str, float]], None]
-    tell: Callable[[str], None]
-    film: Callable[[int], None]
 
 
 @dataclass
@@ -72,13 +52,22 @@ class Progress:
     unanswered: int = 0
     teacher: dict[str, float] = field(default_factory=dict)
 
+    def add(self, sums: dict[str, float], costs: dict[str, float], seconds: float) -> None:
+        """Add one iteration."""
+        self.iteration += 1
+        self.steps += int(sums["steps"])
+        self.episodes += int(sums["episodes"])
+        self.seconds += seconds
+        self.unanswered += int(sums.get("unanswered", 0))
+        for name, cost in costs.items():
+            self.teacher[name] = self.teacher.get(name, 0) + cost
+
 
 class Trainer:
-    """Trains a student in a run folder: rollout, advice, update, log, save; `train` may be called
-    again after `restore`.
+    """Trains a student in a run folder.
 
-    Of several ranks each plays in its own environments. What is learned from is a rollout as
-    `fold` makes it of what was played.
+    Call `begin` for a new run or `restore` for one that has a checkpoint, then `train`. Each rank
+    plays in its own environments. The learner learns from `fold(rollout)`.
     """
 
     def __init__(
@@ -110,151 +99,166 @@ class Trainer:
         self.best: dict[str, Tensor] = {}
         self.spent: dict[str, float] = {}
 
-    def train(self, report: Report | None, stopped: Callable[[], bool]) -> None:
-        """Go on until `n_itr` iterations are done, or `stopped` says so after one of them.
+    def begin(self, evaluator: RunEvaluator | None, observers: Sequence[Observer] = ()) -> None:
+        """Before the first iteration: try the teacher alone, tell the schedule, save.
 
-        Of several ranks the one with a report alone writes. The run folder holds a checkpoint
-        from before the first iteration, and one of the end in any case.
+        Of several ranks only the one with an evaluator does so and writes.
         """
-        if self.progress.iteration == 0:
-            self._begin(report)
+        success = 0.0
+        if evaluator:
+            self._announce(
+                f"trying the teacher alone in {evaluator.trial_episodes} episodes", observers
+            )
+            self.teacher_alone, success = evaluator.try_teacher()
+            for observer in observers:
+                observer.teacher_tried(self.teacher_alone)
+        self.schedule.set_teacher_success(float(self.ranks.from_lead(str(success))))
+        if evaluator:
+            self.save(observers)
+
+    def train(
+        self,
+        stopped: Callable[[], bool],
+        evaluator: RunEvaluator | None,
+        observers: Sequence[Observer] = (),
+    ) -> None:
+        """Iterate until `n_itr` iterations are done, or until `stopped` returns True after one.
+
+        Of several ranks only the one with an evaluator writes. The run folder holds a checkpoint
+        of the last iteration when this returns.
+        """
+        settings = self.settings
         stop = self.ranks.any(stopped())
-        while self.progress.iteration < self.settings.n_itr and not stop:
-            scalars = self.iterate()
-            done = self.progress.iteration
-            last = done == self.settings.n_itr
-            if report:
-                if last or done % self.settings.eval_interval == 0:
-                    scalars |= self._evaluate(report)
-                report.log.scalars(scalars, done)
-                if plans := self.teacher.news():
-                    report.log.plans(plans, done)
-                report.show(done, scalars)
+        while self.progress.iteration < settings.n_itr and not stop:
+            iteration = self.iterate()
+            last = iteration.number == settings.n_itr
+            if evaluator and (last or iteration.number % settings.eval_interval == 0):
+                iteration = self._evaluate(iteration, evaluator, observers)
+            for observer in observers:
+                observer.iteration(iteration)
             stop = self.ranks.any(stopped())
-            if report and (last or stop or done % self.settings.save_interval == 0):
-                self.save(report.log)
-                if not stop:
-                    report.film(done)
+            if evaluator and (last or stop or iteration.number % settings.save_interval == 0):
+                self.save(observers)
 
-    def _begin(self, report: Report | None) -> None:
-        """Try the teacher alone, tell the schedule what it surely reaches, save."""
-        sure = 0.0
-        if report:
-            self.teacher_alone, sure = report.try_teacher()
-        self.schedule.meet(float(self.ranks.from_lead(str(sure))))
-        if report:
-            self.save(report.log)
+    def iterate(self) -> Iteration:
+        """Rollout, advice, update: one iteration, neither evaluated nor saved."""
+        began, watch = time.perf_counter(), Stopwatch(self.device)
+        rollout = self._gather(watch)
+        k = self.schedule.weight(self.progress.iteration)
+        advice = self._advise(rollout, watch) if k else None
+        losses = self._update(rollout, advice, k, watch)
 
-    def _evaluate(self, report: Report) -> dict[str, float]:
-        """Evaluate the student, and keep it if it is the best so far; returns the scalars."""
-        sampled, deterministic = report.evaluate(self.progress.iteration)
-        selection, fallen = self.selection, self.selection.fallen
-        if selection.observe(self.progress.iteration, sum(sampled.success), len(sampled.success)):
-            weights = self.student.state_dict()
-            self.best = {name: weight.cpu().clone() for name, weight in weights.items()}
-        if selection.fallen and not fallen:
-            report.tell(
-                f"success has fallen to {selection.mean:.2f}, from {selection.best:.2f} at "
-                f"iteration {selection.iteration}, which is kept as {BEST}"
-            )
-        return test_scalars(sampled, deterministic) | selection_scalars(selection)
-
-    def iterate(self) -> dict[str, float]:
-        """One iteration; returns its scalars by the names that TensorBoard shows."""
-        began = time.perf_counter()
-        iteration, progress = self.progress.iteration, self.progress
-        watch = Stopwatch(self.device)
-        rollout = self._gather(iteration, watch)
-        k = self.schedule.weight(iteration)
-        with watch("teacher"):
-            advice = self._advice(rollout) if k else None
-        with watch("update"):
-            draws = self._draws(seeding.MINIBATCHES)
-            elapsed = iteration / self.settings.n_itr
-            losses = self.learner.update(self.fold(rollout), advice, k, elapsed, draws)
-        if not all(torch.isfinite(torch.tensor(value)) for value in losses.values()):
-            raise UserError(
-                f"the loss of iteration {iteration + 1} is not finite; "
-                f"{self.folder} keeps the last checkpoint"
-            )
-        # From one iteration's end to the next: evaluations and films may cost something, too.
-        counts = self.teacher.counts()
-        costs = {name: count - self.spent.get(name, 0) for name, count in counts.items()}
-        self.spent = counts
-        told = advice_sums(self.learner, rollout, advice)
-        sums = self._sums(episode_sums(rollout) | told | costs)
+        costs = self._new_costs()
+        parts = episode_sums(rollout) | advice_sums(self.learner, rollout, advice) | costs
+        sums = self._sum_over_ranks(parts)
         seconds = time.perf_counter() - began
         self.schedule.observe(sums["successes"] / sums["episodes"])
-        progress.iteration += 1
-        progress.steps += int(sums["steps"])
-        progress.episodes += int(sums["episodes"])
-        progress.seconds += seconds
-        progress.unanswered += int(sums.get("unanswered", 0))
-        for name in costs:
-            progress.teacher[name] = progress.teacher.get(name, 0) + sums[name]
-        return (
-            train_scalars(sums, losses, k)
-            | teacher_scalars(sums)
-            | {
-                **{f"LLM/{name}": count for name, count in progress.teacher.items()},
-                "Train/Steps": progress.steps,
-                "Speed/Seconds": progress.seconds,
-                "Speed/Total": sums["steps"] / seconds,
-                **{
-                    f"Speed/{phase.title()}": sums["steps"] / max(spent, 1e-9)
-                    for phase, spent in watch.seconds.items()
-                },
-            }
-        )
+        self.progress.add(sums, {name: sums[name] for name in costs}, seconds)
+        numbers = {
+            **training_numbers(sums, k),
+            **losses,
+            **{f"cost/{name}": total for name, total in self.progress.teacher.items()},
+            **{f"speed/{phase}": sums["steps"] / spent for phase, spent in watch.seconds.items()},
+            "speed/total": sums["steps"] / seconds,
+            "steps": self.progress.steps,
+            "seconds": self.progress.seconds,
+        }
+        plans = self.teacher.news()
+        return Iteration(self.progress.iteration, numbers, rollout, plans=plans)
 
-    def _gather(self, iteration: int, watch: Stopwatch) -> Rollout:
-        """Whole episodes, wave after wave, until there are enough of them, and enough steps for
-        the learner.
+    def _gather(self, watch: Stopwatch) -> Rollout:
+        """Play batches of whole episodes until there are enough episodes, and enough steps for the
+        learner.
 
-        All episodes of a wave are kept: keeping those that finish first would favour short ones.
+        All episodes of a batch are kept: keeping those that finish first would favour short ones.
         """
-        settings, waves, enough = self.settings, list[Rollout](), 0
+        settings, batches, steps = self.settings, list[Rollout](), 0
         count = settings.environments
         own = self.ranks.share(count)
-        actions = self._draws(seeding.ACTIONS, self.device)
-        while enough < self.learner.least_steps or len(waves) * count < settings.traj_per_itr:
-            seeds = seeding.training_seeds(settings.seed, iteration, len(waves), count)
-            waves.append(self.play(seeds[own.start : own.stop], actions, watch))
-            enough += len(self.fold(waves[-1]))
-        return Rollout.join(waves)
+        actions = self._generator(seeding.ACTIONS, self.device)
+        while steps < self.learner.least_steps or len(batches) * count < settings.traj_per_itr:
+            place = settings.seed, self.progress.iteration, len(batches)
+            seeds = seeding.training_seeds(*place, count)[own.start : own.stop]
+            batches.append(self.play(seeds, actions, watch))
+            steps += len(self.fold(batches[-1]))
+        return Rollout.join(batches)
 
-    def _advice(self, rollout: Rollout) -> Advice:
-        return self.teacher.advise(rollout.obs, rollout.starts, self._draws(seeding.TEACHER))
+    def _advise(self, rollout: Rollout, watch: Stopwatch) -> Advice:
+        with watch("teacher"):
+            draws = self._generator(seeding.TEACHER)
+            return self.teacher.advise(rollout.obs, rollout.starts, draws)
 
-    def _draws(self, stream: int, device: torch.device | str = "cpu") -> torch.Generator:
+    def _update(
+        self, rollout: Rollout, advice: Advice | None, k: float, watch: Stopwatch
+    ) -> dict[str, float]:
+        """Let the learner learn; returns its diagnostics. UserError if one is not finite."""
+        with watch("update"):
+            draws = self._generator(seeding.MINIBATCHES)
+            elapsed = self.progress.iteration / self.settings.n_itr
+            losses = self.learner.update(self.fold(rollout), advice, k, elapsed, draws)
+        if not torch.tensor(list(losses.values())).isfinite().all():
+            raise UserError(
+                f"the loss of iteration {self.progress.iteration + 1} is not finite; "
+                f"{self.folder} keeps the last checkpoint"
+            )
+        return losses
+
+    def _new_costs(self) -> dict[str, float]:
+        """What the teacher has cost since the last call."""
+        # Evaluations and films between two iterations may cost something, too.
+        before, self.spent = self.spent, self.teacher.counts()
+        return {name: count - before.get(name, 0) for name, count in self.spent.items()}
+
+    def _generator(self, stream: int, device: torch.device | str = "cpu") -> torch.Generator:
         """This rank's random numbers of one stream in the present iteration."""
         place = self.progress.iteration, self.ranks.number
         return seeding.generator(self.settings.seed, stream, *place, device=device)
 
-    def _sums(self, values: dict[str, float]) -> dict[str, float]:
-        """Each value summed over all ranks."""
+    def _sum_over_ranks(self, values: dict[str, float]) -> dict[str, float]:
         numbers = torch.tensor(list(values.values()), dtype=torch.float64)
         return dict(zip(values, self.ranks.sum(numbers).tolist(), strict=True))
 
-    def save(self, log: Log) -> None:
-        """Write the checkpoint, and the students from it; what is logged up to here is on disk
-        first."""
-        log.flush()
-        checkpoint.save(
-            self.folder / CHECKPOINT,
-            {
-                "progress": vars(self.progress),
-                "learner": self.learner.state(),
-                "schedule": self.schedule.state(),
-                "selection": vars(self.selection),
-                "best": self.best,
-                "teacher_alone": vars(self.teacher_alone),
-            },
-        )
+    def _evaluate(
+        self, iteration: Iteration, evaluator: RunEvaluator, observers: Sequence[Observer]
+    ) -> Iteration:
+        """Evaluate the student, and keep its weights if they are the best so far."""
+        sampled, deterministic = evaluator.evaluate_student(iteration.number)
+        selection, had_fallen = self.selection, self.selection.fallen
+        if selection.observe(iteration.number, sum(sampled.success), len(sampled.success)):
+            weights = self.student.state_dict()
+            self.best = {name: weight.cpu().clone() for name, weight in weights.items()}
+        if selection.fallen and not had_fallen:
+            self._announce(
+                f"success has fallen to {selection.mean:.2f}, from {selection.best:.2f} at "
+                f"iteration {selection.iteration}, which is kept as {BEST}",
+                observers,
+            )
+        numbers = iteration.numbers | evaluation_numbers(sampled, deterministic, selection)
+        return replace(iteration, numbers=numbers, evaluations=(sampled, deterministic))
+
+    def _announce(self, news: str, observers: Sequence[Observer]) -> None:
+        for observer in observers:
+            observer.news(news)
+
+    def save(self, observers: Sequence[Observer] = ()) -> None:
+        """Write the checkpoint and the models, after observers have written what they hold."""
+        for observer in observers:
+            observer.saving()
+        content = {
+            "progress": vars(self.progress),
+            "learner": self.learner.state(),
+            "schedule": self.schedule.state(),
+            "selection": vars(self.selection),
+            "best": self.best,
+            "teacher_alone": vars(self.teacher_alone),
+        }
+        checkpoint.save(self.folder / CHECKPOINT, content)
         self.export()
+        for observer in observers:
+            observer.saved(self.progress.iteration)
 
     def export(self) -> None:
-        """Write the last student and the best one, to be used without this run."""
+        """Write the last student and the best one as models that need no checkpoint."""
         students = {MODEL: (self.progress.iteration, self.student.state_dict())}
         if self.best:
             students[BEST] = (self.selection.iteration, self.best)
@@ -263,19 +267,41 @@ class Trainer:
             save_student(self.folder / name, task, iteration, spec, weights)
 
     def restore(self) -> None:
-        """Continue from the run folder's checkpoint."""
+        """Continue from the run folder's checkpoint; UserError if it cannot be read."""
         path = self.folder / CHECKPOINT
         needed = "progress", "learner", "schedule", "selection", "best", "teacher_alone"
         content = checkpoint.load(path, *needed)
         try:
             self.learner.restore(content["learner"], path)
-            self.progress = Progress(**content["progress"])
-            self.selection = Selection(**content["selection"])
+            self.progress = restored_progress(content["progress"])
+            self.selection = _restored(Selection, content["selection"])
             self.best = content["best"]
-            self.teacher_alone = Evaluation(**content["teacher_alone"])
+            self.teacher_alone = _restored(Evaluation, content["teacher_alone"])
             self.schedule.restore(content["schedule"])
-        except (TypeError, ValueError, KeyError) as error:
-            raise UserError(f"{path} does not fit this version of the project") from error
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            raise UserError(
+                f"{path} is damaged or does not fit this version of the project"
+            ) from error
         done = str(self.progress.iteration)
         if self.ranks.from_lead(done) != done:
             raise UserError(f"{path} is not the one of the first rank: all need the same folder")
+
+
+Record = TypeVar("Record")
+
+
+def _restored(kind: type[Record], content: dict[str, Any]) -> Record:
+    """A dataclass from all of its fields. ValueError if one is missing or unknown."""
+    names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    if content.keys() != names:
+        raise ValueError(f"{kind.__name__} has {sorted(names)}, not {sorted(content)}")
+    return kind(**content)
+
+
+def restored_progress(content: dict[str, Any]) -> Progress:
+    """ValueError if a count is missing or negative."""
+    progress = _restored(Progress, content)
+    counts = progress.iteration, progress.steps, progress.episodes, progress.unanswered
+    if not all(isinstance(count, int) and count >= 0 for count in counts):
+        raise ValueError("progress counts from 0")
+    return progress

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from algos.evaluator import Evaluation, Evaluator
+from algos.evaluation import Evaluation
+from algos.evaluator import Evaluator
 from algos.protocols import Actor
 from algos.student import Student
 from algos.trainer import Trainer
@@ -13,8 +14,8 @@ from algos.trainer import Trainer
 
 @dataclass
 class Verdict:
-    """How the last student did, the best one, of an `iteration`, and their teacher; a run of a few
-    evaluations has no best."""
+    """Evaluations of the last student, of the best one, saved at an `iteration`, and of their
+    teacher. A run with fewer than five evaluations has no best student."""
 
     last: Evaluation
     best: Evaluation | None
@@ -22,14 +23,14 @@ class Verdict:
     teacher: Evaluation
 
     def rows(self) -> list[list[str]]:
-        """For a table, under the last student's `columns`."""
+        """Rows for a table with the last student's `columns`."""
         last, name = self.last.row("last student"), f"best, of iteration {self.iteration}"
         nothing = ["best: none yet, it takes five evaluations", *["–"] * (len(last) - 1)]
         best = self.best.row(name) if self.best else nothing
         return [last, best, self.teacher.row("teacher alone")]
 
     def to_dict(self) -> dict[str, Any]:
-        """For a JSON file."""
+        """Plain values for a JSON file."""
         best = self.best and {"iteration": self.iteration, **self.best.to_dict()}
         return {"last": self.last.to_dict(), "best": best, "teacher": self.teacher.to_dict()}
 
@@ -37,8 +38,8 @@ class Verdict:
 def give_verdict(
     trainer: Trainer, evaluator: Evaluator, actor_of: Callable[[Student], Actor]
 ) -> Verdict:
-    """Judge a run's students from the seeds that their teacher was tried from; `actor_of` says how
-    one acts."""
+    """Evaluate a run's students from the seeds of their teacher's trial. `actor_of` makes an actor
+    of a student."""
     best = None
     if trainer.best:
         student = copy.deepcopy(trainer.student)

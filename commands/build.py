@@ -1,17 +1,17 @@
-"""Makes the parts of a run and hands them to each other: the one place that knows all of them."""
+"""Makes the parts of a run and hands them to each other; no other file knows all of them."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import fields, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Protocol
 
 import gymnasium as gym
 import torch
+from PIL import Image
 
-from algos.cuda_rollout import Wave
-from algos.evaluator import VERDICT_SEEDS, Evaluation, Evaluator
+from algos.cuda_rollout import CudaRollout
+from algos.evaluator import VERDICT_SEEDS, Evaluator
 from algos.hierarchical import Hierarchical, fold
 from algos.play import play
 from algos.ppo import PPO, PPOSettings
@@ -25,16 +25,14 @@ from algos.student import (
     distribution_of,
     load_student,
 )
-from algos.trainer import Report, Trainer, TrainerSettings
-from commands.domains import homes as nav_pick
-from commands.domains import rooms as minigrid
+from algos.trainer import Trainer, TrainerSettings
+from commands.domains.domain import DOMAINS, Domain
 from commands.domains.networks import make_encoder
-from commands.observers.log import GIF_FRAMES, RunLog, TrainingDisplay
+from commands.observers.film import MOST_FRAMES
 from commands.planners import make_planner
 from commands.settings.config import Config
 from commands.viewer.film import film_of
 from commands.viewer.replay import Played, Viewer
-from env.spec import Spec
 from env.vector import RestingEnv
 from planner.plans import Planner
 from teacher.choices import Choices
@@ -43,48 +41,16 @@ from utils import seeding
 from utils.errors import UserError
 from utils.ranks import Ranks
 from utils.run_files import ANSWERS
-from utils.terminal import say
 from utils.timing import Stopwatch
-
-
-class Domain(Protocol):
-    """The parts that tasks of one kind share."""
-
-    action_names: tuple[str, ...]
-    spec: Spec
-
-    @property
-    def nouns(self) -> tuple[str, ...]:
-        """The things that a planner may name."""
-
-    def environments(self, count: int, device: torch.device, **changes: Any) -> RestingEnv:
-        """So many to train in, or as many at once as is sensible, the fastest there are."""
-
-    def unseen(self, count: int, device: torch.device) -> RestingEnv:
-        """As many to judge in, of what no training sees."""
-
-    def single_environments(self, count: int, render: bool = False) -> RestingEnv:
-        """To evaluate in, of which pictures can be taken if asked."""
-
-    def teacher(self, planner: Planner, options: Path | None) -> PlanTeacher:
-        """`options` is the folder of learned ones."""
-
-    def choices(self, options: Path | None) -> Choices:
-        """The task's options, for a student that chooses among them."""
-
 
 MOST_TESTED = 100
 PRIVILEGED = "privileged"
-"""What an environment tells under this name is for a teacher alone."""
-DOMAINS: dict[str, Callable[[Config, ExitStack], Domain]] = {
-    "minigrid": minigrid.MiniGridDomain,
-    "nav_pick": nav_pick.NavPickDomain,
-}
+"""The observation of this name is for the teacher; the student does not get it."""
 
 
 class Parts:
-    """What a run is made of, from its settings. What parts hold, such as environments, is closed
-    with `owned`."""
+    """Makes the parts of a run from its settings. Closing `owned` closes what parts hold, such as
+    environments."""
 
     def __init__(self, config: Config, owned: ExitStack) -> None:
         self.config = config
@@ -95,8 +61,8 @@ class Parts:
         return make_planner(self.config, self.domain.nouns, answers, self.owned, asks)
 
     def teacher(self, answers: Path, asks: bool = True) -> PlanTeacher:
-        """The teacher, which keeps an LLM's replies in a file of answers; one that does not ask, as
-        films want it, has just those that are there."""
+        """The teacher; it keeps an LLM's replies in the file `answers`. Without `asks` it knows
+        only the replies that are in the file: a film asks no LLM."""
         return self.domain.teacher(self.planner(answers, asks), self.option_folder)
 
     @property
@@ -105,12 +71,11 @@ class Parts:
 
     @cached_property
     def choices(self) -> Choices | None:
-        """What a hierarchical student chooses among."""
+        """The options that a hierarchical student chooses among."""
         return self.domain.choices(self.option_folder) if self.config.hierarchical else None
 
     def test_environments(self) -> tuple[RestingEnv, list[int]]:
-        """Environments to evaluate in, as many at once as is sensible, and the seeds of all
-        episodes."""
+        """Environments to evaluate in, at most 100 at once, and the seeds of all episodes."""
         seeds = seeding.evaluation_seeds(self.config.env_seed_list, self.config.num_eval)
         return self.domain.single_environments(min(len(seeds), MOST_TESTED)), seeds
 
@@ -124,7 +89,7 @@ class Parts:
         return replace(spec, obs=obs, actions=count, continuous=False)
 
     def acting_network(self) -> NetworkSpec:
-        """The network of a student that says what to do itself."""
+        """The network of a student whose outputs are actions of the environment."""
         action, spaces = self.domain.spec.action, self.domain.spec.observation.spaces
         return NetworkSpec(
             obs={name: tuple(spaces[name].shape or ()) for name in spaces if name != PRIVILEGED},
@@ -135,20 +100,20 @@ class Parts:
         )
 
     def student(self) -> Student:
-        """A student that has learned nothing; the run's seed fixes its weights."""
+        """A new student; the run's seed fixes its weights."""
         spec = self.network()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.seed)
             return Student(spec, make_encoder(spec), bf16=self.config.precision == "bf16")
 
     def actor(self, student: Student, deterministic: bool = False) -> Actor:
-        """How a student acts: by the actions that it draws, or by its likeliest ones; or, if it
-        chooses options, by those."""
+        """A student as an actor, with sampled or with its likeliest actions. A hierarchical one
+        acts through its options."""
         actor: Actor = Deterministic(student) if deterministic else student
         return Hierarchical(actor, self.choices) if self.choices else actor
 
     def warm_start(self, student: Student) -> None:
-        """Give a new student the weights that the run is to start from, if it names any."""
+        """Load the weights of the setting `warm_start`, if it is set."""
         if path := self.config.warm_start:
             source, *_ = load_student(Path(path), torch.device(self.config.device), make_encoder)
             check_network(source, student.spec, path)
@@ -165,7 +130,7 @@ class Parts:
         return LinearSchedule(config.kl_start, config.kl_step, config.kl_min, config.kl_until)
 
     def trainer(self, folder: Path, teacher: PlanTeacher, ranks: Ranks, **changes: int) -> Trainer:
-        """Of a rank, which has its share of the environments."""
+        """A trainer for this rank's share of the environments; `changes` are passed to these."""
         config, device = self.config, ranks.place(self.config.device)
         student = self.student().to(device)
         count = config.num_envs or config.traj_per_itr
@@ -193,17 +158,29 @@ class Parts:
         )
 
     def _player(self, environments: RestingEnv, student: Student, device: torch.device) -> Play:
-        # Which options have ended must be looked at: no CUDA graph can hold that.
+        # A hierarchical actor reads which options have ended: a CUDA graph cannot hold that.
         if environments.capturable and device.type == "cuda" and not self.choices:
-            return Wave(environments, student, device).play
+            return CudaRollout(environments, student, device).play
         return partial(play, environments, self.actor(student), device)
 
-    def evaluator(self, device: torch.device) -> Evaluator:
-        others = self.domain.unseen(len(VERDICT_SEEDS), device)
-        return Evaluator(*self.test_environments(), others, self.config.seed, device)
+    def evaluator(self, trainer: Trainer, teacher: PlanTeacher) -> Evaluator:
+        """Evaluates the trainer's student and its teacher."""
+        environments, seeds = self.test_environments()
+        return Evaluator(
+            student=self.actor(trainer.student),
+            deterministic=self.actor(trainer.student, deterministic=True),
+            teacher=teacher,
+            environments=environments,
+            seeds=seeds,
+            unseen=self.domain.unseen(len(VERDICT_SEEDS), trainer.device),
+            verdict_seeds=VERDICT_SEEDS,
+            seed=self.config.seed,
+            device=trainer.device,
+            answers_may_improve=bool(self.config.llm),
+        )
 
     def viewer(self, teacher: PlanTeacher) -> Viewer:
-        """What shows episodes that were played; `teacher` explains their steps."""
+        """Shows episodes that were played; `teacher` explains their steps."""
         return Viewer(
             environment=self.domain.single_environments(1, render=True),
             teacher=teacher,
@@ -213,41 +190,21 @@ class Parts:
             device=torch.device(self.config.device),
         )
 
-    def report(
-        self,
-        trainer: Trainer,
-        teacher: PlanTeacher,
-        evaluator: Evaluator,
-        log: RunLog,
-        display: TrainingDisplay,
-    ) -> Report:
+    def camera(self, trainer: Trainer, seed: int) -> Callable[[int], list[Image.Image]]:
+        """Films an episode of a trainer's student from a seed, after any iteration."""
         viewer = self.viewer(self.teacher(trainer.folder / ANSWERS, asks=False))
         student, device = self.actor(trainer.student), trainer.device
-        deterministic = self.actor(trainer.student, deterministic=True)
 
-        def film(iteration: int) -> None:
+        def take(iteration: int) -> list[Image.Image]:
             draws = seeding.generator(self.config.seed, seeding.VIDEO, iteration, device=device)
-            first = evaluator.seeds[0]
-            played = play(viewer.environment, student, device, [first], draws, Stopwatch())
-            log.film("Episode", film_of(viewer, Played(first, played, 0), GIF_FRAMES), iteration)
+            rollout = play(viewer.environment, student, device, [seed], draws, Stopwatch())
+            return film_of(viewer, Played(seed, rollout, 0), MOST_FRAMES)
 
-        def try_teacher() -> tuple[Evaluation, float]:
-            display.tell(f"trying the teacher alone in {len(VERDICT_SEEDS)} episodes")
-            outcome = evaluator.judge(teacher, draws_on=torch.device("cpu"))
-            _, count, success, total, *_ = outcome.row("")
-            missed = outcome.unanswered_steps
-            also = f"; {missed} steps unanswered" if missed else ""
-            say(f"teacher alone in {count} episodes: success {success}, return {total}{also}")
-            # What an LLM reaches where it did not answer is not known: it may be anything.
-            unknown = self.config.llm and missed
-            return outcome, 1.0 if unknown else outcome.summary()["success"][1][0]
-
-        evaluate = partial(evaluator.evaluate, student, deterministic)
-        return Report(log, try_teacher, evaluate, display.show, display.tell, film)
+        return take
 
 
 def check_network(student: Student, wanted: NetworkSpec, source: object) -> None:
-    """UserError if a student of some source has another network than is wanted."""
+    """UserError if the student that `source` holds has another network than `wanted`."""
     if student.spec != wanted:
         raise UserError(
             f"{source} holds another network ({student.spec.describe()}) "

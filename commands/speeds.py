@@ -174,11 +174,11 @@ def iteration(trainer: Trainer) -> tuple[int, dict[str, float]]:
     seconds: dict[str, list[float]] = {}
     for _ in repeats():
         before = trainer.progress.steps
-        scalars = trainer.iterate()
+        numbers = trainer.iterate().numbers
         steps = trainer.progress.steps - before
-        for name, speed in scalars.items():
-            if name.startswith("Speed/") and name != "Speed/Seconds":
-                seconds.setdefault(name.removeprefix("Speed/").lower(), []).append(steps / speed)
+        for name, speed in numbers.items():
+            if name.startswith("speed/"):
+                seconds.setdefault(name.removeprefix("speed/"), []).append(steps / speed)
     return steps, {phase: statistics.median(each[1:]) for phase, each in seconds.items()}
 
 

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple, cast
 
 import torch
 
-from algos.evaluator import Evaluation, play_waves
+from algos.evaluation import Evaluation
+from algos.evaluator import play_batches
 from algos.protocols import Actor
 from algos.student import Deterministic, Student, load_student
 from commands import runs
@@ -144,7 +145,7 @@ def try_subject(subject: Subject, parts: Parts, answers: Path, deterministic: bo
     draws_on = device if student else torch.device("cpu")
     draws = seeding.generator(config.seed, seeding.EVALUATION, device=draws_on)
     evaluation, episodes = Evaluation(), list[Played]()
-    for batch, rollout in play_waves(environments, actor, seeds, draws, device):
+    for batch, rollout in play_batches(environments, actor, seeds, draws, device):
         evaluation.add(batch, rollout)
         episodes += [Played(seed, rollout, number) for number, seed in enumerate(batch)]
     if config.llm and evaluation.unanswered == 1:

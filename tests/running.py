@@ -10,6 +10,9 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import main
+from algos.evaluation import Evaluation
+from algos.iteration import Iteration
+from algos.rollout import Rollout
 from commands.settings.setting import flatten
 from tests import small_rooms
 from utils import checkpoint
@@ -72,6 +75,18 @@ def scalars(folder: Path) -> dict[str, list[int]]:
     events = EventAccumulator(str(folder), size_guidance={"scalars": 0})
     events.Reload()
     return {name: [e.step for e in events.Scalars(name)] for name in events.Tags()["scalars"]}
+
+
+def observed(number: int, evaluated: bool) -> Iteration:
+    """An iteration as a display sees it."""
+    numbers = {"success": 0.5, "return mean": 0.25, "k": 9.0, "speed/total": 1000.0}
+    evaluation = Evaluation([0], [True], [False], [1.0], [1])
+    nothing = torch.zeros(0)
+    rollout = Rollout({}, nothing, {}, nothing, nothing, nothing, {}, {})
+    if not evaluated:
+        return Iteration(number, numbers, rollout)
+    both = evaluation, evaluation
+    return Iteration(number, numbers | {"test/success": 0.75}, rollout, both)
 
 
 def assert_same_run(one: Path, other: Path) -> None:

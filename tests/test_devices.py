@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import main
-from algos.cuda_rollout import Wave
+from algos.cuda_rollout import CudaRollout
 from algos.play import play
 from algos.ppo import PPO
 from env.frame_stack import FrameStack
@@ -81,11 +81,11 @@ class Wanderer:
 def test_a_wave_is_what_play_gathers(device: str) -> None:
     place = torch.device(device)
     here, there = (make("LavaDoorKey", 40, d, max_steps=60, frames=2) for d in (device, "cpu"))
-    wave = Wave(here, Wanderer(), place)
+    rollouts = CudaRollout(here, Wanderer(), place)
     cpu = torch.device("cpu")
     for wave_number in range(2):
         seeds = torch.arange(40) + 40 * wave_number
-        ours = wave.play(seeds, torch.Generator(place), Stopwatch())
+        ours = rollouts.play(seeds, torch.Generator(place), Stopwatch())
         expected = play(there, Wanderer(), cpu, seeds, torch.Generator(), Stopwatch())
         assert 0 < expected.terminated.sum() < 40
         assert vars(ours).keys() == vars(expected).keys()
@@ -100,15 +100,15 @@ def test_what_a_student_says_in_a_wave_is_what_whole_episodes_give(
 ) -> None:
     place = torch.device(device)
     student = make_student(recurrent=recurrent, network=network).to(place)
-    wave = Wave(make("LavaDoorKey", 30, device, max_steps=50), student, place)
+    rollouts = CudaRollout(make("LavaDoorKey", 30, device, max_steps=50), student, place)
     draws = torch.Generator(place).manual_seed(0)
-    first, second = (wave.play(torch.arange(30), draws, Stopwatch()) for _ in range(2))
+    first, second = (rollouts.play(torch.arange(30), draws, Stopwatch()) for _ in range(2))
     assert not torch.equal(first.lengths, second.lengths)
     outputs, values = student(first.obs, first.lengths)
     chosen = student.distribution(outputs).log_prob(first.steps["action"])
     torch.testing.assert_close(first.steps["log_prob"], chosen, atol=2e-3, rtol=2e-3)
     torch.testing.assert_close(first.steps["value"], values, atol=2e-3, rtol=2e-3)
-    again = wave.play(torch.arange(30), torch.Generator(place).manual_seed(0), Stopwatch())
+    again = rollouts.play(torch.arange(30), torch.Generator(place).manual_seed(0), Stopwatch())
     assert torch.equal(again.obs["image"], first.obs["image"])
 
 

@@ -12,18 +12,18 @@ import pytest
 import torch
 
 from algos.distributions import Gaussian
-from algos.evaluator import Evaluation, Evaluator, evaluate, play_waves
+from algos.evaluator import Evaluator, evaluate, play_batches
 from algos.play import play
 from algos.ppo import PPO
 from algos.schedule import LinearSchedule
 from algos.student import Deterministic, NetworkSpec, Student, load_student
-from algos.trainer import Report, Trainer, TrainerSettings
+from algos.trainer import Trainer, TrainerSettings
+from commands.observers.tags import tagged
 from commands.viewer.film import film_of
 from commands.viewer.replay import Played, Viewer
 from env.episode import Episode
 from env.vector import ProcessEnvs, RestingEnv, SerialEnvs
 from tests.algos.test_ppo import SETTINGS
-from tests.algos.test_trainer import Silence
 from tests.point import PointEncoder, PointEnv, Points, PointTeacher
 from utils import checkpoint
 from utils.errors import UserError
@@ -74,16 +74,10 @@ def make_trainer(
     )
 
 
-def report(trainer: Trainer, environments: RestingEnv) -> Report:
-    evaluator = Evaluator(environments, [1, 2, 3], environments, 0, CPU)
-    return Report(
-        log=Silence(),
-        try_teacher=lambda: (Evaluation(), 1.0),
-        evaluate=partial(evaluator.evaluate, trainer.student, Deterministic(trainer.student)),
-        show=lambda *_: None,
-        tell=lambda _: None,
-        film=lambda _: None,
-    )
+def evaluator_of(trainer: Trainer, environments: RestingEnv) -> Evaluator:
+    student, teacher, seeds = trainer.student, PointTeacher(), [1, 2, 3]
+    actors = student, Deterministic(student), teacher
+    return Evaluator(*actors, environments, seeds, environments, seeds, 0, CPU)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +85,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor
     """The weights that training on tensors ends with."""
     environments, folder = Points(COUNT), tmp_path_factory.mktemp("expected")
     trainer = make_trainer(environments, folder, ITERATIONS)
-    trainer.train(report(trainer, environments), lambda: False)
+    trainer.train(lambda: False, evaluator_of(trainer, environments))
     return trainer.student.state_dict()
 
 
@@ -99,11 +93,11 @@ def test_it_trains_and_resumes_alike_on_all_environments(
     points: RestingEnv, expected: dict[str, torch.Tensor], tmp_path: Path
 ) -> None:
     first = make_trainer(points, tmp_path, ITERATIONS)
-    first.train(report(first, points), lambda: first.progress.iteration == 2)
+    first.train(lambda: first.progress.iteration == 2, evaluator_of(first, points))
     assert checkpoint.load(tmp_path / CHECKPOINT)["progress"]["iteration"] == 2
     second = make_trainer(points, tmp_path, ITERATIONS)
     second.restore()
-    second.train(report(second, points), lambda: False)
+    second.train(lambda: False, evaluator_of(second, points))
     for name, weights in second.student.state_dict().items():
         assert torch.equal(weights, expected[name]), name
     student, task, iteration = load_student(tmp_path / MODEL, CPU, PointEncoder)
@@ -139,7 +133,7 @@ def test_it_is_filmed(make: Callable[[int], RestingEnv]) -> None:
 def test_it_is_played_again_as_it_was(make: Callable[[int], RestingEnv]) -> None:
     student = Student(NETWORK, PointEncoder(NETWORK))
     seeds, draws = [3, 4, 5], torch.Generator().manual_seed(0)
-    ((_, played),) = play_waves(make(3), student, seeds, draws, CPU)
+    ((_, played),) = play_batches(make(3), student, seeds, draws, CPU)
     shows = viewer(make(1))
     again = [
         shows.replay(Played(seed, played, i), shows.environment.drawing)
@@ -163,7 +157,7 @@ def test_it_is_played_again_as_it_was(make: Callable[[int], RestingEnv]) -> None
 
 def test_an_episode_that_is_not_the_same_again_is_refused() -> None:
     teacher, draws = PointTeacher(), torch.Generator().manual_seed(0)
-    ((_, played),) = play_waves(Points(1), teacher, [3], draws, CPU)
+    ((_, played),) = play_batches(Points(1), teacher, [3], draws, CPU)
     shows = viewer(Points(1))
     with pytest.raises(UserError, match="from the seed 4 the environment does not play the same"):
         film_of(shows, Played(4, played, 0))
@@ -177,7 +171,7 @@ def test_an_episode_that_is_not_the_same_again_is_refused() -> None:
 def test_the_student_learns_from_advice_with_a_spread(recurrent: bool, tmp_path: Path) -> None:
     count = 5 if recurrent else 30
     trainer = make_trainer(Points(COUNT), tmp_path, count, recurrent)
-    scalars = [trainer.iterate() for _ in range(count)]
+    scalars = [tagged(trainer.iterate().numbers) for _ in range(count)]
     first, last = scalars[0], scalars[-1]
     assert last["Train/Kickstarting Loss"] < first["Train/Kickstarting Loss"]
     assert first["Train/Measures/way"] > 0

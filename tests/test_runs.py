@@ -15,12 +15,12 @@ import yaml
 
 import main
 from commands import evaluate as evaluation
-from commands.observers.log import TrainingDisplay
+from commands.launch import planned_runs
+from commands.observers.display import Display
 from commands.settings.flags import parse
 from commands.subject import Subject, load_subject
-from commands.train import planned_runs
 from planner.task import load_task
-from tests.running import ROOT, SMALL, evaluate, runs_of, train
+from tests.running import ROOT, SMALL, evaluate, observed, runs_of, train
 from utils import checkpoint, ownership
 from utils.errors import UserError
 from utils.ranks import Ranks
@@ -204,12 +204,10 @@ def test_ctrl_c_while_modules_load_shows_no_traceback(tmp_path: Path) -> None:
 def test_the_first_iteration_is_told_and_then_evaluations(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    values = {"Train/Success Rate": 0.5, "Train/Return Mean": 0.25, "Train/Kickstarting Coef": 9.0}
-    values |= {"Speed/Total": 1000.0}
-    with TrainingDisplay("run1", 0, 20) as display:
-        for iteration in range(1, 11):
-            test = {"Test/Success Rate": 0.75} if iteration == 10 else {}
-            display.show(iteration, values | test)
+    display = Display("run1", 0, 20)
+    for number in range(1, 11):
+        display.iteration(observed(number, evaluated=number == 10))
+    display.ended()
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(",")[0] for line in lines] == [
         "run1 1/20: training success 0.50",

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import main
-from algos.evaluator import Evaluation
+from algos.evaluation import Evaluation
 from commands import runs
-from commands.observers.metrics import LineLog
+from commands.observers.metrics import Metrics
 from commands.settings.methods import load_method
 from commands.settings.resolve import fresh_settings, seeded
 from planner.task import load_task
@@ -40,12 +40,12 @@ def write_run(
     folder = runs.task_folder(logdir, config.policy, config.task) / name
     folder.mkdir(parents=True)
     runs.write_config(folder, config)
-    log = LineLog(folder / "metrics.jsonl")
+    log = Metrics(folder / "metrics.jsonl")
     for number, share in enumerate(success, 1):
         row = {"Train/Steps": every * number, "Speed/Seconds": 2.0 * number}
         tests = {"Test/Success Rate": share, "Test/Return": 0.9 * share}
-        log.scalars(row | tests, number)
-    log.close()
+        log.write(number, row | tests)
+    log.ended()
     if final:
         outcome = evaluation(final).to_dict()
         teacher = evaluation([1, 1, 1, 0]).to_dict()

@@ -1,7 +1,7 @@
 """Randomness as a function: each use has a stream of its own, named by numbers.
 
-What an iteration draws depends on the run's seed and the iteration alone, so that a run that was
-stopped goes on exactly as if it had not been.
+What an iteration draws depends only on the run's seed and the iteration. So a run that was stopped
+goes on exactly as if it had not been.
 """
 
 import numpy as np
@@ -10,10 +10,10 @@ import torch
 WEIGHTS, ENVIRONMENTS, ACTIONS, TEACHER, MINIBATCHES, EVALUATION, VIDEO, VERDICT = range(8)
 
 FIRST_TRAINING_SEED = 2**32
-"""Environments of training have seeds from here on; those of evaluation lie below."""
+"""Training environments have seeds from here on; evaluation seeds lie below."""
 
 FIRST_VERDICT_SEED = 2**62 + FIRST_TRAINING_SEED
-"""Those in which a run's students and its teacher are judged; those of training lie below."""
+"""Environments of the verdict have seeds from here on; training seeds lie below."""
 
 
 def generator(seed: int, *stream: int, device: torch.device | str = "cpu") -> torch.Generator:
@@ -21,16 +21,19 @@ def generator(seed: int, *stream: int, device: torch.device | str = "cpu") -> to
     return torch.Generator(device).manual_seed(int(_draw(seed, stream, 1)[0]))
 
 
-def training_seeds(seed: int, iteration: int, wave: int, count: int) -> torch.Tensor:
-    """The seeds of one wave of episodes, (count,) int64."""
+def training_seeds(seed: int, iteration: int, batch: int, count: int) -> torch.Tensor:
+    """The seeds of one batch of episodes, (count,) int64."""
     return FIRST_TRAINING_SEED + torch.from_numpy(
-        _draw(seed, (ENVIRONMENTS, iteration, wave), count)
+        _draw(seed, (ENVIRONMENTS, iteration, batch), count)
     )
 
 
 def evaluation_seeds(first: list[int], count: int) -> list[int]:
-    """One seed s means `count` of them, s, s + 1, …; several are taken as they are, however many
-    they are; none means random ones."""
+    """The seeds of evaluation episodes.
+
+    One seed s gives `count` seeds s, s + 1, …; several are taken as they are, whatever `count`
+    is; none gives `count` random seeds.
+    """
     if not first:
         return [int(word) for word in np.random.SeedSequence().generate_state(count)]
     if len(first) == 1:

@@ -1,4 +1,4 @@
-"""A run in Weights & Biases; its package is loaded only where one is asked for."""
+"""A run in Weights & Biases; its package is loaded only for a run that asks for it."""
 
 import math
 import os
@@ -13,8 +13,10 @@ from typing import Any
 
 from PIL import Image
 
-from commands.observers.log import Log
+from algos.iteration import Iteration
+from algos.protocols import Observer
 from commands.observers.metrics import read_lines
+from commands.observers.tags import tagged
 from commands.viewer.film import as_gif
 from utils.errors import UserError
 from utils.files import write_json
@@ -24,31 +26,30 @@ from utils.validation import read_yaml
 
 
 def check_login(project: str) -> None:
-    """UserError if no run can be shown in a project, as far as that can be known before there is
-    one: by its name and the login, which the server confirms."""
+    """UserError if a project's name or the login is wrong, as far as that shows before a run."""
     wandb = _package()
-    with _told_in_a_line(wandb):
+    with _errors_in_one_line(wandb):
         settings = wandb.setup(wandb.Settings(project=project, silent=True)).settings
         if settings.mode not in ("offline", "dryrun", "disabled"):
             wandb.login()
 
 
-class WandbLog(Log):
-    """Shows a run in a project of Weights & Biases, each iteration once, however often the run is
-    cut off and resumed, and those before it was first asked for as well.
+class WeightsAndBiases(Observer):
+    """Shows a run in a project, each iteration once, however often the run is killed and resumed.
+    Iterations from before the run was first shown are sent as well.
 
-    Iterations are handed over when they are about to be saved: what a killed run has done beyond
-    its checkpoint will be done again.
+    Iterations are sent when the run is about to be saved: a killed run repeats what it has done
+    beyond its checkpoint.
     """
 
     def __init__(self, project: str, folder: Path, config: Mapping[str, Any], after: int) -> None:
-        """Begin, or go on with, the run of a folder, which is resumed after so many iterations;
-        UserError if it cannot be had."""
+        """Begin the run of a folder, or go on with it after iteration `after`; UserError if Weights
+        & Biases refuses."""
         self.wandb = wandb = _package()
         self.path = folder / WANDB
         known = read_yaml(self.path) if self.path.exists() else {}
         self.id = known.get("id") or uuid.uuid4().hex[:12]
-        with _told_in_a_line(wandb):
+        with _errors_in_one_line(wandb):
             self.run = wandb.init(
                 project=project,
                 id=self.id,
@@ -59,42 +60,44 @@ class WandbLog(Log):
                 # A remote's address in git may hold a key.
                 settings=wandb.Settings(console="off", silent=True, disable_git=True),
             )
-        # What the server has counts; offline there is none to ask.
-        self.shown = known.get("iteration", 0) if self.run.offline else self.run.step - 1
-        self.kept = self.shown
+        # The server knows best which iterations it has; offline there is none to ask.
+        self.sent = known.get("iteration", 0) if self.run.offline else self.run.step - 1
+        self.complete = self.sent
         self.rows = defaultdict[int, dict[str, Any]](dict)
         for row in read_lines(folder / METRICS):
             if (iteration := row.pop("iteration")) <= after:
-                self.scalars(row, iteration)
-        self.flush()
+                self._add(iteration, row)
+        self.saving()
         where = f"offline, in {folder / 'wandb'}" if self.run.offline else self.run.url
         say(f"Weights & Biases shows the run {self.id}: {where}")
 
-    def scalars(self, values: Mapping[str, float | None], iteration: int) -> None:
-        numbers = {n: v for n, v in values.items() if v is not None and math.isfinite(v)}
-        self.rows[iteration] |= numbers
-
-    def plans(self, plans: dict[str, dict[str, float]], iteration: int) -> None:
-        rows = [[scene, plan, p] for scene, answer in plans.items() for plan, p in answer.items()]
-        table = self.wandb.Table(["scene", "plan", "probability"], rows)
-        self.rows[iteration]["LLM/Plans"] = table
+    def iteration(self, iteration: Iteration) -> None:
+        self._add(iteration.number, tagged(iteration.numbers))
+        if plans := iteration.plans:
+            rows = [[scene, plan, p] for scene in plans for plan, p in plans[scene].items()]
+            table = self.wandb.Table(["scene", "plan", "probability"], rows)
+            self.rows[iteration.number]["LLM/Plans"] = table
 
     def film(self, name: str, frames: list[Image.Image], iteration: int) -> None:
         film = self.wandb.Video(BytesIO(as_gif(frames)), format="gif")
         self.run.log({name: film}, step=iteration)
 
-    def flush(self) -> None:
+    def saving(self) -> None:
         for iteration, row in sorted(self.rows.items()):
-            if iteration > self.shown:
+            if iteration > self.sent:
                 self.run.log(row, step=iteration)
-                # A row is kept when the next one begins: its film may be still to come.
-                self.kept, self.shown = self.shown, iteration
+                # A row is complete when the next one begins: its film may be still to come.
+                self.complete, self.sent = self.sent, iteration
         self.rows.clear()
-        self._note(self.kept)
+        self._note(self.complete)
 
-    def close(self) -> None:
+    def ended(self) -> None:
         self.run.finish()
-        self._note(self.shown)
+        self._note(self.sent)
+
+    def _add(self, iteration: int, values: Mapping[str, float | None]) -> None:
+        numbers = {n: v for n, v in values.items() if v is not None and math.isfinite(v)}
+        self.rows[iteration] |= numbers
 
     def _note(self, iteration: int) -> None:
         write_json(self.path, {"id": self.id, "iteration": iteration})
@@ -102,7 +105,7 @@ class WandbLog(Log):
 
 def _package() -> ModuleType:
     """The package, which takes a second to load."""
-    # Seconds until a row that is kept is on disk, and a kill cannot cost it any more.
+    # It writes within a second what it is given, so that a kill costs no more than that.
     os.environ.setdefault("WANDB_X_TRANSACTION_LOG_FLUSH_INTERVAL", "1")
     import wandb
 
@@ -110,8 +113,7 @@ def _package() -> ModuleType:
 
 
 @contextmanager
-def _told_in_a_line(wandb: ModuleType) -> Iterator[None]:
-    """Around what the package may refuse: UserError if it does."""
+def _errors_in_one_line(wandb: ModuleType) -> Iterator[None]:
     try:
         yield
     except wandb.Error as error:

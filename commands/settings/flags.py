@@ -110,6 +110,13 @@ def add_train_flags(command: argparse.ArgumentParser) -> None:
     add_logdir(groups["run"])
     add_model(groups["student"], "a run with whose model the student starts")
     groups["run"].add_argument("--wandb", metavar="PROJECT", help="log to Weights & Biases as well")
+    groups["run"].add_argument(
+        "--observer",
+        action="append",
+        default=[],
+        metavar="FILE.py:CLASS",
+        help="call your own class at each iteration; may be given several times",
+    )
 
 
 def add_actor_flags(command: argparse.ArgumentParser) -> None:

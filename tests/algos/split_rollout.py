@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 from torch import Generator, Tensor
 
-from algos.evaluator import Evaluation
+from algos.evaluation import Evaluation
 from algos.rollout import Rollout
 from commands.build import Parts
+from commands.observers.tags import tagged
 from commands.settings.config import make_config
 from commands.settings.resolve import fresh_settings
 from planner.task import load_task
@@ -18,13 +19,19 @@ from utils.timing import Stopwatch
 
 
 class Tried(NamedTuple):
-    """A report of a teacher's trial."""
+    """An evaluator that has tried the teacher already."""
 
     outcome: Evaluation
-    log: None = None
+
+    @property
+    def trial_episodes(self) -> int:
+        return len(self.outcome.seeds)
 
     def try_teacher(self) -> tuple[Evaluation, float]:
         return self.outcome, self.outcome.summary()["success"][1][0]
+
+    def evaluate_student(self, iteration: int) -> tuple[Evaluation, Evaluation]:
+        raise NotImplementedError
 
 
 def iterate(ranks: Ranks, **changes: Any) -> dict[str, Any]:
@@ -45,9 +52,9 @@ def iterate(ranks: Ranks, **changes: Any) -> dict[str, Any]:
     trainer.play = noted
     # A teacher that the lead alone has tried.
     tried = Evaluation([*range(9)], [True] * 6 + [False] * 3, [False] * 9, [1.0] * 9, [1] * 9)
-    trainer.save = lambda log: None  # type: ignore[method-assign]
-    trainer._begin(Tried(tried) if ranks.lead else None)  # type: ignore[arg-type]
-    scalars = [trainer.iterate() for _ in range(2)]
+    trainer.save = lambda observers=(): None  # type: ignore[method-assign]
+    trainer.begin(Tried(tried) if ranks.lead else None)
+    scalars = [tagged(trainer.iterate().numbers) for _ in range(2)]
     seen = {"rooms": rooms, "draws": draws, "episodes": trainer.progress.episodes}
     shared = {k: v for k, v in scalars[-1].items() if not k.startswith("Speed/")}
     state = trainer.schedule.state()

@@ -74,7 +74,7 @@ def test_ranks_that_choose_options_learn_one_student(both: list[dict[str, Any]])
         assert torch.equal(weights, second["weights"][name])
     assert first["scalars"] == second["scalars"]
     assert first["scalars"]["Train/Steps a Choice"] > 1
-    # They may play different numbers of waves, until each has choices enough; none plays twice.
+    # They may play different numbers of batches, until each has choices enough; none plays twice.
     rooms = torch.cat([*first["rooms"], *second["rooms"]]).tolist()
     assert first["episodes"] == second["episodes"] == len(rooms) == len(set(rooms))
 

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from algos.cuda_rollout import Wave
+from algos.cuda_rollout import CudaRollout
 from algos.play import Uniform, play
 from algos.rollout import Rollout, discounted_returns, generalized_advantages
 from algos.student import Deterministic
@@ -166,15 +166,17 @@ class UncheckedRooms(DoorKeyRooms):
 
 @pytest.mark.parametrize("recurrent", [False, True])
 @pytest.mark.parametrize("network", ["paper", "egocentric"])
-def test_a_wave_can_be_replayed(recurrent: bool, network: str) -> None:
+def test_a_batch_of_episodes_can_be_replayed(recurrent: bool, network: str) -> None:
     student = make_student(frames=2, recurrent=recurrent, network=network)
-    waves = [Wave(FrameStack(UncheckedRooms(5, max_steps=20), 2), student, CPU) for _ in range(2)]
-    waves[1]._advance = Replayed(waves[1]._step)
-    draws = [torch.Generator().manual_seed(0) for _ in waves]
+    players = [
+        CudaRollout(FrameStack(UncheckedRooms(5, max_steps=20), 2), student, CPU) for _ in range(2)
+    ]
+    players[1]._advance = Replayed(players[1]._step)
+    draws = [torch.Generator().manual_seed(0) for _ in players]
     for wave_number in range(2):
         seeds = torch.arange(5) + wave_number
-        pairs = zip(waves, draws, strict=True)
-        eager, replayed = (wave.play(seeds, draw, Stopwatch()) for wave, draw in pairs)
+        pairs = zip(players, draws, strict=True)
+        eager, replayed = (player.play(seeds, draw, Stopwatch()) for player, draw in pairs)
         for part in ("obs", "last_state", "steps"):
             for name, values in getattr(eager, part).items():
                 assert torch.equal(getattr(replayed, part)[name], values)

@@ -43,7 +43,7 @@ def test_a_matched_weight_falls_with_what_the_student_lacks(
     teacher: float, successes: list[float]
 ) -> None:
     k = MatchedSchedule(start=3, until=1000)
-    k.meet(teacher)
+    k.set_teacher_success(teacher)
     smoothed, least = 0.0, 3.0
     for iteration, success in enumerate([0.0, *successes]):
         k.observe(success)
@@ -58,13 +58,13 @@ def test_a_matched_weight_falls_with_what_the_student_lacks(
 
 def test_a_matched_teacher_that_has_nothing_to_teach_is_not_heard() -> None:
     k = MatchedSchedule(start=3, until=100)
-    k.meet(0.0)
+    k.set_teacher_success(0.0)
     assert k.weight(0) == 0
 
 
 def test_a_matched_teacher_is_gone_for_good() -> None:
     k = MatchedSchedule(start=3, until=100)
-    k.meet(0.5)
+    k.set_teacher_success(0.5)
     for _ in range(30):
         k.observe(0.6)
     for _ in range(30):

@@ -1,15 +1,15 @@
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from algos.evaluator import Evaluation
-from algos.trainer import Report, Trainer
+from algos.evaluation import Evaluation
+from algos.trainer import Trainer
 from commands.build import Parts
 from commands.settings.config import Config, make_config
 from commands.settings.resolve import fresh_settings
@@ -22,16 +22,6 @@ ITERATIONS = 7
 SMALL = {"traj_per_itr": 1, "batch_size": 8, "device": "cpu", "threads": 1}
 
 
-class Silence:
-    """A log that nobody reads."""
-
-    def scalars(self, values: dict[str, float], iteration: int) -> None: ...
-
-    def plans(self, plans: dict[str, dict[str, float]], iteration: int) -> None: ...
-
-    def flush(self) -> None: ...
-
-
 WINS = 1, 3, 2, 0, 2, 3, 1, 2
 """Of four episodes, by iteration."""
 
@@ -41,6 +31,18 @@ def outcome(iteration: int) -> Evaluation:
     return Evaluation([*range(4)], success, [not won for won in success], [0.0] * 4, [1] * 4)
 
 
+class Outcomes(NamedTuple):
+    """An evaluator that knows all outcomes before."""
+
+    trial_episodes: int = 4
+
+    def try_teacher(self) -> tuple[Evaluation, float]:
+        return outcome(1), outcome(1).summary()["success"][1][0]
+
+    def evaluate_student(self, iteration: int) -> tuple[Evaluation, Evaluation]:
+        return outcome(iteration), outcome(0)
+
+
 def train(config: Config, folder: Path, stops: set[int]) -> Trainer:
     """Train to the end, stopped after each iteration in `stops` and resumed by a new trainer."""
     while True:
@@ -48,20 +50,14 @@ def train(config: Config, folder: Path, stops: set[int]) -> Trainer:
         trainer = parts.trainer(folder, parts.teacher(folder), Ranks())
         if (folder / "checkpoint.pt").exists():
             trainer.restore()
+        else:
+            trainer.begin(Outcomes())
         progress = trainer.progress
 
         def stopped(trainer: Trainer = trainer, start: int = progress.iteration) -> bool:
             return start < trainer.progress.iteration in stops
 
-        report = Report(
-            log=Silence(),
-            try_teacher=lambda: (outcome(1), outcome(1).summary()["success"][1][0]),
-            evaluate=lambda iteration: (outcome(iteration), outcome(0)),
-            show=lambda *_: None,
-            tell=lambda _: None,
-            film=lambda _: None,
-        )
-        trainer.train(report, stopped)
+        trainer.train(stopped, Outcomes())
         if progress.iteration == ITERATIONS:
             return trainer
 

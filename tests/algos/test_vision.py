@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from algos.cuda_rollout import Wave
+from algos.cuda_rollout import CudaRollout
 from algos.student import NetworkSpec, Student
 from algos.vision import FEATURES, OF_STATE, CameraEncoder, resnet18_trunk
 from commands.domains.networks import make_encoder
@@ -115,14 +115,14 @@ def test_a_wave_of_homes_can_be_replayed(network: str, recurrent: bool) -> None:
     """Bit for bit, and without a look at a value: it may be a CUDA graph."""
     student = make_student(network, recurrent=recurrent)
     homes = [NavPickHomes(4, layouts=0, depth_size=8, max_steps=10) for _ in range(2)]
-    waves = [Wave(each, student, CPU) for each in homes]
-    waves[1]._advance = Replayed(waves[1]._step)
-    draws = [torch.Generator().manual_seed(0) for _ in waves]
+    players = [CudaRollout(each, student, CPU) for each in homes]
+    players[1]._advance = Replayed(players[1]._step)
+    draws = [torch.Generator().manual_seed(0) for _ in players]
     moved = []
     for wave_number in range(2):
         seeds = torch.arange(4) + wave_number
-        pairs = zip(waves, draws, strict=True)
-        eager, replayed = (wave.play(seeds, draw, Stopwatch()) for wave, draw in pairs)
+        pairs = zip(players, draws, strict=True)
+        eager, replayed = (player.play(seeds, draw, Stopwatch()) for player, draw in pairs)
         for part in ("obs", "last_obs", "last_state", "steps", "measures"):
             for name, values in getattr(eager, part).items():
                 assert torch.equal(getattr(replayed, part)[name], values), name

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import main
+from commands.launch import check_ranks
 from commands.runs import read_config
-from commands.train import check_ranks
 from tests.running import ROOT, runs_of, train
 from utils import checkpoint
 from utils.errors import UserError

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 import main
+from commands.launch import planned_runs, resume_command
 from commands.observers.metrics import read_lines
 from commands.runs import read_config
 from commands.settings.flags import parse
-from commands.train import planned_runs, resume_command
 from tests.running import (
     ROOT,
     SCALARS,

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
 import imageio.v3 as iio
 import pytest
@@ -16,11 +17,12 @@ from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import main
-from algos.evaluator import VERDICT_SEEDS, Evaluation
-from algos.trainer import Report
+from algos.evaluation import Evaluation
+from algos.evaluator import VERDICT_SEEDS
+from algos.protocols import Observer
 from commands import build
-from commands.observers.log import RunLog, TrainingDisplay
-from commands.observers.metrics import read_lines
+from commands.observers.display import Display
+from commands.observers.metrics import Metrics, read_lines
 from commands.settings.config import make_config
 from commands.settings.resolve import fresh_settings
 from planner.task import load_task
@@ -33,6 +35,7 @@ from tests.running import (
     TESTS,
     assert_same_run,
     done,
+    observed,
     runs_of,
     scalars,
     settings_of,
@@ -104,6 +107,30 @@ def test_a_run_ends_with_a_verdict_in_three_lines(
     assert verdict["teacher"]["success"]["mean"] == 1
 
 
+class Falling(NamedTuple):
+    """An evaluator that finds success in the first six iterations only."""
+
+    trial_episodes: int = 20
+
+    def try_teacher(self) -> tuple[Evaluation, float]:
+        return self.evaluate_student(0)[0], 1.0
+
+    def evaluate_student(self, iteration: int) -> tuple[Evaluation, Evaluation]:
+        success = [iteration <= 6] * 20
+        each = Evaluation([*range(20)], success, [not s for s in success], [1.0] * 20, [1] * 20)
+        return each, each
+
+
+class News(Observer):
+    """Keeps the lines that a run announces."""
+
+    def __init__(self) -> None:
+        self.lines = list[str]()
+
+    def news(self, line: str) -> None:
+        self.lines.append(line)
+
+
 def test_a_run_that_falls_below_its_best_says_so_and_keeps_the_best(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -115,19 +142,12 @@ def test_a_run_that_falls_below_its_best_says_so_and_keeps_the_best(
     )
     parts = build.Parts(config, ExitStack())
     trainer = parts.trainer(tmp_path, parts.teacher(tmp_path), Ranks())
-    news = []
-
-    def outcome(iteration: int) -> tuple[Evaluation, Evaluation]:
-        success = [iteration <= 6] * 20
-        each = Evaluation([*range(20)], success, [not s for s in success], [1.0] * 20, [1] * 20)
-        return each, each
-
-    log = RunLog(tmp_path)
-    report = Report(log, lambda: (outcome(0)[0], 1.0), outcome, lambda *_: None, news.append, print)
-    trainer.train(report, lambda: False)
-    log.close()
-    assert len(news) == 1
-    assert "from 1.00 at iteration 6, which is kept as best.pt" in news[0]
+    trainer.begin(Falling())
+    metrics, news = Metrics(tmp_path / METRICS), News()
+    trainer.train(lambda: False, Falling(), [metrics, news])
+    metrics.ended()
+    assert len(news.lines) == 1
+    assert "from 1.00 at iteration 6, which is kept as best.pt" in news.lines[0]
     assert checkpoint.load(tmp_path / "best.pt")["iteration"] == 6
     fallen = {r["iteration"]: r["Test/Fallen Below the Best"] for r in tail(tmp_path)}
     first = min(iteration for iteration, value in fallen.items() if value)
@@ -172,15 +192,16 @@ def test_a_run_goes_on_when_nobody_reads_its_lines(tmp_path: Path) -> None:
 def test_a_terminal_shows_a_bar_and_everything_else_lines(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    values = {"Train/Success Rate": 0.5, "Train/Return Mean": 0.25, "Train/Kickstarting Coef": 9.0}
-    values |= {"Speed/Total": 1000.0, "Test/Success Rate": 0.75}
-    with TrainingDisplay("run1", 0, 4) as display:
-        display.show(1, values)
+    display = Display("run1", 0, 4)
+    display.iteration(observed(1, evaluated=True))
+    display.ended()
     assert capsys.readouterr().out.startswith("run1 1/4: evaluation success 0.75, training success")
     screen = Console(force_terminal=True, width=120)
     monkeypatch.setattr(rich, "_console", screen)
-    with screen.capture() as shown, TrainingDisplay("run1", 0, 4) as display:
-        display.show(3, values)
+    with screen.capture() as shown:
+        display = Display("run1", 0, 4)
+        display.iteration(observed(3, evaluated=True))
+        display.ended()
     for words in ("3/4", "success 0.50, return 0.25, k 9.00"):
         assert words in re.sub(r"\x1b\[[\d;?]*\w", "", shown.get())
 

@@ -74,7 +74,7 @@ def test_imitation_learns_from_advice_and_not_from_the_reward(preset: str | None
 def test_the_teacher_of_imitation_never_leaves(preset: str | None) -> None:
     with made("imitation", preset, kl_until=3) as (_, trainer):
         schedule = trainer.schedule
-        schedule.meet(0.5)
+        schedule.set_teacher_success(0.5)
         weights = []
         for iteration in range(200):
             weights.append(schedule.weight(iteration))
@@ -95,7 +95,7 @@ def test_without_a_teacher_the_reward_alone_counts(preset: str | None) -> None:
 def test_the_weight_follows_the_share_of_episodes_that_fail(preset: str | None) -> None:
     with made("ppo-adaptive", preset, kl_start=2.0, kl_min=0.0, kl_until=100) as (_, trainer):
         schedule, shares = trainer.schedule, [0.0, 0.0, 1.0, 1.0, 0.0]
-        schedule.meet(0.5)
+        schedule.set_teacher_success(0.5)
         weights = []
         for iteration, success in enumerate(shares):
             weights.append(schedule.weight(iteration))

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from algos.cuda_rollout import Wave
+from algos.cuda_rollout import CudaRollout
 from algos.play import play
 from env.nav_pick.tensor_homes import NavPickHomes
 from tests.env.nav_pick.pilot import act, flat, furnished, make, pilot, put, same
@@ -161,9 +161,9 @@ def test_a_wave_plays_homes_as_they_are_played_one_by_one() -> None:
     seeds = torch.arange(6)
     generator = torch.Generator().manual_seed(0)
     options = {"layouts": 0, "depth_size": 8, "max_steps": 60}
-    wave = Wave(NavPickHomes(6, **options), Pilot(), CPU)
+    rollouts = CudaRollout(NavPickHomes(6, **options), Pilot(), CPU)
     for _ in range(2):
-        one = wave.play(seeds, generator, Stopwatch())
+        one = rollouts.play(seeds, generator, Stopwatch())
         other = play(NavPickHomes(6, **options), Pilot(), CPU, seeds, generator, Stopwatch())
         same(one.obs, other.obs)
         same(one.steps, other.steps)

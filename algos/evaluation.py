@@ -1,0 +1,115 @@
+"""The outcome of an evaluation: every episode, and means with intervals."""
+
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any
+
+from algos.rollout import Rollout
+from utils import statistics
+
+
+@dataclass
+class Evaluation:
+    """One value an episode: the seed of its environment, whether it succeeded, whether the step
+    limit cut it off, its return and length, and further measures of the environment by name.
+
+    `unanswered_steps` counts the steps at which a teacher had no answer.
+    """
+
+    seeds: list[int] = field(default_factory=list)
+    success: list[bool] = field(default_factory=list)
+    timed_out: list[bool] = field(default_factory=list)
+    returns: list[float] = field(default_factory=list)
+    lengths: list[int] = field(default_factory=list)
+    unanswered_steps: int = 0
+    measures: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, seeds: list[int], rollout: Rollout) -> None:
+        """Add the first episodes of a rollout, one for each of these seeds."""
+        count = len(seeds)
+        self.seeds += seeds
+        self.success += rollout.success.tolist()[:count]
+        timed_out = ~rollout.terminated & ~rollout.success
+        self.timed_out += timed_out.tolist()[:count]
+        self.returns += rollout.returns.tolist()[:count]
+        self.lengths += rollout.lengths.tolist()[:count]
+        for name, values in rollout.measures.items():
+            self.measures.setdefault(name, []).extend(values.tolist()[:count])
+        if "unanswered" in rollout.steps:
+            counted = rollout.episode < count
+            self.unanswered_steps += int(rollout.steps["unanswered"][counted].sum())
+
+    @property
+    def unanswered(self) -> float:
+        """The share of steps at which a teacher had no answer."""
+        return self.unanswered_steps / sum(self.lengths)
+
+    def failures(self) -> dict[str, float]:
+        """How episodes fail, as shares of all: at the step limit, or earlier (in lava, say)."""
+        timed_out = sum(self.timed_out)
+        early = len(self.seeds) - timed_out - sum(self.success)
+        return {"timed out": timed_out / len(self.seeds), "failed early": early / len(self.seeds)}
+
+    def summary(self) -> dict[str, tuple[float, statistics.Interval]]:
+        """Success, return and length: the mean and its 95% interval."""
+        return {
+            "success": statistics.share(self.success),
+            "return": statistics.mean(self.returns),
+            "length": statistics.mean(self.lengths),
+        }
+
+    def measured(self) -> dict[str, tuple[float, statistics.Interval]]:
+        """The mean and the 95% interval of each further measure."""
+        return {name: statistics.mean(values) for name, values in self.measures.items()}
+
+    @property
+    def columns(self) -> list[str]:
+        """The headings of its row in a table."""
+        return [*COLUMNS, *self.measures]
+
+    def row(self, name: str) -> list[str]:
+        """A row for a table with these `columns`; `name` fills the first one."""
+        cells = [
+            _cell(number, digits)
+            for number, digits in zip(self.summary().values(), (3, 3, 1), strict=True)
+        ]
+        failures = [f"{share:.3f}" for share in self.failures().values()]
+        measured = [_cell(number, 3) for number in self.measured().values()]
+        count, unanswered = str(len(self.seeds)), f"{self.unanswered:.3f}"
+        return [name, count, *cells, *failures, unanswered, *measured]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for a JSON file: means, intervals and every episode."""
+        columns = self.seeds, self.success, self.timed_out, self.returns, self.lengths
+        names = "seed", "success", "timed_out", "return", "length"
+        rows = zip(*columns, strict=True)
+        episodes: list[dict[str, Any]] = [dict(zip(names, row, strict=True)) for row in rows]
+        for number, episode in enumerate(episodes if self.measures else ()):
+            episode["measures"] = {name: each[number] for name, each in self.measures.items()}
+        return {
+            **_plain(self.summary()),
+            "measures": _plain(self.measured()),
+            "failures": self.failures(),
+            "unanswered_steps": self.unanswered_steps,
+            "episodes": episodes,
+        }
+
+
+COLUMNS = ["actor", "n", "success", "return", "length", "timed out", "failed early", "unanswered"]
+"""Name, number of episodes, three means with intervals, two shares of failures, and the share of
+steps without an answer."""
+
+
+def _cell(number: tuple[float, statistics.Interval], digits: int) -> str:
+    mean, interval = number
+    low, high = (f"{end:.{digits}f}" if isfinite(end) else "–" for end in interval)
+    return f"{mean:.{digits}f} [{low}, {high}]"
+
+
+def _plain(numbers: dict[str, tuple[float, statistics.Interval]]) -> dict[str, Any]:
+    """Means and intervals as plain values, with None for what is not finite."""
+    plain: dict[str, Any] = {}
+    for name, (mean, interval) in numbers.items():
+        low, high = (end if isfinite(end) else None for end in interval)
+        plain[name] = {"mean": mean if isfinite(mean) else None, "low": low, "high": high}
+    return plain

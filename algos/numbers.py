@@ -1,0 +1,85 @@
+"""The numbers that describe an iteration, by name."""
+
+from algos.evaluation import Evaluation
+from algos.protocols import Advice, Learner
+from algos.rollout import Rollout
+from algos.selection import Selection
+
+MEASURE = "measure/"
+"""Begins the name of what an environment measures."""
+TEST = "test/"
+"""Begins the name of a number of an evaluation."""
+
+
+def episode_sums(rollout: Rollout) -> dict[str, float]:
+    """Sums over the episodes of a rollout."""
+    returns = rollout.returns.double()
+    sums = {
+        "episodes": len(rollout.lengths),
+        "steps": len(rollout),
+        "return": float(returns.sum()),
+        "squared return": float(returns.square().sum()),
+        "successes": float(rollout.success.sum()),
+        "timed out": float((~rollout.terminated & ~rollout.success).sum()),
+        **{f"{MEASURE}{name}": float(each.sum()) for name, each in rollout.measures.items()},
+    }
+    if "chosen" in rollout.steps:
+        sums["choices"] = int(rollout.steps["chosen"].sum())
+    return sums
+
+
+def advice_sums(learner: Learner, rollout: Rollout, advice: Advice | None) -> dict[str, float]:
+    """How many steps have an answer, and at how many the student would follow it."""
+    if advice is None:
+        return {}
+    answered = int(advice.weights.any(1).sum())
+    return {
+        "agreeing": float(learner.agreement(rollout, advice).sum()),
+        "answered": answered,
+        "unanswered": len(rollout) - answered,
+        "unanswered scenes": advice.unanswered_scenes,
+    }
+
+
+def training_numbers(sums: dict[str, float], k: float) -> dict[str, float]:
+    """Means over the episodes of an iteration, from sums over all ranks."""
+    episodes = sums["episodes"]
+    mean = sums["return"] / episodes
+    numbers = {
+        "return mean": mean,
+        "return std": max(sums["squared return"] / episodes - mean**2, 0) ** 0.5,
+        "length": sums["steps"] / episodes,
+        "success": sums["successes"] / episodes,
+        "timed out": sums["timed out"] / episodes,
+        "failed early": (episodes - sums["timed out"] - sums["successes"]) / episodes,
+        "k": k,
+        **{name: sum / episodes for name, sum in sums.items() if name.startswith(MEASURE)},
+    }
+    if "choices" in sums:
+        numbers["steps a choice"] = sums["steps"] / sums["choices"]
+    if "answered" in sums:
+        numbers["agreement"] = sums["agreeing"] / max(sums["answered"], 1)
+        numbers["unanswered steps"] = sums["unanswered"]
+        numbers["unanswered scenes"] = sums["unanswered scenes"]
+    return numbers
+
+
+def evaluation_numbers(
+    sampled: Evaluation, deterministic: Evaluation, selection: Selection
+) -> dict[str, float]:
+    """Means over the episodes of an evaluation, and how the last few compare with the best."""
+    summary, failures = sampled.summary(), sampled.failures()
+    numbers = {
+        "return": summary["return"][0],
+        "length": summary["length"][0],
+        "success": summary["success"][0],
+        "success deterministic": deterministic.summary()["success"][0],
+        "timed out": failures["timed out"],
+        "failed early": failures["failed early"],
+        **{f"{MEASURE}{name}": mean for name, (mean, _) in sampled.measured().items()},
+    }
+    if selection.best >= 0:
+        numbers["success smoothed"] = selection.mean
+        numbers["success of the best"] = selection.best
+        numbers["fallen"] = float(selection.fallen)
+    return {f"{TEST}{name}": number for name, number in numbers.items()}

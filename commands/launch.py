@@ -1,0 +1,176 @@
+"""Which runs `main.py train` means: new folders, or folders to resume."""
+
+import argparse
+import json
+import os
+import shlex
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from commands import runs
+from commands.build import Parts
+from commands.observers.own import find_class
+from commands.observers.weights_and_biases import check_login
+from commands.settings.config import DEFAULT_METHOD, Config
+from commands.settings.flags import DEFAULT_LOGDIR
+from commands.settings.methods import Method
+from commands.settings.presets import history_note, read_preset
+from commands.settings.resolve import (
+    Settings,
+    check_llm_is_named,
+    fresh_settings,
+    given_settings,
+    resolve,
+    seeded,
+)
+from planner.task import Task
+from utils import ownership
+from utils.devices import choose_device
+from utils.errors import UserError
+from utils.ranks import Ranks
+from utils.terminal import say
+
+BEST_PRESET = "configs/best.yaml"
+
+
+def shared_runs(
+    args: argparse.Namespace, ranks: Ranks, owned: ExitStack
+) -> list[tuple[str, dict[str, Any]]]:
+    """The folders to train in and their settings, as plain values. The first rank decides; if it
+    raises an error, the other ranks get an empty list."""
+    shared: list[tuple[str, dict[str, Any]]] = []
+    try:
+        if ranks.lead:
+            planned = planned_runs(args, ranks, owned)
+            shared = [(str(folder), dict(config)) for folder, config in planned]
+    finally:
+        shared = json.loads(ranks.from_lead(json.dumps(shared, default=dict)))
+    return shared
+
+
+def planned_runs(
+    args: argparse.Namespace, ranks: Ranks, owned: ExitStack
+) -> list[tuple[Path, Config]]:
+    """The folders to train in and their settings. New folders are made. This process owns all of
+    them until `owned` is closed."""
+    template = read_preset(args.config, args.task) if args.config else {}
+    flags = given_settings(args, template.get("task"))
+    if args.wandb:
+        check_login(args.wandb)
+    for name in args.observer:
+        find_class(name)
+    if args.resume:
+        return resumed_runs(args, flags, template, ranks, owned)
+    return new_runs(args, flags, template, ranks, owned)
+
+
+def resumed_runs(
+    args: argparse.Namespace, flags: Settings, template: Settings, ranks: Ranks, owned: ExitStack
+) -> list[tuple[Path, Config]]:
+    if args.loaddir:
+        raise UserError("--loaddir: a resumed run goes on from its own checkpoint alone")
+    # These settings only say where the runs lie. A run's folder holds its own settings.
+    settings = resolve(flags, template)
+    method = settings["policy"]
+    parent = runs.task_folder(args.logdir, method, settings["task"])
+    name = args.savedir or settings["train_option"]
+    planned = runs.resumed_runs(parent, name, args.seed_list, flags)
+    check_ranks([config for _, config in planned], ranks)
+    for folder, config in planned:
+        check_task(args, folder, config, flags.get("task", config.task))
+        check_method(folder, config, method)
+        owned.enter_context(ownership.owned(folder))
+    return planned
+
+
+def new_runs(
+    args: argparse.Namespace, flags: Settings, template: Settings, ranks: Ranks, owned: ExitStack
+) -> list[tuple[Path, Config]]:
+    settings = fresh_settings(flags, template)
+    parent = runs.task_folder(args.logdir, settings["policy"], settings["task"])
+    check_llm_is_named(flags, settings)
+    if args.loaddir:
+        source = runs.find(parent, args.loaddir, None)[0]
+        model = str(runs.model_file(source, args.loadmodel))
+        settings = fresh_settings({**flags, "warm_start": model}, template)
+    configs = seeded(settings, args.seed_list or [settings["seed"]])
+    check_parts(configs[0])
+    check_ranks(configs, ranks)
+    name = args.savedir or configs[0].train_option
+    planned = runs.new_runs(parent, name, configs, args.overwrite)
+    for folder, _ in planned:
+        owned.enter_context(ownership.owned(folder))
+    if not (args.config or ((task := flags.get("task")) and task.settings)):
+        rest = "settings that no flag and no task sets are the paper's"
+        say(f"without --config, {rest}; see {BEST_PRESET}")
+    if args.config and (note := history_note(args.config)):
+        say(note)
+    return [(folder, runs.claim(folder, config)) for folder, config in planned]
+
+
+def check_parts(config: Config) -> None:
+    """UserError if a part of a run cannot be made. Checked before a run is overwritten."""
+    with ExitStack() as tried:
+        parts = Parts(config, tried)
+        parts.domain.single_environments(1)
+        parts.warm_start(parts.student())
+        parts.teacher(Path(os.devnull))
+
+
+def check_task(args: argparse.Namespace, folder: Path, config: Config, task: Task) -> None:
+    """UserError if --plans gives a resumed run other plans. Warns if the task's file has changed:
+    a run goes on with the task that it began with."""
+    if args.plans and task.plans != config.task.plans:
+        raise UserError(f"--plans: {args.plans} differs from the plans that {folder} began with")
+    for part in Task.model_fields:
+        # The task's settings are among the run's own.
+        if part != "settings" and getattr(task, part) != getattr(config.task, part):
+            say(f"{folder} keeps the {part} that it began with, not those of {task.name} now")
+
+
+def check_method(folder: Path, config: Config, method: Method) -> None:
+    """Warns if the method's file has changed: a run goes on with the method that it began with."""
+    had = config.policy
+    if method.name == had.name and not method.is_same(had):
+        say(f"{folder} keeps what {had.name} fixed when it began, not what its file fixes now")
+
+
+def check_ranks(configs: list[Config], ranks: Ranks) -> None:
+    """UserError if a rank has no device, no environment or no equal part of a minibatch."""
+    for config in configs:
+        ranks.place(choose_device(config.device))
+        count = config.num_envs or config.traj_per_itr
+        if count < ranks.count:
+            raise UserError(
+                f"--num_envs: {ranks.count} ranks need as many environments at least, not {count}"
+            )
+        if config.batch_size % ranks.count or config.batch_size < 2 * ranks.count:
+            raise UserError(
+                f"--batch_size {config.batch_size} cannot be split over {ranks.count} ranks"
+            )
+
+
+def resume_command(args: argparse.Namespace, folder: Path, config: Config) -> str:
+    """The command line that goes on with a run."""
+    several = len(args.seed_list or []) > 1
+    name = args.savedir or folder.name.removesuffix(f"-{config.seed}" if several else "")
+    if several and runs.is_run(folder.with_name(name)):
+        # A run of a single seed has this name, too.
+        name = folder.name
+    words = ["--config", str(args.config)] if args.config else []
+    if args.task or not args.config:
+        words += ["--task", args.task or config.task.name]
+    if "policy" in args:
+        words += ["--policy", args.policy]
+    elif not args.config and config.policy.name != DEFAULT_METHOD:
+        words += ["--policy", config.policy.name]
+    if args.logdir != DEFAULT_LOGDIR:
+        words += ["--logdir", str(args.logdir)]
+    if args.plans:
+        words += ["--plans", str(args.plans)]
+    if args.wandb:
+        words += ["--wandb", args.wandb]
+    for observer in args.observer:
+        words += ["--observer", observer]
+    return shlex.join(["python", "main.py", "train", *words, "--savedir", name, "--resume"])

@@ -1,0 +1,62 @@
+"""What a terminal shows while a run trains."""
+
+import rich
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import TimeRemainingColumn as TimeLeftColumn
+
+from algos.evaluation import Evaluation
+from algos.iteration import Iteration
+from algos.protocols import Observer
+from utils.terminal import say
+
+
+class Display(Observer):
+    """A progress bar in a terminal. Elsewhere a line after the first iteration, and one for each
+    evaluation."""
+
+    def __init__(self, name: str, done: int, total: int) -> None:
+        """`name` is the run's, which has `done` of `total` iterations behind it."""
+        self.name = name
+        self.total = total
+        self.silent = True
+        self.bar: Progress | None = None
+        if rich.get_console().is_terminal:
+            self.bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[news]}"),
+                TimeElapsedColumn(),
+                TextColumn("left"),
+                TimeLeftColumn(),
+            )
+            self.row = self.bar.add_task(name, total=total, completed=done, news="")
+            self.bar.start()
+
+    def news(self, line: str) -> None:
+        say(f"{self.name}: {line}")
+
+    def teacher_tried(self, outcome: Evaluation) -> None:
+        _, count, success, total, *_ = outcome.row("")
+        missed = outcome.unanswered_steps
+        also = f"; {missed} steps unanswered" if missed else ""
+        say(f"teacher alone in {count} episodes: success {success}, return {total}{also}")
+
+    def iteration(self, iteration: Iteration) -> None:
+        numbers = iteration.numbers
+        training = (
+            f"success {numbers['success']:.2f}, return {numbers['return mean']:.2f}, "
+            f"k {numbers['k']:.2f}"
+        )
+        if self.bar:
+            self.bar.update(self.row, completed=iteration.number, news=training)
+        elif self.silent or iteration.evaluations:
+            test, speed = "", f"{numbers['speed/total']:.0f} steps/s"
+            if iteration.evaluations:
+                test = f"evaluation success {numbers['test/success']:.2f}, "
+            say(f"{self.name} {iteration.number}/{self.total}: {test}training {training}, {speed}")
+        self.silent = False
+
+    def ended(self) -> None:
+        if self.bar:
+            self.bar.stop()

@@ -1,0 +1,40 @@
+"""The film of an episode, taken whenever a run is saved."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from PIL import Image
+
+from algos.protocols import Observer
+
+NAME = "Episode"
+MOST_FRAMES = 60
+
+
+class Screen(Protocol):
+    """Shows films."""
+
+    def film(self, name: str, frames: list[Image.Image], iteration: int) -> None: ...
+
+
+class Film(Observer):
+    """Films an episode after each save and shows it, unless nothing is learned yet or the user
+    waits for the run to stop."""
+
+    def __init__(
+        self,
+        take: Callable[[int], list[Image.Image]],
+        screens: Sequence[Screen],
+        stopped: Callable[[], bool],
+    ) -> None:
+        """`take` plays an episode of the student after an iteration; returns its frames."""
+        self.take = take
+        self.screens = screens
+        self.stopped = stopped
+
+    def saved(self, iteration: int) -> None:
+        if iteration == 0 or self.stopped():
+            return
+        frames = self.take(iteration)
+        for screen in self.screens:
+            screen.film(NAME, frames, iteration)
