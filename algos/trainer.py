@@ -2,9 +2,8 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -12,6 +11,7 @@ from torch import Tensor
 from algos.evaluation import Evaluation
 from algos.iteration import Iteration
 from algos.numbers import advice_sums, episode_sums, evaluation_numbers, training_numbers
+from algos.progress import Progress
 from algos.protocols import Advice, Learner, Observer, Play, RunEvaluator, Teacher
 from algos.rollout import Rollout
 from algos.schedule import Schedule
@@ -39,28 +39,6 @@ class TrainerSettings:
     environments: int
     eval_interval: int
     save_interval: int
-
-
-@dataclass
-class Progress:
-    """What a run has done so far, and what its teacher has cost."""
-
-    iteration: int = 0
-    steps: int = 0
-    episodes: int = 0
-    seconds: float = 0.0
-    unanswered: int = 0
-    teacher: dict[str, float] = field(default_factory=dict)
-
-    def add(self, sums: dict[str, float], costs: dict[str, float], seconds: float) -> None:
-        """Add one iteration."""
-        self.iteration += 1
-        self.steps += int(sums["steps"])
-        self.episodes += int(sums["episodes"])
-        self.seconds += seconds
-        self.unanswered += int(sums.get("unanswered", 0))
-        for name, cost in costs.items():
-            self.teacher[name] = self.teacher.get(name, 0) + cost
 
 
 class Trainer:
@@ -273,10 +251,10 @@ class Trainer:
         content = checkpoint.load(path, *needed)
         try:
             self.learner.restore(content["learner"], path)
-            self.progress = restored_progress(content["progress"])
-            self.selection = _restored(Selection, content["selection"])
+            self.progress = checkpoint.record(Progress, content["progress"])
+            self.selection = checkpoint.record(Selection, content["selection"])
             self.best = content["best"]
-            self.teacher_alone = _restored(Evaluation, content["teacher_alone"])
+            self.teacher_alone = checkpoint.record(Evaluation, content["teacher_alone"])
             self.schedule.restore(content["schedule"])
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             raise UserError(
@@ -285,23 +263,3 @@ class Trainer:
         done = str(self.progress.iteration)
         if self.ranks.from_lead(done) != done:
             raise UserError(f"{path} is not the one of the first rank: all need the same folder")
-
-
-Record = TypeVar("Record")
-
-
-def _restored(kind: type[Record], content: dict[str, Any]) -> Record:
-    """A dataclass from all of its fields. ValueError if one is missing or unknown."""
-    names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
-    if content.keys() != names:
-        raise ValueError(f"{kind.__name__} has {sorted(names)}, not {sorted(content)}")
-    return kind(**content)
-
-
-def restored_progress(content: dict[str, Any]) -> Progress:
-    """ValueError if a count is missing or negative."""
-    progress = _restored(Progress, content)
-    counts = progress.iteration, progress.steps, progress.episodes, progress.unanswered
-    if not all(isinstance(count, int) and count >= 0 for count in counts):
-        raise ValueError("progress counts from 0")
-    return progress

@@ -1,8 +1,10 @@
 """Checkpoints: weights with what is needed to use them, written whole or not at all."""
 
 import io
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -37,3 +39,14 @@ def load(path: Path, *needed: str) -> dict[str, Any]:
     if missing := [key for key in needed if key not in content]:
         raise UserError(f"{path} lacks {', '.join(missing)}: it is another kind of checkpoint")
     return content
+
+
+Record = TypeVar("Record")
+
+
+def record(kind: type[Record], content: Mapping[str, Any]) -> Record:
+    """A dataclass from the value of each of its fields; ValueError if one is missing or unknown."""
+    names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    if set(content) != names:
+        raise ValueError(f"{kind.__name__} has {sorted(names)}, not {sorted(content)}")
+    return kind(**content)
