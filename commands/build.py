@@ -26,10 +26,10 @@ from algos.student import (
     load_student,
 )
 from algos.trainer import Trainer, TrainerSettings
+from commands.answer_sources import make_planner
 from commands.domains.domain import DOMAINS, Domain
 from commands.domains.networks import make_encoder
 from commands.observers.film import MOST_FRAMES
-from commands.planners import make_planner
 from commands.settings.config import Config
 from commands.viewer.film import film_of
 from commands.viewer.replay import Played, Viewer

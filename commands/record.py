@@ -1,7 +1,7 @@
-"""`main.py record`: the scenes of a task, and what an LLM answers about them."""
+"""`main.py record`: writes what an LLM answers about a task's scenes to a file of plans."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from math import ceil
 from pathlib import Path
@@ -10,17 +10,41 @@ import torch
 
 from algos.play import Uniform, play
 from algos.protocols import Actor
+from commands.answer_sources import check_instructions
 from commands.build import MOST_TESTED, Parts
-from commands.planners import check_instructions
 from commands.settings.config import make_config
 from commands.settings.resolve import fresh_settings, given_settings
-from planner.plans import Planner, as_plans
-from planner.record import NotingPlanner, rows, write_plans
-from planner.task import load_plans
+from planner.plans import Answer, Planner, plan_shares
+from planner.recorded_plans import load_plans, write_plans
 from utils import seeding
 from utils.errors import UserError
 from utils.terminal import say, table
 from utils.timing import Stopwatch
+
+NO_ADVICE = "no advice"
+"""The plan of a scene without an answer, in a table."""
+
+
+class SceneCollector:
+    """A planner that keeps the scenes it was asked about, and another planner's answers to them."""
+
+    def __init__(self, planner: Planner) -> None:
+        self.planner = planner
+        self.collected: dict[str, Answer | None] = {}
+
+    def answers(self, scenes: Sequence[str]) -> list[Answer | None]:
+        answers = self.planner.answers(scenes)
+        self.collected |= zip(scenes, answers, strict=True)
+        return answers
+
+    def counts(self) -> dict[str, float]:
+        return self.planner.counts()
+
+    def news(self) -> dict[str, dict[str, float]]:
+        return self.planner.news()
+
+    def problem(self) -> str:
+        return self.planner.problem()
 
 
 def run(args: argparse.Namespace) -> int:
@@ -30,33 +54,34 @@ def run(args: argparse.Namespace) -> int:
     config = make_config(fresh_settings(given_settings(args)) | {"seed": args.seed}, "settings")
     out = args.out or args.logdir / "plans" / f"{config.task.name.lower()}.yaml"
     if not config.llm and not args.dry_run:
-        raise UserError("record asks an LLM: say which with --llm, or look first with --dry_run")
+        raise UserError("record asks an LLM: name one with --llm, or look first with --dry_run")
     check_instructions(config.task)
     if args.dry_run:
         config = config.model_copy(update={"llm": None})
     elif out.exists() and not args.overwrite:
-        raise UserError(f"{out} is there already; give another --out, or --overwrite")
-    # Half a file of plans would help nobody.
+        raise UserError(f"{out} exists; give another --out, or --overwrite")
+    # Strict: half a file of plans is of no use.
     config = config.model_copy(update={"llm_strict": True})
     stored = Path(config.answers or out.with_suffix(".answers.jsonl"))
     with ExitStack() as owned:
         parts = Parts(config, owned)
-        planner = NotingPlanner(parts.planner(stored))
+        planner = SceneCollector(parts.planner(stored))
         try:
             find_scenes(parts, planner, args.episodes)
         except KeyboardInterrupt:
-            say("stopped; what was answered is kept, and the same command goes on from there")
+            say("stopped; all replies are kept, and the same command continues from there")
             raise
     if args.dry_run:
         say(f"the system prompt:\n\n{config.task.instructions}")
-        table(f"{len(planner.noted)} scenes", ["user prompt"], [[scene] for scene in planner.noted])
+        scenes = [[scene] for scene in planner.collected]
+        table(f"{len(scenes)} scenes", ["user prompt"], scenes)
         return 0
-    plans = {scene: as_plans(answer) for scene, answer in planner.noted.items()}
+    plans = {scene: plan_shares(answer) for scene, answer in planner.collected.items()}
     show_plans(config.task.name, plans)
     advised = {text: answer for text, answer in plans.items() if answer}
     if not advised:
         raise UserError(
-            f"no reply of {config.llm} holds a plan: see {stored}, and delete it to ask anew"
+            f"no scene has a plan of {config.llm}: {planner.problem()}; delete {stored} to ask anew"
         )
     write_plans(out, f"What {config.llm} answered about {config.task.name}", advised)
     counts = ", ".join(
@@ -64,25 +89,31 @@ def run(args: argparse.Namespace) -> int:
     )
     say(f"wrote {out}; {counts}")
     if not planner.counts()["Requests"]:
-        say(f"nothing was asked: all replies were there already; delete {stored} to ask anew")
+        say(f"nothing was asked: all replies were stored already; delete {stored} to ask anew")
     return 0
 
 
 def find_scenes(parts: Parts, planner: Planner, episodes: int) -> None:
-    """Have a planner answer in the scenes that random actions and the teacher's own lead to."""
+    """Ask a planner about the scenes of episodes with random actions and of the teacher's own."""
     if episodes < 1:
-        raise UserError(f"--episodes: {episodes} episodes hold no scene")
+        raise UserError(f"--episodes: {episodes} is too few; give at least 1")
     environments = parts.domain.single_environments(min(episodes, MOST_TESTED))
     seed, count = parts.config.seed, environments.num_envs
     network, teacher = parts.network(), parts.domain.teacher(planner, None)
     actors: tuple[Actor, ...] = Uniform(network.actions, network.continuous), teacher
     for actor in actors:
-        for wave in range(ceil(episodes / count)):
-            draws = seeding.generator(seed, seeding.ACTIONS, wave)
-            seeds = seeding.training_seeds(seed, wave, 0, count)
+        for batch in range(ceil(episodes / count)):
+            draws = seeding.generator(seed, seeding.ACTIONS, batch)
+            seeds = seeding.training_seeds(seed, batch, 0, count)
             rollout = play(environments, actor, torch.device("cpu"), seeds, draws, Stopwatch())
             teacher.advise(rollout.obs, rollout.starts, draws)
 
 
 def show_plans(title: str, plans: Mapping[str, Mapping[str, float]]) -> None:
-    table(f"{title}: {len(plans)} scenes", ["scene", "plan", "probability"], rows(plans), 2)
+    """Print a table of plans. A scene stands in its first row only."""
+    rows = [
+        [scene if number == 0 else "", plan, f"{share:.2f}" if share else ""]
+        for scene, answer in plans.items()
+        for number, (plan, share) in enumerate((answer or {NO_ADVICE: 0.0}).items())
+    ]
+    table(f"{title}: {len(plans)} scenes", ["scene", "plan", "probability"], rows, 2)

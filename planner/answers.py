@@ -1,4 +1,4 @@
-"""The store of answers: every reply of an LLM, kept as it came."""
+"""The store of answers: every reply of an LLM, word for word, in a file."""
 
 import errno
 import fcntl
@@ -15,7 +15,7 @@ from utils.errors import UserError
 
 
 class Question(NamedTuple):
-    """What a reply answers: two replies to equal questions count together."""
+    """What a reply answers. Replies to equal questions count together."""
 
     task: str
     scene: str
@@ -25,12 +25,12 @@ class Question(NamedTuple):
 
 
 class AnswerStore:
-    """Replies in a file of JSON lines, one a reply, appended and on disk before they count.
+    """A file of JSON lines, one per reply. A reply counts once it is on disk.
 
-    Several runs may share a file: each line is written at once, and `refresh` reads what others
-    have added. Lines that cannot be read, such as one torn by a crash, are passed over and told
-    to `warn`. Raises OSError if the file cannot be opened or written, UserError if it holds
-    something else than answers.
+    Several runs may share a file: each line is written at once, and `refresh` reads the lines of
+    other runs. `warn` is called about lines that cannot be read, such as one torn by a crash; they
+    are skipped. Raises OSError if the file cannot be opened or written, UserError if it holds no
+    answers but something else.
     """
 
     def __init__(self, path: Path, warn: Callable[[str], None]) -> None:
@@ -51,7 +51,7 @@ class AnswerStore:
         return list(self._replies.get(question, ()))
 
     def knows(self, task: str, model: str) -> bool:
-        """Whether a model has ever said anything about a task."""
+        """Whether the file holds any reply of a model about a task."""
         return any((q.task, q.model) == (task, model) for q in self._replies)
 
     def add(self, question: Question, reply: str) -> None:
@@ -61,7 +61,7 @@ class AnswerStore:
         with self._lock:
             if self._closed:
                 return
-            # A line that a crash has torn is ended first, so that it spoils only itself.
+            # End a line that a crash has torn, so that it spoils only itself.
             torn = self._size() and os.pread(self._file, 1, self._size() - 1) != b"\n"
             line = b"\n" + line if torn else line
             if os.write(self._file, line) < len(line):
@@ -70,18 +70,18 @@ class AnswerStore:
             self._refresh()
 
     def refresh(self) -> None:
-        """Read what was appended since the last time, by this run or another."""
+        """Read the lines that were appended since the last call, by any run."""
         with self._lock:
             self._refresh()
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keeps other processes from entering the same, so that two that share a store do not
-        both ask what neither has an answer to; what others have added is read first."""
+        """A lock between processes: two runs that share a file do not ask the same question at
+        once. Reads what other runs have added first."""
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            self._warn(f"waiting for another run, which is asking for answers to {self.path}")
+            self._warn(f"waiting for another run that is asking for answers for {self.path}")
             fcntl.flock(self._file, fcntl.LOCK_EX)
         try:
             self.refresh()
@@ -90,7 +90,7 @@ class AnswerStore:
             fcntl.flock(self._file, fcntl.LOCK_UN)
 
     def close(self) -> None:
-        """A reply that comes after this is lost."""
+        """Close the file. Replies that arrive later are lost."""
         with self._lock:
             os.close(self._file)
             self._closed = True

@@ -1,4 +1,4 @@
-"""A planner that asks an LLM about the scenes that it does not know yet."""
+"""A planner that asks an LLM about the scenes it does not know yet."""
 
 import threading
 import time
@@ -11,30 +11,31 @@ from functools import partial
 from planner.answers import AnswerStore, Question
 from planner.llm import Prompt
 from planner.llm_errors import LLMError
-from planner.plans import Answer, Plan, as_plans, is_plain, made_plain, parse_reply
-from planner.request_pool import Asker, Want
+from planner.plan_parser import parse_reply
+from planner.plans import Answer, Plan, is_clear, only_clear, plan_shares
+from planner.replies import shown
+from planner.request_pool import Request, RequestPool
 from utils.errors import UserError
 
 Progress = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
-"""Shows that something of so many parts is waited for; gives what to call at each part."""
+"""Shows a text and a number of parts while a block runs; gives a function to call at each part."""
 
 
 @dataclass
 class AskingPlanner:
-    """Asks for `n` replies a scene and counts equal plans into probabilities.
+    """Asks for `n` replies per scene; the shares of equal plans are their probabilities.
 
-    Scenes are asked about together; a reply without a plan is asked for again, at most `retries`
-    times, and then counts as no advice. All replies go through the store, so that what was
-    answered is never asked again.
+    A scene has no answer if its replies hold no plan. Such a reply is asked for again, at most
+    `retries` times. The store keeps all replies, so none is asked for twice. With `asks` off, the
+    planner knows only what the store holds.
 
-    If the server fails, the scenes at stake have no answer for now: that is told once a reason,
-    and from then on one of them, each in its turn, is tried in the background until a reply
-    comes. It is a UserError instead if no answer ever came, unless the LLM is `optional`, and with
-    `strict` in any case. A scene that alone is refused is tried again from time to time. If it is
-    not to ask, it just knows what the store holds.
+    If the server fails, the scenes have no answer for now, and a message says why. From then on
+    one scene after another is tried in the background until a reply comes. A scene that alone is
+    refused is tried again from time to time. The failure is a UserError if the planner is `strict`,
+    or if the LLM has never answered and is not `optional`.
     """
 
-    asker: Asker
+    pool: RequestPool
     store: AnswerStore
     task: str
     instructions: str
@@ -50,17 +51,21 @@ class AskingPlanner:
     _counts: Counter[str] = field(default_factory=Counter)
     _seconds: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _grown: bool = False
-    _tried: int = 0
-    _told: int | None = None
-    _told_refusals: set[int] = field(default_factory=set)
+    _has_news: bool = False
+    _was_asked: bool = False
+    _tries: int = 0
+    _first_planless: str = ""
+    _warned_planless: bool = False
+    _shown_status: int | None = None
+    _shown_refusals: set[int] = field(default_factory=set)
     _refused_until: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        # What answered a run before is no mistake.
-        self.asker.patience.heard = self.store.knows(self.task, self.asker.client.model)
+        # Replies of an earlier run show that the settings are right.
+        self.pool.backoff.has_answered = self.store.knows(self.task, self.pool.client.model)
 
     def answers(self, scenes: Sequence[str]) -> list[Answer | None]:
+        self._was_asked = True
         unknown = [scene for scene in dict.fromkeys(scenes) if scene not in self._known]
         if unknown:
             self.store.refresh()
@@ -69,12 +74,11 @@ class AskingPlanner:
             for scene in unknown:
                 if not self._missing(scene):
                     self._known[scene] = self._answer(scene)
-                    self._grown = True
+                    self._has_news = True
         return [self._known.get(scene) for scene in scenes]
 
     def counts(self) -> dict[str, float]:
-        """What the asking has cost so far."""
-        usage = self.asker.client.usage
+        usage = self.pool.client.usage
         return {
             "Requests": usage.requests,
             "Failures": usage.failures,
@@ -86,29 +90,39 @@ class AskingPlanner:
         }
 
     def news(self) -> dict[str, dict[str, float]]:
-        if not self._grown:
+        if not self._has_news:
             return {}
-        self._grown = False
-        return {scene: as_plans(answer) for scene, answer in self._known.items()}
+        self._has_news = False
+        return {scene: plan_shares(answer) for scene, answer in self._known.items()}
+
+    def problem(self) -> str:
+        if not self._was_asked or any(self._known.values()):
+            return ""
+        replies = [
+            reply for scene in self._known for reply in self.store.replies(self._question(scene))
+        ]
+        if replies:
+            return _planless(len(replies), len(replies), replies[0])
+        away = self.pool.backoff.away
+        return f"the LLM does not answer: {away}" if away else "the LLM has answered no scene"
 
     def prompt(self, scene: str) -> Prompt:
         return Prompt(self.instructions, scene)
 
     def _question(self, scene: str) -> Question:
-        client, prompt = self.asker.client, self.prompt(scene)
+        client, prompt = self.pool.client, self.prompt(scene)
         return Question(self.task, scene, prompt.fingerprint, client.model, client.temperature)
 
     def _plans(self, scene: str) -> list[Plan | None]:
         replies = self.store.replies(self._question(scene))
         plans = [parse_reply(reply, self.nouns) for reply in replies]
-        return [plan and made_plain(plan, self.nouns) for plan in plans]
+        return [plan and only_clear(plan, self.nouns) for plan in plans]
 
     def _missing(self, scene: str) -> int:
-        """How many replies are still to be had; those without a plan count once they were asked
-        for `retries` times more."""
+        """How many replies are missing. A reply without a plan counts only after `retries` more."""
         plans = self._plans(scene)
-        without = plans.count(None)
-        return max(0, self.n - (len(plans) - without) - without // (self.retries + 1))
+        planless = plans.count(None)
+        return max(0, self.n - (len(plans) - planless) - planless // (self.retries + 1))
 
     def _answer(self, scene: str) -> Answer | None:
         plans = [plan for plan in self._plans(scene) if plan is not None][: self.n]
@@ -116,22 +130,22 @@ class AskingPlanner:
         return tuple((count / len(plans), plan) for plan, count in counts) or None
 
     def _ask_about(self, unknown: Sequence[str]) -> None:
-        patience = self.asker.patience
-        if self._told is not None and not patience.away:
+        backoff = self.pool.backoff
+        if self._shown_status is not None and not backoff.away:
             self.tell("the LLM answers again")
-            self._told = None
+            self._shown_status = None
         scenes = self._to_ask(unknown)
         if not scenes:
             return
-        if not patience.away:
+        if not backoff.away:
             self._ask_together(scenes)
-        elif patience.due():
-            self._tried += 1
-            scene = scenes[self._tried % len(scenes)]
-            self.asker.try_again(self._want(scene, lambda: None))
-        if patience.away and self._told != patience.away.status:
-            self.tell(f"going on without the LLM for now, and asking again later: {patience.away}")
-            self._told = patience.away.status
+        elif backoff.retry_is_due():
+            self._tries += 1
+            scene = scenes[self._tries % len(scenes)]
+            self.pool.send_in_background(self._request(scene, lambda: None))
+        if backoff.away and self._shown_status != backoff.away.status:
+            self.tell(f"going on without the LLM for now, and asking again later: {backoff.away}")
+            self._shown_status = backoff.away.status
 
     def _to_ask(self, unknown: Sequence[str]) -> list[str]:
         now = time.monotonic()
@@ -142,45 +156,60 @@ class AskingPlanner:
         ]
 
     def _ask_together(self, unknown: Sequence[str]) -> None:
-        """Ask about scenes until they are known, or cannot be."""
-        began, patience = time.monotonic(), self.asker.patience
+        """Ask about scenes until they have answers or the server fails."""
+        began, backoff = time.monotonic(), self.pool.backoff
         refused: dict[str, LLMError] = {}
         with self.store.locked():
             if scenes := self._to_ask(unknown):
-                about = f"asking {self.asker.client.url} about {len(scenes)} scene(s)"
-                if patience.starting:
-                    about += f"; it has {patience.first:g} s to start (a model may be loading)"
+                about = f"asking {self.pool.client.url} about {len(scenes)} scene(s)"
+                if backoff.is_starting:
+                    limit = backoff.first_timeout
+                    about += f"; it has {limit:g} s to start (a model may be loading)"
                 with self.progress(about, sum(map(self._missing, scenes))) as advance:
-                    wants = {scene: self._want(scene, advance) for scene in scenes}
-                    self.asker.ask(
-                        list(wants.values()),
+                    requests = {scene: self._request(scene, advance) for scene in scenes}
+                    self.pool.send(
+                        list(requests.values()),
                         lambda reason: self.tell(f"no answer yet, asking again: {reason}"),
                     )
-                refused = {scene: want.failure for scene, want in wants.items() if want.failure}
+                refused = {scene: each.error for scene, each in requests.items() if each.error}
         self._seconds += time.monotonic() - began
-        if failure := patience.away or next(iter(refused.values()), None):
+        if failure := backoff.away or next(iter(refused.values()), None):
             self._stop_if_needed(failure)
-        for scene, refusal in refused.items():
-            self._refused_until[scene] = time.monotonic() + patience.longest
-            if refusal.status not in self._told_refusals:
-                self.tell(f"going on without an answer about {scene!r} for now: {refusal}")
-                self._told_refusals.add(refusal.status)
+        for scene, error in refused.items():
+            self._refused_until[scene] = time.monotonic() + backoff.longest_pause
+            if error.status not in self._shown_refusals:
+                self.tell(f"going on without an answer about {scene!r} for now: {error}")
+                self._shown_refusals.add(error.status)
+        self._warn_of_planless()
 
     def _stop_if_needed(self, failure: LLMError) -> None:
         if self.strict:
             raise UserError(f"the LLM does not answer: {failure}")
-        if not (self.asker.patience.heard or self.optional):
+        if not (self.pool.backoff.has_answered or self.optional):
             raise UserError(f"the LLM does not answer: {failure}; --llm_optional goes on without")
 
-    def _want(self, scene: str, advance: Callable[[], None]) -> Want:
-        def arrived(reply: str) -> None:
+    def _warn_of_planless(self) -> None:
+        """Warn once if most replies hold no plan."""
+        planless, replies = self._counts["planless"], self._counts["replies"]
+        if 2 * planless > replies and not self._warned_planless:
+            self.tell(f"warning: {_planless(planless, replies, self._first_planless)}")
+            self._warned_planless = True
+
+    def _request(self, scene: str, advance: Callable[[], None]) -> Request:
+        def on_reply(reply: str) -> None:
             self.store.add(self._question(scene), reply)
             plan = parse_reply(reply, self.nouns)
             with self._lock:
+                if plan is None and not self._counts["planless"]:
+                    self._first_planless = reply
                 self._counts["replies"] += 1
                 self._counts["planless"] += plan is None
-                self._counts["unclear"] += sum(not is_plain(o, self.nouns) for o in plan or ())
+                self._counts["unclear"] += sum(not is_clear(o, self.nouns) for o in plan or ())
             if plan:
                 advance()
 
-        return Want(self.prompt(scene), partial(self._missing, scene), arrived)
+        return Request(self.prompt(scene), partial(self._missing, scene), on_reply)
+
+
+def _planless(count: int, replies: int, first: str) -> str:
+    return f'{count} of {replies} replies hold no plan; the first: "{shown(first)}"'

@@ -1,13 +1,14 @@
-"""How an LLM's server is doing, and the patience with it that follows."""
+"""Backoff: how long to wait for an LLM's server, how many requests to send, when to try again."""
 
 import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
 
-from planner.llm_errors import LLMError, first_reason
+from planner.llm_errors import LLMError, clearer_error
 
 RECENT = 20
+"""So many recent durations set the timeout."""
 
 
 def _recent() -> deque[float]:
@@ -15,38 +16,43 @@ def _recent() -> deque[float]:
 
 
 @dataclass
-class Patience:
-    """Knows whether a server has never answered, answers, or is `away`, which says why.
+class Backoff:
+    """What is known about a server, and how to treat it.
 
-    One that answers is waited for, for `times` as long as its slowest recent reply took, at least
-    `least` seconds; one that has not answered yet, for `first` seconds, in which it may also
-    refuse, unless that is `strict`: a model may be loading. One that is away is tried again after
-    pauses that grow from `shortest` to `longest`.
+    Timeout: before the first reply it is `first_timeout`. Afterwards it is `factor` times the
+    slowest recent reply, at least `least_timeout`. All times are in seconds.
 
-    The requests that may be under way grow from one to `workers`: one more when all that were
-    allowed have been answered, half as many when the server is overloaded, as TCP does it.
-    `answered`, `still_fails` and what can be read are safe to use from several threads.
+    Starting: a server that has never answered may still load its model. For `first_timeout`
+    seconds its errors are no failure, unless `strict`.
+
+    Away: `away` is the error of a server that does not answer for now. It is tried again after
+    pauses that grow from `shortest_pause` to `longest_pause`.
+
+    Load: concurrent requests grow from one to `workers`, by one for each full round of replies,
+    and halve when the server is overloaded, as TCP does it.
+
+    Several threads may call `set_answered` and `update_reason`, and read everything.
     """
 
     workers: int = 8
-    first: float = 300.0
-    least: float = 20.0
-    times: float = 4.0
-    shortest: float = 2.0
-    longest: float = 30.0
+    first_timeout: float = 300.0
+    least_timeout: float = 20.0
+    factor: float = 4.0
+    shortest_pause: float = 2.0
+    longest_pause: float = 30.0
     strict: bool = False
-    heard: bool = False
+    has_answered: bool = False
     away: LLMError | None = None
     _began: float | None = None
     _window: float = 1.0
     _single: deque[float] = field(default_factory=_recent)
     _several: deque[float] = field(default_factory=_recent)
     _pause: float = 0.0
-    _next: float = 0.0
+    _next_try: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
-    def measured(self) -> bool:
+    def is_timed(self) -> bool:
         """Whether it is known how long a reply takes."""
         return bool(self._single)
 
@@ -57,67 +63,66 @@ class Patience:
 
     @property
     def allowed(self) -> int:
-        """How many requests may be under way."""
+        """The number of concurrent requests that are allowed now."""
         return min(int(self._window), self.workers)
 
     @property
-    def starting(self) -> bool:
-        """Whether the server has never answered and may still be on its way up."""
-        if self.heard or self.strict:
+    def is_starting(self) -> bool:
+        """Whether the server has never answered and may still be loading."""
+        if self.has_answered or self.strict:
             return False
-        return self._began is None or time.monotonic() - self._began < self.first
+        return self._began is None or time.monotonic() - self._began < self.first_timeout
 
-    def seconds(self, n: int = 1) -> float:
-        """How long a request for n choices is waited for, after the last sign of life."""
+    def timeout(self, n: int = 1) -> float:
+        """Seconds to wait for a request for n choices, after the server's last sign of life."""
         if not self._single:
-            return self.first
+            return self.first_timeout
         if n > 1 and self._several:
-            return max(self.least, self.times * max(self._several))
-        # Not known yet is whether choices are made at once or one after another.
-        return max(self.least, max(self.times, 1.5 * n) * max(self._single))
+            return max(self.least_timeout, self.factor * max(self._several))
+        # The server may produce the choices one after another.
+        return max(self.least_timeout, max(self.factor, 1.5 * n) * max(self._single))
 
     def begin(self) -> None:
-        """The server is asked; the time that it has to start runs from the first call."""
+        """The server is asked. The first call starts the clock of `is_starting`."""
         self._began = self._began or time.monotonic()
 
-    def took(self, seconds: float, n: int) -> None:
-        """A request for n choices that was waited for has been answered."""
+    def add_duration(self, seconds: float, n: int) -> None:
+        """A request for n choices was answered within its timeout."""
         (self._several if n > 1 else self._single).append(seconds)
         self._window = min(self.workers, self._window + 1 / self._window)
 
     def overloaded(self) -> None:
         self._window = max(1.0, self._window / 2)
 
-    def gave_up(self) -> None:
-        """Nothing came for as long as it was waited for; if that was too soon, it is waited for
-        twice as long from now on."""
+    def timed_out(self) -> None:
+        """Nothing came in time. The timeout doubles, in case it was too short."""
         self._window = 1.0
         if self._single:
-            self._single.append(2 * self.seconds() / self.times)
+            self._single.append(2 * self.timeout() / self.factor)
 
-    def fails(self, error: LLMError) -> None:
-        """The server is away from now on."""
+    def set_away(self, error: LLMError) -> None:
         with self._lock:
             if not self.away:
-                self._pause, self._next = self.shortest, time.monotonic() + self.shortest
-            self.away = first_reason(self.away, error)
+                self._pause = self.shortest_pause
+                self._next_try = time.monotonic() + self._pause
+            self.away = clearer_error(self.away, error)
 
-    def due(self) -> bool:
-        """Whether a server that is away is to be tried again now; the next time is later."""
+    def retry_is_due(self) -> bool:
+        """Whether to try a server that is away now. If so, the next try is due later."""
         now = time.monotonic()
-        if now < self._next:
+        if now < self._next_try:
             return False
-        self._pause = min(2 * self._pause, self.longest)
-        self._next = now + self._pause
+        self._pause = min(2 * self._pause, self.longest_pause)
+        self._next_try = now + self._pause
         return True
 
-    def still_fails(self, error: LLMError) -> None:
-        """A server that was away was tried in vain; silence says nothing new."""
+    def update_reason(self, error: LLMError) -> None:
+        """A try in vain: its error is the new reason, unless it is mere silence."""
         with self._lock:
             if self.away and error.status:
                 self.away = error
 
-    def answered(self) -> None:
+    def set_answered(self) -> None:
         """A reply has come, however late."""
         with self._lock:
-            self.heard, self.away = True, None
+            self.has_answered, self.away = True, None

@@ -1,4 +1,4 @@
-"""Scenes in homes: what a robot's own numbers say in words, for a whole batch at once."""
+"""Scenes in homes: a robot's state in words, for a whole batch at once."""
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from planner.scene import Scenes
 from utils.tensors import Tensors
 
 THING = "object"
-"""What a plan may speak of."""
+"""The one thing in plans."""
 
 
 def in_words(near: bool, faced: bool, bumped: bool, held: bool) -> str:
@@ -23,7 +23,7 @@ def in_words(near: bool, faced: bool, bumped: bool, held: bool) -> str:
 
 
 class HomeReader:
-    """Reads scenes off `state` (N, 12); there is nothing to remember."""
+    """Reads scenes from `state` (N, 12). It has no memory."""
 
     def forget(self, count: int, device: torch.device) -> Tensors:
         return {}

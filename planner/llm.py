@@ -1,4 +1,4 @@
-"""Asking an LLM over HTTP: any server that speaks OpenAI's chat completions."""
+"""Client of LLM servers that speak OpenAI's chat completions over HTTP."""
 
 import hashlib
 import json
@@ -13,28 +13,29 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
-from planner.llm_errors import LLMError, PassingError, fault, full_path
+from planner.llm_errors import LLMError, PassingError, error_of_status, full_path
 from planner.replies import read_reply, read_retry_after
 
 MAX_BYTES = 4_000_000
+"""Bytes of a reply; longer ones are errors."""
 LOCALHOST = ("localhost", "127.0.0.1", "::1")
 
 
 class Prompt(NamedTuple):
-    """What is said to the LLM."""
+    """The two messages that the LLM gets."""
 
     system: str
     user: str
 
     @property
     def fingerprint(self) -> str:
-        """Sixteen hexadecimal digits that tell prompts apart."""
+        """A hash of 16 hexadecimal digits."""
         return hashlib.sha256(json.dumps(self).encode()).hexdigest()[:16]
 
 
 @dataclass
 class Usage:
-    """What the asking has cost so far."""
+    """What a client has used so far. Several threads may call `add`."""
 
     requests: int = 0
     failures: int = 0
@@ -49,7 +50,7 @@ class Usage:
 
 
 class _Bearer(AuthBase):
-    """Sends a key, or none; in any case keeps `requests` from looking for one in ~/.netrc."""
+    """Sends a key, if there is one, and keeps `requests` from sending a password of ~/.netrc."""
 
     def __init__(self, key: str | None) -> None:
         self.key = key
@@ -61,10 +62,10 @@ class _Bearer(AuthBase):
 
 
 class ChatClient:
-    """Sends single requests to a chat-completions server; safe to use from several threads.
+    """Sends single requests to a chat-completions server. Several threads may use it.
 
-    `url` is that of the completions themselves. `key`, if any, is sent as a bearer token and
-    never shown. `connect` seconds are given to connect; `workers` connections are kept.
+    `url` is the full path of the completions. `key`, if any, is sent as a bearer token and never
+    shown. `connect` is the timeout of a connection in seconds; `workers` connections are kept.
     """
 
     def __init__(
@@ -87,16 +88,16 @@ class ChatClient:
         self._session = requests.Session()
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(pool_maxsize=workers))
-        # A proxy, if the environment names one, does not lead to this machine.
+        # No proxy of the environment leads to this machine.
         self._session.trust_env = urlsplit(url).hostname not in LOCALHOST
 
     def close(self) -> None:
-        """Let go of its connections."""
+        """Close its connections."""
         self._session.close()
 
     def request(self, prompt: Prompt, n: int, seconds: float) -> list[str]:
-        """Up to n replies to a prompt, at least one. Raises LLMError, also if nothing comes for so
-        many seconds, or if what comes takes longer."""
+        """Between one and n replies to a prompt. Raises LLMError, also if the reply is not
+        complete after so many seconds."""
         messages = [
             {"role": "system", "content": prompt.system},
             {"role": "user", "content": prompt.user},
@@ -131,7 +132,7 @@ class ChatClient:
         except requests.RequestException as error:
             raise PassingError(f"{self.url}: {type(error).__name__}") from None
         if status != 200:
-            raise fault(self.url, status, content, after, n, self._bearer.key)
+            raise error_of_status(self.url, status, content, after, n, self._bearer.key)
         texts, tokens = read_reply(content)
         self.usage.add(tokens=tokens)
         if not texts:
@@ -140,10 +141,10 @@ class ChatClient:
         return texts[:n]
 
     def _read(self, response: requests.Response, seconds: float) -> str:
-        """The whole body; a drip that outlasts the time, or a flood, is an error."""
+        """The whole body. Raises LLMError if it is too long, or not complete in time."""
         deadline = time.monotonic() + seconds
         content = bytearray()
-        # As much as is there: a full block could take for ever to fill.
+        # What has arrived so far: a slow server might never fill a block.
         while chunk := response.raw.read1(65536, decode_content=True):
             content += chunk
             if len(content) > MAX_BYTES:

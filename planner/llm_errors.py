@@ -1,4 +1,4 @@
-"""What may be wrong when an LLM is asked, in words that say what to do."""
+"""Errors of an LLM's server, with messages that say what to do."""
 
 from urllib.parse import urlsplit
 
@@ -6,16 +6,16 @@ from planner.replies import read_error
 from planner.servers import KEY_VARIABLE
 
 COMPLETIONS = "/chat/completions"
-# FastChat answers 400 whatever is wrong; by these codes in its reply it will pass: no worker is
-# there yet, and, from the second on, what went wrong within one.
+# FastChat answers 400 to everything. These codes in its body may pass: no worker is there yet; and
+# from the second code on, an error within a worker.
 FASTCHAT_NO_WORKER, FASTCHAT_INTERNAL = 40301, 50000
-# So many characters of a key in a row are too many to show.
 PIECE = 4
+"""So many characters of a key in a row must not be shown."""
 
 
 class LLMError(Exception):
-    """The server gives no answer, whatever it is asked; says in one line why. `status` is HTTP's,
-    or 0 if nothing came."""
+    """The server answers nothing, whatever the prompt. The message is one line; `status` is HTTP's,
+    or 0 if no answer came."""
 
     def __init__(self, message: str, status: int = 0) -> None:
         super().__init__(message)
@@ -23,7 +23,7 @@ class LLMError(Exception):
 
 
 class PassingError(LLMError):
-    """Worth another try, not before `after` seconds."""
+    """An error that may pass: worth another try after `after` seconds."""
 
     def __init__(self, message: str, status: int = 0, after: float = 0.0) -> None:
         super().__init__(message, status)
@@ -31,46 +31,50 @@ class PassingError(LLMError):
 
 
 class RefusedError(LLMError):
-    """The server does not answer this question; it may answer others."""
+    """The server refuses this prompt. It may answer others."""
 
 
 class NoChoicesError(LLMError):
     """The server does not give several choices at once."""
 
 
-def first_reason(known: LLMError | None, later: LLMError) -> LLMError:
-    """Of two faults the first, unless it was a silence and the later one says more."""
-    return later if known is None or (later.status and not known.status) else known
+def clearer_error(first: LLMError | None, later: LLMError) -> LLMError:
+    """The first of two errors, unless it is mere silence and the later one has a status."""
+    return later if first is None or (later.status and not first.status) else first
 
 
-def fault(url: str, status: int, content: str, after: float, n: int, key: str | None) -> LLMError:
-    """What a status other than 200 means, in answer to a request for n choices with a key, if any.
-    The server's words are told unless they hold a piece of the key."""
+def error_of_status(
+    url: str, status: int, content: str, after: float, n: int, key: str | None
+) -> LLMError:
+    """The meaning of a status other than 200, in answer to a request for n choices.
+
+    The server's message is part of the error, unless it holds a piece of the key.
+    """
     code, message = read_error(content)
     if key and _repeats(message, key):
         message = ""
-    said = f"{url} answers {status}{message}{full_path(url)}"
+    words = f"{url} answers {status}{message}{full_path(url)}"
     if status == 429 or status >= 500 or code == FASTCHAT_NO_WORKER or code >= FASTCHAT_INTERNAL:
-        return PassingError(said, status, after)
+        return PassingError(words, status, after)
     if status in (400, 422) and n > 1:
-        return NoChoicesError(said, status)
+        return NoChoicesError(words, status)
     if status in (401, 403):
-        does = "refuses the key that is set" if key else "wants a key, and none is set"
-        said = f"{url} answers {status}{message}; it {does} as {KEY_VARIABLE} in the environment"
-        return LLMError(f"{said} (OPENAI_API_KEY is not read)", status)
+        reason = "refuses the key that is set" if key else "wants a key, and none is set"
+        words = f"{url} answers {status}{message}; it {reason} as {KEY_VARIABLE} in the environment"
+        return LLMError(f"{words} (OPENAI_API_KEY is not read)", status)
     if status in (400, 413, 422):
-        return RefusedError(said, status)
-    return LLMError(said, status)
+        return RefusedError(words, status)
+    return LLMError(words, status)
 
 
 def _repeats(words: str, key: str) -> bool:
-    """Whether words hold a piece of a key: some servers show its ends, with stars in between."""
+    """Whether words hold a piece of a key: some servers show its ends with stars in between."""
     starts = range(max(len(key) - PIECE, 0) + 1)
     return any(key[start : start + PIECE] in words for start in starts)
 
 
 def full_path(url: str) -> str:
-    """A hint, to be added to a sentence, for a URL that ends before the completions."""
+    """A hint, to append to a sentence, for a URL that ends before the completions; else empty."""
     parts = urlsplit(url)
     path = parts.path.rstrip("/")
     if path == parts.path and path and not path.endswith("/v1"):

@@ -1,4 +1,4 @@
-"""Recorded plans behind an OpenAI-style server: the whole way over HTTP without any model.
+"""A server that answers with recorded plans, in OpenAI's style: it needs no model.
 
 python3 -m planner.replay_api [--port PORT] [--task SimpleDoorKey | --plans FILE]
 """
@@ -11,13 +11,14 @@ from collections import defaultdict
 from pathlib import Path
 
 from planner.chat_server import ChatRequest, Replies, add_address_flags, chat_app, serve
-from planner.task import load_plans, load_task
+from planner.recorded_plans import load_plans
+from planner.task import load_task
 from utils.commands import Parser, run
 
-# Where `--llm vicuna` looks for its server.
 PORT = 3300
+"""The port of `--llm vicuna`."""
 SCENE = re.compile(r"Agent (?:sees|is) [^.]{0,1000}, holds <[^<>.]{0,100}>\.")
-"""Of any domain; bounded, so that the search takes time in proportion to the text."""
+"""A scene of any domain. The bounds keep the search linear in the length of the text."""
 SENTENCES = (
     "{scene} So the next thing to do is plain.\nAction: {{{plan}}}",
     "Step by step: {scene} From there this should work.\n\nAction: {{{plan}}}",
@@ -27,8 +28,8 @@ UNKNOWN = "I do not know what to do in this scene."
 
 
 class Replayer:
-    """Draws plans with their recorded probabilities; the k-th reply about a scene is a function
-    of the seed, whichever client asks for it, and when."""
+    """Draws plans with their recorded probabilities. The k-th reply about a scene depends on the
+    seed alone, not on who asks, or when."""
 
     def __init__(self, plans: dict[str, dict[str, float]], seed: int) -> None:
         self.plans = plans
@@ -38,7 +39,7 @@ class Replayer:
         self._lock = threading.Lock()
 
     def answer(self, request: ChatRequest) -> Replies:
-        """Replies to the last scene that the last message speaks of."""
+        """Replies about the last scene in the last message."""
         scene = (SCENE.findall(request.messages[-1].content) or [""])[-1]
         with self._lock:
             texts = [self._reply(scene) for _ in range(request.n)]
@@ -59,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--task", default="SimpleDoorKey", help="default SimpleDoorKey")
     source.add_argument("--plans", type=Path, help="a file of plans, as `main.py record` writes it")
-    parser.add_argument("--seed", type=int, default=0, help="of the draws; default 0")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the draws; default 0")
     args = parser.parse_args(arguments)
 
     def start() -> int:

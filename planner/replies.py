@@ -1,4 +1,4 @@
-"""Reading what a server of chat completions sends, whatever it is."""
+"""Reading the bodies and headers that a chat-completions server sends, whatever they hold."""
 
 import json
 import time
@@ -7,13 +7,24 @@ from typing import Any
 
 MAX_RETRY_AFTER = 60.0
 MAX_TOKENS = 10**9
+MAX_SHOWN = 200
+"""Characters of a server's text that are shown."""
+
+
+def shown(text: str) -> str:
+    """A server's text for the terminal: one line, cut short, with control characters escaped."""
+    line = "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode()
+        for char in " ".join(text.split())
+    )
+    return line[:MAX_SHOWN]
 
 
 def read_reply(content: str) -> tuple[list[str], int]:
-    """The texts in a server's reply, and the tokens that they cost.
+    """The texts in a server's reply, and how many tokens they cost.
 
-    Understood are OpenAI's object, FastChat's older `text`, and a bare JSON string. A choice
-    without words, as some models give at their limit of tokens, is an empty text.
+    Known shapes are OpenAI's object, FastChat's older `text`, and a bare JSON string. A choice
+    without content is an empty text: some models send that at their limit of tokens.
     """
     try:
         reply = json.loads(content)
@@ -34,8 +45,11 @@ def read_reply(content: str) -> tuple[list[str], int]:
 
 
 def read_error(content: str) -> tuple[int, str]:
-    """The code, or 0, and the message, to be added to a sentence, in a server's error: FastChat's
-    object, OpenAI's, which holds it under `error`, or FastAPI's, which has a `detail`."""
+    """The code of a server's error, or 0, and its message, to append to a sentence.
+
+    Known shapes are FastChat's object, OpenAI's with the same under `error`, and FastAPI's
+    `detail`.
+    """
     try:
         error = json.loads(content)
     except (ValueError, RecursionError):
@@ -44,15 +58,14 @@ def read_error(content: str) -> tuple[int, str]:
         return 0, ""
     inner = error.get("error")
     error = inner if isinstance(inner, dict) else error
-    said = (error.get("message"), inner, _detail(error.get("detail")))
-    message = next((words for words in said if isinstance(words, str)), "")
-    words = f": {' '.join(message.split()):.200}" if message else ""
-    return _whole(error.get("code")), words
+    messages = (error.get("message"), inner, _detail(error.get("detail")))
+    message = next((each for each in messages if isinstance(each, str)), "")
+    return _whole(error.get("code")), f": {shown(message)}" if message else ""
 
 
 def read_retry_after(value: str | None) -> float:
-    """A Retry-After header, a number or a date, in seconds, not more than a minute; 0 if it says
-    nothing."""
+    """Seconds of a Retry-After header, which holds a number or a date; a minute at most, 0 if
+    there is none."""
     if not value:
         return 0.0
     try:
@@ -73,11 +86,11 @@ def _choice(choice: Any) -> Any:
 
 
 def _detail(detail: Any) -> Any:
-    """FastAPI's words: a text, or a list of what is wrong where."""
+    """FastAPI's detail as a text: it is one, or a list of errors with their places."""
     if not isinstance(detail, list):
         return detail
-    faults = [fault for fault in detail if isinstance(fault, dict) and "msg" in fault]
-    return "; ".join(f"{_place(fault.get('loc'))}{fault['msg']}" for fault in faults)
+    errors = [error for error in detail if isinstance(error, dict) and "msg" in error]
+    return "; ".join(f"{_place(error.get('loc'))}{error['msg']}" for error in errors)
 
 
 def _place(loc: Any) -> str:

@@ -1,4 +1,4 @@
-"""Asking an LLM for many replies at once, with the patience that its server deserves."""
+"""A pool of concurrent requests to one LLM server."""
 
 import random
 import threading
@@ -9,19 +9,28 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from planner.backoff import Patience
+from planner.backoff import Backoff
 from planner.llm import ChatClient, Prompt
-from planner.llm_errors import LLMError, NoChoicesError, PassingError, RefusedError, first_reason
+from planner.llm_errors import (
+    LLMError,
+    NoChoicesError,
+    PassingError,
+    RefusedError,
+    clearer_error,
+)
 
 LONGEST_PAUSE = 16
-"""In the pauses between attempts, as many times the first one."""
+"""The longest pause between attempts, as a multiple of the first one."""
 
 Result = TypeVar("Result")
 
 
 def in_thread(job: Callable[[], Result]) -> Future[Result]:
-    """Run a job beside the program, which does not wait for it when it ends: a pool's threads
-    would hold up a user who has pressed Ctrl-C for as long as a server hangs."""
+    """Run a job in a daemon thread.
+
+    The program does not wait for it at its end. A ThreadPoolExecutor would: after Ctrl-C the user
+    would wait for as long as a server hangs.
+    """
     future = Future[Result]()
 
     def run() -> None:
@@ -35,188 +44,190 @@ def in_thread(job: Callable[[], Result]) -> Future[Result]:
 
 
 @dataclass(eq=False)
-class Want:
-    """Replies to a prompt: how many are missing, and what to do with each as it arrives, in
-    a thread of its own. `failure` says why they are not to be had, others perhaps are."""
+class Request:
+    """Replies to a prompt that are needed.
+
+    `missing` gives how many are still missing. `on_reply` is called with each reply, in a thread
+    of its own. `error` says why the server refuses this request; others may still be answered.
+    """
 
     prompt: Prompt
     missing: Callable[[], int]
-    arrived: Callable[[str], None]
-    failure: LLMError | None = None
-    under_way: int = 0
+    on_reply: Callable[[str], None]
+    error: LLMError | None = None
+    in_flight: int = 0
     failures: int = 0
-    alone: bool = False
+    single: bool = False
 
 
 @dataclass
-class Asker:
-    """Asks a server for all that is wanted, or until it is known to be away.
+class RequestPool:
+    """Sends requests until all are answered, or the server is away.
 
-    Errors that pass are followed by pauses, random ones that grow from `pause` seconds, or as long
-    as the server asks for; the `attempts`-th in a row is the last. A server is silent when nothing
-    has come from it for as long as its patience says. Requests that it then still has are not
-    taken back: a late reply counts as well.
+    After an error that may pass, all requests pause: as long as the server asks for, or a random
+    time that grows from `pause` seconds. After `attempts` such errors in a row the server is away.
+    After a timeout it is away, too; its requests stay open, and a late reply still counts.
     """
 
     client: ChatClient
-    patience: Patience
+    backoff: Backoff
     attempts: int = 4
     pause: float = 1.0
     one_at_a_time: bool = False
 
-    def ask(
-        self, wants: Sequence[Want], waits: Callable[[LLMError], None] = lambda _: None
+    def send(
+        self, requests: Sequence[Request], on_wait: Callable[[LLMError], None] = lambda _: None
     ) -> None:
-        """Returns when nothing is missing any more, or each want that misses something has failed,
-        or the server is away, which the patience then knows. `waits` is called once a reason to
-        ask a server that may be starting again."""
-        self.patience.begin()
-        _Round(self, wants, waits).run()
+        """Send requests. Returns when each is answered or has an error, or `backoff.away` is set.
 
-    def try_again(self, want: Want) -> None:
+        `on_wait` is called with each new reason to wait for a server that may be starting.
+        """
+        self.backoff.begin()
+        _Sending(self, requests, on_wait).run()
+
+    def send_in_background(self, request: Request) -> None:
         """Ask a server that is away for one reply, without waiting for it."""
 
         def job() -> None:
             try:
-                self.get(want, 1, self.patience.seconds())
+                self.get(request, 1, self.backoff.timeout())
             except LLMError as error:
                 self.client.usage.add(failures=1)
-                self.patience.still_fails(error)
+                self.backoff.update_reason(error)
 
         in_thread(job)
 
-    def get(self, want: Want, n: int, seconds: float) -> float:
-        """Hand over up to n replies; returns how long they took, in seconds."""
+    def get(self, request: Request, n: int, seconds: float) -> float:
+        """Get up to n replies in one HTTP request; returns how long it took, in seconds."""
         began = time.monotonic()
-        texts = self.client.request(want.prompt, n, seconds)
+        texts = self.client.request(request.prompt, n, seconds)
         took = time.monotonic() - began
         for text in texts:
-            want.arrived(text)
-        self.patience.answered()
+            request.on_reply(text)
+        self.backoff.set_answered()
         if len(texts) < n:
             self.one_at_a_time = True
         return took
 
 
-class _Round:
-    """One call of an asker: the requests under way, and what has failed.
+class _Sending:
+    """One call of `RequestPool.send`: its open HTTP requests and its failures.
 
-    `since` is the last sign of life, or the moment when the first request was sent.
+    `last_sign` is when the server last answered anything, or when the first request was sent.
     """
 
     def __init__(
-        self, asker: Asker, wants: Sequence[Want], waits: Callable[[LLMError], None]
+        self, pool: RequestPool, requests: Sequence[Request], on_wait: Callable[[LLMError], None]
     ) -> None:
-        self.asker = asker
-        self.client = asker.client
-        self.patience = asker.patience
-        self.wants = wants
-        self.waits = waits
-        self.waited_for: set[int] = set()
-        self.jobs: dict[Future[float], tuple[Want, int]] = {}
-        self.since = 0.0
-        self.resume = 0.0
+        self.pool = pool
+        self.client = pool.client
+        self.backoff = pool.backoff
+        self.requests = requests
+        self.on_wait = on_wait
+        self.statuses_waited_for: set[int] = set()
+        self.jobs: dict[Future[float], tuple[Request, int]] = {}
+        self.last_sign = 0.0
+        self.resume_at = 0.0
         self.failures = 0
         self.reason: LLMError | None = None
         self.failure: LLMError | None = None
 
     def run(self) -> None:
         while True:
-            pause = self.resume - time.monotonic()
+            pause = self.resume_at - time.monotonic()
             if pause <= 0 and not self.failure:
-                self._send()
+                self._start_jobs()
             if self.jobs:
                 self._wait(pause)
-            elif self.failure or not any(map(self._next, self.wants)):
+            elif self.failure or not any(map(self._next_count, self.requests)):
                 break
             else:
                 time.sleep(max(pause, 0.0))
         if self.failure:
-            self.patience.fails(self.failure)
+            self.backoff.set_away(self.failure)
 
-    def _send(self) -> None:
-        # What has failed waits until the others had their turn.
-        for want in sorted(self.wants, key=lambda want: want.failures):
-            while len(self.jobs) < self.patience.allowed and (n := self._next(want)):
-                self.since = self.since if self.jobs else time.monotonic()
-                # As long as they may take if the server serves one after another.
-                life = self.patience.workers * self.patience.seconds(n)
-                self.jobs[in_thread(partial(self.asker.get, want, n, life))] = want, n
-                want.under_way += n
-            if len(self.jobs) >= self.patience.allowed:
+    def _start_jobs(self) -> None:
+        # Requests that have failed go last.
+        for request in sorted(self.requests, key=lambda request: request.failures):
+            while len(self.jobs) < self.backoff.allowed and (n := self._next_count(request)):
+                self.last_sign = self.last_sign if self.jobs else time.monotonic()
+                # Enough for a server that serves all workers one after another.
+                seconds = self.backoff.workers * self.backoff.timeout(n)
+                self.jobs[in_thread(partial(self.pool.get, request, n, seconds))] = request, n
+                request.in_flight += n
+            if len(self.jobs) >= self.backoff.allowed:
                 break
 
-    def _next(self, want: Want) -> int:
-        """How many replies to ask for next."""
-        if want.failure or (want.alone and want.under_way):
+    def _next_count(self, request: Request) -> int:
+        """The number of replies to ask for next."""
+        if request.error or (request.single and request.in_flight):
             return 0
-        missing = max(0, want.missing() - want.under_way)
-        single = want.alone or self.asker.one_at_a_time or not self.patience.measured
+        missing = max(0, request.missing() - request.in_flight)
+        single = request.single or self.pool.one_at_a_time or not self.backoff.is_timed
         return min(missing, 1) if single else missing
 
     def _wait(self, pause: float) -> None:
-        now = time.monotonic()
-        seconds = max(self.patience.seconds(n) for _, n in self.jobs.values())
-        left = max(0.0, self.since + seconds - now)
+        timeout = max(self.backoff.timeout(n) for _, n in self.jobs.values())
+        left = max(0.0, self.last_sign + timeout - time.monotonic())
         done, _ = wait(self.jobs, min(left, pause) if pause > 0 else left, FIRST_COMPLETED)
         for job in done:
-            self._settle(job)
-        if not done and time.monotonic() >= self.since + seconds:
-            self._give_up(seconds)
+            self._finish(job)
+        if not done and time.monotonic() >= self.last_sign + timeout:
+            self._time_out(timeout)
 
-    def _settle(self, job: Future[float]) -> None:
-        want, n = self.jobs.pop(job)
-        want.under_way -= n
-        self.since = time.monotonic()
+    def _finish(self, job: Future[float]) -> None:
+        request, n = self.jobs.pop(job)
+        request.in_flight -= n
+        self.last_sign = time.monotonic()
         try:
             took = job.result()
         except NoChoicesError:
-            want.alone = True
+            request.single = True
         except LLMError as error:
             self.client.usage.add(failures=1)
             if isinstance(error, PassingError):
-                self._pause(want, error)
-            elif isinstance(error, RefusedError) and self.patience.heard:
-                want.failure = error
+                self._pause(request, error)
+            elif isinstance(error, RefusedError) and self.backoff.has_answered:
+                request.error = error
             else:
                 self.failure = self.failure or error
         else:
-            self.patience.took(took, n)
-            self.asker.one_at_a_time |= want.alone
-            want.alone, want.failures, self.failures, self.reason = False, 0, 0, None
+            self.backoff.add_duration(took, n)
+            self.pool.one_at_a_time |= request.single
+            request.single, request.failures, self.failures, self.reason = False, 0, 0, None
 
-    def _pause(self, want: Want, error: PassingError) -> None:
+    def _pause(self, request: Request, error: PassingError) -> None:
         now = time.monotonic()
-        self.reason = first_reason(self.reason, error)
-        # Of what fails together only the first counts.
-        if now >= self.resume:
+        self.reason = clearer_error(self.reason, error)
+        # Errors that arrive during a pause belong to the one that began it.
+        if now >= self.resume_at:
             self.failures += 1
-            want.failures += 1
-            self.patience.overloaded()
+            request.failures += 1
+            self.backoff.overloaded()
         growth = min(2 ** (self.failures - 1), LONGEST_PAUSE)
-        pause = self.asker.pause * growth * random.uniform(1, 1.5)
-        self.resume = max(self.resume, now + max(pause, error.after))
-        if self.patience.starting:
-            if error.status not in self.waited_for:
-                self.waited_for.add(error.status)
-                self.waits(error)
+        pause = self.pool.pause * growth * random.uniform(1, 1.5)
+        self.resume_at = max(self.resume_at, now + max(pause, error.after))
+        if self.backoff.is_starting:
+            if error.status not in self.statuses_waited_for:
+                self.statuses_waited_for.add(error.status)
+                self.on_wait(error)
             return
-        if self.failures >= self.asker.attempts:
+        if self.failures >= self.pool.attempts:
             self.failure = self.failure or self.reason
-        elif want.failures >= self.asker.attempts:
-            want.failure = error
+        elif request.failures >= self.pool.attempts:
+            request.error = error
 
-    def _give_up(self, seconds: float) -> None:
+    def _time_out(self, timeout: float) -> None:
         self.client.usage.add(failures=len(self.jobs))
         several = any(n > 1 for _, n in self.jobs.values())
-        for want, n in self.jobs.values():
-            want.under_way -= n
-            want.alone = want.alone or n > 1
+        for request, n in self.jobs.values():
+            request.in_flight -= n
+            request.single = request.single or n > 1
         self.jobs.clear()
-        if several and not self.patience.gives_choices and not self.failure:
-            # It may be the choices alone that take so long.
-            self.patience.overloaded()
+        if several and not self.backoff.gives_choices and not self.failure:
+            # Perhaps only several choices take so long: ask for single ones.
+            self.backoff.overloaded()
             return
-        self.patience.gave_up()
-        silence = PassingError(f"{self.client.url}: no answer within {seconds:.3g} s")
+        self.backoff.timed_out()
+        silence = PassingError(f"{self.client.url}: no answer within {timeout:.3g} s")
         self.failure = self.failure or self.reason or silence

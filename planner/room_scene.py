@@ -1,4 +1,4 @@
-"""Scenes in rooms: what a remembered map says in words, for a whole batch of maps at once."""
+"""Scenes in rooms: a remembered map in words, for a whole batch of maps at once."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -12,23 +12,27 @@ from utils.errors import UserError
 from utils.tensors import Tensors
 
 NOWHERE = -1
+"""The cell of a thing that was not seen yet."""
+COLOR = "{color}"
+"""The placeholder in the name of a coloured thing."""
 
 
 def in_words(sees: Sequence[str], holds: str | None) -> str:
-    """What the agent sees, in the order of the text, and what it holds."""
+    """The scene's text: what the agent sees, and what it holds."""
     seen = ", ".join(f"<{name}>" for name in sees or (NOTHING,))
     return f"Agent sees {seen}, holds <{holds or NOTHING}>."
 
 
 class RoomReader:
-    """Reads scenes off maps, given how a task names its things.
+    """Turns maps into scenes, with a task's names of things.
 
-    `names` maps an object type to its name, in the order of the text: "key", "{color} key", or a
-    list such as ["door1", "door2"], which names the things on a map by their (x, y) order (those
-    beyond the list have no name and are left out).
+    `names` maps an object type to its name, in the order of the text. A name is "key",
+    "{color} key", or a list such as ["door1", "door2"]: things get its names in the order of their
+    (x, y), and further things are left out. UserError if a type is unknown, a name has another
+    placeholder, or two things share a name.
 
-    What is remembered of an episode is its `cells` (N, V) int64: where each name of the vocabulary
-    was last seen, x * H + y, or `NOWHERE`.
+    The memory is `cells` (N, V) int64: where each name of the vocabulary was last seen, as
+    x * H + y, or `NOWHERE`.
     """
 
     def __init__(self, names: Mapping[str, str | list[str]]) -> None:
@@ -36,39 +40,38 @@ class RoomReader:
             if kind not in TYPES:
                 raise UserError(f"names: {kind!r} is none of the types {', '.join(TYPES)}")
         self.kinds = [(TYPES[kind], name) for kind, name in names.items()]
-        self.kind = {
-            word: number
-            for number, name in self.kinds
-            for word in (name if isinstance(name, list) else _colored(name, COLORS))
-        }
-        """Name -> type of all things that may have one."""
+        self.kind: dict[str, int] = {}
+        """Name -> type of every thing that may have a name."""
+        for number, name in self.kinds:
+            for word in _words(name, COLORS):
+                if "{" in word or "}" in word:
+                    raise UserError(f"names: {name!r}: {COLOR} is the only placeholder of a name")
+                if word in self.kind:
+                    raise UserError(
+                        f"names: two things are called {word!r}; give each its own name"
+                    )
+                self.kind[word] = number
         self.vocabulary: tuple[str, ...] = tuple(self.kind)
         self.number = {word: number for number, word in enumerate(self.vocabulary)}
 
     def nouns(self, colors: Iterable[str] = COLORS) -> tuple[str, ...]:
-        """The names that a plan may use, in the order in which its words are searched for them:
-        doors first. `colors` are those that a coloured name may have."""
+        """The names that a plan may use, doors first. Coloured names take each of `colors`."""
         kinds = sorted(self.kinds, key=lambda kind: kind[0] != DOOR)
-        return tuple(
-            word
-            for _, name in kinds
-            for word in (name if isinstance(name, list) else _colored(name, colors))
-        )
+        return tuple(word for _, name in kinds for word in _words(name, colors))
 
     def forget(self, count: int, device: torch.device) -> Tensors:
-        """The memory of `count` episodes that have not begun."""
+        """The memory of `count` new episodes: nothing was seen."""
         return {"cells": torch.full((count, len(self.vocabulary)), NOWHERE, device=device)}
 
     def read(self, obs: Tensors, memory: Tensors) -> Scenes:
-        """One step of N episodes: their `image` (N, W, H, 4) uint8 -> scenes, with new memory."""
+        """One step of N episodes, `image` (N, W, H, 4) uint8 -> scenes with the new memory."""
         scenes = self._now(obs["image"])
         now = scenes.memory["cells"]
         scenes.memory["cells"] = torch.where(now == NOWHERE, memory["cells"], now)
         return scenes
 
     def read_episodes(self, obs: Tensors, starts: Tensor) -> Scenes:
-        """Whole episodes, one after another: their `image` (S, W, H, 4), `starts` (S,) bool ->
-        scenes."""
+        """Whole episodes in a row, `image` (S, W, H, 4) uint8 and `starts` (S,) bool -> scenes."""
         scenes = self._now(obs["image"])
         now, step = scenes.memory["cells"], torch.arange(len(starts), device=starts.device)
         seen_at = torch.where(now == NOWHERE, -1, step[:, None]).cummax(0).values
@@ -78,7 +81,7 @@ class RoomReader:
         return scenes
 
     def _now(self, obs: Tensor) -> Scenes:
-        """The scenes of S maps, with `cells` of what is on the map now."""
+        """The scenes of S maps; their `cells` hold only what is on the map now."""
         count = len(obs)
         kind, color, _, direction = obs.flatten(1, 2).unbind(-1)
         agent = (direction != NO_AGENT).to(torch.uint8).argmax(1, keepdim=True)
@@ -117,28 +120,31 @@ class RoomReader:
             for slot, word in enumerate(words[:seen_slots]):
                 if word:
                     named[i, slot] = self.number[word]
-        # One column more than there are names takes the slots that are empty.
+        # The last column takes the empty slots and is dropped.
         now = torch.full((count, len(self.vocabulary) + 1), NOWHERE, device=obs.device)
-        # Of things with the same name the first by place counts.
+        # If things share a name, the first by place counts.
         where = torch.cat(cells, 1)
         now.scatter_reduce_(1, named.to(obs.device)[index], where, "amin", include_self=False)
         return Scenes(distinct, index, {"cells": now[:, :-1]})
 
 
-def _colored(name: str, colors: Iterable[str]) -> list[str]:
-    return [name.format(color=color) for color in colors] if "{color}" in name else [name]
+def _words(name: str | list[str], colors: Iterable[str]) -> list[str]:
+    """All words that a name stands for."""
+    if isinstance(name, list):
+        return name
+    return [name.replace(COLOR, color) for color in colors] if COLOR in name else [name]
 
 
-def _code(name: str | list[str], color: Tensor, there: Tensor) -> Tensor:
-    """What tells scenes apart in a slot: 0 if empty, else 1, or the colour's number plus 1."""
-    told = color.long() + 1 if "{color}" in name else torch.ones_like(color, dtype=torch.long)
-    return told * there
+def _code(name: str | list[str], color: Tensor, present: Tensor) -> Tensor:
+    """A slot's content as a number: 0 if it is empty, else 1, or the colour's number plus 1."""
+    code = color.long() + 1 if COLOR in name else torch.ones_like(color, dtype=torch.long)
+    return code * present
 
 
 def _distinct_rows(codes: Tensor) -> tuple[Tensor, Tensor]:
-    """(S, slots) -> the rows that differ, and each row's place among them.
+    """(S, slots) -> the distinct rows, and the index (S,) of each row among them.
 
-    Column by column on whole numbers: several times faster than `unique(dim=0)`.
+    Works column by column on integers, which is several times faster than `unique(dim=0)`.
     """
     index = torch.zeros(len(codes), dtype=torch.int64, device=codes.device)
     for column in codes.T:
@@ -151,4 +157,6 @@ def _distinct_rows(codes: Tensor) -> tuple[Tensor, Tensor]:
 def _word(name: str | list[str], place: int, code: int) -> str:
     if not code:
         return ""
-    return name[place] if isinstance(name, list) else name.format(color=COLOR_OF_INDEX[code - 1])
+    if isinstance(name, list):
+        return name[place]
+    return name.replace(COLOR, COLOR_OF_INDEX[code - 1])

@@ -1,4 +1,4 @@
-"""Scenes: what an LLM is told, a text each, for a whole batch of observations at once."""
+"""Scenes: the texts that an LLM gets, for a whole batch of observations at once."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,9 +11,11 @@ from utils.tensors import Tensors
 
 @dataclass
 class Scenes:
-    """The scenes of S observations: the `distinct` texts, and `index` (S,) int64 of each one's own.
+    """The scenes of S observations.
 
-    `memory` is what is remembered by then, such as where a thing was last seen, (S, ...) by name.
+    `distinct` holds each text once; `index` (S,) int64 says which text each observation has.
+    `memory` is the reader's memory at each observation, such as where a thing was last seen:
+    tensors (S, ...) by name.
     """
 
     distinct: list[str]
@@ -22,13 +24,13 @@ class Scenes:
 
 
 class Reader(Protocol):
-    """Reads scenes off observations. What it remembers of N episodes is tensors of N rows."""
+    """Turns observations into scenes. Its memory of N episodes is tensors of N rows, by name."""
 
     def forget(self, count: int, device: torch.device) -> Tensors:
-        """The memory of episodes that have not begun."""
+        """An empty memory, for `count` new episodes."""
 
     def read(self, obs: Tensors, memory: Tensors) -> Scenes:
-        """One step of N episodes, with the memory before it: their scenes, with the new one."""
+        """One step of N episodes and the memory before it -> scenes with the new memory."""
 
     def read_episodes(self, obs: Tensors, starts: Tensor) -> Scenes:
-        """Whole episodes, one after another; `starts` (S,) bool marks their first steps."""
+        """Whole episodes in a row -> scenes. `starts` (S,) bool marks first steps."""

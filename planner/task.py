@@ -1,32 +1,21 @@
-"""Tasks: an environment, what its things are called, and what is known of plans for it."""
+"""Tasks: an environment, the names of its things, recorded plans, and instructions for an LLM."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
+from planner.recorded_plans import Plans, load_plans
 from utils.errors import UserError
 from utils.validation import Strict, meant, read_yaml, validated
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 
 
-def _add_up(plans: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
-    for scene, answer in plans.items():
-        if abs(sum(answer.values()) - 1) > 1e-6:
-            raise ValueError(f"the probabilities of {scene!r} do not add up to 1")
-    return plans
-
-
-Share = Annotated[float, Field(ge=0, le=1)]
-Plans = Annotated[dict[str, dict[str, Share]], AfterValidator(_add_up)]
-"""Scene text -> plan -> probability."""
-
-
 class MiniGrid(Strict):
-    """What tasks in MiniGrid's rooms need: how the scene's text calls things, in its order; whether
-    plans speak of color1, color2, … instead of colours."""
+    """A task in MiniGrid's rooms: the `names` of its things, in the order of the scene's text, and
+    whether plans say color1, color2, … instead of colours."""
 
     kind: Literal["minigrid"]
     names: dict[str, str | list[str]] = Field(min_length=1)
@@ -34,8 +23,8 @@ class MiniGrid(Strict):
 
 
 class NavPick(Strict):
-    """What tasks in homes need: when an episode ends, and what a step is worth, as far as that is
-    not as usual (env/nav_pick/rewards.py)."""
+    """A task in homes: when an episode ends, and the rewards that differ from the defaults
+    (env/nav_pick/rewards.py)."""
 
     kind: Literal["nav_pick"]
     max_steps: int = Field(default=300, ge=1)
@@ -47,8 +36,8 @@ class NavPick(Strict):
 
 
 class Task(Strict):
-    """A task: its environment and its kind, the recorded answers, what an LLM is told, and the
-    settings in which it differs from the defaults."""
+    """A task: its environment, its domain, recorded answers, the instructions for an LLM, and the
+    settings that differ from the defaults."""
 
     name: str = Field(pattern=r"^\w[\w-]*$")
     env_id: str
@@ -65,7 +54,8 @@ def task_names() -> list[str]:
 
 
 def load_task(name: str) -> Task:
-    """A task by its name, in any case, or by the path of its YAML file."""
+    """Load a task by its name, in any case, or by the path of its YAML file. UserError if there is
+    none."""
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
         path = CONFIGS / f"{name.lower()}.yaml"
@@ -84,7 +74,7 @@ def load_task(name: str) -> Task:
 
 
 def make_task(content: Mapping[str, Any], source: object) -> Task:
-    """A task from what its file says; `source` is named in errors."""
+    """A task from the content of its file. Errors name the `source`."""
     if "names" in content and "domain" not in content:
         raise UserError(
             f"{source}: names belong under domain; write domain: {{kind: minigrid, names: …}}"
@@ -93,14 +83,6 @@ def make_task(content: Mapping[str, Any], source: object) -> Task:
 
 
 def _instructions(goal: object, example: object) -> str:
-    """What an LLM is told of a task, the same but for its goal and one worked example."""
+    """The instructions for an LLM: a common frame around a task's goal and worked example."""
     frame = (CONFIGS / "instructions.txt").read_text(encoding="utf-8")
     return frame.replace("{goal}", str(goal).strip()).replace("{example}", str(example).strip())
-
-
-def load_plans(path: Path) -> Plans:
-    """A file of plans: scene text -> plan -> probability."""
-    plans = validated(Plans, read_yaml(path), path)
-    if not plans:
-        raise UserError(f"{path} holds no plans; give another file")
-    return plans

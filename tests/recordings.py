@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from planner.plans import AnonymousColors, Answer, Planner, RecordedPlanner
+from planner.anonymous_colors import AnonymousColors
+from planner.plans import Answer, Planner
+from planner.recorded_plans import RecordedPlanner
 from planner.room_scene import RoomReader
 from planner.task import Task, load_task
 from teacher.room_options import RoomOptions

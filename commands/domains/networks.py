@@ -1,4 +1,4 @@
-"""The networks that a student may see with, by name."""
+"""A student's encoders, by the name of the setting `network`."""
 
 from collections.abc import Callable
 
@@ -9,36 +9,36 @@ from env.egocentric import EgocentricView
 
 
 def make_encoder(spec: NetworkSpec) -> Encoder:
-    """The encoder of a network's name. KeyError if there is none of it, or it cannot see what is
-    observed."""
+    """The encoder of a network. KeyError if its name is unknown, or the observation has not what
+    it needs."""
     return NETWORKS[spec.network](spec)
 
 
 def paper_encoder(spec: NetworkSpec) -> MapEncoder:
-    """The paper's: maps as they are, codes as magnitudes."""
+    """The paper's network: maps in their own frame, with codes as numbers."""
     return MapEncoder(map_shape(spec))
 
 
 def egocentric_encoder(spec: NetworkSpec) -> MapEncoder:
-    """Maps as the agent sees them from where it stands."""
+    """Maps shifted and turned, so that the agent stands in the middle and looks up."""
     shape = map_shape(spec)
     return MapEncoder(shape, EgocentricView(shape))
 
 
 def map_shape(spec: NetworkSpec) -> tuple[int, int, int]:
-    """(W, H, C), the frames before it included."""
+    """(W, H, C), with the channels of earlier frames."""
     width, height, channels = spec.obs["image"]
     return width, height, channels + spec.obs.get("before", (0,))[-1]
 
 
 def small_encoder(spec: NetworkSpec) -> CameraEncoder:
-    """Depth through three convolutions."""
+    """Three convolutions on depth."""
     depth = spec.obs["depth"]
     return CameraEncoder(small_trunk(depth[-1]), depth, *spec.obs["state"])
 
 
 def resnet18_encoder(spec: NetworkSpec) -> CameraEncoder:
-    """Depth through a residual network, as the paper's options have it."""
+    """A ResNet-18 on depth, as the paper's options have it."""
     depth = spec.obs["depth"]
     return CameraEncoder(resnet18_trunk(depth[-1]), depth, *spec.obs["state"])
 

@@ -16,7 +16,8 @@ from env.frame_stack import FrameStack
 from env.spec import Spec
 from env.symbols import ACTIONS
 from env.vector import RestingEnv, SerialEnvs
-from planner.plans import AnonymousColors, Planner
+from planner.anonymous_colors import AnonymousColors
+from planner.plans import Planner
 from planner.room_scene import RoomReader
 from teacher.choices import Choices
 from teacher.room_options import RoomOptions, options_of
@@ -25,13 +26,15 @@ from utils.errors import UserError
 
 
 class MiniGridDomain:
-    """Rooms, as tensors or one by one, and a teacher that reads their maps; `owned` closes the
-    environments."""
+    """Rooms, as tensors or one by one, and a teacher that reads their maps.
+
+    The environments are closed with `owned`.
+    """
 
     action_names: tuple[str, ...] = ACTIONS
 
     def __init__(self, config: Config, owned: ExitStack) -> None:
-        """UserError if there is no such environment, or it is no room."""
+        """UserError if the environment does not exist, or is no room."""
         self.config = config
         self.owned = owned
         assert config.task.domain.kind == "minigrid"
@@ -43,13 +46,13 @@ class MiniGridDomain:
 
     @property
     def nouns(self) -> tuple[str, ...]:
-        """The things that a planner may name."""
+        """The names of things in plans."""
         aliases = AnonymousColors.ALIASES
         return self.reader.nouns(aliases) if self.task.anonymous_colors else self.reader.nouns()
 
     def environments(self, count: int, device: torch.device, **changes: Any) -> RestingEnv:
-        """Tensor rooms on a device where the task has them, which alone `changes` can make of
-        another size or length; else one by one."""
+        """Tensor rooms on a device, if the task has them, else rooms one by one. `changes` replace
+        arguments of tensor rooms, such as their size."""
         if self.config.rooms == "gym" or not self.tensors:
             return self.single_environments(count)
         rooms = gym.make_vec(
@@ -62,21 +65,21 @@ class MiniGridDomain:
         return self._kept(cast(RestingEnv, rooms))
 
     def unseen(self, count: int, device: torch.device) -> RestingEnv:
-        """The same: rooms that other seeds draw are other rooms."""
+        """The same environments: other seeds draw other rooms."""
         return self.environments(count, device)
 
     def single_environments(self, count: int, render: bool = False) -> RestingEnv:
-        """Rooms one by one, of which pictures can be taken if asked."""
+        """Rooms one by one. With `render`, films can be made of them."""
         return self._kept(SerialEnvs(partial(self._room, render), count))
 
     def teacher(self, planner: Planner, options: Path | None) -> PlanTeacher:
-        """All options of rooms are rules."""
+        """The teacher. All options of rooms are rules, so `options` is not used."""
         if self.task.anonymous_colors:
             planner = AnonymousColors(planner)
         return PlanTeacher(planner, self.reader, self._options(), self.config.hard)
 
     def choices(self, options: Path | None) -> Choices:
-        """Every verb with every thing that it fits."""
+        """Every verb with every thing that fits it, for a student that chooses among options."""
         return Choices(options_of(self.reader.kind), self.reader, self._options())
 
     def _options(self) -> RoomOptions:
@@ -91,9 +94,9 @@ class MiniGridDomain:
         return episode.described
 
     def _registered_tensors(self) -> EnvSpec | None:
-        """How to make the task's rooms as tensors, if it has them."""
+        """The registration of the task's tensor rooms, if it has them."""
         try:
-            # Imports the module that an id such as my_rooms:MyRoom-v0 names.
+            # An id such as my_rooms:MyRoom-v0 names a module, which this imports.
             found = gym.spec(self.config.task.env_id)
         except (gym.error.Error, ImportError):
             return None
@@ -116,6 +119,6 @@ class MiniGridDomain:
 
 
 def _made_by(registered: EnvSpec) -> Any:
-    """What makes an environment's vector, or None."""
+    """The function or class that makes an environment's vector, or None."""
     maker = registered.vector_entry_point
     return load_env_creator(maker) if isinstance(maker, str) else maker

@@ -15,8 +15,9 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from commands.settings.methods import Method
 from commands.settings.setting import ACTING, ASKING, HEADINGS, TEACHING, setting
 from commands.settings.web_address import check_address
+from planner.recorded_plans import Share
 from planner.servers import KEY_VARIABLE, LLM
-from planner.task import Share, Task
+from planner.task import Task
 from utils.validation import Strict
 
 MAX_SEED = 2**32 - 1

@@ -21,7 +21,8 @@ from commands.settings.methods import Method, load_method
 from commands.settings.presets import read_preset
 from commands.settings.setting import Defaults
 from commands.settings.setting_flags import as_typed
-from planner.task import Task, load_plans, load_task, task_names
+from planner.recorded_plans import load_plans
+from planner.task import Task, load_task, task_names
 from utils.cores import default_threads
 from utils.errors import UserError
 from utils.validation import validated

@@ -8,10 +8,11 @@ import pytest
 import yaml
 
 import main
+from planner.anonymous_colors import AnonymousColors
 from planner.home_scene import THING
-from planner.plans import AnonymousColors, RecordedPlanner
+from planner.recorded_plans import RecordedPlanner, load_plans
 from planner.room_scene import RoomReader
-from planner.task import CONFIGS, load_plans, load_task, task_names
+from planner.task import CONFIGS, load_task, task_names
 from tests.recordings import TASKS, recorded_planner
 from tests.running import settings_of
 
@@ -97,8 +98,8 @@ def test_what_is_misspelt_in_plans_is_named(
     flags = ["--eval_teacher", "--num_eval", "1", "--logdir", str(tmp_path), "--threads", "1"]
     assert main.main(["eval", *task, *flags]) == 0
     misspelt = (
-        f"'go to <key>, pik up <key>' for {scene!r}: what is no option waits; "
-        "options are explore, go to, pick up, drop, open, wait"
+        f"'go to <key>, pik up <key>' for {scene!r}: the teacher waits at an unknown "
+        "option; options are explore, go to, pick up, drop, open, wait"
     )
     said = capsys.readouterr().out.splitlines()
     assert [line for line in said if "warning" in line] == [
@@ -108,7 +109,7 @@ def test_what_is_misspelt_in_plans_is_named(
     plans_file = tmp_path / "plans.yaml"
     plans_file.write_text(yaml.safe_dump({unseen: {"explore": 1}, **plans}, sort_keys=False))
     assert main.main(["eval", "--plans", str(plans_file), *flags]) == 0
-    never = f"{unseen!r} is never seen: the task has no <kee> (and 1 more like it)"
+    never = f"{unseen!r} never occurs: the task has no <kee> (and 1 more like it)"
     said = capsys.readouterr().out.splitlines()
     expected = [f"warning: plans of SimpleDoorKey: {never}"]
     assert [line for line in said if "warning" in line] == expected

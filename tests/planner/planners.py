@@ -1,4 +1,4 @@
-"""A planner that asks a server and waits for it but shortly, and what it is asked about."""
+"""A planner with short timeouts, and scenes to ask it about."""
 
 import time
 from pathlib import Path
@@ -6,9 +6,9 @@ from typing import Any
 
 from planner.answers import AnswerStore
 from planner.asking import AskingPlanner
-from planner.backoff import Patience
+from planner.backoff import Backoff
 from planner.llm import ChatClient
-from planner.request_pool import Asker
+from planner.request_pool import RequestPool
 from planner.room_scene import in_words
 from utils.terminal import waiting
 
@@ -16,13 +16,14 @@ SCENES = [in_words((), None), in_words(("key",), None), in_words(("key", "door")
 
 
 def planner(url: str, folder: Path, told: list[str], **options: Any) -> AskingPlanner:
-    """One whose server has a second to start, and is tried again every twentieth of one."""
+    """Its server has a second to start, and is tried again every twentieth of a second."""
     given: dict[str, Any] = {"n": 4, "retries": 1, "strict": False, "optional": False} | options
-    quick = {"first": 1.0, "least": 1.0, "shortest": 0.05, "longest": 0.05}
-    patience = Patience(strict=given["strict"], **(quick | given.pop("patience", {})))
+    timeouts = {"first_timeout": 1.0, "least_timeout": 1.0}
+    pauses = {"shortest_pause": 0.05, "longest_pause": 0.05}
+    backoff = Backoff(strict=given["strict"], **(timeouts | pauses | given.pop("backoff", {})))
     store = AnswerStore(folder / "answers.jsonl", told.append)
     return AskingPlanner(
-        Asker(ChatClient(url, "model", 1.0, connect=1.0), patience, attempts=2, pause=0.001),
+        RequestPool(ChatClient(url, "model", 1.0, connect=1.0), backoff, attempts=2, pause=0.001),
         store,
         "Task",
         "Advise.",
@@ -34,7 +35,7 @@ def planner(url: str, folder: Path, told: list[str], **options: Any) -> AskingPl
 
 
 def until_it_answers(asking: AskingPlanner, scenes: list[str] = SCENES) -> None:
-    """As a run does: ask again and again."""
+    """Ask again and again, as a run does."""
     limit = time.monotonic() + 10
     while None in asking.answers(scenes):
         assert time.monotonic() < limit

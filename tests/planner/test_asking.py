@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from planner.plans import describe, parse_plan
+from planner.plan_parser import parse_plan
+from planner.plans import describe
 from planner.room_scene import in_words
 from tests.planner.planners import SCENES, planner, until_it_answers
 from tests.planner.servers import Frozen, Handler, hang, in_turn, plans, serve, status
@@ -108,10 +109,10 @@ def test_a_server_that_never_answered_ends_the_run_unless_it_is_optional(tmp_pat
     assert 1 <= time.monotonic() - began < 15
     assert len(told) == 1
     assert "no answer yet" in told[0]
-    patient = {"first": 30.0}
+    patient = {"first_timeout": 30.0}
     began = time.monotonic()
     with pytest.raises(UserError, match="the LLM does not answer"):
-        planner(url, tmp_path / "other", told, strict=True, patience=patient).answers(SCENES)
+        planner(url, tmp_path / "other", told, strict=True, backoff=patient).answers(SCENES)
     assert time.monotonic() - began < 15
     assert len(told) == 1
     optional = planner(url, tmp_path / "third", told, optional=True)
@@ -127,7 +128,7 @@ def test_while_a_server_starts_each_reason_to_wait_is_told_once(tmp_path: Path) 
     unknown = b'{"error": {"message": "no such model: model"}}'
     wrong = (lambda handler, _: handler.answer(500, unknown),) * 3
     with serve(in_turn(*[status(503)] * 3, *wrong, plans)) as server:
-        asking = planner(server.url, tmp_path, told := [], patience={"first": 30.0})
+        asking = planner(server.url, tmp_path, told := [], backoff={"first_timeout": 30.0})
         assert None not in asking.answers(SCENES)
     assert told == [
         f"no answer yet, asking again: {server.url} answers {words}"  # type: ignore[attr-defined]
@@ -146,8 +147,8 @@ def test_a_mistake_before_any_answer_ends_the_run_at_once(tmp_path: Path, option
         lambda handler, _: handler.answer(400, overflow),
     ):
         with serve(fault) as server:
-            folder, patient = tmp_path / str(server.server_port), {"first": 30.0}
-            asking = planner(server.url, folder, [], optional=optional, patience=patient)
+            folder, patient = tmp_path / str(server.server_port), {"first_timeout": 30.0}
+            asking = planner(server.url, folder, [], optional=optional, backoff=patient)
             began = time.monotonic()
             if optional:
                 assert asking.answers(SCENES) == [None] * 3
@@ -191,8 +192,8 @@ def test_a_reason_that_changes_is_told(tmp_path: Path) -> None:
 def test_a_server_that_hangs_holds_nobody_up_and_is_used_when_it_wakes(tmp_path: Path) -> None:
     frozen = Frozen()
     with serve(frozen) as server:
-        quick = {"least": 0.3}
-        asking = planner(server.url, tmp_path, told := [], n=3, patience=quick)
+        quick = {"least_timeout": 0.3}
+        asking = planner(server.url, tmp_path, told := [], n=3, backoff=quick)
         assert None not in asking.answers(SCENES[:1])
         frozen.awake.clear()
         began = time.monotonic()
@@ -230,7 +231,7 @@ def test_one_scene_that_is_refused_does_not_keep_the_others_from_their_answers(
         (status(400) if refused else plans)(handler, body)
 
     with serve(refuse_one) as server:
-        asking = planner(server.url, tmp_path, told := [], patience={"longest": 0.3})
+        asking = planner(server.url, tmp_path, told := [], backoff={"longest_pause": 0.3})
         assert None not in asking.answers(SCENES[1:2])
         answers = asking.answers(SCENES)
         assert answers[0] is None

@@ -8,7 +8,7 @@ import pytest
 
 from planner.llm_errors import LLMError
 from planner.request_pool import in_thread
-from tests.planner.askers import ask, asker, want, warm
+from tests.planner.pools import ask, make_pool, need, warm
 from tests.planner.servers import (
     Behaviour,
     Frozen,
@@ -32,22 +32,22 @@ def test_a_server_that_answers_is_waited_for_however_slow_it_becomes() -> None:
         plans(handler, body)
 
     with serve(slower) as server:
-        asked = asker(server.url, first=5.0, least=0.1)
-        asked.one_at_a_time = True
-        asked.patience.workers = 1
-        assert len(ask(asked, 4)) == 4
+        pool = make_pool(server.url, first_timeout=5.0, least_timeout=0.1)
+        pool.one_at_a_time = True
+        pool.backoff.workers = 1
+        assert len(ask(pool, 4)) == 4
         assert len(server.requests) == 4
 
 
 @pytest.mark.parametrize("silence", [hang, drip, drip_headers])
 def test_a_server_that_falls_silent_costs_its_patience_once(silence: Behaviour) -> None:
     with serve(in_turn(plans, silence)) as server:
-        asked = asker(server.url, first=30.0, least=0.3)
-        warm(asked)
-        patience = asked.patience.seconds()
+        pool = make_pool(server.url, first_timeout=30.0, least_timeout=0.3)
+        warm(pool)
+        patience = pool.backoff.timeout()
         began = time.monotonic()
         with pytest.raises(LLMError, match=rf"no answer within {patience:.3g} s"):
-            ask(asked, 1)
+            ask(pool, 1)
         assert patience <= time.monotonic() - began < 15
         assert len(server.requests) == 2
 
@@ -55,40 +55,40 @@ def test_a_server_that_falls_silent_costs_its_patience_once(silence: Behaviour) 
 def test_a_late_reply_counts() -> None:
     frozen = Frozen()
     with serve(frozen) as server:
-        asked = asker(server.url, least=0.2)
-        warm(asked)
+        pool = make_pool(server.url, least_timeout=0.2)
+        warm(pool)
         frozen.awake.clear()
         came = threading.Event()
-        wanted = want(1, lambda _: came.set())
-        asked.ask([wanted])
-        assert asked.patience.away
+        request = need(1, lambda _: came.set())
+        pool.send([request])
+        assert pool.backoff.away
         assert not came.is_set()
         frozen.awake.set()
         assert came.wait(5)
-        assert wanted.missing() == 0
-        while asked.patience.away:
+        assert request.missing() == 0
+        while pool.backoff.away:
             assert len(server.requests) == 2
 
 
 def test_patience_doubles_when_it_was_too_short_and_is_short_again_after_answers() -> None:
     with serve(in_turn(plans, hang, plans)) as server:
-        asked = asker(server.url, least=0.5, workers=1)
-        warm(asked)
-        short = asked.patience.seconds()
+        pool = make_pool(server.url, least_timeout=0.5, workers=1)
+        warm(pool)
+        short = pool.backoff.timeout()
         with pytest.raises(LLMError):
-            ask(asked, 1)
-        assert asked.patience.seconds() == pytest.approx(2 * short)
-        asked.patience.answered()
-        asked.one_at_a_time = True
-        ask(asked, 25)
-        assert 0.5 <= asked.patience.seconds() < 2 * short
+            ask(pool, 1)
+        assert pool.backoff.timeout() == pytest.approx(2 * short)
+        pool.backoff.set_answered()
+        pool.one_at_a_time = True
+        ask(pool, 25)
+        assert 0.5 <= pool.backoff.timeout() < 2 * short
 
 
 def test_a_server_that_never_answers_is_given_its_time_and_no_more() -> None:
     with serve(hang) as server:
         began = time.monotonic()
         with pytest.raises(LLMError, match="no answer"):
-            ask(asker(server.url, first=0.4, strict=False), 10)
+            ask(make_pool(server.url, first_timeout=0.4, strict=False), 10)
         assert 0.4 <= time.monotonic() - began < 4
         assert [body.get("n") for body, _ in server.requests] == [None]
 
@@ -97,21 +97,21 @@ def test_a_server_that_starts_late_is_waited_for() -> None:
     """It refuses connections first, and then says 503, as while it loads a model."""
     with serve(plans) as server:
         url, port = server.url, server.server_port
-    asked = asker(url, first=30.0, strict=False)
-    replies = in_thread(lambda: ask(asked, 3))
-    while asked.client.usage.failures < 5:
+    pool = make_pool(url, first_timeout=30.0, strict=False)
+    replies = in_thread(lambda: ask(pool, 3))
+    while pool.client.usage.failures < 5:
         assert not replies.done()
     with serve(in_turn(*[status(503)] * 5, plans), port):
         assert len(replies.result(20)) == 3
     with pytest.raises(LLMError, match="no connection"):
-        ask(asker(url, first=30.0, strict=True), 3)
+        ask(make_pool(url, first_timeout=30.0, strict=True), 3)
 
 
 @pytest.mark.parametrize("code", [400, 401, 404])
 def test_a_mistake_is_not_waited_for(code: int) -> None:
     with serve(status(code)) as server:
         with pytest.raises(LLMError, match=f"answers {code}"):
-            ask(asker(server.url, first=30.0, strict=False), 10)
+            ask(make_pool(server.url, first_timeout=30.0, strict=False), 10)
         assert len(server.requests) == 1
 
 
@@ -121,26 +121,26 @@ def test_the_first_reason_is_kept_not_the_last_silence() -> None:
 
     for last in (hang, lambda handler, _: handler.reset()):
         with serve(in_turn(plans, out_of_memory, last)) as server:
-            asked = asker(server.url, least=0.2)
-            warm(asked)
+            pool = make_pool(server.url, least_timeout=0.2)
+            warm(pool)
             with pytest.raises(LLMError, match="answers 500: CUDA out of memory"):
-                ask(asked, 1)
+                ask(pool, 1)
 
 
 def test_a_silent_server_is_tried_at_growing_intervals_with_one_reply_each() -> None:
     pauses = [0.1, 0.2, *[0.4] * 5]
     tries: list[tuple[float, float]] = []
     with serve(in_turn(plans, hang)) as server:
-        asked = asker(server.url, least=0.1, shortest=0.05, longest=0.4)
-        warm(asked)
-        asked.ask([want(1)])
+        pool = make_pool(server.url, least_timeout=0.1, shortest_pause=0.05, longest_pause=0.4)
+        warm(pool)
+        pool.send([need(1)])
         # Whoever waited for a try would now wait for a minute.
-        asked.patience.least = 60.0
+        pool.backoff.least_timeout = 60.0
         while len(tries) <= len(pauses):
             before = time.monotonic()
-            if asked.patience.due():
+            if pool.backoff.retry_is_due():
                 tries.append((before, time.monotonic()))
-                asked.try_again(want(10))
+                pool.send_in_background(need(10))
                 assert time.monotonic() - before < 30
         while len(server.requests) < 2 + len(tries):
             assert time.monotonic() - tries[-1][1] < 30
@@ -154,15 +154,15 @@ def test_a_silent_server_is_tried_at_growing_intervals_with_one_reply_each() -> 
 def test_a_server_that_wakes_is_used_again_with_all_that_it_can() -> None:
     frozen = Frozen()
     with serve(frozen) as server:
-        asked = asker(server.url, least=0.1, shortest=0.02, longest=0.1)
-        warm(asked)
+        pool = make_pool(server.url, least_timeout=0.1, shortest_pause=0.02, longest_pause=0.1)
+        warm(pool)
         frozen.awake.clear()
-        wanted = want(10)
-        asked.ask([wanted])
+        request = need(10)
+        pool.send([request])
         frozen.awake.set()
-        while asked.patience.away:
-            if asked.patience.due():
-                asked.try_again(wanted)
-        asked.ask([wanted])
-        assert wanted.missing() <= 0
-        assert asked.patience.away is None
+        while pool.backoff.away:
+            if pool.backoff.retry_is_due():
+                pool.send_in_background(request)
+        pool.send([request])
+        assert request.missing() <= 0
+        assert pool.backoff.away is None

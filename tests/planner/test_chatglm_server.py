@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from planner.llm_errors import LLMError
-from tests.planner.askers import PROMPT, ask, asker
+from tests.planner.pools import PROMPT, ask, make_pool
 from tests.planner.servers import Behaviour, Handler, plans, serve
 from tests.running import ROOT
 
@@ -41,15 +41,15 @@ def proxy(behaviour: Behaviour, variable: str = "ZHIPUAI_API_KEY") -> Iterator[t
 @pytest.mark.parametrize("variable", ["ZHIPUAI_API_KEY", "ZAI_API_KEY"])
 def test_a_conversation_goes_to_the_service_and_its_reply_comes_back(variable: str) -> None:
     with proxy(plans, variable) as (url, received):
-        asked = asker(url)
-        assert ask(asked, 3) == ["I think so. Action: {explore}"] * 3
-        assert asked.client.usage.tokens == 21
+        pool = make_pool(url)
+        assert ask(pool, 3) == ["I think so. Action: {explore}"] * 3
+        assert pool.client.usage.tokens == 21
         assert len(received) == 3
         body, headers = received[0]
         assert (body["model"], body["temperature"]) == ("a-model", 0.5)
         assert [m["content"] for m in body["messages"]] == list(PROMPT)
         assert headers["Authorization"].startswith("Bearer ")
-        bare = asker(url.replace("/v1/chat/completions", "/chat"))
+        bare = make_pool(url.replace("/v1/chat/completions", "/chat"))
         assert ask(bare, 1) == ["I think so. Action: {explore}"]
 
 
@@ -60,7 +60,7 @@ def test_the_services_errors_become_status_codes_without_its_words(code: int) ->
 
     with proxy(fail) as (url, received):
         with pytest.raises(LLMError, match=f"answers {code}") as caught:
-            ask(asker(url, attempts=2), 1)
+            ask(make_pool(url, attempts=2), 1)
         assert "sesame" not in str(caught.value)
         # What passes is asked again by the client alone, not by the service's library as well.
         assert len(received) == (2 if code in (429, 500, 503) else 1)
@@ -85,19 +85,19 @@ def test_what_the_service_should_not_say_is_a_bad_gateway(reply: bytes) -> None:
         ),
         pytest.raises(LLMError, match="answers 502"),
     ):
-        ask(asker(url, attempts=2), 1)
+        ask(make_pool(url, attempts=2), 1)
 
 
 def test_a_bad_key_an_unreachable_service_and_nonsense_are_told_apart() -> None:
     with proxy(lambda handler, _: handler.answer(401, b'{"error": "sesame.4711"}')) as (url, _):
         with pytest.raises(LLMError, match="refuses the key in ZHIPUAI_API_KEY") as caught:
-            ask(asker(url), 5)
+            ask(make_pool(url), 5)
         assert "sesame" not in str(caught.value)
     with (
         proxy(lambda handler, _: handler.reset()) as (url, _),
         pytest.raises(LLMError, match="answers 502: the service cannot be reached"),
     ):
-        ask(asker(url), 1)
+        ask(make_pool(url), 1)
     with (
         proxy(lambda handler, _: handler.answer(200, b"{", Content_Type="application/json")) as (
             url,
@@ -105,7 +105,7 @@ def test_a_bad_key_an_unreachable_service_and_nonsense_are_told_apart() -> None:
         ),
         pytest.raises(LLMError, match="answers 502: the service's answer cannot be understood"),
     ):
-        ask(asker(url), 1)
+        ask(make_pool(url), 1)
 
 
 @pytest.mark.parametrize("key", ["sesame4711", "sesame.47.11", "sesame.", "ses ame.4711"])

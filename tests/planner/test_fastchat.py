@@ -21,10 +21,11 @@ from scipy.stats import binom
 
 import main
 from commands import runs
-from commands.planners import make_asking_planner
+from commands.answer_sources import make_asking_planner
 from planner.answers import AnswerStore
 from planner.llm import ChatClient, Prompt
-from planner.plans import Plan, describe, made_plain, parse_reply
+from planner.plan_parser import parse_reply
+from planner.plans import Plan, describe, only_clear
 from planner.room_scene import RoomReader, in_words
 from planner.task import load_task
 from tests.running import SMALL, runs_of
@@ -219,7 +220,7 @@ def test_a_student_is_taught_by_what_fastchat_answers(url: str, tmp_path: Path) 
 def plans_of(replies: list[str], nouns: Sequence[str]) -> list[Plan]:
     """The plans that count: those of the first replies that have one."""
     plans = (parse_reply(reply, nouns) for reply in replies)
-    return [made_plain(plan, nouns) for plan in plans if plan is not None][:N_ASK]
+    return [only_clear(plan, nouns) for plan in plans if plan is not None][:N_ASK]
 
 
 def assert_likely(count: int, n: int) -> None:

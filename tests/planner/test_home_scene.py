@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from env.nav_pick.robot_state import CONTACT, FACING, HOLDING, NEAR, OBJECT, STATE_SIZE
 from planner.home_scene import THING, HomeReader, in_words
-from planner.plans import RecordedPlanner
+from planner.recorded_plans import RecordedPlanner
 from planner.task import load_task
 
 

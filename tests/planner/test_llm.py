@@ -7,7 +7,7 @@ import pytest
 
 from planner.llm_errors import LLMError, full_path
 from planner.replies import read_error, read_reply
-from tests.planner.askers import PROMPT, ask, asker
+from tests.planner.pools import PROMPT, ask, make_pool
 from tests.planner.servers import (
     Behaviour,
     Handler,
@@ -30,21 +30,21 @@ def test_a_proxy_is_not_asked_for_the_way_to_this_machine(
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.delenv("no_proxy", raising=False)
     with serve(plans) as server:
-        assert ask(asker(server.url), 1)
+        assert ask(make_pool(server.url), 1)
 
 
 def test_n_choices_come_in_one_request_once_it_is_known_how_long_one_takes() -> None:
     with serve(plans) as server:
-        asked = asker(server.url, key="sesame")
-        assert ask(asked, 10) == ["I think so. Action: {explore}"] * 10
-        ask(asked, 10, "something else")
+        pool = make_pool(server.url, key="sesame")
+        assert ask(pool, 10) == ["I think so. Action: {explore}"] * 10
+        ask(pool, 10, "something else")
         (_, _), (body, headers), (other, _) = server.requests
     assert [each.get("n") for each, _ in server.requests] == [None, 9, 10]
     assert (body["model"], body["temperature"]) == ("a-model", 0.5)
     assert [message["content"] for message in body["messages"]] == list(PROMPT)
     assert other["messages"][1] == {"role": "user", "content": "something else"}
     assert headers["Authorization"] == "Bearer sesame"
-    usage = asked.client.usage
+    usage = pool.client.usage
     assert (usage.requests, usage.failures, usage.tokens) == (3, 0, 21)
 
 
@@ -66,12 +66,12 @@ def test_n_choices_come_in_one_request_once_it_is_known_how_long_one_takes() -> 
 )
 def test_what_passes_is_tried_again(fault: Behaviour) -> None:
     with serve(in_turn(fault, plans)) as server:
-        asked = asker(server.url)
-        assert ask(asked, 1) == ["I think so. Action: {explore}"]
-        assert (asked.client.usage.requests, asked.client.usage.failures) == (2, 1)
+        pool = make_pool(server.url)
+        assert ask(pool, 1) == ["I think so. Action: {explore}"]
+        assert (pool.client.usage.requests, pool.client.usage.failures) == (2, 1)
     with serve(fault) as server:
         with pytest.raises(LLMError, match=r"http://127\.0\.0\.1") as error:
-            ask(asker(server.url), 1)
+            ask(make_pool(server.url), 1)
         assert "\n" not in str(error.value)
         assert len(server.requests) == 3
 
@@ -88,7 +88,7 @@ def test_what_passes_is_tried_again(fault: Behaviour) -> None:
 def test_what_does_not_pass_is_not_tried_again(fault: Behaviour, words: str) -> None:
     with serve(fault) as server:
         with pytest.raises(LLMError, match=words):
-            ask(asker(server.url), 10)
+            ask(make_pool(server.url), 10)
         assert len(server.requests) == 1
 
 
@@ -96,9 +96,9 @@ def test_what_does_not_pass_is_not_tried_again(fault: Behaviour, words: str) -> 
 def test_a_key_that_is_wanted_or_refused_is_named_by_its_variable(code: int) -> None:
     with serve(said({"error": {"message": "a key of another service"}}, code)) as server:
         with pytest.raises(LLMError) as unset:
-            ask(asker(server.url), 10)
+            ask(make_pool(server.url), 10)
         with pytest.raises(LLMError) as refused:
-            ask(asker(server.url, key="sesame-4711"), 10)
+            ask(make_pool(server.url, key="sesame-4711"), 10)
         assert len(server.requests) == 2
     for error in (unset, refused):
         # A proxy that is itself refused says so in its words alone.
@@ -116,7 +116,7 @@ def test_words_that_repeat_a_key_are_not_told(code: int, shown: str) -> None:
         serve(said({"error": {"message": f"no: {shown}"}}, code)) as server,
         pytest.raises(LLMError, match=f"answers {code}") as error,
     ):
-        ask(asker(server.url, key="sesame-4711"), 10)
+        ask(make_pool(server.url, key="sesame-4711"), 10)
     assert shown not in str(error.value)
 
 
@@ -128,9 +128,9 @@ def test_a_url_that_ends_early_gets_the_full_path_as_a_hint(path: str) -> None:
     with serve(only_there) as server:
         base = server.url.removesuffix("/v1/chat/completions")
         with pytest.raises(LLMError, match="answers 404") as error:
-            ask(asker(base + path), 1)
+            ask(make_pool(base + path), 1)
         hint = str(error.value).rpartition(" ")[2]
-        assert ask(asker(hint), 1)
+        assert ask(make_pool(hint), 1)
     assert full_path(server.url) == ""
     assert full_path("http://localhost/generate") == ""
 
@@ -139,7 +139,7 @@ def test_a_refused_connection_is_an_error_in_one_line() -> None:
     with serve(plans) as server:
         url = server.url
     with pytest.raises(LLMError, match="no connection"):
-        ask(asker(url), 2)
+        ask(make_pool(url), 2)
 
 
 def test_retry_after_is_waited_for() -> None:
@@ -153,7 +153,7 @@ def test_retry_after_is_waited_for() -> None:
         return behave
 
     with serve(in_turn(note(status(429, Retry_After="0.3")), note(plans))) as server:
-        ask(asker(server.url), 1)
+        ask(make_pool(server.url), 1)
     assert 0.3 <= arrived[1] - arrived[0] < 3
 
 
@@ -207,15 +207,15 @@ def test_nobody_is_led_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password hunter2")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     with serve(plans) as server:
-        asked = asker(server.url)
-        asked.client._session.trust_env = True
-        ask(asked, 1)
+        pool = make_pool(server.url)
+        pool.client._session.trust_env = True
+        ask(pool, 1)
         assert "Authorization" not in server.requests[0][1]
         with (
             serve(lambda handler, _: handler.answer(302, b"", Location=server.url)) as first,
             pytest.raises(LLMError, match="answers 302"),
         ):
-            ask(asker(first.url), 1)
+            ask(make_pool(first.url), 1)
         assert len(server.requests) == 1
 
 
@@ -225,18 +225,18 @@ def test_fastchats_errors_that_pass_are_tried_again_though_they_are_400() -> Non
 
     for code in (40301, 50002):
         with serve(in_turn(plans, error(code), plans)) as server:
-            assert len(ask(asker(server.url), 5)) == 5
+            assert len(ask(make_pool(server.url), 5)) == 5
             assert [body.get("n") for body, _ in server.requests] == [None, 4, 4]
     with serve(error(40303)) as server:
         with pytest.raises(LLMError, match="answers 400: Only allowed now"):
-            ask(asker(server.url), 1)
+            ask(make_pool(server.url), 1)
         assert len(server.requests) == 1
 
 
 def test_the_most_tokens_are_asked_for_where_a_server_needs_it() -> None:
     with serve(plans) as server:
-        asked = asker(server.url)
-        ask(asked, 1)
-        asked.client.max_tokens = 512
-        ask(asked, 1)
+        pool = make_pool(server.url)
+        ask(pool, 1)
+        pool.client.max_tokens = 512
+        ask(pool, 1)
         assert [body.get("max_tokens") for body, _ in server.requests] == [None, 512]

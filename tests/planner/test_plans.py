@@ -2,6 +2,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from planner.anonymous_colors import AnonymousColors
+from planner.plan_parser import parse_option, parse_plan, parse_reply
 from planner.plans import (
     DROP,
     EXPLORE,
@@ -9,14 +11,10 @@ from planner.plans import (
     OPEN,
     PICK_UP,
     WAIT,
-    AnonymousColors,
     Option,
-    RecordedPlanner,
     describe,
-    parse_option,
-    parse_plan,
-    parse_reply,
 )
+from planner.recorded_plans import RecordedPlanner
 from planner.room_scene import in_words
 from tests.recordings import TASKS, recorded_planner
 from utils.errors import UserError

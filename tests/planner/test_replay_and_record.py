@@ -13,11 +13,13 @@ import requests
 
 import main
 from planner.chat_server import MAX_REQUEST, ChatRequest, Message
-from planner.plans import as_plans, parse_reply
+from planner.plan_parser import parse_reply
+from planner.plans import plan_shares
+from planner.recorded_plans import load_plans
 from planner.replay_api import Replayer
 from planner.room_scene import in_words
-from planner.task import load_plans, load_task
-from tests.planner.askers import ask, asker
+from planner.task import load_task
+from tests.planner.pools import ask, make_pool
 from tests.planner.servers import in_turn, plans, serve, status
 from tests.running import ROOT, SMALL, settings_of
 
@@ -71,9 +73,9 @@ def test_an_unknown_scene_gets_a_reply_without_a_plan() -> None:
 
 
 def test_the_server_speaks_both_shapes_and_refuses_what_it_must(url: str) -> None:
-    assert len(ask(asker(url), 5, HOLDING)) == 5
+    assert len(ask(make_pool(url), 5, HOLDING)) == 5
     chat = url.replace("/v1/chat/completions", "/chat")
-    assert len(ask(asker(chat), 3, HOLDING)) == 3
+    assert len(ask(make_pool(chat), 3, HOLDING)) == 3
     assert requests.post(chat, data=b"x" * (MAX_REQUEST + 1)).status_code == 413
     assert requests.post(chat, json={"messages": "?"}).status_code == 422
 
@@ -127,7 +129,7 @@ def test_record_without_its_server_says_so_and_writes_nothing(
 def test_plans_in_words_keep_their_probabilities() -> None:
     plan = parse_reply("Action: {go to key}", NOUNS)
     assert plan
-    assert as_plans(((0.25, plan), (0.75, plan))) == {"go to <key>": 1.0}
+    assert plan_shares(((0.25, plan), (0.75, plan))) == {"go to <key>": 1.0}
     assert in_words((), "key") == HOLDING
 
 
@@ -169,7 +171,7 @@ def test_a_model_that_never_gives_a_plan_is_an_error_and_writes_nothing(
     with serve(lambda handler, body: handler.choices(["Hm."] * body.get("n", 1))) as server:
         assert record(server.url, out) == 1
     error = capsys.readouterr().err
-    assert "error: no reply of openai holds a plan" in error
+    assert "error: no scene has a plan of openai" in error
     assert str(out.with_suffix(".answers.jsonl")) in error
     assert error.count("\n") == 1
     assert not out.exists()

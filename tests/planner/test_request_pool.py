@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.planner.askers import SCENES, ask, asker, want, warm
+from tests.planner.pools import SCENES, ask, make_pool, need, warm
 from tests.planner.servers import Handler, hang, in_turn, plans, serve, status
 
 
@@ -37,15 +37,15 @@ def test_a_server_that_refuses_choices_is_asked_singly_from_then_on(code: int) -
         status(code)(handler, body) if "n" in body else plans(handler, body)
 
     with serve(one_only) as server:
-        asked = asker(server.url)
-        assert len(ask(asked, 4)) == 4
-        assert len(ask(asked, 3, "another")) == 3
+        pool = make_pool(server.url)
+        assert len(ask(pool, 4)) == 4
+        assert len(ask(pool, 3, "another")) == 3
         assert ["n" in body for body, _ in server.requests] == [False, True] + [False] * 6
 
 
 def test_a_server_that_gives_one_choice_whatever_n_is_asked_again() -> None:
     with serve(lambda handler, _: handler.choices(["Action: {explore}"])) as server:
-        assert len(ask(asker(server.url), 5)) == 5
+        assert len(ask(make_pool(server.url), 5)) == 5
 
 
 def test_choices_that_do_not_come_in_time_are_asked_for_singly() -> None:
@@ -53,9 +53,9 @@ def test_choices_that_do_not_come_in_time_are_asked_for_singly() -> None:
         hang(handler, body) if "n" in body else plans(handler, body)
 
     with serve(slow_choices) as server:
-        asked = asker(server.url)
-        assert len(ask(asked, 3)) == 3
-        assert len(ask(asked, 3, "another")) == 3
+        pool = make_pool(server.url)
+        assert len(ask(pool, 3)) == 3
+        assert len(ask(pool, 3, "another")) == 3
         assert ["n" in body for body, _ in server.requests] == [False, True, *[False] * 5]
 
 
@@ -65,24 +65,24 @@ def test_a_permanent_400_costs_two_requests_and_the_other_scenes_nothing() -> No
         (status(400) if refused else plans)(handler, body)
 
     with serve(refuse_one) as server:
-        asked = asker(server.url)
-        warm(asked)
-        wants = [want(10, about=scene) for scene in SCENES]
-        asked.ask(wants)
+        pool = make_pool(server.url)
+        warm(pool)
+        requests = [need(10, about=scene) for scene in SCENES]
+        pool.send(requests)
         about = [body["messages"][1]["content"] for body, _ in server.requests]
-    assert [w.missing() for w in wants] == [10, 0, 0, 0, 0, 0]
-    assert [w.failure is None for w in wants] == [False, True, True, True, True, True]
-    assert asked.patience.away is None
+    assert [w.missing() for w in requests] == [10, 0, 0, 0, 0, 0]
+    assert [w.error is None for w in requests] == [False, True, True, True, True, True]
+    assert pool.backoff.away is None
     assert about.count(SCENES[0]) == 2
 
 
 def test_what_arrived_before_a_failure_is_handed_over() -> None:
     with serve(in_turn(plans, plans, status(401))) as server:
-        asked, arrived = asker(server.url), list[str]()
-        asked.one_at_a_time = True
-        asked.ask([want(5, arrived.append)])
-        assert asked.patience.away
-        assert asked.patience.away.status == 401
+        pool, arrived = make_pool(server.url), list[str]()
+        pool.one_at_a_time = True
+        pool.send([need(5, arrived.append)])
+        assert pool.backoff.away
+        assert pool.backoff.away.status == 401
     assert len(arrived) == 2
 
 
@@ -104,9 +104,9 @@ def test_workers_bound_the_requests_under_way() -> None:
         return plans(handler, body)
 
     with serve(count) as server:
-        asked = asker(server.url, workers=2)
-        asked.one_at_a_time = True
-        assert len(ask(asked, 7)) == 7
+        pool = make_pool(server.url, workers=2)
+        pool.one_at_a_time = True
+        assert len(ask(pool, 7)) == 7
     assert most == 2
 
 
@@ -122,11 +122,11 @@ def test_questions_start_no_more_threads_than_workers() -> None:
 
     with serve(count) as server:
         before, lock = threading.active_count(), threading.Lock()
-        asked = asker(server.url, workers=3)
-        asked.one_at_a_time = True
-        wants = [want(20, about=scene) for scene in SCENES]
-        asked.ask(wants)
-    assert not any(w.missing() for w in wants)
+        pool = make_pool(server.url, workers=3)
+        pool.one_at_a_time = True
+        requests = [need(20, about=scene) for scene in SCENES]
+        pool.send(requests)
+    assert not any(w.missing() for w in requests)
     assert 2 <= most - before <= 2 * 3 + 3
 
 
@@ -148,9 +148,9 @@ def test_requests_under_way_grow_with_answers_and_fall_with_overload() -> None:
         (status(429) if refused else plans)(handler, body)
 
     with serve(three) as server:
-        asked = asker(server.url, workers=8)
-        asked.one_at_a_time = True
-        assert len(ask(asked, 60)) == 60
+        pool = make_pool(server.url, workers=8)
+        pool.one_at_a_time = True
+        assert len(ask(pool, 60)) == 60
     assert taken[0] == taken[1] == 1
     assert max(taken) >= 3
     assert sum(one > 3 for one in taken) < 20
@@ -161,22 +161,22 @@ def test_a_slow_server_that_serves_one_at_a_time_loses_no_reply() -> None:
     server needs, though eight in a row take twice as long as anything is waited for at first."""
     serial = Serial(0.1)
     with serve(serial) as server:
-        asked = asker(server.url, workers=8, first=5.0, least=0.4)
-        asked.one_at_a_time = True
-        wants = [want(5, about=scene) for scene in SCENES]
-        asked.ask(wants)
-        assert not any(w.missing() for w in wants)
+        pool = make_pool(server.url, workers=8, first_timeout=5.0, least_timeout=0.4)
+        pool.one_at_a_time = True
+        requests = [need(5, about=scene) for scene in SCENES]
+        pool.send(requests)
+        assert not any(w.missing() for w in requests)
         assert len(server.requests) == 30
-    assert asked.client.usage.failures == 0
+    assert pool.client.usage.failures == 0
     assert serial.most > 4
 
 
 def test_choices_that_are_made_one_after_another_are_waited_for() -> None:
     with serve(Serial(0.05)) as server:
-        asked = asker(server.url, workers=8, first=5.0, least=0.1)
-        wants = [want(10, about=scene) for scene in SCENES[:3]]
-        asked.ask(wants)
-        assert not any(w.missing() for w in wants)
+        pool = make_pool(server.url, workers=8, first_timeout=5.0, least_timeout=0.1)
+        requests = [need(10, about=scene) for scene in SCENES[:3]]
+        pool.send(requests)
+        assert not any(w.missing() for w in requests)
         assert sum(body.get("n", 1) for body, _ in server.requests) == 30
 
 
@@ -186,18 +186,18 @@ def test_what_fails_alone_does_not_keep_the_others_from_their_answers() -> None:
         (status(500) if crashes else plans)(handler, body)
 
     with serve(crash_on_one) as server:
-        asked = asker(server.url)
-        asked.one_at_a_time = True
-        warm(asked)
-        wants = [want(3, about=scene) for scene in SCENES]
-        asked.ask(wants)
-    assert [w.missing() for w in wants] == [3, 0, 0, 0, 0, 0]
+        pool = make_pool(server.url)
+        pool.one_at_a_time = True
+        warm(pool)
+        requests = [need(3, about=scene) for scene in SCENES]
+        pool.send(requests)
+    assert [w.missing() for w in requests] == [3, 0, 0, 0, 0, 0]
 
 
 def test_a_server_that_is_down_is_not_asked_by_each_scene() -> None:
     with serve(in_turn(plans, status(500))) as server:
-        asked = asker(server.url)
-        warm(asked)
-        asked.ask([want(10, about=scene) for scene in SCENES])
-        assert "answers 500" in str(asked.patience.away)
+        pool = make_pool(server.url)
+        warm(pool)
+        pool.send([need(10, about=scene) for scene in SCENES])
+        assert "answers 500" in str(pool.backoff.away)
         assert len(server.requests) <= 1 + 4

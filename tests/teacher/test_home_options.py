@@ -20,7 +20,8 @@ from env.nav_pick.robot_state import (
     is_near,
 )
 from planner.home_scene import THING, HomeReader, in_words
-from planner.plans import GO_TO, PICK_UP, Option, RecordedPlanner
+from planner.plans import GO_TO, PICK_UP, Option
+from planner.recorded_plans import RecordedPlanner
 from planner.task import load_task
 from teacher.home_options import (
     LEAST_SPREAD,

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner.plans import parse_plan
+from planner.plan_parser import parse_plan
 from planner.room_scene import NOWHERE
 from tests.recordings import TASKS, make_teacher, recorded_answers, recording
 from tests.teacher.reference import plan_actions

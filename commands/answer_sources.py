@@ -1,4 +1,4 @@
-"""The planner that the settings of a run ask for."""
+"""The source of a run's answers: recorded plans, or an LLM."""
 
 import os
 from collections.abc import Sequence
@@ -8,10 +8,11 @@ from pathlib import Path
 from commands.settings.config import Config
 from planner.answers import AnswerStore
 from planner.asking import AskingPlanner
-from planner.backoff import Patience
+from planner.backoff import Backoff
 from planner.llm import ChatClient
-from planner.plans import Planner, RecordedPlanner
-from planner.request_pool import Asker
+from planner.plans import Planner
+from planner.recorded_plans import RecordedPlanner
+from planner.request_pool import RequestPool
 from planner.servers import KEY_VARIABLE, LLM, SERVERS
 from planner.task import Task
 from utils.errors import UserError
@@ -25,24 +26,27 @@ def make_planner(
     owned: ExitStack,
     asks: bool = True,
 ) -> Planner:
-    """The planner that the settings ask for, of things that are called by these nouns; an LLM's
-    replies are kept in `answers` if they name no other place; the file, and connections, are
-    closed with `owned`. One that does not ask has just those that are there."""
+    """The planner that the settings ask for, about things with these names.
+
+    An LLM's replies go to the file `answers`, unless the settings name another. The file and the
+    connections are closed with `owned`. With `asks` off, the planner is a silent second one: it
+    asks no LLM and repeats no warning.
+    """
     recorded = RecordedPlanner(config.task.plans, nouns)
     if not config.llm:
-        if doubts := recorded.doubts:
+        if asks and (doubts := recorded.doubts):
             more = f" (and {len(doubts) - 1} more like it)" if len(doubts) > 1 else ""
             say(f"warning: plans of {config.task.name}: {doubts[0]}{more}")
         return recorded
     store = AnswerStore(Path(config.answers or answers), say if asks else lambda _: None)
     owned.callback(store.close)
     planner = make_asking_planner(config, config.llm, nouns, store, asks)
-    owned.callback(planner.asker.client.close)
+    owned.callback(planner.pool.client.close)
     return planner
 
 
 def check_instructions(task: Task) -> None:
-    """UserError if a task does not say what an LLM is to be told."""
+    """UserError if a task has no instructions for an LLM."""
     if not task.instructions:
         raise UserError(
             f"the task {task.name} has no instructions for an LLM in its file; "
@@ -53,6 +57,8 @@ def check_instructions(task: Task) -> None:
 def make_asking_planner(
     config: Config, llm: LLM, nouns: Sequence[str], store: AnswerStore, asks: bool = True
 ) -> AskingPlanner:
+    """A planner that asks an LLM. UserError if the task has no instructions, or the key in the
+    environment cannot be one."""
     check_instructions(config.task)
     server = SERVERS[llm]
     key = os.environ.get(KEY_VARIABLE)
@@ -67,7 +73,7 @@ def make_asking_planner(
         config.llm_workers,
     )
     return AskingPlanner(
-        asker=Asker(client, Patience(config.llm_workers, strict=config.llm_strict)),
+        pool=RequestPool(client, Backoff(config.llm_workers, strict=config.llm_strict)),
         store=store,
         task=config.task.name,
         instructions=config.task.instructions,

@@ -1,0 +1,52 @@
+"""Anonymous colours: one answer serves every colouring of a scene."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from env.symbols import COLORS
+from planner.plans import Answer, Option, Planner
+
+
+class AnonymousColors:
+    """Passes scenes on to a planner with color1, color2, … in place of their colours, in the order
+    of the text, and puts the colours back into the answers."""
+
+    ALIASES = tuple(f"color{number}" for number in range(1, len(COLORS) + 1))
+
+    def __init__(self, planner: Planner) -> None:
+        self.planner = planner
+
+    def answers(self, scenes: Sequence[str]) -> list[Answer | None]:
+        aliases = [color_aliases(scene) for scene in scenes]
+        hidden = [rename(scene, names) for scene, names in zip(scenes, aliases, strict=True)]
+        return [
+            answer and _colored(answer, {alias: color for color, alias in names.items()})
+            for answer, names in zip(self.planner.answers(hidden), aliases, strict=True)
+        ]
+
+    def counts(self) -> dict[str, float]:
+        return self.planner.counts()
+
+    def news(self) -> dict[str, dict[str, float]]:
+        return self.planner.news()
+
+    def problem(self) -> str:
+        return self.planner.problem()
+
+
+def _colored(answer: Answer, names: Mapping[str, str]) -> Answer:
+    return tuple(
+        (p, tuple(Option(verb, thing and rename(thing, names)) for verb, thing in plan))
+        for p, plan in answer
+    )
+
+
+def color_aliases(scene: str) -> dict[str, str]:
+    """Colour -> color1, color2, … in the order in which colours appear in a scene's text."""
+    colors = dict.fromkeys(word for word in re.findall(r"\w+", scene) if word in COLORS)
+    return {color: f"color{number}" for number, color in enumerate(colors, start=1)}
+
+
+def rename(text: str, names: Mapping[str, str]) -> str:
+    """Replace whole words of a text."""
+    return re.sub(r"\w+", lambda word: names.get(word.group(), word.group()), text)
