@@ -48,7 +48,7 @@ class RoomReader:
                     raise UserError(f"names: {name!r}: {COLOR} is the only placeholder of a name")
                 if word in self.kind:
                     raise UserError(
-                        f"names: two things are called {word!r}; give each its own name"
+                        f"names: {word!r} is the name of two things; each needs its own"
                     )
                 self.kind[word] = number
         self.vocabulary: tuple[str, ...] = tuple(self.kind)

@@ -44,6 +44,10 @@ class PlanTeacher:
         """What the planner has learned by asking: scene text -> plan -> probability."""
         return self.planner.news()
 
+    def problem(self) -> str:
+        """Why no scene so far has a plan, in one line; empty if some scene has one."""
+        return self.planner.problem()
+
     def initial_state(self, count: int, device: torch.device) -> Tensors:
         """What is remembered at the start of `count` episodes, to act step by step."""
         scenes, options = (
