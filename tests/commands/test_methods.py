@@ -159,7 +159,7 @@ def test_a_flag_that_says_what_its_method_says_is_fine() -> None:
             "method way: fixed: hrad: there is no such setting",
         ),
         ("description: x\nfixed: {hard: 7}", "method way: fixed: hard: Input should be"),
-        ("description: x\nsettings: {task: TwoDoor}", "a method cannot set the task"),
+        ("description: x\nsettings: {task: TwoDoor}", "a method does not say the task"),
         (
             "description: x\nsettigns: {}",
             "settigns: there is no such setting; do you mean settings?",
