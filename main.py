@@ -3,6 +3,7 @@
 python main.py train --task SimpleDoorKey
 python main.py eval
 python main.py watch
+python main.py export --to student.onnx
 python main.py report log
 python main.py record --llm vicuna
 python main.py bench
@@ -31,6 +32,7 @@ COMMANDS = {
     "train": "train",
     "eval": "evaluate",
     "watch": "watch",
+    "export": "export",
     "report": "report",
     "record": "record",
     "bench": "bench",

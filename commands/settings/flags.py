@@ -44,6 +44,7 @@ def make_parser() -> tuple[Parser, dict[str, argparse.ArgumentParser]]:
         ("train", add_train_flags, "train a student"),
         ("eval", add_eval_flags, "evaluate a run, or the teacher alone"),
         ("watch", add_watch_flags, "write a page that shows episodes of a run, step by step"),
+        ("export", add_export_flags, "write a student as a file that runs without this project"),
         ("report", add_report_flags, "compare the runs of a log tree, or of two"),
         ("record", add_record_flags, "ask an LLM about all scenes of a task, and keep its plans"),
         ("bench", add_bench_flags, "measure speeds"),
@@ -154,6 +155,25 @@ def add_watch_flags(command: argparse.ArgumentParser) -> None:
     add("--out", type=Path, metavar="FILE", help="default watch.html in the run's folder")
     add("--open", action="store_true", help="show it in the browser")
     add_settings(command, "watch")
+
+
+def add_export_flags(command: argparse.ArgumentParser) -> None:
+    add_task(command)
+    add_method(command)
+    add_model(command, "name or path of the run; default the newest run")
+    add_seeds(command)
+    add_logdir(command)
+    add = command.add_argument
+    add("run", nargs="?", metavar="RUN", help="the same as --loaddir")
+    add(
+        "--to",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="FILE.onnx for ONNX, FILE.pt2 for torch.export",
+    )
+    # How runs are found looks at these as well.
+    command.set_defaults(plans=None, eval_teacher=False)
 
 
 def add_record_flags(command: argparse.ArgumentParser) -> None:

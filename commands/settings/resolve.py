@@ -198,7 +198,7 @@ def check(args: argparse.Namespace) -> None:
     flags = given_settings(args, preset.get("task"))
     settings = resolve(flags, preset)
     # A run that continues, or is evaluated, has its task and method in its folder.
-    of_a_run = args.command in ("eval", "watch") and not (args.eval_teacher or args.task)
+    of_a_run = args.command in ("eval", "watch", "export") and not (args.eval_teacher or args.task)
     if not (of_a_run or getattr(args, "resume", False)):
         check_flags(flags, settings)
     seeded({"device": "cpu"} | settings, getattr(args, "seed_list", None) or [])
