@@ -3,44 +3,38 @@
 import argparse
 from pathlib import Path
 
-from commands.reports import page
-from commands.reports.figures import pictures
-from commands.reports.groups import arms_of
+from commands.reports import output
+from commands.reports.figures import figures
 from commands.reports.log_tree import Tree, read_tree, readable
 from commands.reports.records import RECORDS, read_records
-from commands.reports.tables import tables
+from commands.reports.run_groups import groups_of
+from commands.reports.tables import Table, tables_of
 from utils.errors import UserError
 from utils.files import replace_folder
 from utils.terminal import say, table
 
 SHOWN = {1: ("final", "thresholds"), 2: ("trees",)}
-"""Number of trees -> the tables that the terminal shows, too."""
-ALONE = ("final", "improvement")
-"""Likewise, of two trees that have no arm in common."""
+"""Number of trees -> the tables that the terminal shows."""
+SHOWN_APART = ("final", "improvement")
+"""The same for two trees that share no group."""
 
 
 def run(args: argparse.Namespace) -> int:
     folders = args.logdirs
     check(folders)
-    named = tree_names(folders)
-    out = (args.out or default_out(folders, named)).resolve()
+    names = tree_names(folders)
+    out = (args.out or default_out(folders, names)).resolve()
     check_out(out)
-    trees = [read(folder, name) for folder, name in zip(folders, named, strict=True)]
-    arms = [arm for tree in trees for arm in arms_of(tree)]
-    # Those of two trees beside each other; what is the same stays in order.
-    arms.sort(key=lambda arm: (arm.task, arm.method))
-    tell(trees)
-    found = tables(arms, named)
-    shown = SHOWN[len(trees)]
-    if not any(each.name in shown for each in found):
-        say("noted: no task has an arm of the same name in both; each stands for itself")
-        shown = ALONE
-    for each in found:
-        if each.name in shown:
-            table(each.title, each.columns, each.cells(), texts=each.texts)
-    drawn = pictures(arms, found)
-    replace_folder(out, lambda part: page.write(part, trees, arms, found, drawn))
-    say(f"wrote {out / page.PAGE}")
+    trees = [read(folder, name) for folder, name in zip(folders, names, strict=True)]
+    groups = [group for tree in trees for group in groups_of(tree, len(trees) > 1)]
+    # The same method of two trees side by side; the sort keeps the order within a tree.
+    groups.sort(key=lambda group: (group.task, group.method))
+    show_notes(trees)
+    tables = tables_of(groups, names)
+    show_tables(tables, len(trees))
+    pictures = figures(groups, tables)
+    replace_folder(out, lambda part: output.write(part, trees, groups, tables, pictures))
+    say(f"wrote {out / output.PAGE}")
     return 0
 
 
@@ -60,7 +54,7 @@ def check(folders: list[Path]) -> None:
 
 
 def read(place: Path, name: str) -> Tree:
-    """A folder of runs, or the records that a report has kept of one."""
+    """A folder of runs, or the records of an earlier report."""
     return read_tree(place, name) if place.is_dir() else read_records(place, name)
 
 
@@ -86,21 +80,31 @@ def check_out(out: Path) -> None:
         return
     if not out.is_dir():
         raise UserError(f"--out: {out} is no folder")
-    held = {path.name for path in out.iterdir()}
-    if other := held - page.FILES - {RECORDS}:
+    present = {path.name for path in out.iterdir()}
+    if other := present - output.FILES - {RECORDS}:
         raise UserError(
             f"--out: {out} holds {min(other)}, which is no part of a report; give another folder"
         )
-    # Figures alone are somebody's own.
-    if held and (missing := page.FILES - held):
+    # A folder with nothing but figures is the user's own.
+    if present and (missing := output.FILES - present):
         raise UserError(
-            f"--out: {out} holds {min(held)} but no {min(missing)}, so it is no report; "
+            f"--out: {out} holds {min(present)} but no {min(missing)}, so it is no report; "
             "give another folder"
         )
 
 
-def tell(trees: list[Tree]) -> None:
-    for place, why in page.told(trees, "left_out"):
+def show_notes(trees: list[Tree]) -> None:
+    for place, why in output.placed(trees, "left_out"):
         say(f"left out: {place}: {why}")
-    for place, what in page.told(trees, "notes"):
-        say(f"noted: {place}: {what}")
+    for place, note in output.placed(trees, "notes"):
+        say(f"note: {place}: {note}")
+
+
+def show_tables(tables: list[Table], trees: int) -> None:
+    shown = SHOWN[trees]
+    if not any(each.name in shown for each in tables):
+        say("note: the trees share no group; each is shown on its own")
+        shown = SHOWN_APART
+    for each in tables:
+        if each.name in shown:
+            table(each.title, each.columns, each.cells(), texts=each.text_columns)

@@ -1,4 +1,4 @@
-"""95% intervals for what an evaluation measures, and for what several runs reach."""
+"""95% intervals for the means of an evaluation, and for what several runs reach."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -10,6 +10,8 @@ from scipy import stats
 
 LEVEL = 0.95
 RESAMPLES = 2000
+BATCH = 2**22
+"""The most numbers that the bootstrap draws at a time: its memory does not grow with the data."""
 Interval = tuple[float, float]
 Values = NDArray[np.float64]
 
@@ -20,21 +22,27 @@ def share(successes: Sequence[bool]) -> tuple[float, Interval]:
 
 
 def share_of(count: int, total: int) -> tuple[float, Interval]:
-    """The same of so many successes among so many."""
+    """The share of `count` successes in `total` episodes with Wilson's interval."""
     interval = stats.binomtest(count, total).proportion_ci(LEVEL, method="wilson")
     return count / total, (float(interval.low), float(interval.high))
 
 
 def mean(values: Sequence[float]) -> tuple[float, Interval]:
-    """The mean with Student's t interval, which is NaN for a single value."""
+    """The mean with Student's t interval, which is NaN for a single value.
+
+    Lengths and counts are never negative. So where no value is below 0, the interval ends at 0.
+    """
     average, error = float(np.mean(values)), math.nan
     if len(values) > 1:
         error = float(stats.sem(values) * stats.t.ppf((1 + LEVEL) / 2, len(values) - 1))
-    return average, (average - error, average + error)
+    low = average - error
+    if low < 0 <= min(values):
+        low = 0.0
+    return average, (low, average + error)
 
 
 class Estimate(NamedTuple):
-    """A number with its 95% interval; its ends are NaN where there is none."""
+    """A number with its 95% interval, whose ends are NaN if there is none."""
 
     value: float
     low: float = math.nan
@@ -44,10 +52,10 @@ class Estimate(NamedTuple):
 def interquartile_mean(*strata: Values) -> tuple[Values, Values, Values]:
     """The mean of the middle half of all values together, and the ends of its 95% interval.
 
-    Each stratum is (..., values): all numbers before the last axis are estimated by themselves,
-    from the same resamples. Of fewer than four values it is the mean. The interval is the
-    percentile bootstrap's, which draws from each stratum by itself, and NaN if one has a single
-    value.
+    Each stratum is (..., values). Every index before the last axis has an estimate of its own, and
+    all use the same resamples. With fewer than four values it is the plain mean. The interval comes
+    from a percentile bootstrap that resamples each stratum separately. It is NaN if a stratum has a
+    single value.
     """
 
     def middle(*parts: Values, axis: int = -1) -> Values:
@@ -57,7 +65,7 @@ def interquartile_mean(*strata: Values) -> tuple[Values, Values, Values]:
 
 
 def difference(one: Values, other: Values) -> Estimate:
-    """Of the interquartile means of two samples, (values,), with the same kind of interval."""
+    """The interquartile mean of one sample, (values,), minus that of another, bootstrapped."""
 
     def between(one: Values, other: Values, axis: int = -1) -> Values:
         return np.asarray(_middle(one, axis) - _middle(other, axis))
@@ -66,8 +74,8 @@ def difference(one: Values, other: Values) -> Estimate:
 
 
 def apart(one: Estimate, other: Estimate) -> Estimate:
-    """One number less another that is independent of it, with Newcombe's interval, which is made of
-    both of theirs; NaN if one of them has none."""
+    """The difference of two independent estimates with Newcombe's interval, which combines both
+    intervals. It is NaN if one of them is missing."""
     value = one.value - other.value
     below = math.hypot(one.value - one.low, other.high - other.value)
     above = math.hypot(one.high - one.value, other.value - other.low)
@@ -75,8 +83,10 @@ def apart(one: Estimate, other: Estimate) -> Estimate:
 
 
 def improvement(ones: Sequence[Values], others: Sequence[Values]) -> Estimate:
-    """The probability that a value of one is above one of the other, ties counting half: the mean
-    over strata, which both have, with the same kind of interval."""
+    """The probability that a value of one sample is above a value of the other. Ties count half.
+
+    Both have the same strata; the result is the mean over these, bootstrapped.
+    """
 
     def above(*parts: Values, axis: int = -1) -> Values:
         pairs = zip(parts[: len(ones)], parts[len(ones) :], strict=True)
@@ -102,7 +112,7 @@ def _estimate(samples: Sequence[Values], statistic: Callable[..., Values]) -> Es
 def _bootstrap(
     samples: Sequence[Values], statistic: Callable[..., Values]
 ) -> tuple[Values, Values]:
-    """The ends of a statistic's interval, the same ones for the same samples."""
+    """The ends of a statistic's interval. The same samples always give the same ends."""
     if min(sample.shape[-1] for sample in samples) < 2:
         nothing = np.full(samples[0].shape[:-1], math.nan)
         return nothing, nothing
@@ -110,6 +120,7 @@ def _bootstrap(
         samples,
         statistic,
         n_resamples=RESAMPLES,
+        batch=max(1, min(RESAMPLES, BATCH // sum(sample.size for sample in samples))),
         confidence_level=LEVEL,
         method="percentile",
         axis=-1,

@@ -1,9 +1,8 @@
-"""Evaluations that lie in a log tree, of runs' last models and of teachers alone."""
+"""Evaluations in a log tree: of the last model of a run, and of a teacher alone."""
 
 import json
 import math
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,21 +19,33 @@ WORLD, OPTIONS = (
     tuple(name for name, setting in SETTINGS.items() if setting.recorded == part)
     for part in ("world", "options")
 )
-"""The settings in an eval.json: of the task's world, and of the options."""
+"""The settings in an eval.json: of the task's world, and of its options."""
 TRAITS = (*WORLD, *("llm", "llm_model", "plans"), *OPTIONS)
-"""What may distinguish a teacher of a task from others; its plans as their digest. `hard` does not:
-alone, such a teacher succeeds as often."""
+"""What tells two teachers of a task apart; plans count by their digest. A hard teacher that acts
+alone succeeds as often as a soft one, so `hard` is no trait."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an actor did: means over its episodes, with their intervals; `source` says where that
-    stands."""
+    """How an actor did: means over its episodes with their intervals, and the file they are from.
+
+    ValueError if the numbers cannot be those of an evaluation.
+    """
 
     episodes: int
     success: Estimate
     returns: Estimate
     source: str
+
+    def __post_init__(self) -> None:
+        if self.episodes < 1:
+            raise ValueError("it has no episode")
+        if not math.isfinite(self.returns.value):
+            raise ValueError(f"a return of {self.returns.value} is not a number")
+        for part in (self.success.value, *filter(math.isfinite, self.success)):
+            # Wilson's interval may end a rounding error beside 0 or 1.
+            if not -1e-9 <= part <= 1 + 1e-9:
+                raise ValueError(f"a success of {part:g} is not between 0 and 1")
 
     def of(self, measure: str) -> Estimate:
         return self.success if measure == "success" else self.returns
@@ -42,8 +53,8 @@ class Outcome:
 
 @dataclass(frozen=True)
 class TeacherRecord:
-    """An evaluation of a teacher alone, the `place` of its task's folder in the tree, and `traits`,
-    which teacher it is of, as far as it says."""
+    """An evaluation of a teacher alone. `place` is the folder of its task in the tree; `traits`
+    identify the teacher as far as the evaluation tells."""
 
     place: str
     task: str
@@ -52,7 +63,7 @@ class TeacherRecord:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """UserError if it cannot be read, or holds no names and values."""
+    """The mapping in a JSON file; UserError if it cannot be read or holds something else."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -63,37 +74,34 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def final_outcome(
-    folder: Path,
-    done: int,
-    settings: Mapping[str, Any],
-    verdict: Mapping[str, Any],
-    notes: list[str],
-) -> Outcome | None:
-    """How the run's last model does where, and as, it was trained: in its evaluation of the most
-    episodes, or else in the verdict."""
-    found = []
-    # Who chooses options acts through them.
-    acting = (*WORLD, *OPTIONS) if settings.get("hierarchical") else WORLD
+    folder: Path, iteration: int, settings: Mapping[str, Any], verdict: Mapping[str, Any]
+) -> tuple[Outcome | None, list[str]]:
+    """The result of a run's last model in the setting it was trained in: its evaluation with the
+    most episodes, or else the verdict. Also notes on evaluations that are left out."""
+    found, notes = list[Outcome](), list[str]()
+    # The options act for a student that chooses among them, so they must be the same.
+    same = (*WORLD, *OPTIONS) if settings.get("hierarchical") else WORLD
     for path in sorted(folder.glob(f"*/{EVALUATION}")):
         source = f"{path.parent.name}/{EVALUATION}"
         try:
             content = read_json(path)
+            is_last = content.get("model") == MODEL and content.get("iteration") == iteration
+            fits = all(content[name] == settings[name] for name in same if name in content)
+            if is_last and fits and not content.get("deterministic"):
+                found.append(read_outcome(content, source))
         except UserError as error:
-            notes.append(f"{source} is passed over: {error}")
-            continue
-        of_last = content.get("model") == MODEL and content.get("iteration") == done
-        otherwise = any(name in content and content[name] != settings[name] for name in acting)
-        if of_last and not otherwise and not content.get("deterministic"):
-            found.append(outcome(content, source))
-    known = [each for each in found if each]
-    if not known:
-        return outcome(verdict.get("last"), VERDICT)
-    return max(known, key=lambda each: each.episodes)
+            notes.append(f"{source} is left out: {error}")
+    if found:
+        return max(found, key=lambda each: each.episodes), notes
+    try:
+        last = verdict.get("last")
+        return (read_outcome(last, VERDICT) if last else None), notes
+    except UserError as error:
+        return None, [*notes, f"{VERDICT} is left out: {error}"]
 
 
-def last_tests(evaluations: Mapping[str, Values], episodes: int) -> Outcome:
-    """How a run did that has no other evaluation: in its last five while training, each of so many
-    episodes, together."""
+def last_evaluations(evaluations: Mapping[str, Values], episodes: int) -> Outcome:
+    """The last five evaluations while training together, of `episodes` each."""
     success, returns = (evaluations[name][-WINDOW:] for name in ("success", "return"))
     total = len(success) * episodes
     share, interval = statistics.share_of(round(float(success.sum()) * episodes), total)
@@ -101,29 +109,32 @@ def last_tests(evaluations: Mapping[str, Values], episodes: int) -> Outcome:
     return Outcome(total, Estimate(share, *interval), Estimate(float(returns.mean())), source)
 
 
-def outcome(content: Any, source: str) -> Outcome | None:
-    """What `Evaluation.to_dict` wrote; None if there is none, or its means are no numbers."""
-    with suppress(KeyError, TypeError, ValueError):
+def read_outcome(content: Any, source: str) -> Outcome:
+    """What `Evaluation.to_dict` wrote; UserError if the numbers are missing or impossible."""
+    try:
         success, returns = (estimate(content[name]) for name in ("success", "return"))
-        if math.isfinite(success.value) and math.isfinite(returns.value):
-            return Outcome(len(content["episodes"]), success, returns, source)
-    return None
+        return Outcome(len(content["episodes"]), success, returns, source)
+    except (LookupError, TypeError) as error:
+        raise UserError("success, return and episodes must be in it") from error
+    except ValueError as error:
+        raise UserError(str(error)) from error
 
 
 def estimate(numbers: Mapping[str, float | None]) -> Estimate:
-    """A mean with its interval, in which null stands for what is no number."""
-    found = (numbers[part] for part in ("mean", "low", "high"))
-    return Estimate(*(math.nan if number is None else float(number) for number in found))
+    """A mean with its interval; null stands for NaN."""
+    parts = (numbers[part] for part in ("mean", "low", "high"))
+    return Estimate(*(math.nan if part is None else float(part) for part in parts))
 
 
 def read_teacher(folder: Path, where: str) -> TeacherRecord | None:
-    """The evaluation of a teacher, `where` in its tree; None if it is another actor's, or of its
-    likeliest actions."""
+    """The evaluation of a teacher, `where` in its tree; None if another actor was evaluated or
+    actions were not sampled."""
     content = read_json(folder / EVALUATION)
-    found = outcome(content, f"{folder.parent.name}/{folder.name}/{EVALUATION}")
-    if content.get("actor") != "teacher" or content.get("deterministic") or not found:
+    if content.get("actor") != "teacher" or content.get("deterministic"):
         return None
+    outcome = read_outcome(content, f"{folder.parent.name}/{folder.name}/{EVALUATION}")
     traits = {name: content[name] for name in TRAITS if name in content}
     if isinstance(llm := content.get("llm"), dict):
         traits |= {"llm": llm.get("name"), "llm_model": llm.get("model")}
-    return TeacherRecord(str(Path(where).parent.parent), str(content.get("task")), traits, found)
+    place = str(Path(where).parent.parent)
+    return TeacherRecord(place, str(content.get("task")), traits, outcome)

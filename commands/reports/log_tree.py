@@ -1,9 +1,10 @@
-"""What a log tree holds: its runs, evaluations of its teachers, and what is left out, and why."""
+"""A log tree: its runs, the evaluations of its teachers, and what is left out and why."""
 
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,9 @@ from commands.reports.evaluations import (
     Outcome,
     TeacherRecord,
     final_outcome,
-    last_tests,
-    outcome,
+    last_evaluations,
     read_json,
+    read_outcome,
     read_teacher,
 )
 from commands.settings.config import DEFAULTS, SETTINGS
@@ -29,22 +30,25 @@ from utils.errors import UserError
 from utils.run_files import CHECKPOINT, CONFIG, METRICS, MODEL, OWNER, VERDICT, check_config_format
 from utils.statistics import Values
 
-SIGNS = {METRICS, CHECKPOINT, MODEL, VERDICT, OWNER}
-"""Files that say that a folder was to be a run, if there are no runs below it."""
+RUN_FILES = {METRICS, CHECKPOINT, MODEL, VERDICT, OWNER}
+"""A folder with one of these, and without runs below it, should be a run."""
 COLUMNS = {
     "steps": "Train/Steps",
     "seconds": "Speed/Seconds",
     "success": "Test/Success Rate",
     "return": "Test/Return",
 }
-"""What is read of an evaluation while training -> its name in metrics.jsonl."""
+"""Part of an evaluation while training -> its name in metrics.jsonl."""
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A run, up to where it is; its `name` is its path in the tree. `evaluations` holds what
-    `COLUMNS` names, each (evaluations,); `teacher` is what the run says of its teacher alone, and
-    `notes` are sentences about what it lacks."""
+    """A run up to its last iteration; `name` is its path in the tree.
+
+    `evaluations` has an array (evaluations,) for each of `COLUMNS`. `final` is the result of the
+    last model, `teacher` that of the teacher alone in the run's verdict. `notes` say what is
+    missing or wrong.
+    """
 
     name: str
     task: str
@@ -65,29 +69,28 @@ class Run:
     def finished(self) -> bool:
         return self.iterations >= self.planned
 
-    def held(self, threshold: float) -> tuple[float, float]:
-        """The steps and seconds of training at which the last five evaluations together first had
-        that success; infinite if they never had."""
+    def reached(self, threshold: float) -> dict[str, float]:
+        """The steps and seconds of training after which five evaluations in a row first had this
+        mean success; infinite if they never had it."""
         success = self.evaluations["success"]
         if len(success) >= WINDOW:
             means = np.lib.stride_tricks.sliding_window_view(success, WINDOW).mean(1)
             # Sums of decimal fractions: 0.8 may be 0.7999….
-            for place in np.flatnonzero(means >= threshold - 1e-9):
-                last = place + WINDOW - 1
-                steps, seconds = (self.evaluations[name][last] for name in ("steps", "seconds"))
-                return float(steps), float(seconds)
-        return math.inf, math.inf
+            if len(places := np.flatnonzero(means >= threshold - 1e-9)):
+                last = places[0] + WINDOW - 1
+                return {name: float(self.evaluations[name][last]) for name in ("steps", "seconds")}
+        return {"steps": math.inf, "seconds": math.inf}
 
-    def held_at_once(self, threshold: float) -> bool:
-        """Whether that is the fifth evaluation, before which nothing can be said to be held: the
-        run may have had the success earlier."""
-        return self.held(threshold)[0] in self.evaluations["steps"][WINDOW - 1 : WINDOW]
+    def reached_at_once(self, threshold: float) -> bool:
+        """Whether the first five evaluations reached it. The run may then have had the success
+        earlier, so its number of steps is an upper bound."""
+        fifth = self.evaluations["steps"][WINDOW - 1 : WINDOW]
+        return self.reached(threshold)["steps"] in fifth
 
 
 @dataclass
 class Tree:
-    """The runs below a folder; of what is `left_out`, and of what is noted about runs that are
-    not, the place and a sentence."""
+    """The runs and teachers below a folder; what is left out, with its place and the reason."""
 
     name: str
     runs: list[Run] = field(default_factory=list)
@@ -96,18 +99,18 @@ class Tree:
 
     @property
     def notes(self) -> list[tuple[str, str]]:
-        return [(run.name, what) for run in self.runs for what in run.notes]
+        return [(run.name, note) for run in self.runs for note in run.notes]
 
 
 def read_tree(folder: Path, name: str) -> Tree:
-    """All that lies below a folder; UserError if that is no run at all."""
+    """Everything below a folder; UserError if there is no run."""
     tree = Tree(name)
 
-    def tell(error: OSError) -> None:
+    def leave_out(error: OSError) -> None:
         where = readable(Path(error.filename).relative_to(folder))
         tree.left_out.append((where, f"it cannot be read: {error.strerror}"))
 
-    for place, files, is_leaf in walk(folder, tell):
+    for place, files, is_leaf in walk(folder, leave_out):
         where = readable(place.relative_to(folder) if place != folder else folder.resolve().name)
         try:
             if CONFIG in files:
@@ -115,7 +118,7 @@ def read_tree(folder: Path, name: str) -> Tree:
             elif EVALUATION in files:
                 if teacher := read_teacher(place, where):
                     tree.teachers.append(teacher)
-            elif SIGNS & files and place != folder and not any(place.rglob(CONFIG)):
+            elif RUN_FILES & files and place != folder and not any(place.rglob(CONFIG)):
                 tree.left_out.append((where, f"there is no {CONFIG} in it"))
             elif is_leaf and not files and place != folder:
                 tree.left_out.append((where, "it is empty"))
@@ -123,8 +126,8 @@ def read_tree(folder: Path, name: str) -> Tree:
             tree.left_out.append((where, readable(str(error))))
     if not tree.runs:
         why = f"{folder} holds no run to report on, as <method>/<task>/<run>"
-        if kept := sorted(folder.glob("*.jsonl")):
-            why += f"; of records that a report has kept, give the file, such as {kept[0]}"
+        if records := sorted(folder.glob("*.jsonl")):
+            why += f"; for the records of an earlier report give the file, such as {records[0]}"
         if tree.left_out:
             why += f"; left out: {'; '.join(': '.join(each) for each in tree.left_out)}"
         raise UserError(why)
@@ -132,24 +135,26 @@ def read_tree(folder: Path, name: str) -> Tree:
 
 
 def readable(path: Path | str) -> str:
-    """A path as text, also if some of its bytes are none."""
+    """A path as text, with a replacement for bytes that are not UTF-8."""
     return os.fsencode(path).decode(errors="replace")
 
 
-def walk(folder: Path, tell: Callable[[OSError], None]) -> Iterator[tuple[Path, set[str], bool]]:
-    """Folders in order, with their files and whether they hold no folder; none inside runs, none
-    hidden, and none twice, whatever links lead to it. What cannot be read is told."""
+def walk(
+    folder: Path, on_error: Callable[[OSError], None]
+) -> Iterator[tuple[Path, set[str], bool]]:
+    """Each folder in order, its files, and whether it has no folder inside. Links are followed, but
+    no folder comes twice. Hidden folders and those inside a run are skipped."""
     seen = set[str]()
-    for place, folders, files in os.walk(folder, onerror=tell, followlinks=True):
-        own = os.path.realpath(place)
-        folders[:] = [] if own in seen or CONFIG in files else inside(place, folders)
-        if own not in seen:
-            seen.add(own)
+    for place, folders, files in os.walk(folder, onerror=on_error, followlinks=True):
+        real = os.path.realpath(place)
+        folders[:] = [] if real in seen or CONFIG in files else inside(place, folders)
+        if real not in seen:
+            seen.add(real)
             yield Path(place), set(files), not folders
 
 
 def inside(place: str, folders: list[str]) -> list[str]:
-    """Links behind the others: a folder has its own name."""
+    """Folders before links to them, so that a run is listed under its own path."""
     shown = (name for name in folders if not name.startswith("."))
     return sorted(shown, key=lambda name: (os.path.islink(os.path.join(place, name)), name))
 
@@ -164,30 +169,32 @@ def read_run(folder: Path, name: str) -> Run:
         method, task = str(config["policy"]["name"]), str(config["task"]["name"])
         seed, planned = int(config["seed"]), int(config["n_itr"])
         seeds = len(settings["env_seed_list"])
-        tested = seeds if seeds > 1 else int(config["num_eval"])
-        if tested < 1:
-            raise ValueError(tested)
+        episodes = seeds if seeds > 1 else int(config["num_eval"])
+        if episodes < 1:
+            raise ValueError(episodes)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{CONFIG} does not hold the settings of a run") from error
-    notes = list[str]()
-    rows = read_metrics(folder / METRICS, notes)
+    rows, notes = read_metrics(folder / METRICS)
     if not rows:
         raise UserError("it has no iteration yet")
-    done = int(rows[-1]["iteration"])
+    iterations = int(rows[-1]["iteration"])
     tests = [row for row in rows if is_test(row)]
     evaluations = {
-        key: np.array([t[column] for t in tests], float) for key, column in COLUMNS.items()
+        key: np.array([test[column] for test in tests], float) for key, column in COLUMNS.items()
     }
-    verdict: dict[str, Any] = {}
+    verdict, teacher = dict[str, Any](), None
     try:
         verdict = read_json(folder / VERDICT) if (folder / VERDICT).exists() else {}
+        if verdict.get("teacher"):
+            teacher = read_outcome(verdict["teacher"], VERDICT)
     except UserError as error:
-        notes.append(f"{VERDICT} is passed over: {error}")
-    final = final_outcome(folder, done, settings, verdict, notes)
+        notes.append(f"{VERDICT} is left out: {error}")
+    final, final_notes = final_outcome(folder, iterations, settings, verdict)
+    notes += final_notes
     if not final and not tests:
         raise UserError("it has no evaluation yet")
-    if done < planned:
-        notes.append(f"unfinished: {done} of {planned} iterations")
+    if iterations < planned:
+        notes.append(f"unfinished: {iterations} of {planned} iterations")
     origin = config.get("provenance")
     return Run(
         name=name,
@@ -196,34 +203,40 @@ def read_run(folder: Path, name: str) -> Run:
         seed=seed,
         settings=settings,
         commit=str(origin.get("git_commit") or "") if isinstance(origin, dict) else "",
-        iterations=done,
+        iterations=iterations,
         planned=planned,
         steps=number(rows[-1], COLUMNS["steps"]),
         seconds=number(rows[-1], COLUMNS["seconds"]),
         evaluations=evaluations,
-        final=final or last_tests(evaluations, tested),
-        teacher=outcome(verdict.get("teacher"), VERDICT),
+        final=final or last_evaluations(evaluations, episodes),
+        teacher=teacher,
         notes=notes,
     )
 
 
-def read_metrics(path: Path, notes: list[str]) -> list[dict[str, Any]]:
-    """The iterations that can be read."""
+def read_metrics(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """The iterations that can be read, and notes on those that cannot or are missing."""
     if not path.exists():
         raise UserError(f"there is no {METRICS} in it")
     try:
-        rows = read_lines(path)
-        lines = len([line for line in path.read_text(encoding="utf-8").splitlines() if line])
+        rows = [row for row in read_lines(path) if has(row, "iteration")]
+        lines = sum(bool(line) for line in path.read_text(encoding="utf-8").splitlines())
     except (OSError, ValueError) as error:
         raise UserError(f"cannot read {METRICS}: {error}") from error
-    rows = [row for row in rows if has(row, "iteration")]
+    notes = []
     if torn := lines - len(rows):
         notes.append(f"{torn} of {lines} lines of {METRICS} cannot be read")
-    return rows
+    numbers = {int(row["iteration"]) for row in rows}
+    if missing := max(numbers, default=0) - len(numbers):
+        first = next(number for number in count(1) if number not in numbers)
+        notes.append(
+            f"{METRICS} lacks {missing} of {max(numbers)} iterations, the first is {first}"
+        )
+    return rows, notes
 
 
 def is_test(row: Mapping[str, Any]) -> bool:
-    """Whether there was an evaluation at an iteration."""
+    """Whether an iteration has an evaluation."""
     return all(has(row, each) for each in COLUMNS.values()) and 0 <= row[COLUMNS["success"]] <= 1
 
 
@@ -237,8 +250,8 @@ def number(row: Mapping[str, Any], name: str) -> float:
 
 
 def comparable(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings in which runs of one method and task may differ; a run that is older than a
-    setting has its default."""
+    """The settings that tell groups of one method and task apart. A setting that is younger than
+    the run has its default."""
     settings = {**DEFAULTS, **config}
     task = settings.pop("task")
     for name in (*BESIDE_SETTINGS, "policy"):

@@ -1,9 +1,11 @@
-"""What a report has read of its runs, in a small file that is a log tree to later reports.
+"""What a report has read, in one small file that later reports read in place of the log tree.
 
-Each line is a run, or an evaluation of a teacher, as JSON; such files can be joined end to end."""
+Each line is a run, or an evaluation of a teacher, as JSON. Such files can be joined end to end.
+"""
 
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,30 +21,31 @@ from utils.statistics import Estimate
 
 RECORDS = "records.jsonl"
 BROKEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError)
-"""What is raised by content that is none of a report's."""
+"""What a line raises that no report has written."""
 
 
-def records(tree: Tree) -> str:
-    """The runs of a tree, with what is noted about them, and its teachers."""
-    lines = list[dict[str, Any]]()
+def record_lines(tree: Tree) -> Iterator[str]:
+    """The runs of a tree with their notes, then its teachers."""
     for run in tree.runs:
         curves = {name: values.tolist() for name, values in run.evaluations.items()}
         content = asdict(run) | {"evaluations": curves}
-        lines.append({"notes": content.pop("notes"), "run": content})
-    lines += [{"teacher": asdict(teacher)} for teacher in tree.teachers]
-    return "".join(
-        json.dumps(strict({"format": FORMAT} | line), sort_keys=True) + "\n" for line in lines
-    )
+        yield as_line({"notes": content.pop("notes"), "run": content})
+    for teacher in tree.teachers:
+        yield as_line({"teacher": asdict(teacher)})
+
+
+def as_line(record: dict[str, Any]) -> str:
+    return json.dumps(strict({"format": FORMAT} | record), sort_keys=True) + "\n"
 
 
 def read_records(path: Path, name: str) -> Tree:
-    """UserError if a line is none of a report's."""
+    """UserError if a line is not from a report."""
     tree = Tree(name)
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:
         raise UserError(f"cannot read {path}: {error}") from error
-    for number, line in enumerate(lines, 1):
+    for position, line in enumerate(lines, 1):
         try:
             content = json.loads(line)
             check_format(path, content)
@@ -51,7 +54,7 @@ def read_records(path: Path, name: str) -> Tree:
             else:
                 tree.teachers.append(as_teacher(content["teacher"]))
         except BROKEN as error:
-            raise UserError(f"{path}, line {number} is no record of a report") from error
+            raise UserError(f"{path}, line {position} is no record of a report") from error
     if not tree.runs:
         raise UserError(f"{path} holds no record of a run")
     return tree
@@ -67,7 +70,7 @@ def as_run(content: dict[str, Any], notes: list[Any]) -> Run:
         task=str(content["task"]),
         method=str(content["method"]),
         seed=int(content["seed"]),
-        # Those that came to the project since then had their defaults.
+        # A setting that is younger than the record has its default.
         settings=comparable({"task": {}}) | content["settings"],
         commit=str(content["commit"]),
         iterations=int(content["iterations"]),
@@ -77,13 +80,12 @@ def as_run(content: dict[str, Any], notes: list[Any]) -> Run:
         evaluations=evaluations,
         final=as_outcome(content["final"]),
         teacher=None if teacher is None else as_outcome(teacher),
-        notes=[str(what) for what in notes],
+        notes=[str(note) for note in notes],
     )
 
 
 def as_teacher(content: dict[str, Any]) -> TeacherRecord:
-    traits = dict(content["traits"])
-    outcome = as_outcome(content["outcome"])
+    traits, outcome = dict(content["traits"]), as_outcome(content["outcome"])
     return TeacherRecord(str(content["place"]), str(content["task"]), traits, outcome)
 
 

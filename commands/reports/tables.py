@@ -1,150 +1,336 @@
-"""The tables of a report."""
+"""The tables of a report: what groups reached, and how groups compare."""
 
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations, product
+from typing import NamedTuple
 
 import numpy as np
 
-from commands.reports.comparisons import ablation_table, method_table, tree_table
-from commands.reports.groups import Arm
-from commands.reports.lines import Line, Table, episodes_of, mains, names_of, trees_of
-from commands.reports.results import (
+from commands.reports.estimates import (
     MEASURES,
+    OUTCOMES,
     THRESHOLDS,
     Number,
+    difference,
     early,
     final,
-    seeds_estimate,
+    formatted,
+    improvement,
+    measured,
+    over_seeds,
     within,
-    written,
 )
+from commands.reports.run_groups import RunGroup, differences
 from utils import statistics
 
+COMMON = "common tasks"
+LISTED = 10
+"""Runs of a group that a cell lists one by one."""
 
-def tables(arms: list[Arm], trees: list[str]) -> list[Table]:
-    """All that have something in them."""
-    several = len(trees) > 1
+
+Method = tuple[str, dict[str, RunGroup]]
+"""Its name, and its main group for each task."""
+
+
+class Row(NamedTuple):
+    """What a row is about, by column, and its numbers, by column."""
+
+    names: dict[str, str]
+    numbers: dict[str, Number]
+
+
+@dataclass(frozen=True)
+class Table:
+    name: str
+    title: str
+    note: str
+    rows: list[Row]
+
+    @property
+    def columns(self) -> list[str]:
+        return [*self.rows[0].names, *self.rows[0].numbers]
+
+    @property
+    def text_columns(self) -> int:
+        """How many columns, from the first one on, hold text and no numbers."""
+        return len(self.rows[0].names)
+
+    def cells(self) -> list[list[str]]:
+        return [
+            [*row.names.values(), *(number.text() for number in row.numbers.values())]
+            for row in self.rows
+        ]
+
+
+def tables_of(groups: list[RunGroup], trees: list[str]) -> list[Table]:
+    """Every table that has a row."""
     found = [
-        *([tree_table(arms, *trees)] if several else []),
-        final_table(arms, several),
-        overall_table(arms, several),
-        early_table(arms, several),
-        budget_table(arms, several),
-        teacher_table(arms, several),
-        method_table(arms, trees),
-        ablation_table(arms, several),
+        *([tree_table(groups, *trees)] if len(trees) > 1 else []),
+        final_table(groups),
+        overall_table(groups, trees),
+        early_table(groups),
+        budget_table(groups),
+        teacher_table(groups),
+        method_table(groups, trees),
+        ablation_table(groups),
     ]
-    return [table for table in found if table.lines]
+    return [table for table in found if table.rows]
 
 
-def final_table(arms: list[Arm], several: bool) -> Table:
-    lines = []
-    for arm in arms:
-        finals = [run.final for run in arm.runs]
-        told = {
-            "episodes a run": episodes_of(arm),
-            "from": ", ".join(sorted({final.source for final in finals})),
+def tree_table(groups: list[RunGroup], one: str, other: str) -> Table:
+    """Groups of the same name in both trees."""
+    by_name = {(group.tree, group.task, group.label): group for group in groups}
+    rows = []
+    uneven = []
+    for group in groups:
+        twin = by_name.get((other, group.task, group.label))
+        if group.tree != one or not twin:
+            continue
+        episodes = [episodes_of(each) for each in (group, twin)]
+        if len(set(episodes)) > 1:
+            uneven.append(f"{group.task}, {group.label} ({' against '.join(episodes)})")
+        names = {
+            "task": group.task,
+            "group": group.label,
+            "runs": f"{len(group.runs)} : {len(twin.runs)}",
+            f"settings in {one}": " ".join(differences(group.settings, twin.settings))
+            or "the same",
         }
-        numbers = {f"final {measure}": final(arm, measure) for measure in MEASURES}
-        lines.append(Line(names_of(arm, several) | told, numbers))
+        for measure in MEASURES:
+            numbers = {
+                one: measured(group, measure),
+                other: measured(twin, measure),
+                f"{one} minus {other}": difference(group, twin, measure),
+                f"P({one} better)": improvement(measure, [group], [twin]),
+            }
+            rows.append(Row(names | {"measure": measure}, numbers))
+    paired = {(row.names["task"], row.names["group"]) for row in rows}
+    alone = [group for group in groups if (group.task, group.label) not in paired]
     note = (
-        "The last model of each run, drawing its actions, in its evaluation of the most episodes; "
-        "where there is none, in the run's verdict, or else in its last five evaluations while "
-        "training."
+        f"Groups of the same name in both trees: {one} minus {other}, and the probability that a "
+        f"run of {one} does better than a run of {other}. Ties count half. Fewer steps are better. "
+        "≤ marks an upper bound: the first five evaluations reached the success, so the run may "
+        "have had it earlier. Bounds have no difference, and all runs as early as the latest bound "
+        "count as equal."
     )
-    return Table("final", "Final success and return", note, lines)
+    if uneven:
+        note += f" Final evaluations differ in their number of episodes: {'; '.join(uneven)}."
+    if alone:
+        only = "; ".join(f"{group.task}, {group.label} ({group.tree})" for group in alone)
+        note += f" Only in one tree: {only}."
+    return Table("trees", f"{one} against {other}", note, rows)
 
 
-def overall_table(arms: list[Arm], several: bool) -> Table:
-    """Over the tasks that all methods of a tree have, if these are several."""
-    lines = []
-    for tree in trees_of(arms):
-        methods = mains(arms, tree)
+def final_table(groups: list[RunGroup]) -> Table:
+    rows = []
+    for group in groups:
+        sources = ", ".join(sorted({run.final.source for run in group.runs}))
+        names = names_of(group) | {"episodes per run": episodes_of(group), "from": sources}
+        rows.append(Row(names, {f"final {measure}": final(group, measure) for measure in OUTCOMES}))
+    note = (
+        "The last model of each run, with sampled actions, in its evaluation with the most "
+        "episodes. Without an evaluation the run's verdict counts, or else its last five "
+        "evaluations while training."
+    )
+    return Table("final", "Final success and return", note, rows)
+
+
+def overall_table(groups: list[RunGroup], trees: list[str]) -> Table:
+    """Over the tasks that all methods of a tree share, if there are several."""
+    rows = []
+    for tree in trees:
+        methods = main_groups(groups, tree)
         tasks = sorted(set.intersection(*(set(by_task) for by_task in methods.values())))
         for method, by_task in methods.items() if len(tasks) > 1 else ():
             chosen = [by_task[task] for task in tasks]
-            names = {"tasks": ", ".join(tasks), **({"tree": tree} if several else {})}
-            count = " + ".join(str(len(arm.runs)) for arm in chosen)
+            names = {
+                "tasks": ", ".join(tasks),
+                **chosen[0].place,
+                "group": method,
+                "runs": " + ".join(str(len(group.runs)) for group in chosen),
+            }
             numbers = {
                 f"final {measure}": Number(
-                    seeds_estimate(*(arm.final(measure) for arm in chosen)), measure
+                    over_seeds(*(group.final(measure) for group in chosen)), measure
                 )
-                for measure in MEASURES
+                for measure in OUTCOMES
             }
-            lines.append(Line(names | {"arm": method, "runs": count}, numbers))
+            rows.append(Row(names, numbers))
     note = (
-        "Over the tasks that all methods have, and no others: all their runs together, so that a "
-        "task with more runs counts for more, and the quarter that is left out at either end may "
-        "be a whole task. The bootstrap draws from each task by itself."
+        "Only tasks that all methods share. All runs count alike, so a task with more runs weighs "
+        "more, and the quarter that is cut off at either end can be a whole task. The bootstrap "
+        "resamples each task separately."
     )
-    return Table("overall", "Over common tasks", note, lines)
+    return Table("overall", "Over common tasks", note, rows)
 
 
-def early_table(arms: list[Arm], several: bool) -> Table:
-    lines = []
-    for arm in arms:
-        for threshold in THRESHOLDS:
-            steps = arm.held(threshold)[0]
-            at_once = arm.held_at_once(threshold)
-            reached = np.isfinite(steps)
-            told = {
-                "success": str(threshold),
-                "held by": f"{reached.sum()} of {len(reached)}",
-                "each run": ", ".join(
-                    ("≤ " if first else "") + written(s, "steps")
-                    if math.isfinite(s)
-                    else ("never" if run.finished else "not yet")
-                    for s, first, run in zip(steps, at_once, arm.runs, strict=True)
-                ),
-            }
-            numbers = {kind: early(arm, threshold, kind) for kind in ("steps", "seconds")}
-            lines.append(Line(names_of(arm, several) | told, numbers))
+def early_table(groups: list[RunGroup]) -> Table:
+    rows = []
+    for group, threshold in product(groups, THRESHOLDS):
+        steps, at_once = group.reached(threshold), group.reached_at_once(threshold)
+        each = [
+            ("≤ " if first else "") + formatted(value, "steps")
+            if math.isfinite(value)
+            else ("never" if run.finished else "not yet")
+            for value, first, run in zip(steps, at_once, group.runs, strict=True)
+        ]
+        names = names_of(group) | {
+            "success": str(threshold),
+            "reached by": f"{np.isfinite(steps).sum()} of {len(steps)}",
+            "each run": ", ".join(each[:LISTED] + ["…"] * (len(each) > LISTED)),
+        }
+        numbers = {kind: early(group, threshold, kind) for kind in ("steps", "seconds")}
+        rows.append(Row(names, numbers))
     note = (
-        "A success is held where the mean of the last five evaluations while training first "
-        "reaches it, counted at the last of the five. A run that holds it at its fifth evaluation, "
-        "before which that cannot be said, may have had it earlier: ≤. Seconds are those of "
-        "training alone, without evaluations, on the machine that trained. A mean is given where "
-        "all runs got there."
+        "A run reaches a success when five evaluations in a row first have this mean; the last of "
+        "the five counts. If these are its first five, the run may have had the success earlier: "
+        "≤ marks this upper bound. Seconds are training time on the machine that trained, without "
+        "evaluations. The mean needs all runs to reach the success."
     )
-    return Table("thresholds", "Steps and seconds to a success", note, lines)
+    return Table("thresholds", "Steps and seconds to a success", note, rows)
 
 
-def budget_table(arms: list[Arm], several: bool) -> Table:
-    """The commonest arms, within the steps that the shortest of their runs has had."""
-    shown = [arm for arm in arms if not arm.change]
-    lines = []
-    for arm in shown:
-        steps = min(run.steps for each in shown if each.task == arm.task for run in each.runs)
-        numbers = {measure: within(arm, measure, steps) for measure in MEASURES}
-        if math.isfinite(steps) and any(each.task == arm.task for each in shown if each != arm):
-            lines.append(Line(names_of(arm, several) | {"steps": written(steps, "steps")}, numbers))
+def budget_table(groups: list[RunGroup]) -> Table:
+    """The main groups within the steps of the shortest run of their task."""
+    shown = [group for group in groups if group.is_main]
+    rows = []
+    for group in shown:
+        rivals = [each for each in shown if each.task == group.task]
+        steps = min(run.steps for each in rivals for run in each.runs)
+        if math.isfinite(steps) and len(rivals) > 1:
+            numbers = {measure: within(group, measure, steps) for measure in OUTCOMES}
+            rows.append(Row(names_of(group) | {"steps": formatted(steps, "steps")}, numbers))
     note = (
-        "Where episodes last longer, as many iterations have more steps. Here all have as many as "
-        "the shortest run of the task had: what their last five evaluations within them say. (What "
-        "falls over iterations, a learning rate or the weight of a teacher, has then not fallen as "
-        "far in a longer run.)"
+        "The number of steps per iteration differs between methods. Here each run has as many "
+        "steps as the shortest run of its task: the mean of its last five evaluations within them. "
+        "What falls with iterations (learning rate, weight of the teacher) has fallen less far by "
+        "then in a longer run."
     )
-    return Table("budget", "With the same number of steps", note, lines)
+    return Table("budget", "With the same number of steps", note, rows)
 
 
-def teacher_table(arms: list[Arm], several: bool) -> Table:
-    lines = []
-    for arm in arms:
-        if not arm.teacher:
+def teacher_table(groups: list[RunGroup]) -> Table:
+    rows = []
+    for group in groups:
+        if not group.teacher:
             continue
         numbers = dict[str, Number]()
-        for measure in MEASURES:
-            alone = arm.teacher.of(measure)
-            student = final(arm, measure)
-            gain = statistics.apart(student.estimate, alone)
+        for measure in OUTCOMES:
+            student, teacher = final(group, measure), group.teacher.of(measure)
+            gain = statistics.apart(student.estimate, teacher)
             numbers |= {
                 f"student's {measure}": student,
-                f"teacher's {measure}": Number(alone, measure, "episodes"),
-                f"{measure}, difference": Number(gain, "difference", student.over),
+                f"teacher's {measure}": Number(teacher, measure, "episodes"),
+                f"{measure} difference": Number(gain, "difference", student.over),
             }
-        told = {"teacher's episodes": str(arm.teacher.episodes)}
-        lines.append(Line(names_of(arm, several) | told, numbers))
+        names = names_of(group) | {"teacher's episodes": str(group.teacher.episodes)}
+        rows.append(Row(names, numbers))
     note = (
-        "The teacher alone, untrained, in its evaluation of the most episodes (else in a run's "
-        "verdict). The interval of a difference is made of both (Newcombe's method)."
+        "The teacher acts alone, in its evaluation with the most episodes, or else in a run's "
+        "verdict. The interval of the difference combines both intervals (Newcombe's method)."
     )
-    return Table("teacher", "Student against teacher", note, lines)
+    return Table("teacher", "Student against teacher", note, rows)
+
+
+def method_table(groups: list[RunGroup], trees: list[str]) -> Table:
+    rows = []
+    for tree, (one, ones), (other, others) in rivals_of(groups, trees):
+        tasks = sorted(ones.keys() & others.keys())
+        for chosen in [[task] for task in tasks] + ([tasks] if len(tasks) > 1 else []):
+            pair = [[by_task[task] for task in chosen] for by_task in (ones, others)]
+            names = {
+                "task": chosen[0] if len(chosen) == 1 else f"{len(chosen)} {COMMON}",
+                **({"tree": tree} if len(trees) > 1 else {}),
+                "group": one,
+                "better than": other,
+                "runs": " : ".join(str(sum(len(group.runs) for group in each)) for each in pair),
+            }
+            rows.append(Row(names, better(*pair)))
+    note = (
+        "The probability that a run of one method does better than a run of the other: ties count "
+        "half, and several tasks have the mean over tasks. With two trees, a method that one of "
+        "them lacks is also compared with the other tree's methods. Fewer steps are better, and a "
+        "run that never reached the success comes last. If its first five evaluations reached the "
+        "success, a run may have had it earlier: all runs as early as the latest such run count as "
+        "equal. The interval is a single point where all runs of one method beat all of the "
+        "other; more runs might still overlap."
+    )
+    return Table("improvement", "Probability of improvement between methods", note, rows)
+
+
+def rivals_of(groups: list[RunGroup], trees: list[str]) -> Iterator[tuple[str, Method, Method]]:
+    """Pairs of methods within each tree; and pairs across two trees, if one of the pair has no
+    counterpart in the other tree."""
+    found = {tree: main_groups(groups, tree) for tree in trees}
+    for tree, methods in found.items():
+        for one, other in combinations(methods.items(), 2):
+            yield tree, one, other
+    for (tree, methods), (other_tree, other_methods) in combinations(found.items(), 2):
+        shared = methods.keys() & other_methods.keys()
+        for one, other in product(methods.items(), other_methods.items()):
+            if one[0] != other[0] and not {one[0], other[0]} <= shared:
+                yield f"{tree} against {other_tree}", one, other
+
+
+def ablation_table(groups: list[RunGroup]) -> Table:
+    main = {(each.tree, each.task, each.method): each for each in groups if each.is_main}
+    rows = []
+    for group in groups:
+        if group.is_main:
+            continue
+        usual = main[group.tree, group.task, group.method]
+        names = names_of(group)
+        names["runs"] += f" : {len(usual.runs)}"
+        gains = {f"{name} difference": difference(group, usual, name) for name in OUTCOMES}
+        rows.append(Row(names, gains | better([group], [usual])))
+    note = (
+        "Groups of one method and task against the main group, which has the usual settings: the "
+        "difference, and the probability that a run does better than a run of the main group."
+    )
+    return Table("ablations", "Ablations", note, rows)
+
+
+def better(ones: list[RunGroup], others: list[RunGroup]) -> dict[str, Number]:
+    return {f"P(better {name})": improvement(name, ones, others) for name in MEASURES}
+
+
+def runs_table(groups: list[RunGroup]) -> Table:
+    rows = []
+    for group in groups:
+        for run in group.runs:
+            names = {
+                **group.place,
+                "run": run.name,
+                "group": group.label,
+                "seed": str(run.seed),
+                "iterations": f"{run.iterations} of {run.planned}",
+                "commit": run.commit[:12],
+                "final from": run.final.source,
+            }
+            numbers = {name: Number(run.final.of(name), name, "episodes") for name in OUTCOMES}
+            rows.append(Row(names, numbers))
+    return Table("runs", "Runs", "", rows)
+
+
+def names_of(group: RunGroup) -> dict[str, str]:
+    runs = f"{len(group.runs)}"
+    if group.unfinished:
+        runs += f" ({group.unfinished} unfinished)"
+    return {"task": group.task, **group.place, "group": group.label, "runs": runs}
+
+
+def episodes_of(group: RunGroup) -> str:
+    """The number of episodes behind the final result of each run, or its range."""
+    counts = [run.final.episodes for run in group.runs]
+    return "–".join(map(str, dict.fromkeys([min(counts), max(counts)])))
+
+
+def main_groups(groups: list[RunGroup], tree: str) -> dict[str, dict[str, RunGroup]]:
+    """Method -> task -> its main group."""
+    found: dict[str, dict[str, RunGroup]] = {}
+    for group in groups:
+        if group.tree == tree and group.is_main:
+            found.setdefault(group.method, {})[group.task] = group
+    return found

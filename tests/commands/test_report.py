@@ -36,48 +36,50 @@ def written(tree: Path) -> Path:
 
 def test_intervals_are_those_counted_by_hand(written: Path) -> None:
     # Two runs: resamples are one of them twice, or both.
-    found = numbers(written, "final", arm="ppo")
+    found = numbers(written, "final", group="ppo")
     assert found["final success"] == [0.75, 0.5, 1]
     assert found["final return"] == pytest.approx([0.675, 0.45, 0.9])
-    assert numbers(written, "final", arm="ppo-alone")["final success"] == [0.375, 0.25, 0.5]
+    assert numbers(written, "final", group="ppo-alone")["final success"] == [0.375, 0.25, 0.5]
 
 
 def test_a_success_is_held_at_the_last_of_five_evaluations(written: Path) -> None:
-    early = numbers(written, "thresholds", arm="ppo", success="0.8")
+    early = numbers(written, "thresholds", group="ppo", success="0.8")
     assert early == {"steps": [1050, 700, 1400], "seconds": [14, 14, 14]}
-    late = numbers(written, "thresholds", arm="ppo", success="0.95")
+    late = numbers(written, "thresholds", group="ppo", success="0.95")
     assert late["steps"] == [1650, 1100, 2200]
-    never = numbers(written, "thresholds", arm="ppo-alone", success="0.95", **{"held by": "0 of 2"})
+    never = numbers(
+        written, "thresholds", group="ppo-alone", success="0.95", **{"reached by": "0 of 2"}
+    )
     assert never["steps"] == [None, None, None]
 
 
 def test_methods_are_compared_within_as_many_steps_as_the_shortest_run_had(written: Path) -> None:
     # 800 steps: of ppo the evaluations 4 to 8 of one run, 1 to 4 of the other.
-    found = numbers(written, "budget", arm="ppo", steps="0.8 k")
+    found = numbers(written, "budget", group="ppo", steps="0.8 k")
     assert found["success"] == pytest.approx([(0.84 + 0.525) / 2, 0.525, 0.84])
-    found = numbers(written, "budget", arm="ppo-alone", steps="0.8 k")
+    found = numbers(written, "budget", group="ppo-alone", steps="0.8 k")
     assert found["success"] == pytest.approx([0.84, 0.84, 0.84])
 
 
 def test_the_probability_of_improvement_between_methods(written: Path) -> None:
-    found = numbers(written, "improvement", arm="ppo", **{"better than": "ppo-alone"})
+    found = numbers(written, "improvement", group="ppo", **{"better than": "ppo-alone"})
     # Of four pairs three are won, and one is even.
-    assert found["P, success"][0] == 0.875
-    assert found["P, steps to 0.95"] == [1, 1, 1]
+    assert found["P(better success)"][0] == 0.875
+    assert found["P(better steps to 0.95)"] == [1, 1, 1]
 
 
 def test_student_against_teacher(written: Path) -> None:
-    found = numbers(written, "teacher", arm="ppo")
+    found = numbers(written, "teacher", group="ppo")
     assert found["teacher's success"][0] == 0.75
     # The student's 0.25 to either side, with those of 3 of 4 episodes.
-    assert found["success, difference"] == pytest.approx([0, -0.323, 0.514], abs=5e-4)
+    assert found["success difference"] == pytest.approx([0, -0.323, 0.514], abs=5e-4)
 
 
 def test_an_ablation_is_named_by_what_differs_and_one_run_has_no_interval(written: Path) -> None:
-    found = numbers(written, "ablations", arm="ppo --gae", runs="1 : 2")
-    assert found["success, difference"] == [-0.75, None, None]
-    assert found["P, success"] == [0, None, None]
-    single = [line for line in table(written) if line["arm"] == "ppo --gae"]
+    found = numbers(written, "ablations", group="ppo --gae", runs="1 : 2")
+    assert found["success difference"] == [-0.75, None, None]
+    assert found["P(better success)"] == [0, None, None]
+    single = [line for line in table(written) if line["group"] == "ppo --gae"]
     over_seeds = {line["number"] for line in single if line["interval"] == "seeds"}
     assert not over_seeds
     assert "A single run has no interval over seeds" in (written / "index.html").read_text()
@@ -185,8 +187,8 @@ def test_each_teacher_is_named_where_there_are_several(tmp_path: Path) -> None:
     figures = tmp_path / "noise-0" / "report-against-noise-1" / "figures"
     for name in ("final-success", "curves-navpick-success-steps"):
         drawn = (figures / f"{name}.svg").read_text()
-        assert "the teacher alone, of ppo in noise-0" in drawn
-        assert "the teacher alone, of ppo in noise-1" in drawn
+        assert "teacher alone, of ppo, noise-0" in drawn
+        assert "teacher alone, of ppo, noise-1" in drawn
 
 
 def test_what_cannot_be_compared_is_said_and_no_end(
@@ -222,7 +224,7 @@ def test_what_cannot_be_compared_is_said_and_no_end(
         "torn": "cannot read config.json: ",
         "nobody": "config.json does not hold the settings of a run",
         "untested": "config.json does not hold the settings of a run",
-        "twin": "its settings and its seed are those of ppo/simpledoorkey/good",
+        "twin": "it has the settings and the seed of ppo/simpledoorkey/good",
     }.items():
         assert f"left out: ppo/simpledoorkey/{name}: {why}" in out
         shown = f"left out: <code>ppo/simpledoorkey/{name}</code>: {why}".replace("'", "&#39;")
@@ -231,8 +233,8 @@ def test_what_cannot_be_compared_is_said_and_no_end(
         "1 of 12 lines of metrics.jsonl cannot be read",
         "unfinished: 11 of 20 iterations",
     ):
-        assert f"noted: ppo/simpledoorkey/good: {what}" in out
-        assert f"noted: <code>ppo/simpledoorkey/good</code>: {what}" in page
+        assert f"note: ppo/simpledoorkey/good: {what}" in out
+        assert f"note: <code>ppo/simpledoorkey/good</code>: {what}" in page
     (run,) = table(tmp_path / "report", "runs.csv")
     assert (run["iterations"], run["planned"], run["steps_to_0.8"]) == ("11", "20", "700.0")
     assert "1 (1 unfinished)" in page
@@ -261,8 +263,8 @@ def test_of_a_folder_of_records_a_file_is_named(
     for name in ("b.jsonl", "a.jsonl"):
         (tmp_path / name).touch()
     assert report(tmp_path) == 1
-    told = "of records that a report has kept, give the file, such as"
-    assert capsys.readouterr().err.endswith(f"; {told} {tmp_path / 'a.jsonl'}\n")
+    advice = "for the records of an earlier report give the file, such as"
+    assert capsys.readouterr().err.endswith(f"; {advice} {tmp_path / 'a.jsonl'}\n")
 
 
 def test_runs_that_were_trained_are_reported_on(trained: Path) -> None:
@@ -287,6 +289,6 @@ def test_an_evaluation_that_says_nonsense_is_no_end(
     assert report(tmp_path) == 0
     lines = table(tmp_path / "report", "runs.csv")
     assert {line["run"].rpartition("/")[2] for line in lines} == {"run", "other", "torn"}
-    assert "torn: verdict.json is passed over: " in capsys.readouterr().out
+    assert "torn: verdict.json is left out: " in capsys.readouterr().out
     for line in lines:
         assert (line["success"], line["from"]) == ("0.96", "the last 5 of metrics.jsonl")

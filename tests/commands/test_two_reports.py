@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from commands.reports.figures import Row, forest
-from commands.reports.results import Number
+from commands.reports.estimates import Number
+from commands.reports.figures import Mark, intervals
 from tests.trees import RISING, numbers, report, table, write_run
 from utils.statistics import Estimate
 
@@ -19,20 +19,20 @@ def test_two_trees_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert report(after, before) == 0
     folder = after / "report-against-before"
     assert f"wrote {folder / 'index.html'}" in capsys.readouterr().out
-    of = {"settings in after": "--clip 0.1", "arm": "ppo"}
+    of = {"settings in after": "--clip 0.1", "group": "ppo"}
     success = numbers(folder, "trees", measure="success", **of)
     assert success == {
         "after": [1, 1, 1],
         "before": [0.5, 0.5, 0.5],
-        "after less before": [0.5, 0.5, 0.5],
+        "after minus before": [0.5, 0.5, 0.5],
         "P(after better)": [1, 1, 1],
     }
     steps = numbers(folder, "trees", measure="steps to 0.95", **of)
-    assert steps["after less before"] == [-550, -550, -550]
+    assert steps["after minus before"] == [-550, -550, -550]
     assert steps["P(after better)"][0] == 1
     page = (folder / "index.html").read_text()
-    assert "In one of them alone: SimpleDoorKey, ppo-alone (before)." in page
-    words = "With final evaluations of different numbers of episodes: "
+    assert "Only in one tree: SimpleDoorKey, ppo-alone (before)." in page
+    words = "Final evaluations differ in their number of episodes: "
     assert f"{words}SimpleDoorKey, ppo (4 against 2)." in page
 
 
@@ -44,7 +44,7 @@ def test_of_what_may_have_been_earlier_there_is_no_difference(tmp_path: Path) ->
     assert numbers(folder, "trees", measure="steps to 0.95") == {
         "after": [250, None, None],
         "before": [500, None, None],
-        "after less before": [None, None, None],
+        "after minus before": [None, None, None],
         "P(after better)": [0.5, None, None],
     }
 
@@ -56,7 +56,7 @@ def test_trees_without_a_common_arm_are_said_to_have_none(
     write_run(tmp_path / "yours", "a", RISING, method="ppo-alone")
     assert report(tmp_path / "mine", tmp_path / "yours") == 0
     said = capsys.readouterr().out
-    assert "noted: no task has an arm of the same name in both; each stands for itself\n" in said
+    assert "note: the trees share no group; each is shown on its own\n" in said
     assert "Final success and return" in said
     assert "Probability of improvement between methods" in said
 
@@ -70,12 +70,12 @@ def test_a_method_of_one_tree_alone_is_set_against_the_other_tree_s(tmp_path: Pa
     assert report(mine, yours) == 0
     folder = mine / "report-against-yours"
     lines = [line for line in table(folder) if line["table"] == "improvement"]
-    pairs = {(line["tree"], line["arm"], line["better than"]) for line in lines}
+    pairs = {(line["tree"], line["group"], line["better than"]) for line in lines}
     assert pairs == {
         ("mine against yours", "ppo", "ppo-alone"),
         ("yours", "ppo", "ppo-alone"),
     }
-    assert numbers(folder, "improvement", tree="mine against yours")["P, success"][0] == 1
+    assert numbers(folder, "improvement", tree="mine against yours")["P(better success)"][0] == 1
 
 
 def test_trees_of_one_name_are_told_apart(tmp_path: Path) -> None:
@@ -96,15 +96,15 @@ def test_over_several_tasks_the_bootstrap_draws_from_each(tmp_path: Path) -> Non
                 )
     write_run(tmp_path, "more", RISING, method="ppo-alone", task="ColoredDoorKey", final=[1, 1])
     assert report(tmp_path) == 0
-    of = {"arm": "ppo", "tasks": "LavaDoorKey, SimpleDoorKey", "runs": "2 + 2"}
+    of = {"group": "ppo", "tasks": "LavaDoorKey, SimpleDoorKey", "runs": "2 + 2"}
     assert numbers(tmp_path / "report", "overall", **of)["final success"] == [0.5, 0.5, 0.5]
     both = numbers(tmp_path / "report", "improvement", task="2 common tasks")
-    assert both["P, success"] == [0.5, 0.5, 0.5]
+    assert both["P(better success)"] == [0.5, 0.5, 0.5]
 
 
 def test_a_small_difference_s_axis_has_room_for_its_numbers() -> None:
-    row = Row("ppo", Number(Estimate(-0.01, -0.02, 0.0), "difference"))
-    drawn = forest("trees-success", "trees", "success", "mine less yours", [row], 0)
+    row = Mark("ppo", Number(Estimate(-0.01, -0.02, 0.0), "difference"))
+    drawn = intervals("trees-success", "trees", "success", "mine minus yours", [row], 0)
     assert 2 <= drawn.svg.count('id="xtick_') <= 6
 
 

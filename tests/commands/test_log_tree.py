@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from commands.provenance import digest
-from commands.reports.groups import arms_of
+from commands.reports.estimates import curve
 from commands.reports.log_tree import read_tree
-from commands.reports.results import curve
+from commands.reports.run_groups import groups_of
 from planner.task import load_task
 from tests.trees import RISING, numbers, report, write_evaluation, write_run
 
@@ -29,7 +29,7 @@ def test_the_final_result_is_the_last_model_s_in_most_episodes(tmp_path: Path) -
     assert (final.source, final.episodes) == ("unseen/eval.json", 3)
     assert final.success.value == pytest.approx(2 / 3)
     assert len(tree.notes) == 1
-    assert "broken/eval.json is passed over" in tree.notes[0][1]
+    assert "broken/eval.json is left out" in tree.notes[0][1]
 
 
 def test_who_chooses_options_is_judged_with_those_of_its_training(tmp_path: Path) -> None:
@@ -58,12 +58,12 @@ def test_of_two_runs_of_a_seed_with_other_files_it_is_said_that_these_do_not_cou
     for name in ("a", "b"):
         write_run(tmp_path, name, [0.5] * 6, warm_start=f"{name}.pt")
     tree = read_tree(tmp_path, "log")
-    arms_of(tree)
+    groups_of(tree)
     assert tree.left_out == [
         (
             "ppo/simpledoorkey/b",
-            "its settings and its seed are those of ppo/simpledoorkey/a (both with --loaddir; of "
-            "which files does not count)",
+            "it has the settings and the seed of ppo/simpledoorkey/a (both with --loaddir; "
+            "which files they read does not count)",
         )
     ]
 
@@ -84,17 +84,17 @@ def test_a_teacher_is_the_one_that_the_run_had(tmp_path: Path) -> None:
     write_evaluation(place, "noisy", [0] * 9, navigate_noise=1.0, **says)
     write_evaluation(place, "elsewhere", [0] * 9, simulator="habitat", **says)
     write_evaluation(place, "asked", [0] * 9, **says | {"llm": {"name": "vicuna", "model": None}})
-    (arm,) = arms_of(read_tree(tmp_path, "log"))
-    assert arm.teacher
-    assert arm.teacher.source == "verdict.json"
+    (group,) = groups_of(read_tree(tmp_path, "log"))
+    assert group.teacher
+    assert group.teacher.source == "verdict.json"
     write_evaluation(place, "unseen", [1, 1, 1, 1, 0], plans=own, **says)
-    (arm,) = arms_of(read_tree(tmp_path, "log"))
-    assert arm.teacher
-    assert (arm.teacher.source, arm.teacher.success.value) == ("teacher/unseen/eval.json", 0.8)
+    (group,) = groups_of(read_tree(tmp_path, "log"))
+    assert group.teacher
+    assert (group.teacher.source, group.teacher.success.value) == ("teacher/unseen/eval.json", 0.8)
     write_evaluation(place, "hard", [0] * 9, plans=own, **says | {"hard": True})
-    (arm,) = arms_of(read_tree(tmp_path, "log"))
-    assert arm.teacher
-    assert arm.teacher.source == "teacher/hard/eval.json"
+    (group,) = groups_of(read_tree(tmp_path, "log"))
+    assert group.teacher
+    assert group.teacher.source == "teacher/hard/eval.json"
 
 
 def test_a_folder_of_runs_is_no_run_that_lacks_its_settings(tmp_path: Path) -> None:
@@ -110,7 +110,9 @@ def test_of_arms_with_as_many_runs_the_longest_trained_has_the_method_s_name(
 ) -> None:
     write_run(tmp_path, "a-trial", [0], n_itr=1)
     write_run(tmp_path, "real", RISING, gae=True)
-    labels = {arm.runs[0].iterations: arm.label for arm in arms_of(read_tree(tmp_path, "log"))}
+    labels = {
+        group.runs[0].iterations: group.label for group in groups_of(read_tree(tmp_path, "log"))
+    }
     assert labels[11] == "ppo"
     assert labels[1].startswith("ppo --")
 
@@ -119,17 +121,17 @@ def test_a_curve_is_the_mean_of_the_runs_that_are_there(tmp_path: Path) -> None:
     write_run(tmp_path, "long", [0, 1, 1, 1], seed=0, n_itr=4)
     write_run(tmp_path, "quick", [1, 1, 1, 1], seed=1, every=50, n_itr=4)
     write_run(tmp_path, "stopped", [0, 0.5], seed=2, n_itr=4)
-    (arm,) = arms_of(read_tree(tmp_path, "log"))
-    line = curve(arm, "steps", "success")
+    (group,) = groups_of(read_tree(tmp_path, "log"))
+    line = curve(group, "steps", "success")
     assert line
     assert (line.x[0], line.x[-1]) == (100, 400)
     at = {round(x): number for number, x in enumerate(line.x.tolist())}
     # Halfway between evaluations: 0.5, the end of the quick one, and 0.25.
     halfway = at[151]
-    assert line.middle[halfway] == pytest.approx((0.51 + 1 + 0.255) / 3)
+    assert line.value[halfway] == pytest.approx((0.51 + 1 + 0.255) / 3)
     assert line.runs[halfway] == 3
     assert line.runs[-1] == 2
-    assert (line.middle[-1], line.low[-1], line.high[-1]) == (1, 1, 1)
+    assert (line.value[-1], line.low[-1], line.high[-1]) == (1, 1, 1)
 
 
 def test_who_holds_a_success_at_the_fifth_evaluation_may_have_had_it_before(
@@ -141,14 +143,14 @@ def test_who_holds_a_success_at_the_fifth_evaluation_may_have_had_it_before(
             write_run(tmp_path, f"{seed}", success, method=method, seed=seed, every=every)
     assert report(tmp_path) == 0
     folder = tmp_path / "report"
-    of = {"arm": "ppo", "success": "0.95", "each run": "≤ 0.5 k, ≤ 0.5 k"}
+    of = {"group": "ppo", "success": "0.95", "each run": "≤ 0.5 k, ≤ 0.5 k"}
     assert numbers(folder, "thresholds", **of)["steps"] == [500, 500, 500]
     assert "| ≤ 0.5 k [0.5 k, 0.5 k] | ≤ 10 s [10 s, 10 s] |" in (folder / "report.md").read_text()
     late = numbers(folder, "thresholds", success="0.95", **{"each run": "2.2 k, ≤ 1.0 k"})
     assert late["steps"] == [1600, 1000, 2200]
     assert "| ≤ 1.6 k [1.0 k, 2.2 k] |" in (folder / "report.md").read_text()
     # Each of the two wins against one of the other's, and is even with the other.
-    assert numbers(folder, "improvement", arm="ppo")["P, steps to 0.95"][0] == 0.75
+    assert numbers(folder, "improvement", group="ppo")["P(better steps to 0.95)"][0] == 0.75
 
 
 def test_to_hold_a_success_before_another_s_first_chance_is_no_loss(tmp_path: Path) -> None:
@@ -164,7 +166,7 @@ def test_to_hold_a_success_before_another_s_first_chance_is_no_loss(tmp_path: Pa
     each = {"each run": "≤ 20.0 k, 24.0 k", "success": "0.95"}
     assert numbers(folder, "thresholds", **each)["steps"][0] == 22_000
     # The other's two are at 40 k or earlier.
-    assert numbers(folder, "improvement", arm="ppo")["P, steps to 0.95"] == [0.5, 0.5, 0.5]
+    assert numbers(folder, "improvement", group="ppo")["P(better steps to 0.95)"] == [0.5, 0.5, 0.5]
 
 
 def test_what_a_run_never_held_has_no_bound(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def test_records_are_reported_on_as_the_runs_that_they_are_of(
     }
     assert report(other, joined, "--out", tmp_path / "against") == 0
     found = numbers(tmp_path / "against", "trees", task="LavaDoorKey", measure="success")
-    assert found["other less joined.jsonl"] == [0, None, None]
+    assert found["other minus joined.jsonl"] == [0, None, None]
     assert not (tmp_path / "against" / "records.jsonl").exists()
     # The overview of both tasks, but not if one of them was never evaluated while training.
     assert (tmp_path / "both" / "figures" / "overview.png").exists()
@@ -94,7 +94,7 @@ def test_a_run_that_is_there_twice_counts_once_as_far_as_it_came(
     (run,) = table(tmp_path / "joined-report", "runs.csv")
     assert (run["iterations"], run["planned"]) == ("11", "11")
     said = capsys.readouterr().out
-    assert said.count("left out: ppo/simpledoorkey/run: its settings and its seed are those") == 2
+    assert said.count("left out: ppo/simpledoorkey/run: it has the settings and the seed of") == 2
     # What was noted of it when it was under way holds no more.
     assert "unfinished" not in said
     kept = (tmp_path / "joined-report" / "records.jsonl").read_text()

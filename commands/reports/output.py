@@ -1,0 +1,239 @@
+"""The files of a report: an HTML page, Markdown, CSV, and figures as PNG and SVG."""
+
+import csv
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from io import StringIO
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+
+from commands.reports.estimates import OUTCOMES, THRESHOLDS, curve
+from commands.reports.log_tree import Run, Tree
+from commands.reports.pictures import COLORS, Picture
+from commands.reports.records import RECORDS, record_lines
+from commands.reports.run_groups import RunGroup
+from commands.reports.tables import Table, runs_table
+
+PAGE, MARKDOWN = "index.html", "report.md"
+RESULTS, RUNS, CURVES = "results.csv", "runs.csv", "curves.csv"
+FIGURES = "figures"
+FILES = {PAGE, MARKDOWN, RESULTS, RUNS, CURVES, FIGURES}
+"""What every report's folder holds; that of a single tree has its records, too."""
+DARK = ("#56a9e0", "#f08a4b", "#3dbd95", "#e089bf", "#cfa63a", "#9fa3f2", "#a4abb2")
+"""The figures' colours on a dark page."""
+OVERVIEW = Table(
+    "overview",
+    "At a glance",
+    "The learning curves of success over steps. The logarithmic axis shows methods beside each "
+    "other that differ by ten times in steps.",
+    [],
+)
+LEARNING = Table(
+    "curves",
+    "Learning curves",
+    "Step counts and learning curves come from separate evaluation rooms while training. A curve "
+    "is the interquartile mean over runs, interpolated between evaluations; the band is its 95% "
+    "interval. Finished runs are extended at their final value; unfinished runs count as far as "
+    "they are. A teacher's line is its evaluation with the most episodes, which may be in other "
+    "rooms.",
+    [],
+)
+
+
+def write(
+    folder: Path,
+    trees: list[Tree],
+    groups: list[RunGroup],
+    tables: list[Table],
+    pictures: list[Picture],
+) -> None:
+    """Fill a new folder."""
+    # What compares two trees comes first.
+    start = sum(table.name == "trees" for table in tables)
+    sections = [*tables[:start], OVERVIEW, LEARNING, *tables[start:], runs_table(groups)]
+    drawn = {
+        section.name: [p for p in pictures if p.section == section.name] for section in sections
+    }
+    sections = [section for section in sections if section.rows or drawn[section.name]]
+    content = {
+        "title": " against ".join(tree.name for tree in trees),
+        "summary": summary(trees, groups),
+        "reading": reading(groups),
+        "left_out": placed(trees, "left_out"),
+        "notes": placed(trees, "notes"),
+        "sections": sections,
+        "pictures": drawn,
+    }
+    texts = {
+        PAGE: html(content),
+        MARKDOWN: markdown(**content),
+        RESULTS: as_csv(results(tables)),
+        RUNS: as_csv(run_row(group, run) for group in groups for run in group.runs),
+        CURVES: as_csv(curve_points(groups)),
+    }
+    if len(trees) == 1:
+        texts[RECORDS] = "".join(record_lines(trees[0]))
+    (folder / FIGURES).mkdir(parents=True)
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    for picture in pictures:
+        (folder / FIGURES / f"{picture.name}.png").write_bytes(picture.png)
+        (folder / FIGURES / f"{picture.name}.svg").write_text(picture.svg, encoding="utf-8")
+
+
+def html(content: dict[str, Any]) -> str:
+    template = (Path(__file__).parent / "page.html").read_text(encoding="utf-8")
+    environment = Environment(autoescape=True, undefined=StrictUndefined)
+    return environment.from_string(template).render(content, light=COLORS, dark=DARK)
+
+
+def markdown(
+    title: str,
+    summary: str,
+    reading: list[str],
+    left_out: list[tuple[str, str]],
+    notes: list[tuple[str, str]],
+    sections: list[Table],
+    pictures: dict[str, list[Picture]],
+) -> str:
+    lines = [f"# {title}", "", summary, ""]
+    lines += [f"- {line}" for line in reading]
+    lines += [f"- left out: `{place}`: {why}" for place, why in left_out]
+    lines += [f"- note: `{place}`: {what}" for place, what in notes]
+    for section in sections:
+        lines += ["", f"## {section.title}", "", *([section.note, ""] if section.note else [])]
+        lines += [f"![{each.text}]({FIGURES}/{each.name}.png)" for each in pictures[section.name]]
+        if section.rows:
+            lines += ["", bar(section.columns), bar(["---"] * len(section.columns))]
+            lines += map(bar, section.cells())
+    return "\n".join(lines) + "\n"
+
+
+def bar(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def summary(trees: list[Tree], groups: list[RunGroup]) -> str:
+    def counted(count: int, word: str) -> str:
+        return f"{count} {word}{'' if count == 1 else 's'}"
+
+    unfinished = sum(group.unfinished for group in groups)
+    runs = counted(sum(len(group.runs) for group in groups), "run")
+    parts = [
+        f"{runs} ({unfinished} unfinished)" if unfinished else runs,
+        counted(len({group.task for group in groups}), "task"),
+        counted(len({group.method for group in groups}), "method"),
+        counted(len(groups), "group"),
+    ]
+    left_out = sum(len(tree.left_out) for tree in trees)
+    return f"{', '.join(parts)}; {left_out or 'nothing'} left out."
+
+
+def reading(groups: list[RunGroup]) -> list[str]:
+    """How to read the numbers."""
+    lines = [
+        "A group is a method with its settings. Its runs differ in their seed, and in where they "
+        "ran. The main group of a method on a task has the method's name; it is the one with the "
+        "most runs. Other groups are named by the settings that differ.",
+        "Numbers over seeds are interquartile means (with fewer than four runs: means) with 95% "
+        "percentile intervals of a bootstrap. It resamples whole runs, and each task separately. "
+        "With few runs such an interval is too narrow. It does not cover the choice of the "
+        "evaluation rooms, which all runs share.",
+        "† marks an interval over the episodes of one evaluation. It says nothing about other "
+        "seeds.",
+    ]
+    if any(len(group.runs) == 1 for group in groups):
+        lines.append("A single run has no interval over seeds.")
+    for group in groups:
+        commits = sorted({run.commit[:12] for run in group.runs})
+        if len(commits) > 1:
+            shown = ", ".join(commit or "unknown" for commit in commits)
+            lines.append(
+                f"The runs of {group.task}, {group.label}, differ in their git commit: {shown}."
+            )
+    return lines
+
+
+def placed(trees: list[Tree], name: str) -> list[tuple[str, str]]:
+    """What is left out, or the notes; each place has its tree if there are several."""
+    return [
+        (f"{tree.name}: {place}" if len(trees) > 1 else place, text)
+        for tree in trees
+        for place, text in getattr(tree, name)
+    ]
+
+
+def results(tables: list[Table]) -> Iterator[dict[str, Any]]:
+    """Each number in full precision, with the text columns of all tables."""
+    columns = dict.fromkeys(name for table in tables for row in table.rows for name in row.names)
+    for table in tables:
+        for row in table.rows:
+            for name, number in row.numbers.items():
+                yield {
+                    "table": table.name,
+                    **{column: row.names.get(column, "") for column in columns},
+                    "number": name,
+                    **number.estimate._asdict(),
+                    "interval": number.over if number.has_interval else "none",
+                }
+
+
+def run_row(group: RunGroup, run: Run) -> dict[str, Any]:
+    reached = {
+        f"{kind}_to_{threshold}": value
+        for threshold in THRESHOLDS
+        for kind, value in run.reached(threshold).items()
+    }
+    return {
+        "tree": group.tree,
+        "run": run.name,
+        "task": group.task,
+        "method": group.method,
+        "group": group.label,
+        "seed": run.seed,
+        "iterations": run.iterations,
+        "planned": run.planned,
+        "steps": run.steps,
+        "seconds": run.seconds,
+        **reached,
+        "success": run.final.success.value,
+        "return": run.final.returns.value,
+        "episodes": run.final.episodes,
+        "from": run.final.source,
+        "commit": run.commit,
+    }
+
+
+def curve_points(groups: list[RunGroup]) -> Iterator[dict[str, Any]]:
+    for group, axis, measure in product(groups, ("steps", "seconds"), OUTCOMES):
+        line = curve(group, axis, measure)
+        for x, value, low, high, runs in zip(*line, strict=True) if line else ():
+            yield {
+                "tree": group.tree,
+                "task": group.task,
+                "group": group.label,
+                "axis": axis,
+                "x": float(x),
+                "measure": measure,
+                "value": float(value),
+                "low": float(low),
+                "high": float(high),
+                "runs": int(runs),
+            }
+
+
+def as_csv(rows: Iterable[dict[str, Any]]) -> str:
+    """All rows have the same columns. A cell is empty where a number is NaN or infinite."""
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    for number, row in enumerate(rows):
+        if number == 0:
+            writer.writerow(row)
+        writer.writerow(
+            "" if isinstance(cell, float) and not math.isfinite(cell) else cell
+            for cell in row.values()
+        )
+    return text.getvalue()

@@ -1,0 +1,171 @@
+"""Groups: the runs of one tree, task and method with the same settings but different seeds."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from commands.provenance import digest
+from commands.reports.evaluations import Outcome, TeacherRecord
+from commands.reports.log_tree import Run, Tree
+from commands.settings.config import SETTINGS
+from commands.settings.setting_flags import as_typed
+from utils.statistics import Values
+
+
+@dataclass(frozen=True, eq=False)
+class RunGroup:
+    """Repetitions of one experiment.
+
+    `change` lists the settings that differ from the main group of this tree, task and method; the
+    main group has an empty `change`. `teacher` is the best known result of their teacher alone.
+    `compared` is true if the report has a second tree.
+    """
+
+    tree: str
+    compared: bool
+    task: str
+    method: str
+    change: str
+    settings: Mapping[str, Any]
+    runs: list[Run]
+    teacher: Outcome | None
+
+    @property
+    def is_main(self) -> bool:
+        return not self.change
+
+    @property
+    def label(self) -> str:
+        return f"{self.method} {self.change}".rstrip()
+
+    @property
+    def full_label(self) -> str:
+        """With its tree, if there are two."""
+        return f"{self.label}, {self.tree}" if self.compared else self.label
+
+    @property
+    def place(self) -> dict[str, str]:
+        """Its tree as the column of a table, if there are two."""
+        return {"tree": self.tree} if self.compared else {}
+
+    @property
+    def unfinished(self) -> int:
+        return sum(not run.finished for run in self.runs)
+
+    def final(self, measure: str) -> Values:
+        """The success or return of each last model, (runs,)."""
+        return np.array([run.final.of(measure).value for run in self.runs])
+
+    def reached(self, threshold: float, kind: str = "steps") -> Values:
+        """The steps or seconds to a success, (runs,); infinite if a run never reached it."""
+        return np.array([run.reached(threshold)[kind] for run in self.runs])
+
+    def reached_at_once(self, threshold: float) -> NDArray[np.bool_]:
+        """Which of these steps and seconds are upper bounds, (runs,)."""
+        return np.array([run.reached_at_once(threshold) for run in self.runs])
+
+
+def groups_of(tree: Tree, compared: bool = False) -> list[RunGroup]:
+    """The groups of a tree by task and method, the main one first. A seed counts once in a group;
+    its other runs move to what the tree leaves out."""
+    found: dict[tuple[str, str], dict[str, list[Run]]] = defaultdict(lambda: defaultdict(list))
+    for run in tree.runs:
+        found[run.task, run.method][_text(run.settings)].append(run)
+    usual = usual_values(run.settings for run in tree.runs)
+
+    def rank(runs: list[Run]) -> tuple[Any, ...]:
+        """Most runs first; of equal ones the longest trained, so that no short trial is the main
+        group; then the one with the usual settings."""
+        trained = sum(run.iterations for run in runs)
+        return -len(runs), -trained, -agreement(runs[0], usual), runs[0].name
+
+    groups = []
+    for (task, method), by_settings in sorted(found.items()):
+        several = sorted((one_run_per_seed(runs, tree) for runs in by_settings.values()), key=rank)
+        main = several[0][0].settings
+        for runs in several:
+            settings = runs[0].settings
+            change = " ".join(differences(settings, main))
+            teacher = known_teacher(runs, tree.teachers)
+            groups.append(
+                RunGroup(tree.name, compared, task, method, change, settings, runs, teacher)
+            )
+    return groups
+
+
+def one_run_per_seed(runs: list[Run], tree: Tree) -> list[Run]:
+    """The runs by seed. Two runs with one seed are no two samples: the longer one counts."""
+    first: dict[int, Run] = {}
+    for run in sorted(runs, key=lambda run: (run.seed, -run.iterations, run.name)):
+        if run.seed not in first:
+            first[run.seed] = run
+            continue
+        why = f"it has the settings and the seed of {first[run.seed].name}"
+        paths = [name for name, setting in SETTINGS.items() if setting.compared == "if set"]
+        if given := [typed(name, True) for name in paths if run.settings.get(name)]:
+            why += f" (both {', '.join(given)}; which files they read does not count)"
+        tree.runs.remove(run)
+        tree.left_out.append((run.name, why))
+    return list(first.values())
+
+
+def usual_values(all_settings: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """The value, as text, that most runs have for each setting."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for settings in all_settings:
+        for name, value in settings.items():
+            counts[name][_text(value)] += 1
+    return {
+        name: min(counter, key=lambda text: (-counter[text], text))
+        for name, counter in counts.items()
+    }
+
+
+def agreement(run: Run, usual: Mapping[str, str]) -> int:
+    """How many settings of a run have their usual value."""
+    return sum(usual[name] == _text(value) for name, value in run.settings.items())
+
+
+def differences(settings: Mapping[str, Any], others: Mapping[str, Any]) -> list[str]:
+    """The settings that differ from others, as typed on the command line."""
+    return [
+        typed(name, settings.get(name))
+        for name in sorted({*settings, *others})
+        if _text(settings.get(name)) != _text(others.get(name))
+    ]
+
+
+def typed(name: str, value: Any) -> str:
+    if name not in SETTINGS:
+        # A part of a task's file is too long to be shown; a digest tells two apart.
+        return f"{name} {digest(value)[:6]}"
+    if SETTINGS[name].compared == "if set":
+        return f"{'with' if value else 'without'} {SETTINGS[name].flag}"
+    return f"--{name} unset" if value is None else as_typed(name, value)
+
+
+def known_teacher(runs: list[Run], teachers: list[TeacherRecord]) -> Outcome | None:
+    """The evaluation of the group's teacher with the most episodes. Of equal ones, those beside the
+    runs come first, then others of the tree, then the runs' verdicts."""
+    first = runs[0]
+    fitting = [
+        teacher
+        for teacher in teachers
+        if teacher.task == first.task
+        and all(first.settings.get(name) == value for name, value in teacher.traits.items())
+    ]
+    beside = str(Path(first.name).parent)
+    fitting.sort(key=lambda teacher: teacher.place != beside)
+    found = [teacher.outcome for teacher in fitting]
+    found += [run.teacher for run in runs if run.teacher]
+    return max(found, key=lambda each: each.episodes, default=None)
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
