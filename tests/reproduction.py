@@ -1,4 +1,4 @@
-"""A small table of cells, processes that work on it, and what they leave."""
+"""A small table of experiments, processes that work on it, and what they leave."""
 
 import json
 import subprocess
@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from commands.experiments.experiment import Cell
+from commands.experiments.experiment import Experiment
 from tests import small_rooms
 from tests.running import ROOT
 from utils.files import write_json, write_text
@@ -57,20 +57,25 @@ def wait_until(process: subprocess.Popen[str], happened: Callable[[], bool]) -> 
     raise AssertionError(f"it ended before: {process.poll()}")
 
 
-def evaluations(cells: list[Cell]) -> list[Any]:
-    contents = [json.loads((cell.folder / "unseen" / "eval.json").read_text()) for cell in cells]
+def evaluations(experiments: list[Experiment]) -> list[Any]:
+    contents = [
+        json.loads((experiment.folder / "unseen" / "eval.json").read_text())
+        for experiment in experiments
+    ]
     return [(content["success"], content["episodes"]) for content in contents]
 
 
-def begin(cell: Cell, iterations: str) -> None:
+def begin(experiment: Experiment, iterations: str) -> None:
     """Leaves what a run does that has logged some iterations."""
-    write_json(cell.folder / "config.json", cell.settings)
-    write_text(cell.folder / "metrics.jsonl", iterations)
+    write_json(experiment.folder / "config.json", experiment.settings)
+    write_text(experiment.folder / "metrics.jsonl", iterations)
 
 
-def evaluate(cell: Cell, **said: object) -> None:
+def evaluate(experiment: Experiment, **said: object) -> None:
     """Leaves what an evaluation of a teacher does, or says otherwise."""
-    command = ["main.py", *cell.evaluate, "--threads", "7"]
-    episodes = [{"seed": seed} for seed in cell.seeds]
+    command = ["main.py", *experiment.evaluate, "--threads", "7"]
+    episodes = [{"seed": seed} for seed in experiment.seeds]
     content = {"success": {"mean": 0.75}, "episodes": episodes, "provenance": {"command": command}}
-    write_json(cell.folder / "unseen" / "eval.json", {**content, **cell.settings, **said})
+    write_json(
+        experiment.folder / "unseen" / "eval.json", {**content, **experiment.settings, **said}
+    )

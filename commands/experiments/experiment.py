@@ -1,7 +1,6 @@
-"""Cells: each is a run folder that ends with an evaluation, and two command lines that lead there;
-how far one is, its folder says."""
+"""An experiment: one run with its final evaluation, or one evaluation of a teacher. Its folder
+alone says how far it is."""
 
-import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -9,23 +8,23 @@ from pathlib import Path
 from typing import Any, Literal
 
 from commands import runs
+from commands.experiments.run_folder import iterations, read_json, read_settings
 from commands.settings.config import DEFAULTS, SETTINGS
-from commands.settings.setting import flatten
-from utils.run_files import CONFIG, METRICS, MODEL, VERDICT
+from utils.run_files import CONFIG, MODEL, VERDICT
 
-UNSEEN = "unseen"
-"""The evaluation that ends a cell."""
-TAIL = 2**16
-"""Bytes at the end of a log in which its last line surely lies."""
+FINAL = "unseen"
+"""Name of the evaluation that ends an experiment."""
 ADVICE = "move it away, or give another --out"
-"""What to do about a run that is another than the table's."""
 
 
 @dataclass(frozen=True, eq=False)
-class Cell:
-    """One of a table. `train` (empty for a teacher) and `evaluate` are command lines after
-    `main.py`; `settings` is what the run's config.json holds if it is this cell's, or, of a
-    teacher, its eval.json."""
+class Experiment:
+    """One experiment of a table.
+
+    `train` and `evaluate` are command lines without `main.py`; a teacher's `train` is empty.
+    `settings` must stand in the run's config.json, or in a teacher's eval.json. `seeds` are those
+    of the final evaluation, one an episode.
+    """
 
     label: str
     task: str
@@ -39,7 +38,7 @@ class Cell:
 
     @property
     def row(self) -> tuple[str, str, str]:
-        """What cells that differ in their seeds alone share."""
+        """Its row in the progress table; experiments of one row differ only in their seeds."""
         return self.label, self.task, self.method
 
     @property
@@ -53,113 +52,96 @@ class Cell:
 
 @dataclass(frozen=True)
 class State:
-    """How far a cell is: `why` it is another run than the table says, the `success` that was
-    measured at its end."""
+    """How far an experiment is: its `stage`, and the iterations `done`. A finished one has the
+    `success` of its final evaluation. `why` says how an "other" run differs from the table."""
 
     stage: Literal["new", "begun", "to evaluate", "finished", "other"]
+    done: int = 0
     success: float = 0.0
     why: str = ""
 
-    def words(self, cell: Cell) -> list[str]:
-        """The command line that brings the cell further; none, if nothing can or need."""
-        resumed, evaluated = [*cell.train, "--resume"], cell.evaluate
-        lines = {"new": cell.train, "begun": resumed, "to evaluate": evaluated}
-        return lines.get(self.stage, [])
+    def command(self, experiment: Experiment) -> list[str]:
+        """The next command line, without `main.py`; empty if there is nothing to run."""
+        match self.stage:
+            case "new":
+                return experiment.train
+            case "begun":
+                return [*experiment.train, "--resume"]
+            case "to evaluate":
+                return experiment.evaluate
+        return []
 
 
-def examine(cell: Cell) -> State:
-    """How far a cell is, by what its run folder holds."""
-    evaluation = read_json(cell.folder / UNSEEN / "eval.json")
-    success = finishes(evaluation, cell)
-    if not cell.train:
-        return State("to evaluate") if success is None else State("finished", success)
-    if not runs.is_run(cell.folder):
+def examine(experiment: Experiment) -> State:
+    """How far an experiment is, by the files in its folder."""
+    folder = experiment.folder
+    evaluation = read_json(folder / FINAL / "eval.json")
+    success = final_success(evaluation, experiment)
+    evaluated = State("finished", experiment.n_itr, success or 0.0)
+    trained = State("to evaluate", experiment.n_itr)
+    if not experiment.train:
+        return trained if success is None else evaluated
+    if not runs.is_run(folder):
         return State("new")
-    config = read_json(cell.folder / CONFIG)
-    if config is None:
-        return State("other", why=f"{cell.folder}: its {CONFIG} is damaged; {ADVICE}")
-    if why := difference(config, cell.settings):
-        return State("other", why=f"{cell.folder}: {why}; {ADVICE}")
-    # Written when all iterations are done, taken back when a run goes on.
-    if not (cell.folder / VERDICT).exists():
-        return State("begun")
-    return State("to evaluate") if success is None else State("finished", success)
+    settings = read_settings(folder)
+    if settings is None:
+        return State("other", why=f"{folder}: its {CONFIG} is damaged; {ADVICE}")
+    if why := difference(settings, experiment.settings):
+        return State("other", why=f"{folder}: {why}; {ADVICE}")
+    # Training ends with the verdict. A resume with more iterations deletes it.
+    if not (folder / VERDICT).exists():
+        return State("begun", iterations(folder))
+    return trained if success is None else evaluated
 
 
-def finishes(evaluation: Mapping[str, Any] | None, cell: Cell) -> float | None:
-    """The success of an evaluation if it is the cell's: of the last model, or of the teacher as the
-    cell says, in the cell's episodes."""
+def final_success(evaluation: Mapping[str, Any] | None, experiment: Experiment) -> float | None:
+    """The mean success of an evaluation if it is the experiment's final one: of the last model or
+    of this very teacher, on all its seeds. None otherwise."""
     with suppress(LookupError, TypeError, ValueError, AttributeError):
-        if evaluation is None or [e["seed"] for e in evaluation["episodes"]] != [*cell.seeds]:
+        if evaluation is None:
             return None
-        if cell.train:
+        if [episode["seed"] for episode in evaluation["episodes"]] != [*experiment.seeds]:
+            return None
+        if experiment.train:
             found = evaluation["model"], evaluation["iteration"], evaluation["deterministic"]
-            same = found == (MODEL, cell.n_itr, False)
+            same = found == (MODEL, experiment.n_itr, False)
         else:
-            command = evaluation["provenance"]["command"]
-            same = placeless(command[1:]) == placeless(cell.evaluate)
-            same &= all(evaluation[name] == value for name, value in cell.settings.items())
+            command = evaluation["provenance"]["command"][1:]
+            same = without_place(command) == without_place(experiment.evaluate)
+            same &= all(evaluation[name] == value for name, value in experiment.settings.items())
         return float(evaluation["success"]["mean"]) if same else None
     return None
 
 
-def placeless(words: list[str]) -> list[str]:
-    """A command line without what says where, and on how many threads, it is carried out."""
-    kept, rest = list[str](), iter(words)
-    for word in rest:
+def without_place(command: list[str]) -> list[str]:
+    """A command line without the flags that say where, and with how many threads, it runs."""
+    kept, words = list[str](), iter(command)
+    for word in words:
         if word in ("--logdir", "--threads", "--device"):
-            next(rest, None)
+            next(words, None)
         else:
             kept.append(word)
     return kept
 
 
 def difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    """The first difference between a run's config.json and its table's experiment; empty if there
-    is none."""
-    settings = flatten(found)
+    """The first difference between a run's settings and the table's; empty if there is none."""
     for name, value in wanted.items():
         # A run that is older than a setting had its default.
-        had = settings.get(name, DEFAULTS.get(name))
+        had = found.get(name, DEFAULTS.get(name))
         if name == "policy":
-            # What a method fixes stands among the settings.
+            # The method's file may have changed since; its settings are compared one by one.
             if not isinstance(had, dict) or had.get("name") != value["name"]:
-                return "its method is another than the table's"
+                return "its method is not the table's"
         elif name == "task":
             if had != value:
-                return "its task is another than the table's"
+                return "its task is not the table's"
         elif counts(name) and had != value:
             return f"its {name} is {had!r:.40}, the table says {value!r:.40}"
     return ""
 
 
 def counts(name: str) -> bool:
-    """Whether runs that differ in a setting are different experiments of a table, which sets the
+    """Whether runs that differ in a setting are different experiments of a table. A table sets the
     seeds, but no files."""
     return name == "seed" or SETTINGS[name].compared == "yes"
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """The mapping in a JSON file; None if there is none, or it is damaged."""
-    with suppress(OSError, ValueError, RecursionError):
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return content if isinstance(content, dict) else None
-    return None
-
-
-def iterations(cell: Cell) -> int:
-    """How many iterations a cell's run has logged."""
-    for line in reversed(last_lines(cell.folder / METRICS)):
-        with suppress(ValueError, LookupError, TypeError, ArithmeticError, RecursionError):
-            return int(json.loads(line)["iteration"])
-    return 0
-
-
-def last_lines(path: Path) -> list[str]:
-    """The end of a text file, of which only that is read; nothing if there is no file."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(path.stat().st_size - TAIL, 0))
-            return file.read().decode(errors="replace").splitlines()
-    except OSError:
-        return []

@@ -1,71 +1,40 @@
-"""Cells as a job array of Slurm."""
+"""Experiments as a job array of Slurm, one task of the array each."""
 
 import shlex
 import subprocess
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from commands.experiments.experiment import Cell, examine, read_json
-from commands.experiments.queue import failure, output_of, start
+from commands.experiments.experiment import Experiment, State, examine
+from commands.experiments.process import failure, output_of, start, stop
+from commands.experiments.run_folder import read_json
 from commands.provenance import PROJECT
+from utils.commands import packages_of
 from utils.errors import UserError
 from utils.files import write_json
+from utils.terminal import say
+
+if TYPE_CHECKING:
+    from submitit.core.utils import DelayedSubmission
 
 FOLDER = "slurm"
-"""Holds submitit's files, and of each array which cells its tasks are."""
+"""Folder with submitit's files, and of each array a file: task -> name of its experiment."""
 LISTS = ("setup", "teardown", "srun_args")
-"""Parameters of several lines or words."""
-QUEUED = ["squeue", "--me", "--array", "--noheader", "--format=%i"]
-"""Prints the ids of one's tasks that wait or run."""
-
-
-def check_installed() -> None:
-    """UserError if the package that speaks with Slurm is not."""
-    if not find_spec("submitit"):
-        raise UserError("--launcher slurm: its package is missing: pip install submitit")
-
-
-def submit(cells: Sequence[Cell], out: Path, given: Sequence[str], threads: int) -> str:
-    """Hand the cells to Slurm, a task of an array each; returns the array's job id."""
-    from submitit import SlurmExecutor
-    from submitit.core.utils import FailedJobError, FailedSubmissionError
-
-    parameters = {"job_name": out.name, "cpus_per_task": threads, **parse(given)}
-    if "time" not in parameters:
-        raise UserError("--slurm: say how long a cell may take, in minutes: --slurm time=600")
-    # What is unpickled on a node must find this project, wherever it starts.
-    setup = [f"export PYTHONPATH={shlex.quote(str(PROJECT))}", *parameters.pop("setup", [])]
-    try:
-        executor = SlurmExecutor(folder=out / FOLDER)
-        executor.update_parameters(**parameters, setup=setup)
-        jobs = executor.map_array(bring_to_end, cells, [out] * len(cells))
-    except (RuntimeError, ValueError, TypeError, FailedJobError, FailedSubmissionError) as error:
-        raise UserError(f"--launcher slurm: {' '.join(str(error).split())}") from error
-    array = str(jobs[0].job_id).split("_")[0]
-    tasks = {str(job.job_id): cell.name for job, cell in zip(jobs, cells, strict=True)}
-    write_json(out / FOLDER / f"{array}.json", tasks)
-    return array
-
-
-def queued(out: Path) -> dict[str, str]:
-    """Cells, by name, that wait or run in Slurm already, with the id of their task."""
-    submitted = dict[str, str]()
-    for path in sorted((out / FOLDER).glob("*.json")):
-        submitted |= read_json(path) or {}
-    if not submitted:
-        return {}
-    try:
-        asked = subprocess.run(QUEUED, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        why = getattr(error, "stderr", None) or str(error)
-        raise UserError(f"--launcher slurm: squeue: {' '.join(why.split())}") from error
-    return {submitted[task]: task for task in asked.stdout.split() if task in submitted}
+"""Parameters that may be given several times."""
+SQUEUE = ["squeue", "--me", "--array", "--noheader", "--format=%i"]
+"""Prints the ids of the user's tasks that wait or run."""
+WARNING = 90
+"""Seconds before the time limit at which a task is told to save. Slurm may be 30 s early."""
+SHARE = 1 / 6
+"""The largest share of the time limit that the warning may take."""
+REQUEUES = 10_000
+"""How often a task may be queued again: as often as it gets further."""
 
 
 def parse(given: Sequence[str]) -> dict[str, Any]:
-    """KEY=VALUE, with numbers and `true` as such."""
+    """The parameters of submitit's SlurmExecutor from KEY=VALUE words; UserError if one is not like
+    that, or if there is no time limit."""
     parameters = dict[str, Any]()
     for word in given:
         key, equals, value = word.partition("=")
@@ -73,23 +42,101 @@ def parse(given: Sequence[str]) -> dict[str, Any]:
             raise UserError(f"--slurm: {word!r} is not like partition=gpu")
         if key in LISTS:
             parameters.setdefault(key, []).append(value)
+        elif key in parameters:
+            raise UserError(f"--slurm: {key} is given twice")
         elif value.isdigit():
             parameters[key] = int(value)
         else:
-            parameters[key] = True if value == "true" else value
-    return parameters
+            parameters[key] = {"true": True, "false": False}.get(value, value)
+    if "time" not in parameters:
+        raise UserError(
+            "--slurm: give the time limit of a job in minutes, such as --slurm time=600"
+        )
+    minutes = parameters["time"]
+    if not isinstance(minutes, int) or minutes < 1:
+        raise UserError(f"--slurm: time={minutes} is no number of minutes, such as time=600")
+    return {"signal_delay_s": min(WARNING, round(60 * minutes * SHARE)), **parameters}
 
 
-def bring_to_end(cell: Cell, out: Path) -> float:
-    """On a node: the command lines that a cell still needs; returns the success at its end. Raises
-    UserError if it cannot be brought there."""
-    state = examine(cell)
-    while words := state.words(cell):
-        before, output = state, output_of(cell, out)
-        code = start(words, output).wait()
-        state = examine(cell)
-        if state.words(cell) and (why := failure(before, state, code, output)):
-            raise UserError(f"{cell.name}: {why}")
-    if state.why:
-        raise UserError(f"{cell.name}: {state.why}")
-    return state.success
+def submit(
+    experiments: Sequence[Experiment], out: Path, parameters: dict[str, Any], threads: int
+) -> str:
+    """Submit a job array and return its job id; UserError if Slurm or submitit refuses it."""
+    with packages_of("requirements-slurm.txt"):
+        from submitit import SlurmExecutor
+        from submitit.core.utils import FailedJobError, FailedSubmissionError
+
+    parameters = {"job_name": out.name, "cpus_per_task": threads, **parameters}
+    # The nodes must find this project, wherever a job starts.
+    setup = [f"export PYTHONPATH={shlex.quote(str(PROJECT))}", *parameters.pop("setup", [])]
+    try:
+        executor = SlurmExecutor(out / FOLDER, max_num_timeout=REQUEUES)
+        executor.update_parameters(
+            **parameters, setup=setup, additional_parameters={"requeue": True}
+        )
+        jobs = executor.map_array(Task(), experiments, [out] * len(experiments))
+    except (RuntimeError, ValueError, TypeError, FailedJobError, FailedSubmissionError) as error:
+        raise UserError(f"--launcher slurm: {' '.join(str(error).split())}") from error
+    array = str(jobs[0].job_id).split("_")[0]
+    names = [experiment.name for experiment in experiments]
+    tasks = dict(zip((str(job.job_id) for job in jobs), names, strict=True))
+    write_json(out / FOLDER / f"{array}.json", tasks)
+    return array
+
+
+def queued(out: Path) -> dict[str, str]:
+    """Name of each experiment that waits or runs in Slurm -> the id of its task. UserError if
+    squeue fails."""
+    submitted = dict[str, str]()
+    for path in sorted((out / FOLDER).glob("*.json")):
+        submitted |= read_json(path) or {}
+    if not submitted:
+        return {}
+    try:
+        answer = subprocess.run(SQUEUE, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        why = getattr(error, "stderr", None) or str(error)
+        raise UserError(f"--launcher slurm: squeue: {' '.join(why.split())}") from error
+    return {submitted[task]: task for task in answer.stdout.split() if task in submitted}
+
+
+class Task:
+    """What a task of the array does on its node: it brings an experiment to its end.
+
+    If the time limit is too short for that, submitit calls `checkpoint` before the limit and queues
+    the same task again, which goes on from there.
+    """
+
+    process: "subprocess.Popen[bytes] | None" = None
+    first: State | None = None
+    """The experiment's state when this job began."""
+
+    def __call__(self, experiment: Experiment, out: Path) -> float:
+        """The success of the final evaluation; UserError if the experiment cannot get there."""
+        self.first = state = examine(experiment)
+        while command := state.command(experiment):
+            before, output = state, output_of(experiment, out)
+            self.process = start(command, output)
+            code = self.process.wait()
+            state = examine(experiment)
+            if state.command(experiment) and (why := failure(before, state, code, output)):
+                raise UserError(f"{experiment.name}: {why}")
+        if state.why:
+            raise UserError(f"{experiment.name}: {state.why}")
+        return state.success
+
+    def checkpoint(self, experiment: Experiment, out: Path) -> "DelayedSubmission":
+        """Stop the process as SIGTERM does, so that training is saved, and return what is to be
+        queued again; UserError if the experiment got no further in this job."""
+        from submitit.core.utils import DelayedSubmission
+
+        if self.process:
+            stop(self.process)
+        state = examine(experiment)
+        if state == self.first:
+            raise UserError(
+                f"{experiment.name}: it got no further within the time limit; "
+                "submit it again with a longer one, --slurm time=MINUTES"
+            )
+        say(f"{experiment.name}: saved after {state.done} iterations before the time limit")
+        return DelayedSubmission(Task(), experiment, out)

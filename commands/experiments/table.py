@@ -1,4 +1,4 @@
-"""Files of cells: tasks × methods × seeds in groups, with settings by task and method."""
+"""Tables of experiments: tasks × methods × seeds in groups, with settings by task and method."""
 
 import json
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from commands import runs
-from commands.experiments.experiment import UNSEEN, Cell
+from commands.experiments.experiment import FINAL, Experiment
 from commands.provenance import teacher_traits
 from commands.settings.config import DEFAULT_METHOD, SETTINGS, make_config
 from commands.settings.groups import Count, Seed
@@ -28,8 +28,10 @@ TEACHING = [setting.name for setting in settings_of("teacher")]
 
 
 class Group(Strict):
-    """Cells that share a preset. The run of a seed is named `<label>-<seed>`; the method `teacher`
-    is the task's teacher alone. A setting of a method outweighs one of a task, and that one of all.
+    """Experiments that share a preset, the file `config`.
+
+    The run of a seed is named `<label>-<seed>`. The method `teacher` is the task's teacher alone.
+    Settings of a method outweigh those of a task, which outweigh those of the group.
     """
 
     label: str
@@ -43,7 +45,8 @@ class Group(Strict):
 
 
 class Table(Strict):
-    """What a file of cells says; each ends with `num_eval` episodes, from `eval_seed` on."""
+    """The content of a table's file. Every experiment ends with `num_eval` episodes, with the seeds
+    `eval_seed`, `eval_seed` + 1 and so on."""
 
     seeds: list[Seed] = Field(min_length=1)
     eval_seed: Seed = 10000
@@ -52,163 +55,165 @@ class Table(Strict):
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where cells of a table lie, how many threads each has, and the seeds of their evaluation."""
+class Row:
+    """One task with one method, each a name or a file, and the table's settings for them."""
+
+    label: str
+    preset: Path | None
+    task: str
+    method: str
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class Common:
+    """What a table's experiments share: the log tree, the threads of a process, and the seeds of
+    the final evaluation."""
 
     out: Path
     threads: int
     seeds: range
 
 
-def read_table(path: Path, out: Path, threads: int) -> list[Cell]:
-    """The cells of a file in its order, seeds innermost; UserError, with the file and the place, if
-    it is not valid."""
+def read_table(path: Path, out: Path, threads: int) -> list[Experiment]:
+    """The experiments of a file in its order, seeds innermost. UserError, with the file and the
+    place in it, if it is not valid."""
     table = validated(Table, read_yaml(path), path)
     if threads < 1:
-        raise UserError(f"--threads: {threads} are too few")
-    place = Place(out, threads, range(table.eval_seed, table.eval_seed + table.num_eval))
-    cells = list[Cell]()
+        raise UserError(f"--threads: {threads} is too few; give 1 or more")
+    common = Common(out, threads, range(table.eval_seed, table.eval_seed + table.num_eval))
+    experiments = list[Experiment]()
     for number, group in enumerate(table.groups):
-        source = f"{path}: groups.{number}"
         seeds = group.seeds or table.seeds
-        cells += group_cells(group, seeds, path.parent, place, source)
+        experiments += read_group(group, seeds, path.parent, common, f"{path}: groups.{number}")
     folders = set[Path]()
-    for cell in cells:
-        if cell.folder in folders:
-            other = ", or give its group another label" if cell.train else ""
-            raise UserError(f"{path}: {cell.name} is there twice; leave one out{other}")
-        folders.add(cell.folder)
-    return cells
+    for experiment in experiments:
+        if experiment.folder in folders:
+            advice = ", or give its group another label" if experiment.train else ""
+            raise UserError(f"{path}: {experiment.name} is there twice; leave one out{advice}")
+        folders.add(experiment.folder)
+    return experiments
 
 
-def group_cells(
-    group: Group, seeds: list[int], beside: Path, place: Place, source: str
-) -> list[Cell]:
-    """A group's cells; presets, tasks and methods that are files lie `beside` the table."""
+def read_group(
+    group: Group, seeds: list[int], folder: Path, common: Common, source: str
+) -> list[Experiment]:
+    """A group's experiments. Paths of presets, tasks and methods start at the table's `folder`."""
     try:
         runs.check_name(group.label)
     except UserError as error:
         raise UserError(f"{source}.label: {error}") from error
-    check_names(group, source)
-    preset = beside / group.config if group.config else None
-    cells = list[Cell]()
-    for task_name in group.tasks:
-        for method_name in group.methods:
-            said = dict(group.settings)
-            said |= group.of_tasks.get(task_name, {}) | group.of_methods.get(method_name, {})
+    check_settings(group, source)
+    preset = folder / group.config if group.config else None
+    experiments = list[Experiment]()
+    for task in group.tasks:
+        for method in group.methods:
+            given = group.settings | group.of_tasks.get(task, {}) | group.of_methods.get(method, {})
+            row = Row(group.label, preset, located(task, folder), located(method, folder), given)
             try:
-                task, method = located(task_name, beside), located(method_name, beside)
                 if method == runs.TEACHER:
-                    cells.append(teacher_cell(group, preset, task, said, place))
-                    continue
-                for seed in seeds:
-                    cells.append(student_cell(group, preset, task, method, seed, said, place))
+                    experiments.append(teacher(row, common))
+                else:
+                    experiments += [student(row, seed, common) for seed in seeds]
             except UserError as error:
-                raise UserError(f"{source}: {method_name} in {task_name}: {error}") from error
-    return cells
+                raise UserError(f"{source}: {method} in {task}: {error}") from error
+    return experiments
 
 
-def check_names(group: Group, source: str) -> None:
-    """UserError for a section of a task or method that the group lacks, and for a setting that has
-    no flag, or a value that cannot be written as one."""
+def check_settings(group: Group, source: str) -> None:
+    """UserError for settings of a task or method that the group lacks, for a setting without a
+    flag, and for a value that no flag can have."""
     sections = {"settings": group.settings}
     for kind, found, known in (
         ("of_tasks", group.of_tasks, group.tasks),
         ("of_methods", group.of_methods, group.methods),
     ):
-        for name, said in found.items():
+        for name, settings in found.items():
             if name not in known:
                 raise UserError(
                     f"{source}.{kind}: {name} is none of the group's: {', '.join(known)}"
                 )
-            sections[f"{kind}.{name}"] = said
+            sections[f"{kind}.{name}"] = settings
     trained = {setting.name for setting in settings_of("train")}
-    for section, said in sections.items():
-        for name, value in said.items():
+    for section, settings in sections.items():
+        place = f"{source}.{section}"
+        for name, value in settings.items():
             if name not in trained or name == "threads":
-                hint = "; give reproduce its --threads" if name == "threads" else ""
-                raise UserError(f"{source}.{section}: there is no setting {name!r} here{hint}")
+                advice = "; give reproduce its --threads" if name == "threads" else ""
+                raise UserError(f"{place}: there is no setting {name!r} here{advice}")
+            if section == f"of_methods.{runs.TEACHER}" and name not in ("device", *TEACHING):
+                raise UserError(f"{place}: a teacher alone has no setting {name!r}")
             second = SETTINGS[name].second
             if value is None and not (second and second[1] is None):
-                raise UserError(f"{source}.{section}.{name}: is empty; leave it out")
+                raise UserError(f"{place}.{name}: is empty; leave it out")
 
 
-def located(name: str, beside: Path) -> str:
-    """A task or method as `main.py` takes it: by its name, or a file that lies beside a table."""
-    return str(beside / name) if Path(name).suffix in (".yaml", ".yml") else name
+def located(name: str, folder: Path) -> str:
+    """A task or method as `main.py` takes it: a name, or the path of a file."""
+    return str(folder / name) if Path(name).suffix in (".yaml", ".yml") else name
 
 
-def student_cell(
-    group: Group,
-    preset_file: Path | None,
-    task_name: str,
-    method_name: str,
-    seed: int,
-    said: Settings,
-    place: Place,
-) -> Cell:
-    preset = read_preset(preset_file, task_name) if preset_file else {}
-    task, method = load_task(task_name), load_method(method_name)
-    flags = said | {"task": task, "policy": method}
+def student(row: Row, seed: int, common: Common) -> Experiment:
+    """A run of a seed, and the evaluation of its last model."""
+    preset = read_preset(row.preset, row.task) if row.preset else {}
+    task, method = load_task(row.task), load_method(row.method)
+    flags = row.settings | {"task": task, "policy": method}
     settings = resolve(flags, preset)
     check_flags(flags, settings)
     config = make_config({"device": "cpu"} | settings | {"seed": seed}, "settings")
-    run = f"{group.label}-{seed}"
-    device = said.keys() & {"device"}
-    common = ["--task", task_name, "--policy", method_name, "--logdir", str(place.out)]
-    trained = ["--config", str(preset_file)] if preset_file else []
-    trained += ["--seed_list", str(seed), "--savedir", run, "--threads", str(place.threads)]
-    return Cell(
-        label=group.label,
+    run = f"{row.label}-{seed}"
+    place = ["--task", row.task, "--policy", row.method, "--logdir", str(common.out)]
+    trained = ["--config", str(row.preset)] if row.preset else []
+    trained += ["--seed_list", str(seed), "--savedir", run, "--threads", str(common.threads)]
+    device = row.settings.keys() & {"device"}
+    evaluated = ["--loaddir", run, *final_flags(common), *as_flags(device, settings)]
+    return Experiment(
+        label=row.label,
         task=task.name,
         method=method.name,
         seed=seed,
-        folder=runs.task_folder(place.out, method, task) / run,
-        train=["train", *common, *trained, *as_flags(said, settings)],
-        evaluate=["eval", *common, "--loaddir", run, *ending(place), *as_flags(device, settings)],
+        folder=runs.task_folder(common.out, method, task) / run,
+        train=["train", *place, *trained, *as_flags(row.settings, settings)],
+        evaluate=["eval", *place, *evaluated],
         settings=json.loads(json.dumps(config.model_dump(), default=dict)),
-        seeds=place.seeds,
+        seeds=common.seeds,
     )
 
 
-def teacher_cell(
-    group: Group, preset_file: Path | None, task_name: str, said: Settings, place: Place
-) -> Cell:
-    """A teacher needs no run; of its group's preset and settings it takes those that it has.
-    UserError if it alone is said to have others."""
-    for name in group.of_methods.get(runs.TEACHER, {}):
-        if name not in ("device", *TEACHING):
-            raise UserError(f"of_methods.{runs.TEACHER}: a teacher alone has no setting {name!r}")
-    preset = read_preset(preset_file, task_name) if preset_file else {}
-    task, method = load_task(task_name), load_method(DEFAULT_METHOD)
-    kind = task.domain.kind
+def teacher(row: Row, common: Common) -> Experiment:
+    """An evaluation of a task's teacher alone. Of the preset and the table's settings it takes
+    those that define a teacher."""
+    preset = read_preset(row.preset, row.task) if row.preset else {}
+    task, method = load_task(row.task), load_method(DEFAULT_METHOD)
+    kind, given = task.domain.kind, row.settings
     usual = {n: value for n, value in preset.items() if SETTINGS[n].domain in (None, kind)}
-    own = {name: value for name, value in said.items() if name in ("device", *TEACHING)}
-    own = {name: usual[name] for name in TEACHING if usual.get(name) is not None} | own
+    own = {name: usual[name] for name in TEACHING if usual.get(name) is not None}
+    own |= {name: value for name, value in given.items() if name in ("device", *TEACHING)}
     settings = resolve(own | {"task": task}, {})
     if not settings["llm"]:
-        # A preset may say how an LLM is asked without naming one.
-        own = {n: value for n, value in own.items() if n in said or not SETTINGS[n].needs_llm}
+        # A preset may say how to ask an LLM without naming one.
+        own = {n: v for n, v in own.items() if n in given or not SETTINGS[n].needs_llm}
     check_flags(own | {"task": task}, settings)
-    common = ["--eval_teacher", "--task", task_name, "--logdir", str(place.out)]
-    return Cell(
-        label=group.label,
+    place = ["--eval_teacher", "--task", row.task, "--logdir", str(common.out)]
+    return Experiment(
+        label=row.label,
         task=task.name,
         method=runs.TEACHER,
         seed=None,
-        folder=runs.task_folder(place.out, method, task) / runs.TEACHER,
+        folder=runs.task_folder(common.out, method, task) / runs.TEACHER,
         train=[],
-        evaluate=["eval", *common, *ending(place), *as_flags(own, settings)],
+        evaluate=["eval", *place, *final_flags(common), *as_flags(own, settings)],
         settings=teacher_traits(task, settings),
-        seeds=place.seeds,
+        seeds=common.seeds,
     )
 
 
-def ending(place: Place) -> list[str]:
-    seeds = ["--env_seed_list", str(place.seeds.start), "--num_eval", str(len(place.seeds))]
-    return [*seeds, "--savedir", UNSEEN, "--threads", str(place.threads)]
+def final_flags(common: Common) -> list[str]:
+    """The flags of a final evaluation."""
+    seeds = ["--env_seed_list", str(common.seeds.start), "--num_eval", str(len(common.seeds))]
+    return [*seeds, "--savedir", FINAL, "--threads", str(common.threads)]
 
 
 def as_flags(names: Iterable[str], settings: Settings) -> list[str]:
-    """Some settings as flags, with their valid values: a file may have 3.0 where a flag needs 3."""
+    """Settings as flags, with their validated values: a table may have 3.0 where a flag needs 3."""
     return [word for name in names for word in as_words(name, settings[name])]

@@ -34,11 +34,11 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def whole_once(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The cells of a run that nothing stopped."""
+    """The experiments of a run that nothing stopped."""
     out = tmp_path_factory.mktemp("whole")
     code, said = reproduced(table, out)
     assert code == 0
-    assert "3 of 3 cells finished, 0 under way" in said
+    assert "3 of 3 experiments finished, 0 running" in said
     assert f"python main.py report {out}" in said
     return out
 

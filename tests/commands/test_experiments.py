@@ -1,4 +1,4 @@
-"""Tables of cells: what their files may say, and which command lines they become."""
+"""Tables of experiments: what their files may say, and which command lines they become."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 import main
-from commands.experiments.experiment import Cell, State, examine, iterations
+from commands.experiments.experiment import Experiment, State, examine
+from commands.experiments.run_folder import iterations
 from commands.experiments.table import read_table
 from commands.settings.flags import parse
 from commands.settings.presets import read_preset
@@ -36,40 +37,40 @@ groups:
 """
 
 
-def cells_of(name: str) -> list[Cell]:
+def experiments_of(name: str) -> list[Experiment]:
     return read_table(ROOT / "configs" / f"{name}.yaml", Path("log") / name, 1)
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_the_tables_that_come_along_become_commands_that_say_the_same(name: str) -> None:
-    cells = cells_of(name)
-    students = [cell for cell in cells if cell.train]
-    assert 1 < len(students) < len(cells)
-    for cell in students:
-        args = parse(cell.train)
+    experiments = experiments_of(name)
+    students = [experiment for experiment in experiments if experiment.train]
+    assert 1 < len(students) < len(experiments)
+    for experiment in students:
+        args = parse(experiment.train)
         preset = read_preset(args.config, args.task) if args.config else {}
         settings = resolve(given_settings(args, preset.get("task")), preset)
-        assert args.savedir == cell.folder.name == f"{cell.label}-{cell.seed}"
-        assert args.seed_list == [cell.settings["seed"]] == [cell.seed]
-        assert cell.folder.parent == args.logdir / cell.method / cell.task.lower()
-        for setting, value in cell.settings.items():
+        assert args.savedir == experiment.folder.name == f"{experiment.label}-{experiment.seed}"
+        assert args.seed_list == [experiment.settings["seed"]] == [experiment.seed]
+        assert experiment.folder.parent == args.logdir / experiment.method / experiment.task.lower()
+        for setting, value in experiment.settings.items():
             if setting not in ("task", "policy", "seed", "device", "threads"):
                 assert settings[setting] == value
-    for cell in cells:
-        args = parse(cell.evaluate)
-        assert (args.eval_teacher, args.savedir) == (not cell.train, "unseen")
-        assert args.loaddir == (cell.folder.name if cell.train else None)
+    for experiment in experiments:
+        args = parse(experiment.evaluate)
+        assert (args.eval_teacher, args.savedir) == (not experiment.train, "unseen")
+        assert args.loaddir == (experiment.folder.name if experiment.train else None)
 
 
 @pytest.mark.parametrize("name", ["minigrid", "paper"])
 def test_comparisons_end_with_500_episodes_that_start_at_the_same_seed(name: str) -> None:
-    assert {cell.seeds for cell in cells_of(name)} == {range(10000, 10500)}
+    assert {experiment.seeds for experiment in experiments_of(name)} == {range(10000, 10500)}
 
 
 def test_students_stand_alone_for_the_last_third() -> None:
-    for cell in cells_of("minigrid"):
-        if cell.train and cell.settings["schedule"] != "constant":
-            assert cell.settings["kl_until"] <= cell.n_itr * 2 / 3
+    for experiment in experiments_of("minigrid"):
+        if experiment.train and experiment.settings["schedule"] != "constant":
+            assert experiment.settings["kl_until"] <= experiment.n_itr * 2 / 3
 
 
 def test_a_table_is_no_task(capsys: pytest.CaptureFixture[str]) -> None:
@@ -84,14 +85,20 @@ def write(folder: Path, content: str) -> Path:
     return path
 
 
-def test_cells_stand_in_the_order_of_their_file_with_their_settings(tmp_path: Path) -> None:
-    cells = read_table(write(tmp_path, TABLE), tmp_path, 2)
-    assert [(cell.method, cell.seed) for cell in cells] == [
+def test_experiments_stand_in_the_order_of_their_file_with_their_settings(tmp_path: Path) -> None:
+    experiments = read_table(write(tmp_path, TABLE), tmp_path, 2)
+    assert [(experiment.method, experiment.seed) for experiment in experiments] == [
         *[("ppo", 0), ("ppo", 1), ("ppo-hard", 0), ("ppo-hard", 1), ("teacher", None)]
     ]
-    assert [cell.settings.get("gamma") for cell in cells] == [0.7, 0.7, 0.8, 0.8, None]
-    assert cells[0].train[-5:] == ["--n_itr", "3", "--gamma", "0.7", "--soft_planner"]
-    assert cells[2].train[-4:] == ["--n_itr", "3", "--gamma", "0.8"]
+    assert [experiment.settings.get("gamma") for experiment in experiments] == [
+        0.7,
+        0.7,
+        0.8,
+        0.8,
+        None,
+    ]
+    assert experiments[0].train[-5:] == ["--n_itr", "3", "--gamma", "0.7", "--soft_planner"]
+    assert experiments[2].train[-4:] == ["--n_itr", "3", "--gamma", "0.8"]
 
 
 def test_values_stand_in_flags_as_flags_need_them(tmp_path: Path) -> None:
@@ -106,9 +113,9 @@ def test_files_that_a_table_names_lie_beside_it(tmp_path: Path) -> None:
     content = TABLE.replace("[ppo, ppo-hard, teacher]", "[slow.yaml]").replace("ppo:", "slow.yaml:")
     content = content.replace("label: tiny", f"label: tiny\n  config: {tmp_path}/mine.yaml")
     table = write(tmp_path, content.replace("gamma", "lam"))
-    cell = read_table(table, tmp_path, 1)[0]
-    assert (cell.method, cell.settings["learning_rate"]) == ("slow", 0.0001)
-    assert (cell.settings["gamma"], cell.settings["lam"]) == (0.5, 0.7)
+    experiment = read_table(table, tmp_path, 1)[0]
+    assert (experiment.method, experiment.settings["learning_rate"]) == ("slow", 0.0001)
+    assert (experiment.settings["gamma"], experiment.settings["lam"]) == (0.5, 0.7)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +184,11 @@ def test_a_run_that_began_otherwise_is_named_and_not_taken(
     content = content.replace("[0, 1]", "[0]")
     path = write(tmp_path, content)
     ppo, hard, teacher = read_table(path, tmp_path / "log", 1)
-    assert [examine(cell).stage for cell in (ppo, hard, teacher)] == ["new", "new", "to evaluate"]
+    assert [examine(experiment).stage for experiment in (ppo, hard, teacher)] == [
+        "new",
+        "new",
+        "to evaluate",
+    ]
     assert main.main([*ppo.train, "--device", "cpu"]) == 0
     assert examine(ppo).stage == "begun"
     # Of a commit at which the method's file said less.
@@ -210,7 +221,7 @@ def test_a_run_that_began_otherwise_is_named_and_not_taken(
 def test_of_a_damaged_evaluation_or_of_another_one_is_made(tmp_path: Path, said: Any) -> None:
     teacher = read_table(write(tmp_path, TABLE), tmp_path, 1)[-1]
     evaluate(teacher)
-    assert examine(teacher) == State("finished", 0.75)
+    assert examine(teacher) == State("finished", success=0.75)
     evaluate(teacher, **said)
     assert examine(teacher) == State("to evaluate")
 
@@ -262,7 +273,7 @@ def test_a_teacher_alone_is_the_one_of_its_group_s_preset(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("torn", ["", "[" * 20_000, '{"iteration": Infinity}', '{"iterat', "[1]"])
 def test_iterations_are_those_of_the_last_line_that_is_whole(tmp_path: Path, torn: str) -> None:
-    cell = read_table(write(tmp_path, TABLE), tmp_path, 1)[0]
-    assert iterations(cell) == 0
-    begin(cell, f'{{"iteration": 1}}\n{{"iteration": 2}}\n{torn}')
-    assert iterations(cell) == 2
+    experiment = read_table(write(tmp_path, TABLE), tmp_path, 1)[0]
+    assert iterations(experiment.folder) == 0
+    begin(experiment, f'{{"iteration": 1}}\n{{"iteration": 2}}\n{torn}')
+    assert iterations(experiment.folder) == 2

@@ -1,4 +1,4 @@
-"""Cells on their way, and what is seen of them."""
+"""Experiments in a queue, and the table that shows their progress."""
 
 import subprocess
 from io import StringIO
@@ -6,18 +6,23 @@ from pathlib import Path
 
 from rich.console import Console
 
-from commands.experiments.experiment import Cell
+from commands.experiments.experiment import Experiment, State, examine
+from commands.experiments.process import output_of
 from commands.experiments.progress import overview
-from commands.experiments.queue import Job, Queue, output_of
+from commands.experiments.queue import Job, Queue
 from commands.experiments.table import read_table
 from tests.reproduction import TABLE, begin, evaluate
 from utils.files import write_json
 
 
-def cells_of(folder: Path, methods: str) -> list[Cell]:
+def experiments_of(folder: Path, methods: str) -> list[Experiment]:
     path = folder / "table.yaml"
     path.write_text(TABLE.replace("[ppo, teacher]", f"[{methods}]"))
     return read_table(path, folder, 1)
+
+
+def states(experiments: list[Experiment]) -> dict[Experiment, State]:
+    return {experiment: examine(experiment) for experiment in experiments}
 
 
 def shown(queue: Queue, room: int | None = None) -> list[str]:
@@ -27,29 +32,29 @@ def shown(queue: Queue, room: int | None = None) -> list[str]:
 
 
 def test_of_more_rows_than_there_is_room_for_the_finished_ones_go_first(tmp_path: Path) -> None:
-    cells = cells_of(tmp_path, "teacher, ppo, ppo-hard")
-    evaluate(cells[0])
-    queue = Queue(cells, tmp_path, 1, lambda cell, news: None)
+    experiments = experiments_of(tmp_path, "teacher, ppo, ppo-hard")
+    evaluate(experiments[0])
+    queue = Queue(states(experiments), tmp_path, 1, lambda experiment, news: None)
     for room, rows in (
         (3, ["teacher", "ppo", "ppo-hard"]),
         (2, ["ppo", "ppo-hard"]),
         (1, ["ppo"]),
     ):
         head, names, *lines = shown(queue, room)
-        assert head == "1 of 5 cells finished, 0 under way"
+        assert head == "1 of 5 experiments finished, 0 running"
         assert names.split() == ["runs", "task", "method", "seed", "0", "seed", "1"]
         assert [line.split()[2] for line in lines] == rows
 
 
 def test_the_table_tells_how_far_each_is(tmp_path: Path) -> None:
-    cells = cells_of(tmp_path, "ppo, ppo-hard, teacher")
-    trained, under_way, other, broken, teacher = cells
+    experiments = experiments_of(tmp_path, "ppo, ppo-hard, teacher")
+    trained, under_way, other, broken, teacher = experiments
     evaluate(teacher)
     begin(trained, '{"iteration": 14}')
     write_json(trained.folder / "verdict.json", {})
     begin(under_way, '{"iteration": 7}')
     write_json(other.folder / "config.json", {**other.settings, "gamma": 0.1})
-    queue = Queue(cells, tmp_path, 1, lambda cell, news: None)
+    queue = Queue(states(experiments), tmp_path, 1, lambda experiment, news: None)
     assert queue.waiting == [trained, under_way, broken]
     assert [line.split()[3:] for line in shown(queue)[2:]] == [
         *(["100%", "50%"], ["other", "–"], ["0.750"])
@@ -58,9 +63,9 @@ def test_the_table_tells_how_far_each_is(tmp_path: Path) -> None:
     queue.failed[broken] = "no disk"
     queue.paces[under_way.row] = 240.0
     with subprocess.Popen(["true"]) as process:
-        queue.jobs = [Job(under_way, process, queue.states[under_way], 0.0, 0)]
+        queue.jobs = [Job(under_way, process, queue.states[under_way], 0.0)]
         assert [" ".join(line.split()) for line in shown(queue)] == [
-            "1 of 5 cells finished, 1 under way, 1 failed, 1 left alone, "
+            "1 of 5 experiments finished, 1 running, 1 failed, 1 left alone, "
             "about 28 min of training left",
             "runs task method seed 0 seed 1",
             "tiny SimpleDoorKey ppo 100% 50% 28 min",
@@ -70,12 +75,14 @@ def test_the_table_tells_how_far_each_is(tmp_path: Path) -> None:
         ]
 
 
-def test_a_cell_that_is_finished_has_not_failed_however_its_process_ended(tmp_path: Path) -> None:
-    (teacher,) = cells_of(tmp_path, "teacher")
+def test_an_experiment_that_is_finished_has_not_failed_however_its_process_ended(
+    tmp_path: Path,
+) -> None:
+    (teacher,) = experiments_of(tmp_path, "teacher")
     told = list[str]()
-    queue = Queue([teacher], tmp_path, 1, lambda cell, news: told.append(news))
+    queue = Queue(states([teacher]), tmp_path, 1, lambda experiment, news: told.append(news))
     with subprocess.Popen(["false"]) as process:
-        queue.jobs = [Job(teacher, process, queue.states[teacher], 0.0, 0)]
+        queue.jobs = [Job(teacher, process, queue.states[teacher], 0.0)]
     queue.waiting = []
     evaluate(teacher)
     queue.run(lambda: False, lambda: None)
@@ -83,13 +90,18 @@ def test_a_cell_that_is_finished_has_not_failed_however_its_process_ended(tmp_pa
     assert not queue.failed
 
 
-def test_a_cell_whose_output_cannot_be_kept_fails_alone(tmp_path: Path) -> None:
-    cells = cells_of(tmp_path, "teacher, ppo-alone")[:2]
-    for cell in cells[1:]:
-        output_of(cell, tmp_path).mkdir(parents=True)
+def test_an_experiment_whose_output_cannot_be_kept_fails_alone(tmp_path: Path) -> None:
+    experiments = experiments_of(tmp_path, "teacher, ppo-alone")[:2]
+    for experiment in experiments[1:]:
+        output_of(experiment, tmp_path).mkdir(parents=True)
     told = list[tuple[str, str]]()
-    queue = Queue(cells, tmp_path, 2, lambda cell, news: told.append((cell.method, news)))
+    queue = Queue(
+        states(experiments),
+        tmp_path,
+        2,
+        lambda experiment, news: told.append((experiment.method, news)),
+    )
     queue.run(lambda: False, lambda: None)
     assert [method for method, news in told if news.startswith("finished: ")] == ["teacher"]
-    assert list(queue.failed) == cells[1:]
-    assert queue.failed[cells[1]].endswith("Is a directory")
+    assert list(queue.failed) == experiments[1:]
+    assert queue.failed[experiments[1]].endswith("Is a directory")

@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 import main
-from commands.experiments.experiment import iterations
+from commands.experiments.run_folder import iterations
 from commands.experiments.table import read_table
 from tests.reproduction import PATIENCE, TABLE, begun, evaluations, reproduced, wait_until
 from tests.running import ROOT, assert_same_run, done
@@ -39,7 +39,7 @@ def test_what_is_finished_is_not_done_again(table: Path, whole: Path) -> None:
     before = contents(whole)
     code, said = reproduced(table, whole)
     assert code == 0
-    assert said.startswith("3 of 3 cells finished")
+    assert said.startswith("3 of 3 experiments finished")
     assert contents(whole) == before
     eval_seeds = [episode["seed"] for episode in evaluations(read_table(table, whole, 1))[0][1]]
     assert eval_seeds == [*range(10000, 10008)]
@@ -48,11 +48,16 @@ def test_what_is_finished_is_not_done_again(table: Path, whole: Path) -> None:
 def test_stopped_and_killed_it_ends_with_the_same_table(
     table: Path, whole_once: Path, tmp_path: Path
 ) -> None:
-    cells, expected = (read_table(table, out, 1) for out in (tmp_path, whole_once))
-    students = [cell.folder for cell in cells if cell.train]
+    experiments, expected = (read_table(table, out, 1) for out in (tmp_path, whole_once))
+    students = [experiment.folder for experiment in experiments if experiment.train]
 
     with begun(table, tmp_path, "--jobs", "2") as stopped:
-        wait_until(stopped, lambda: all(iterations(cell) > 1 for cell in cells if cell.train))
+        wait_until(
+            stopped,
+            lambda: all(
+                iterations(experiment.folder) > 1 for experiment in experiments if experiment.train
+            ),
+        )
         stopped.send_signal(signal.SIGINT)
         said, _ = stopped.communicate(timeout=PATIENCE)
     assert stopped.returncode == 128 + signal.SIGINT
@@ -60,27 +65,29 @@ def test_stopped_and_killed_it_ends_with_the_same_table(
     assert "ppo SimpleDoorKey tiny-0: stopped\n" in said
     # Each has saved what it had done, and is no more.
     saved = done(students)
-    assert saved == [iterations(cell) for cell in cells if cell.train]
+    assert saved == [
+        iterations(experiment.folder) for experiment in experiments if experiment.train
+    ]
     assert all(1 < count < 14 for count in saved)
     assert not any(map(ownership.owner, students))
 
     with begun(table, tmp_path, "--jobs", "2") as killed:
-        wait_until(killed, lambda: iterations(cells[0]) > saved[0] + 1)
+        wait_until(killed, lambda: iterations(experiments[0].folder) > saved[0] + 1)
         killed.kill()
         said, _ = killed.communicate()
     assert f"ppo SimpleDoorKey tiny-0: goes on after {saved[0]} iterations" in said
 
     code, said = reproduced(table, tmp_path)
     assert code == 0
-    assert evaluations(cells) == evaluations(expected)
-    for cell, other in zip(cells, expected, strict=True):
-        if cell.train:
-            assert_same_run(cell.folder, other.folder)
+    assert evaluations(experiments) == evaluations(expected)
+    for experiment, other in zip(experiments, expected, strict=True):
+        if experiment.train:
+            assert_same_run(experiment.folder, other.folder)
 
 
-def test_a_broken_cell_is_named_and_tried_again(table: Path, whole: Path) -> None:
-    first, second, teacher = cells = read_table(table, whole, 1)
-    expected = evaluations(cells)
+def test_a_broken_experiment_is_named_and_tried_again(table: Path, whole: Path) -> None:
+    first, second, teacher = experiments = read_table(table, whole, 1)
+    expected = evaluations(experiments)
     shutil.rmtree(first.folder)
     first.folder.mkdir()
     (first.folder / "notes.txt").write_text("mine")
@@ -90,7 +97,7 @@ def test_a_broken_cell_is_named_and_tried_again(table: Path, whole: Path) -> Non
     last = f"error: {first.folder} exists and is no run; give another --savedir (exit code 1)"
     assert f"ppo SimpleDoorKey tiny-0: failed: {last}\n" in said
     assert said.count(last) == 2
-    assert "2 of 3 cells finished, 0 under way, 1 failed" in said
+    assert "2 of 3 experiments finished, 0 running, 1 failed" in said
     assert evaluations([second, teacher]) == expected[1:]
     output = whole / "output" / "ppo-simpledoorkey-tiny-0.log"
     assert output.read_text().splitlines()[-2].startswith("$ python main.py train --task ")
@@ -99,7 +106,7 @@ def test_a_broken_cell_is_named_and_tried_again(table: Path, whole: Path) -> Non
     (first.folder / "notes.txt").rename(first.folder / ".config.json.4242.part")
     (first.folder / "owner.lock").touch()
     assert reproduced(table, whole)[0] == 0
-    assert evaluations(cells) == expected
+    assert evaluations(experiments) == expected
 
 
 def test_other_settings_are_named_and_leave_a_run_alone(whole: Path, tmp_path: Path) -> None:
@@ -111,15 +118,15 @@ def test_other_settings_are_named_and_leave_a_run_alone(whole: Path, tmp_path: P
     folder = whole / "ppo" / "simpledoorkey" / "tiny-1"
     words = f"ppo SimpleDoorKey tiny-1 is left alone: {folder}: its n_itr is 14, the table says 15"
     assert said.count(words) == said.count("tiny-1") / 2 == 1
-    assert "1 of 3 cells finished, 0 under way, 2 left alone\n" in said
+    assert "1 of 3 experiments finished, 0 running, 2 left alone\n" in said
     assert contents(whole) == before
 
 
 def test_what_others_train_is_waited_for(
     table: Path, whole: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first, *_ = cells = read_table(table, whole, 1)
-    expected = evaluations(cells)
+    first, *_ = experiments = read_table(table, whole, 1)
+    expected = evaluations(experiments)
     (first.folder / "unseen" / "eval.json").unlink()
     with begun(table, whole, "--jobs", "1") as process:
         with ownership.owned(first.folder):
@@ -134,19 +141,31 @@ def test_what_others_train_is_waited_for(
         said, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     assert "ppo SimpleDoorKey tiny-0: finished" in said
-    assert evaluations(cells) == expected
+    assert evaluations(experiments) == expected
 
 
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["--launcher", "slurm"], "--slurm: say how long a cell may take, in minutes"),
+        (["--launcher", "slurm"], "--slurm: give the time limit of a job in minutes"),
         (["--launcher", "slurm", "--slurm", "time"], "--slurm: 'time' is not like partition=gpu"),
         (["--launcher", "slurm", "--slurm", "time=9", "x=1"], "Unavailable parameter(s): ['x']"),
-        (["--launcher", "slurm", "--jobs", "3"], "--jobs: of Slurm's tasks say so with --slurm"),
+        (
+            ["--launcher", "slurm", "--slurm", "time=1:00"],
+            "--slurm: time=1:00 is no number of minu",
+        ),
+        (["--launcher", "slurm", "--slurm", "time=0"], "--slurm: time=0 is no number of minutes"),
+        (["--launcher", "slurm", "--slurm", "time=9", "time=8"], "--slurm: time is given twice"),
+        (
+            ["--launcher", "slurm", "--jobs", "3"],
+            "--jobs: with --launcher slurm use --slurm array_",
+        ),
         (["--slurm", "time=9"], "--slurm: give it together with --launcher slurm"),
-        (["--jobs", "0"], "--jobs: 0 processes get nowhere"),
-        (["--threads", "0"], "--threads: 0 are too few"),
+        (["--jobs", "0"], "--jobs: 0 is too few; give 1 or more"),
+        (["--dry_run", "--jobs", "0"], "--jobs: 0 is too few; give 1 or more"),
+        (["--dry_run", "--slurm", "time=9"], "--slurm: give it together with --launcher slurm"),
+        (["--dry_run", "--launcher", "slurm"], "--slurm: give the time limit of a job in minutes"),
+        (["--threads", "0"], "--threads: 0 is too few; give 1 or more"),
     ],
 )
 def test_flags_that_lead_nowhere_are_told_in_a_line(
@@ -184,12 +203,12 @@ def test_a_second_ctrl_c_stops_at_once(table: Path, tmp_path: Path) -> None:
 
 @contextmanager
 def in_a_terminal(table: Path, out: Path) -> Iterator[tuple[subprocess.Popen[bytes], FileIO]]:
-    """A process that waits for all of its cells, which this one has, and its terminal."""
+    """A process that waits for all of its experiments, which this one has, and its terminal."""
     outside, inside = pty.openpty()
     command = [sys.executable, "main.py", "reproduce", str(table), "--out", str(out), "--jobs", "1"]
     with ExitStack() as made:
-        for cell in read_table(table, out, 1):
-            made.enter_context(ownership.owned(cell.folder))
+        for experiment in read_table(table, out, 1):
+            made.enter_context(ownership.owned(experiment.folder))
         terminal = made.enter_context(FileIO(outside, "r+"))
         process = subprocess.Popen(
             command,
