@@ -152,13 +152,13 @@ def test_what_others_train_is_waited_for(
         (["--launcher", "slurm", "--slurm", "time=9", "x=1"], "Unavailable parameter(s): ['x']"),
         (
             ["--launcher", "slurm", "--slurm", "time=1:00"],
-            "--slurm: time=1:00 is no number of minu",
+            "--slurm: time=1:00 is no number",
         ),
         (["--launcher", "slurm", "--slurm", "time=0"], "--slurm: time=0 is no number of minutes"),
         (["--launcher", "slurm", "--slurm", "time=9", "time=8"], "--slurm: time is given twice"),
         (
             ["--launcher", "slurm", "--jobs", "3"],
-            "--jobs: with --launcher slurm use --slurm array_",
+            "--jobs: with --launcher slurm use --slurm",
         ),
         (["--slurm", "time=9"], "--slurm: give it together with --launcher slurm"),
         (["--jobs", "0"], "--jobs: 0 is too few; give 1 or more"),
