@@ -2,6 +2,7 @@
 # make test                       runs the tests
 # make test-slow                  runs the slow tests
 # make test-browser               tests the HTML pages in Chromium (Debian: chromium, chromium-driver)
+# make test-slurm                tests jobs in a real Slurm on this machine (Debian: slurm-wlm, munge)
 # make test-fastchat              installs FastChat in its own environment and tests it with a tiny model
 # make test-habitat HABITAT_PYTHON=…   tests habitat-sim with a Python that has it
 # make lint                       checks style and types
@@ -17,7 +18,7 @@ BIN = $(VENV)/bin
 CHROMIUM ?= $(shell command -v chromium)
 CHROMEDRIVER ?= $(shell command -v chromedriver)
 
-.PHONY: train test test-slow test-browser test-fastchat test-habitat lint clean
+.PHONY: train test test-slow test-browser test-slurm test-fastchat test-habitat lint clean
 
 train: $(VENV)/.ready
 	$(BIN)/python main.py train --task $(TASK) --config configs/best.yaml $(ARGS)
@@ -33,6 +34,9 @@ test-browser: $(VENV)/.ready-dev
 		echo "needs Chromium and ChromeDriver: apt-get install chromium chromium-driver," \
 			"or give their paths: make test-browser CHROMIUM=… CHROMEDRIVER=…"; exit 1; }
 	CHROMIUM=$(CHROMIUM) CHROMEDRIVER=$(CHROMEDRIVER) $(BIN)/python -m pytest -m browser
+
+test-slurm: $(VENV)/.ready-dev
+	$(BIN)/python -m pytest -m slurm -rs
 
 test-fastchat: $(VENV)/.ready-dev $(FASTCHAT_VENV)/.ready
 	FASTCHAT_PYTHON=$(abspath $(FASTCHAT_VENV)/bin/python) $(BIN)/python -m pytest -m fastchat

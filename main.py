@@ -8,6 +8,7 @@ python main.py report log
 python main.py record --llm vicuna
 python main.py bench
 python main.py reproduce configs/minigrid.yaml
+python main.py list
 """
 
 import signal
@@ -37,6 +38,7 @@ COMMANDS = {
     "record": "record",
     "bench": "bench",
     "reproduce": "reproduce",
+    "list": "list",
 }
 """Command -> its module."""
 

@@ -1,4 +1,4 @@
-"""Folders of which one process at a time is the owner."""
+"""Locks on folders, so that one process at a time trains in each."""
 
 import fcntl
 import os
@@ -14,9 +14,10 @@ from utils.run_files import OWNER
 
 @contextmanager
 def owned(folder: Path) -> Iterator[None]:
-    """Makes this process the only one that trains in a folder; UserError if another one does.
+    """Hold the lock of a folder, which is made if it is missing. UserError if another process holds
+    it.
 
-    The lock is the operating system's and ends with the process, however that ends.
+    The lock is the operating system's: it ends with the process, even after kill -9.
     """
     path = folder / OWNER
     with writing(path):
@@ -28,7 +29,8 @@ def owned(folder: Path) -> Iterator[None]:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 owner = os.pread(file, 200, 0).decode(errors="replace").strip()
-                raise UserError(f"{folder} is being trained by {owner}; one at a time") from None
+                advice = "wait until that has ended"
+                raise UserError(f"{folder} is being trained by {owner}; {advice}") from None
             os.ftruncate(file, 0)
             os.pwrite(file, f"process {os.getpid()} on {platform.node()}".encode(), 0)
         yield
@@ -37,8 +39,8 @@ def owned(folder: Path) -> Iterator[None]:
 
 
 def owner(folder: Path) -> str | None:
-    """Who trains in a folder at present, as "process 7 on HOST"; None if nobody does, or if it is
-    no folder. UserError if that cannot be read."""
+    """The process that holds the lock of a folder, as "process 7 on HOST"; None if there is no such
+    process or no such folder. UserError if the lock cannot be read."""
     try:
         file = os.open(folder / OWNER, os.O_RDONLY)
     except (FileNotFoundError, NotADirectoryError):

@@ -49,6 +49,7 @@ def make_parser() -> tuple[Parser, dict[str, argparse.ArgumentParser]]:
         ("record", add_record_flags, "ask an LLM about all scenes of a task, and keep its plans"),
         ("bench", add_bench_flags, "measure speeds"),
         ("reproduce", add_reproduce_flags, "train and evaluate all experiments of a table"),
+        ("list", add_list_flags, "list the runs of a log tree"),
     ):
         usage = f"main.py {name} [FLAGS]" if name in ("train", "eval") else None
         command = commands.add_parser(name, help=text, usage=usage, allow_abbrev=False)
@@ -224,6 +225,17 @@ def add_bench_flags(command: argparse.ArgumentParser) -> None:
     add("--plot", type=Path, metavar="FILE", help="measure and draw the growth with room size")
 
 
+def add_list_flags(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "logdir",
+        type=Path,
+        nargs="?",
+        default=DEFAULT_LOGDIR,
+        metavar="LOGDIR",
+        help="a folder with runs below it; default log",
+    )
+
+
 def add_reproduce_flags(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("table", type=Path, help="a YAML file of experiments, such as configs/minigrid.yaml")
@@ -233,7 +245,7 @@ def add_reproduce_flags(command: argparse.ArgumentParser) -> None:
         "--jobs",
         type=int,
         metavar="N",
-        help="processes at a time; default the physical cores over --threads, or 1 on a GPU",
+        help="processes at a time; default physical cores / --threads, or 1 on a GPU",
     )
     add("--threads", type=int, default=1, metavar="N", help="CPU threads of each; default 1")
     add(
@@ -241,6 +253,6 @@ def add_reproduce_flags(command: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="KEY=VALUE",
-        help="parameters of submitit's SlurmExecutor; time (minutes) is needed",
+        help="parameters of submitit's SlurmExecutor; time, in minutes, is required",
     )
     add("--dry_run", action="store_true", help="print the command lines that are still to run")
