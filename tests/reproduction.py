@@ -47,7 +47,7 @@ def reproduced(table: Path, out: Path) -> tuple[int, str]:
     return process.returncode, said
 
 
-def wait_until(process: subprocess.Popen[str], happened: Callable[[], bool]) -> None:
+def wait_until(process: subprocess.Popen[Any], happened: Callable[[], bool]) -> None:
     for _ in range(PATIENCE * 20):
         if happened():
             return

@@ -29,7 +29,9 @@ WARNING = 90
 SHARE = 1 / 6
 """The largest share of the time limit that the warning may take."""
 REQUEUES = 10_000
-"""How often a task may be queued again: as often as it gets further."""
+"""How often submitit may queue a task again: `TRIES` ends it much earlier if it gets no further."""
+TRIES = 3
+"""Jobs in a row that may end without progress, because a node was slow or the warning early."""
 
 
 def parse(given: Sequence[str]) -> dict[str, Any]:
@@ -107,9 +109,11 @@ class Task:
     the same task again, which goes on from there.
     """
 
-    process: "subprocess.Popen[bytes] | None" = None
-    first: State | None = None
-    """The experiment's state when this job began."""
+    def __init__(self, failed: int = 0) -> None:
+        """`failed`: jobs in a row before this one that got no further."""
+        self.failed = failed
+        self.first: State | None = None
+        self.process: subprocess.Popen[bytes] | None = None
 
     def __call__(self, experiment: Experiment, out: Path) -> float:
         """The success of the final evaluation; UserError if the experiment cannot get there."""
@@ -127,16 +131,17 @@ class Task:
 
     def checkpoint(self, experiment: Experiment, out: Path) -> "DelayedSubmission":
         """Stop the process as SIGTERM does, so that training is saved, and return what is to be
-        queued again; UserError if the experiment got no further in this job."""
+        queued again; UserError if several jobs got no further."""
         from submitit.core.utils import DelayedSubmission
 
         if self.process:
             stop(self.process)
         state = examine(experiment)
-        if state == self.first:
+        failed = self.failed + 1 if state == self.first else 0
+        if failed == TRIES:
             raise UserError(
-                f"{experiment.name}: it got no further within the time limit; "
+                f"{experiment.name}: {TRIES} jobs got no further within their time limit; "
                 "submit it again with a longer one, --slurm time=MINUTES"
             )
-        say(f"{experiment.name}: saved after {state.done} iterations before the time limit")
-        return DelayedSubmission(Task(), experiment, out)
+        say(f"{experiment.name}: stopped after {state.done} iterations, before the time limit")
+        return DelayedSubmission(Task(failed), experiment, out)

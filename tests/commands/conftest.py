@@ -63,16 +63,20 @@ exec "$@"
 SQUEUE = """#!/bin/bash
 cat "$(dirname "$0")/queue"
 """
+SCONTROL = """#!/bin/bash
+echo "$@" >> "$(dirname "$0")/requeued"
+"""
 
 
 @pytest.fixture
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with stand-ins for Slurm's programs: they keep the `script` that they are given, and
-    list the tasks that stand in a file `queue`."""
+    """A folder with stand-ins for Slurm's programs. They keep the `script` that is submitted, list
+    the tasks that stand in a file `queue`, and note in `requeued` what is queued again."""
     folder = tmp_path / "cluster"
     folder.mkdir()
     (folder / "queue").touch()
-    for name, text in (("sbatch", SBATCH), ("srun", SRUN), ("squeue", SQUEUE)):
+    programs = {"sbatch": SBATCH, "srun": SRUN, "squeue": SQUEUE, "scontrol": SCONTROL}
+    for name, text in programs.items():
         (folder / name).write_text(text)
         (folder / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
