@@ -14,6 +14,8 @@ from pathlib import Path
 
 PATIENCE = 60
 """Seconds for Slurm to start."""
+REQUEUE_DELAY = 10
+"""Seconds until a job that is queued again may start; two minutes if nothing is set."""
 PATHS = f"{os.environ['PATH']}:/usr/sbin:/sbin"
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol", "scancel")
 CONFIGURATION = """
@@ -25,7 +27,7 @@ SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
 CredType=cred/munge
-AuthInfo=socket={folder}/munge.socket
+AuthInfo=socket={folder}/munge.socket,cred_expire={delay}
 StateSaveLocation={folder}
 SlurmdSpoolDir={folder}
 SlurmctldPidFile={folder}/slurmctld.pid
@@ -58,9 +60,8 @@ def slurm(folder: Path) -> Iterator[dict[str, str]]:
     configuration = folder / "slurm.conf"
     host = platform.node().split(".")[0]
     ports = {"controller_port": free_port(), "node_port": free_port()}
-    text = CONFIGURATION.format(
-        folder=folder, host=host, user=getpass.getuser(), cpus=os.cpu_count(), **ports
-    )
+    values = {"host": host, "user": getpass.getuser(), "cpus": os.cpu_count(), **ports}
+    text = CONFIGURATION.format(folder=folder, delay=REQUEUE_DELAY, **values)
     configuration.write_text(text)
     key = folder / "munge.key"
     key.write_bytes(secrets.token_bytes(128))

@@ -25,7 +25,6 @@ pytestmark = [
 ]
 PATIENCE = 400
 """Seconds for a job of one minute to run, with what Slurm adds."""
-JOB = ["squeue", "--noheader", "--format=%T %r"]
 
 
 @pytest.fixture(scope="module")
@@ -34,19 +33,17 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
         yield environment
 
 
+def queue(environment: dict[str, str]) -> str:
+    """The states of the jobs that wait or run."""
+    ask = ["squeue", "--noheader", "--format=%T"]
+    return subprocess.run(ask, env=environment, capture_output=True, text=True, check=True).stdout
+
+
 def wait_until(happened: Callable[[], bool], environment: dict[str, str]) -> None:
-    """Also lets a job that is queued again start at once: Slurm would wait two minutes."""
     for _ in range(PATIENCE):
         if happened():
             return
-        queue = subprocess.run(JOB, env=environment, capture_output=True, text=True).stdout
-        assert queue, "the job has left the queue"
-        if "BeginTime" in queue:
-            ask = ["squeue", "--noheader", "--format=%i"]
-            job = subprocess.run(ask, env=environment, capture_output=True, text=True).stdout
-            subprocess.run(
-                ["scontrol", "update", f"JobId={job.strip()}", "StartTime=now"], env=environment
-            )
+        assert queue(environment), "the job has left the queue"
         time.sleep(1)
     raise AssertionError("it took too long")
 
@@ -98,9 +95,7 @@ def test_training_is_saved_before_the_limit_and_goes_on_in_the_next_job(
     assert "waits or runs already, as task " in submit(table, out, cluster)
     # A job that is cancelled saves as well.
     subprocess.run(["scancel", "--name=out"], env=cluster, check=True)
-    for _ in range(PATIENCE):
-        if not subprocess.run(JOB, env=cluster, capture_output=True, text=True).stdout:
-            break
+    while queue(cluster):
         time.sleep(1)
     assert ownership.owner(folder) is None
     assert done([folder]) == [iterations(folder)]
