@@ -10,7 +10,7 @@ from typing import Any
 
 from commands.experiments.experiment import FINAL
 from commands.experiments.progress import duration
-from commands.experiments.run_folder import last_rows, read_json
+from commands.experiments.run_folder import last_rows, read_json, read_settings
 from utils import ownership
 from utils.errors import UserError
 from utils.run_files import CHECKPOINT, CONFIG, METRICS, MODEL, VERDICT
@@ -48,13 +48,13 @@ def row(folder: Path, root: Path) -> list[str]:
     # A run is <method>/<task>/<run>, below the root or deeper.
     parts = ["", *place.parts]
     names = [*parts[-3:-1], str(Path(*parts[:-3], parts[-1]))]
-    config = read_json(folder / CONFIG)
-    if config is None:
+    settings = read_settings(folder)
+    if settings is None:
         lacks = "is damaged" if (folder / CONFIG).exists() else "is missing"
         return [*names, f"broken: {CONFIG} {lacks}", "–", "–", "–"]
     try:
-        names[:2] = str(config["policy"]["name"]), str(config["task"]["name"])
-        planned = int(config["n_itr"])
+        names[:2] = str(settings["policy"]["name"]), str(settings["task"]["name"])
+        planned = int(settings["n_itr"])
     except (LookupError, TypeError, ValueError):
         return [*names, f"broken: {CONFIG} lacks settings", "–", "–", "–"]
     logged = last_rows(folder)

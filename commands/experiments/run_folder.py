@@ -21,9 +21,10 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def read_settings(folder: Path) -> dict[str, Any] | None:
-    """The settings of a run by name; None if there are none, or if they are damaged."""
+    """The settings of a run by name; None if its file is missing or damaged."""
+    content = read_json(folder / CONFIG)
     with suppress(ValueError):
-        return flatten(read_json(folder / CONFIG) or {}) or None
+        return None if content is None else flatten(content)
     return None
 
 
