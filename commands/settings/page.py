@@ -35,21 +35,21 @@ def page() -> str:
     resumable = ", ".join(f"`{name}`" for name, about in SETTINGS.items() if about.resumable)
     parts = [HEAD, RESUME.format(names=resumable)]
     for group in commands["train"]._action_groups:
-        if rows := list(flag_rows(group)):
+        if lines := list(flag_lines(group)):
             parts.append(f"## {TITLES.get(str(group.title), str(group.title).capitalize())}\n")
             parts += [f"{group.description}\n"] if group.description else []
-            parts += ["| flag | what it sets |", "|---|---|", *rows, ""]
+            parts += [*lines, ""]
     return "\n".join(parts)
 
 
-def flag_rows(group: argparse._ArgumentGroup) -> Iterator[str]:
-    """A row for each flag of a group."""
+def flag_lines(group: argparse._ArgumentGroup) -> Iterator[str]:
+    """A line for each flag of a group."""
     for action in group._group_actions:
         flag = action.option_strings[0] if action.option_strings else ""
         if not flag.startswith("--") or action.help == argparse.SUPPRESS:
             continue
         value = "/".join(map(str, action.choices or [])) or action.metavar or ""
-        yield f"| `{f'{flag} {value}'.strip()}` | {action.help} |"
+        yield f"- `{f'{flag} {value}'.strip()}`: {action.help}"
 
 
 if __name__ == "__main__":
