@@ -48,6 +48,7 @@ def test_there_are_commands_and_an_example() -> None:
         "ball_room.py",
         "ball_task.yaml",
         "careful_task.yaml",
+        "my_observer.py",
         "my_table.yaml",
     }
 
@@ -65,9 +66,10 @@ def test_the_worked_examples_are_short_and_work(tmp_path: Path) -> None:
     lines = [line for text in ball for line in text.splitlines()]
     assert len([line for line in lines if line and not line.startswith("#")]) <= 20
     small = ["--threads", "1", "--device", "cpu", "--logdir", str(tmp_path)]
+    train = ["train", "--n_itr", "1", "--traj_per_itr", "2", "--num_eval", "2", "--savedir", "run"]
     for task, *words in (
         ["ball_task.yaml", "eval", "--eval_teacher", "--num_eval", "50"],
-        ["ball_task.yaml", "train", "--n_itr", "1", "--traj_per_itr", "2", "--num_eval", "2"],
+        ["ball_task.yaml", *train, "--observer", "my_observer.py:LongestEpisode"],
         ["careful_task.yaml", "eval", "--eval_teacher", "--num_eval", "2"],
     ):
         done = subprocess.run(
@@ -80,6 +82,7 @@ def test_the_worked_examples_are_short_and_work(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
     evaluation = (tmp_path / "ppo/balldoorkey/teacher/eval/eval.json").read_text()
     assert '"unanswered_steps": 0' in evaluation
+    assert re.fullmatch(r"1 \d+\n", (tmp_path / "ppo/balldoorkey/run/longest.txt").read_text())
 
 
 def test_the_worked_table_is_valid(tmp_path: Path) -> None:
