@@ -54,8 +54,8 @@ def press(browser: Any, *names: str) -> None:
         browser.switch_to.active_element.send_keys(getattr(Keys, name))
 
 
-def said(browser: Any) -> str:
-    return str(find(browser, "#said").text)
+def status(browser: Any) -> str:
+    return str(find(browser, "#status").text)
 
 
 def current(browser: Any) -> int:
@@ -72,17 +72,17 @@ def test_keys_step_through_an_episode_and_to_another(browser: Any, rooms: Path) 
     episodes = read_page(rooms)["episodes"]
     last = episodes[0]["length"]
     browser.get(rooms.as_uri())
-    assert said(browser).startswith(f"step 0 of {last}: ")
+    assert status(browser).startswith(f"step 0 of {last}: ")
     press(browser, "ARROW_RIGHT")
-    assert said(browser).startswith(f"step 1 of {last}: ")
+    assert status(browser).startswith(f"step 1 of {last}: ")
     assert find(browser, "#scene").text == episodes[0]["moments"][1]["scene"]
     press(browser, "ARROW_LEFT", "ARROW_LEFT")
-    assert said(browser).startswith(f"step 0 of {last}: ")
+    assert status(browser).startswith(f"step 0 of {last}: ")
     press(browser, "END")
-    assert said(browser) == f"step {last} of {last}: {episodes[0]['outcome']}"
+    assert status(browser) == f"step {last} of {last}: {episodes[0]['outcome']}"
     press(browser, "HOME", "ARROW_DOWN")
     assert current(browser) == 1
-    assert said(browser).startswith(f"step 0 of {episodes[1]['length']}: ")
+    assert status(browser).startswith(f"step 0 of {episodes[1]['length']}: ")
     press(browser, "ARROW_UP", "ARROW_UP")
     assert current(browser) == 0
     press(browser, *["ARROW_DOWN"] * 5)
@@ -97,16 +97,16 @@ def test_the_slider_and_buttons_do_the_same(browser: Any, rooms: Path) -> None:
     browser.execute_script(
         "arguments[0].value = 2; arguments[0].dispatchEvent(new Event('input'));", slider
     )
-    assert said(browser).startswith("step 2 of ")
+    assert status(browser).startswith("step 2 of ")
     # The slider has keys of its own: a step must not become two.
     browser.execute_script("arguments[0].focus()", slider)
     press(browser, "ARROW_LEFT")
-    assert said(browser).startswith("step 1 of ")
+    assert status(browser).startswith("step 1 of ")
     press(browser, "ARROW_DOWN")
-    assert (current(browser), said(browser)[:9]) == (1, "step 0 of")
+    assert (current(browser), status(browser)[:9]) == (1, "step 0 of")
     for button, step in (("next", 1), ("back", 0), ("last", episodes[1]["length"]), ("first", 0)):
         find(browser, f"#{button}").click()
-        assert said(browser).startswith(f"step {step} of ")
+        assert status(browser).startswith(f"step {step} of ")
     browser.find_elements("css selector", "#episodes button")[2].click()
     assert current(browser) == 2
     assert not browser.get_log("browser")
@@ -122,7 +122,7 @@ def test_it_plays_to_the_end(browser: Any, rooms: Path) -> None:
     find(browser, "#play").click()
     assert find(browser, "#play").get_attribute("aria-label") == "Pause"
     end = f"step {episodes[shortest]['length']} of "
-    WebDriverWait(browser, 60).until(lambda _: said(browser).startswith(end))
+    WebDriverWait(browser, 60).until(lambda _: status(browser).startswith(end))
     assert find(browser, "#play").get_attribute("aria-label") == "Play"
     assert not browser.get_log("browser")
 
@@ -191,7 +191,7 @@ def test_what_is_no_number_leaves_a_gap(browser: Any, rooms: Path, tmp_path: Pat
     assert not browser.get_log("browser")
 
 
-def test_words_of_others_stay_words(browser: Any, rooms: Path, tmp_path: Path) -> None:
+def test_text_in_the_data_cannot_become_code(browser: Any, rooms: Path, tmp_path: Path) -> None:
     content, page = read_page(rooms), tmp_path / "hostile.html"
     attack = "</script><script>document.title = 'taken'</script><img src=x onerror=alert(1)>"
     first = content["episodes"][0]["steps"][0]
