@@ -1,4 +1,4 @@
-"""`main.py bench`: speeds on the machine at hand."""
+"""`main.py bench`: measure speeds on this machine."""
 
 import argparse
 import os
@@ -27,16 +27,16 @@ COUNTS = {
     "cpu": {"minigrid": [10, 1024, 16384], "nav_pick": [10, 100]},
     "cuda": {"minigrid": [10, 1024, 16384, 65536], "nav_pick": [100, 1024, 4096]},
 }
-"""How many environments are measured, by device and kind of task."""
+"""How many environments are measured, for each device and kind of task."""
 SIMULATED = [1, 2, 4]
-"""The same of those that are a process each."""
+"""The same in a simulator, where each environment is a process."""
 
 
 def run(args: argparse.Namespace) -> int:
     if args.threads < 1 or min(args.num_envs or [1]) < 1:
         raise UserError("--threads and --num_envs: at least 1")
     if args.plot and args.plot.suffix not in (".png", ".svg"):
-        raise UserError(f"--plot: {args.plot.name} is no name of a PNG or SVG file")
+        raise UserError(f"--plot: {args.plot.name} must end in .png or .svg")
     device = torch.device(choose_device(args.device))
     prepare(device, args.threads)
     machine = f"{device}, {args.threads} CPU thread(s), {args.precision}"
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def chosen_tasks(args: argparse.Namespace) -> list[Task]:
-    """Those that are named, or all that have what is to be measured."""
+    """The tasks that are named, or all. With a simulator, all tasks that have one."""
     tasks = [load_task(name) for name in args.task or task_names()]
     if args.simulator == "tensor":
         return tasks
@@ -72,7 +72,7 @@ def chosen_tasks(args: argparse.Namespace) -> list[Task]:
 
 
 def bench_settings(args: argparse.Namespace, task: Task, count: int) -> dict[str, Any]:
-    """The paper's settings, but for what the flags say; minibatches grow with the environments."""
+    """The paper's settings, and what the flags set. Minibatches grow with the environments."""
     given = {"task": task, "device": args.device, "threads": args.threads, "num_envs": count}
     if args.simulator != "tensor":
         given["simulator"] = args.simulator
@@ -97,7 +97,7 @@ def bench_task(
             owned.callback(plain.close)
         length = speeds.trained_length(count, device)
         trainer = parts.trainer(Path(), teacher, Ranks(), max_steps=length)
-        # Of what it sees: a room's width, a view's.
+        # The width of a room or of a camera picture.
         size = max(shape[0] for shape in parts.network().obs.values() if len(shape) == 3)
         found = speeds.of_task(task.name, size, environments, plain, teacher, device)
         say(f"measuring {what}: training")
@@ -107,7 +107,7 @@ def bench_task(
 def bench_growth(
     args: argparse.Namespace, counts: list[int], device: torch.device
 ) -> list[speeds.Speed]:
-    """How the cost of a step grows with the size of rooms and their number."""
+    """Speeds of the default task for growing sizes and numbers of rooms."""
     config = make_config(bench_settings(args, load_task(DEFAULT_TASK), 1), "settings")
 
     @contextmanager

@@ -1,5 +1,4 @@
-"""Speeds, measured: medians over repeats on the machine at hand; what takes long is repeated less
-often, three times at least."""
+"""Measures speeds: medians over seven repeats, or fewer, at least three, where they take long."""
 
 import statistics
 import time
@@ -20,20 +19,22 @@ from algos.protocols import Teacher
 from algos.trainer import Trainer
 from env.vector import RestingEnv
 
-REPEATS = 7
-PATIENCE = 8.0
+REPEATS, FEWEST_REPEATS = 7, 3
+SECONDS = 8.0
+"""After so many seconds no repeat beyond the fewest begins."""
 EPISODE = 150
 SIZES = (10, 20, 40)
 LABELLED_STEPS = {"cpu": 50_000, "cuda": 2**20}
 TRAINED_STEPS = {"cpu": 4096, "cuda": 2**21}
-"""About so many, with many environments in shorter episodes, whose resets then weigh more."""
+"""About so many steps are measured. With many environments episodes are shorter, so that resets
+weigh more."""
 
 
 @dataclass(frozen=True)
 class Speed:
-    """What was measured: the median `seconds` of `steps` environment steps of so many
-    `environments` of a `size`, and what one of them keeps in memory, in bytes, where that is
-    known."""
+    """One measurement: `steps` environment steps took `seconds` (a median) in so many
+    `environments`. `size` is the width of a room or camera picture; `room_bytes` is the memory of
+    one environment, if that is known."""
 
     task: str
     what: str
@@ -49,7 +50,7 @@ class Speed:
         return self.steps / self.seconds
 
     def row(self) -> list[str]:
-        """For a table."""
+        """Cells of a table with `COLUMNS`."""
         numbers = [
             f"{self.environments:,}",
             f"{self.seconds / self.steps * 1e6:,.2f}",
@@ -59,7 +60,7 @@ class Speed:
         return [self.task, self.what, str(self.size), *numbers, memory]
 
     def to_dict(self) -> dict[str, Any]:
-        """For a JSON file."""
+        """Plain values for a JSON file."""
         return asdict(self) | {"steps_per_second": self.rate}
 
 
@@ -78,16 +79,16 @@ class Walkable(Protocol):
 
 
 def repeats() -> Iterator[None]:
-    """Once to warm up, then often enough for a median."""
+    """Yields once for a warm-up, then once for each repeat."""
     yield
     began = time.perf_counter()
     for number in range(REPEATS):
-        if number < 3 or time.perf_counter() - began < PATIENCE:
+        if number < FEWEST_REPEATS or time.perf_counter() - began < SECONDS:
             yield
 
 
 def median_seconds(work: Callable[[], object], device: torch.device) -> float:
-    """The median time of a call."""
+    """The median seconds of a call."""
     seconds = []
     for _ in repeats():
         start = time.perf_counter()
@@ -99,21 +100,21 @@ def median_seconds(work: Callable[[], object], device: torch.device) -> float:
 
 
 def walk(environments: Walkable, step: Callable[[Any], object], moves: Sequence[Any]) -> None:
-    """An episode of these moves in all environments, their reset included."""
+    """Reset all environments and take these moves."""
     environments.reset(seed=0)
     for move in moves:
         step(move)
 
 
 def trained_length(count: int, device: torch.device) -> int:
-    """The length of episodes in so many environments when training is measured."""
+    """How long episodes are in `count` environments while training is measured."""
     return min(max(TRAINED_STEPS[device.type] // count, 1), EPISODE)
 
 
 def moves(
     count: int, environments: int, action: gym.Space[Any], device: torch.device
 ) -> list[Tensor]:
-    """Random actions, (environments, *A) each."""
+    """`count` random actions, (environments, *A) each."""
     draws, shape = torch.Generator().manual_seed(0), (count, environments)
     if isinstance(action, gym.spaces.Discrete):
         drawn = torch.randint(int(action.n), shape, generator=draws)
@@ -123,14 +124,15 @@ def moves(
 
 
 def gymnasium(environments: Walkable, steps: int) -> float:
-    """The same with a vector environment of Gymnasium's own, which resets by itself."""
+    """The median seconds of `steps` random steps in one of Gymnasium's own vector environments,
+    which reset by themselves."""
     action, count = environments.single_action_space, environments.num_envs
     taken = [move.numpy() for move in moves(steps, count, action, torch.device("cpu"))]
     return median_seconds(lambda: walk(environments, environments.step, taken), torch.device("cpu"))
 
 
 def labels(environments: Walkable, teacher: Teacher, device: torch.device) -> tuple[int, float]:
-    """How many steps of random walks are labelled, and the seconds that it takes."""
+    """How many steps of random walks the teacher advises on, and the median seconds for them."""
     length = min(max(LABELLED_STEPS[device.type] // environments.num_envs, 2), EPISODE)
     seen = [environments.reset(seed=0)[0]]
     action, count = environments.single_action_space, environments.num_envs
@@ -144,11 +146,11 @@ def labels(environments: Walkable, teacher: Teacher, device: torch.device) -> tu
 def with_labels(
     task: str, size: int, environments: RestingEnv, teacher: Teacher, device: torch.device
 ) -> list[Speed]:
-    """The environment alone, the labels alone, and both."""
+    """The speeds of the environment alone, of the teacher's labels alone, and of both together."""
     steps = EPISODE * environments.num_envs
     action, count = environments.single_action_space, environments.num_envs
     taken = moves(EPISODE, count, action, device)
-    # As training steps them: on a GPU a graph, if they live there.
+    # As in training: environments on a GPU are stepped by a CUDA graph.
     place = environments.device
     advance = Graphed(lambda given: environments.step(given["move"])[0], place)
     walking = median_seconds(
@@ -169,8 +171,8 @@ def with_labels(
 
 
 def iteration(trainer: Trainer) -> tuple[int, dict[str, float]]:
-    """The steps of an iteration of a student that has learned nothing, and the median seconds of
-    its phases and of the whole."""
+    """The steps of a training iteration, and the median seconds of each phase and of the total. The
+    student has learned nothing."""
     seconds: dict[str, list[float]] = {}
     for _ in repeats():
         before = trainer.progress.steps
@@ -190,7 +192,7 @@ def of_task(
     teacher: Teacher,
     device: torch.device,
 ) -> list[Speed]:
-    """Environment and labels, and beside them Gymnasium's own vector, `plain`, if there is one."""
+    """The speeds of environment and labels, and of `plain`, Gymnasium's own vector, if given."""
     found = with_labels(task, size, environments, teacher, device)
     if plain:
         steps, seconds = EPISODE * plain.num_envs, gymnasium(plain, EPISODE)
@@ -199,7 +201,7 @@ def of_task(
 
 
 def of_training(task: str, size: int, trainer: Trainer) -> list[Speed]:
-    """An iteration, by phases and as a whole."""
+    """The speeds of a training iteration: each phase, and the total."""
     steps, phases = iteration(trainer)
     count = trainer.settings.environments
     return [
@@ -215,8 +217,8 @@ def growth(
     counts: list[int],
     device: torch.device,
 ) -> list[Speed]:
-    """Environment and labels with so many environments of each size; `make` makes them, of a count
-    and a size, and closes them."""
+    """The speeds of environment and labels for each size and count. `make` takes a count and a
+    size, and closes the environments afterwards."""
     found = []
     for size in SIZES:
         for count in counts:
@@ -226,8 +228,8 @@ def growth(
 
 
 def plot(path: Path, speeds: list[Speed], title: str) -> None:
-    """Draw how the cost of a step changes with the number of environments, a colour for each size,
-    as PNG or SVG."""
+    """Draw the cost of a step against the number of environments as PNG or SVG. Each size has a
+    colour."""
     path.parent.mkdir(parents=True, exist_ok=True)
     matplotlib.use("Agg")
     figure = Figure(figsize=(7.5, 4), layout="constrained")

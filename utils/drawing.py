@@ -1,4 +1,4 @@
-"""What a page needs to draw a moment: plain values, and pictures where there are none."""
+"""What a page needs to draw an environment at one moment."""
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
@@ -10,14 +10,17 @@ from PIL import Image, ImageOps
 
 COLUMNS = 16
 MOST_PIXELS = 160
-"""Of a picture's longer side in a sheet."""
+"""The longer side of a picture in a sheet; larger ones are scaled down."""
 COLORS = 64
 
 
 class Drawing(NamedTuple):
-    """A moment, for the script of a page: its `kind` says which of the script's ways to draw it;
-    `place` is what stays the same in an episode, `now` what changes, both plain values; `pictures`
-    (height, width, 3) uint8 each, under what they show, are drawn as they are."""
+    """An environment at one moment, for the script of a page.
+
+    `kind` selects how the script draws it: "room", "home", or "pictures" alone. `place` holds plain
+    values that are constant over an episode, `now` those that change. `pictures` by name,
+    (height, width, 3) uint8 each, are shown unchanged.
+    """
 
     kind: str
     place: Mapping[str, Any]
@@ -26,9 +29,9 @@ class Drawing(NamedTuple):
 
 
 def as_sheet(pictures: Sequence[np.ndarray]) -> dict[str, Any]:
-    """Pictures of one size in one image, row by row: those that are alike cost little together.
+    """Put pictures of one size into one image, row by row. Similar pictures compress well together.
 
-    Returns its address (`src`, a PNG in the text), how many stand in a row (`columns`), and the
+    Returns the PNG as a data URL (`src`), the number of pictures in a row (`columns`), and the
     `width` and `height` of each.
     """
     images = [Image.fromarray(picture) for picture in pictures]
@@ -40,7 +43,7 @@ def as_sheet(pictures: Sequence[np.ndarray]) -> dict[str, Any]:
     for number, image in enumerate(images):
         sheet.paste(image, (number % columns * width, number // columns * height))
     content = BytesIO()
-    # Of the ways to choose colours the one that keeps the few pixels of a small thing.
+    # This method keeps the colours of small objects.
     few = sheet.quantize(COLORS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     few.save(content, "PNG", optimize=True)
     src = f"data:image/png;base64,{b64encode(content.getvalue()).decode()}"
