@@ -44,6 +44,9 @@ from utils.run_files import ANSWERS
 from utils.timing import Stopwatch
 
 MOST_TESTED = 100
+"""Environments side by side in an evaluation, at most."""
+QUICK_EPISODES = 5
+"""Episodes of each evaluation, of the trial and of the verdict with --quick, at most."""
 PRIVILEGED = "privileged"
 """The observation of this name is for the teacher; the student does not get it."""
 
@@ -74,9 +77,10 @@ class Parts:
         """The options that a hierarchical student chooses among."""
         return self.domain.choices(self.option_folder) if self.config.hierarchical else None
 
-    def test_environments(self) -> tuple[RestingEnv, list[int]]:
-        """Environments to evaluate in, at most 100 at once, and the seeds of all episodes."""
-        seeds = seeding.evaluation_seeds(self.config.env_seed_list, self.config.num_eval)
+    def test_environments(self, most: int | None = None) -> tuple[RestingEnv, list[int]]:
+        """Environments to evaluate in, at most 100 at once, and the seeds of all episodes, or of
+        the first `most`."""
+        seeds = seeding.evaluation_seeds(self.config.env_seed_list, self.config.num_eval)[:most]
         return self.domain.single_environments(min(len(seeds), MOST_TESTED)), seeds
 
     def network(self) -> NetworkSpec:
@@ -165,15 +169,17 @@ class Parts:
 
     def evaluator(self, trainer: Trainer, teacher: PlanTeacher) -> Evaluator:
         """Evaluates the trainer's student and its teacher."""
-        environments, seeds = self.test_environments()
+        most = QUICK_EPISODES if self.config.quick else None
+        environments, seeds = self.test_environments(most)
+        verdict_seeds = VERDICT_SEEDS[:most]
         return Evaluator(
             student=self.actor(trainer.student),
             deterministic=self.actor(trainer.student, deterministic=True),
             teacher=teacher,
             environments=environments,
             seeds=seeds,
-            unseen=self.domain.unseen(len(VERDICT_SEEDS), trainer.device),
-            verdict_seeds=VERDICT_SEEDS,
+            unseen=self.domain.unseen(len(verdict_seeds), trainer.device),
+            verdict_seeds=verdict_seeds,
             seed=self.config.seed,
             device=trainer.device,
             answers_may_improve=bool(self.config.llm),

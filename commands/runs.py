@@ -233,6 +233,8 @@ def write_config(folder: Path, config: Config, iteration: int = 0) -> None:
     if path.exists():
         old = read_yaml(path)
         origin, history = old.get("provenance", {}), old.get("history", [])
+        if not isinstance(origin, dict) or not isinstance(origin.get("resumed", []), list):
+            raise UserError(f"{path}: its provenance is damaged; remove it to go on without it")
         origin["resumed"] = [*origin.get("resumed", []), provenance()]
         if changed := _changes(read_config(path), config):
             history = [*history, {"iteration": iteration, "changed": changed}]

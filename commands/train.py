@@ -11,7 +11,7 @@ from algos.protocols import Observer, RunEvaluator
 from algos.trainer import Trainer
 from algos.verdict import give_verdict
 from commands import runs
-from commands.build import Parts
+from commands.build import QUICK_EPISODES, Parts
 from commands.launch import resume_command, shared_runs
 from commands.observers.display import Display
 from commands.observers.film import Film, Screen
@@ -79,6 +79,8 @@ def train_run(
     say(
         f"{'continuing' if resumed else 'training'} {folder} on {trainer.device}; {advisor(config)}"
     )
+    if config.quick:
+        say(f"--quick: evaluations, trial and verdict take at most {QUICK_EPISODES} episodes each")
     (folder / VERDICT).unlink(missing_ok=True)
     evaluator = parts.evaluator(trainer, teacher)
     observe_and_train(args, parts, trainer, evaluator, interrupts)

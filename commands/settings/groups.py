@@ -237,6 +237,11 @@ class EvaluationSettings(Strict):
         resumable=True,
     )
     eval_interval: int = setting(10, "iterations between evaluations", ge=1, resumable=True)
+    quick: bool = setting(
+        False,
+        "to try something out: at most 5 episodes for each evaluation, the teacher's trial and the "
+        "verdict",
+    )
 
     @field_validator("env_seed_list")
     @classmethod

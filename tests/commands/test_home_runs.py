@@ -1,6 +1,7 @@
 """Homes from the command line: students are trained, stopped, judged and filmed in them."""
 
 import json
+import os
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,6 +21,7 @@ from tests import running
 from tests.running import TESTS, assert_same_run, scalars, settings_of
 from tests.small_homes import TASK, evaluate, resume, runs_of, train
 from utils import checkpoint, seeding
+from utils.ranks import Ranks
 from utils.run_files import METRICS
 
 MEASURES = {"collisions", "path_length", "spl"}
@@ -142,10 +144,11 @@ def test_students_are_judged_in_layouts_that_training_does_not_have(layouts: int
     place = torch.device("cpu")
     with ExitStack() as owned:
         parts = Parts(make_config(settings, "settings"), owned)
-        evaluator = parts.evaluator(place)
+        teacher = parts.teacher(Path(os.devnull))
+        evaluator = parts.evaluator(parts.trainer(Path(), teacher, Ranks()), teacher)
         training = parts.domain.environments(2, place)
         filmed = parts.domain.single_environments(1, render=True)
-        judged = [evaluator.environments, evaluator.others, parts.domain.unseen(2, place), filmed]
+        judged = [evaluator.environments, evaluator.unseen, parts.domain.unseen(2, place), filmed]
         seen = shapes(training, range(seeding.FIRST_VERDICT_SEED, seeding.FIRST_VERDICT_SEED + 60))
         assert not layouts or len(seen) <= layouts
         for homes in judged:
