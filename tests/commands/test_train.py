@@ -275,3 +275,23 @@ def test_more_rooms_at_once_and_fewer_than_episodes(tmp_path: Path) -> None:
         assert train(tmp_path, *flags, "--batch_size", "2") == 0
         saved = checkpoint.load(runs_of(tmp_path) / name / "checkpoint.pt")
         assert saved["progress"]["episodes"] == episodes
+
+
+def test_a_quick_run_takes_few_episodes_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(tmp_path, "--n_itr", "1", "--num_eval", "20", "--quick", "--savedir", "run") == 0
+    out = capsys.readouterr().out
+    assert "--quick: evaluations, trial and verdict take at most 5 episodes each" in out
+    assert "trying the teacher alone in 5 episodes" in out
+    assert "judging its students in 5 episodes each" in out
+    verdict = json.loads((runs_of(tmp_path) / "run" / "verdict.json").read_text())
+    for who in ("last", "teacher"):
+        assert [e["seed"] for e in verdict[who]["episodes"]] == VERDICT_SEEDS[:5]
+
+
+def test_there_is_no_speed_of_a_teacher_that_does_not_teach(tmp_path: Path) -> None:
+    flags = ["--n_itr", "3", "--kl_until", "2", "--quick", "--savedir", "run"]
+    assert train(tmp_path, *flags) == 0
+    rows = read_lines(runs_of(tmp_path) / "run" / METRICS)
+    assert ["Speed/Teacher" in row for row in rows] == [True, True, False]
