@@ -2,7 +2,7 @@
 # make test                       runs the tests
 # make test-slow                  runs the slow tests
 # make test-browser               tests the HTML pages in Chromium (Debian: chromium, chromium-driver)
-# make test-slurm                tests jobs in a real Slurm on this machine (Debian: slurm-wlm, munge)
+# make test-slurm                 tests jobs in a real Slurm on this machine (Debian: slurm-wlm, munge)
 # make test-fastchat              installs FastChat in its own environment and tests it with a tiny model
 # make test-habitat HABITAT_PYTHON=…   tests habitat-sim with a Python that has it
 # make lint                       checks style and types
