@@ -115,7 +115,7 @@ def check_parts(config: Config) -> None:
         parts = Parts(config, tried)
         parts.domain.single_environments(1)
         parts.warm_start(parts.student())
-        parts.teacher(Path(os.devnull))
+        parts.teacher(Path(os.devnull), asks=False)
 
 
 def check_task(args: argparse.Namespace, folder: Path, config: Config, task: Task) -> None:

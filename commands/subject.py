@@ -148,8 +148,8 @@ def try_subject(subject: Subject, parts: Parts, answers: Path, deterministic: bo
     for batch, rollout in play_batches(environments, actor, seeds, draws, device):
         evaluation.add(batch, rollout)
         episodes += [Played(seed, rollout, number) for number, seed in enumerate(batch)]
-    if config.llm and evaluation.unanswered == 1:
-        raise UserError("the LLM answered in none of the steps: there is nothing to evaluate")
+    if teacher and evaluation.unanswered == 1 and (problem := teacher.problem()):
+        raise UserError(f"there is nothing to evaluate: {problem}")
     return Trial(evaluation, episodes, teacher)
 
 

@@ -21,6 +21,7 @@ from commands.observers.tensorboard import TensorBoard
 from commands.observers.weights_and_biases import WeightsAndBiases
 from commands.settings.config import Config, make_config
 from utils.devices import choose_device, prepare
+from utils.errors import UserError
 from utils.files import write_json
 from utils.interrupts import Interrupts
 from utils.ranks import Ranks
@@ -92,6 +93,11 @@ def train_run(
         f"{folder}: {did.iteration} iterations, {did.steps} steps, "
         f"{did.seconds:.0f} s of training{missed}"
     )
+    if did.unanswered and not interrupts() and (problem := teacher.problem()):
+        nothing = f"{folder} is saved, but its teacher never had a plan: {problem}"
+        if not config.llm_optional:
+            raise UserError(nothing)
+        say(nothing)
 
 
 def advisor(config: Config) -> str:

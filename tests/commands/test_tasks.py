@@ -105,6 +105,9 @@ def test_what_is_misspelt_in_plans_is_named(
     assert [line for line in said if "warning" in line] == [
         f"warning: plans of SimpleDoorKey: {misspelt}"
     ]
+    # Training, too, warns once, though it makes several teachers.
+    assert train(tmp_path, *task, "--savedir", "misspelt") == 0
+    assert capsys.readouterr().out.count("warning") == 1
     unseen = "Agent sees <kee>, holds <nothing>."
     plans_file = tmp_path / "plans.yaml"
     plans_file.write_text(yaml.safe_dump({unseen: {"explore": 1}, **plans}, sort_keys=False))

@@ -85,6 +85,35 @@ def test_of_two_things_with_one_name_the_first_by_place_is_remembered() -> None:
     assert scenes.memory["cells"].tolist() == [[2 * 5 + 3]]
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "{colour} key",
+        "{0.__class__}",
+        "{} key",
+        "{color",
+        "{color!r} key",
+        ["door1", "{color} door"],
+    ],
+)
+def test_a_name_has_no_other_placeholder_than_its_colour(name: str | list[str]) -> None:
+    with pytest.raises(UserError, match=r"names: .*\{color\} is the only placeholder"):
+        RoomReader({"key": name})
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"key": "key", "door": "key"},
+        {"door": ["door1", "door1"]},
+        {"key": "{color} thing", "ball": "red thing"},
+    ],
+)
+def test_two_things_of_one_name_are_refused(names: dict[str, str | list[str]]) -> None:
+    with pytest.raises(UserError, match="names two things"):
+        RoomReader(names)
+
+
 def test_an_unknown_type_of_thing_is_refused() -> None:
     with pytest.raises(UserError, match="'kye' is none of the types"):
         RoomReader({"kye": "key"})

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import main
+from tests import small_rooms
 from tests.planner.servers import Handler, in_turn, plans, serve, status
 from tests.running import ROOT, SMALL, runs_of
 from utils import checkpoint
@@ -67,6 +68,49 @@ def test_a_trial_without_answers_does_not_send_the_teacher_away(tmp_path: Path) 
     content = checkpoint.load(runs_of(tmp_path) / "run" / "checkpoint.pt")
     assert content["teacher_alone"]["unanswered_steps"] > 0
     assert content["schedule"]["lacking"] == 1
+
+
+def planless(handler: Handler, body: dict[str, Any]) -> None:
+    """Answers in words without a plan, and tries to paint the terminal."""
+    handler.choices(["Hm.\x1b[31m"] * body.get("n", 1))
+
+
+def test_an_llm_whose_replies_hold_no_plan_is_an_error_of_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["train", "--logdir", str(tmp_path), *SMALL, "--n_itr", "2", "--savedir", "untaught"]
+    with serve(planless) as server:
+        llm = ["--llm", "openai", "--llm_url", server.url, "--n_ask", "2", "--llm_retries", "1"]
+        assert main.main([*flags, *llm]) == 1
+        said = capsys.readouterr()
+        assert main.main([*flags, *llm, "--llm_optional", "--overwrite"]) == 0
+        optional = capsys.readouterr()
+    folder = runs_of(tmp_path) / "untaught"
+    assert checkpoint.load(folder / "checkpoint.pt")["progress"]["iteration"] == 2
+    assert said.err.startswith(f"error: {folder} is saved, but its teacher never had a plan: ")
+    assert said.err.endswith('replies hold no plan; the first: "Hm.\\x1b[31m"\n')
+    assert said.err.count("\n") == 1
+    assert f"{folder} is saved, but its teacher never had a plan: " in optional.out
+    # It is known while the run goes on, and told once.
+    warning, end = "replies hold no plan", f"{folder}: 2 iterations"
+    assert said.out.count(warning) == 1
+    assert said.out.index(warning) < said.out.index(end)
+    assert "\x1b[31m" not in said.out + said.err
+
+
+def test_an_evaluation_of_an_llm_without_plans_tells_what_it_replies(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ["--task", small_rooms.TASK, "--logdir", str(tmp_path), "--threads", "1"]
+    flags = ["eval", "--eval_teacher", *where, "--num_eval", "1", "--llm", "openai"]
+    with serve(planless) as server:
+        assert main.main([*flags, "--llm_url", server.url]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: there is nothing to evaluate: 40 of 40 replies hold no plan")
+    assert error.count("\n") == 1
+    with serve(status(401)) as server:
+        assert main.main([*flags, "--llm_url", server.url, "--llm_optional"]) == 1
+    assert "the LLM does not answer" in capsys.readouterr().err
 
 
 def start_training(tmp_path: Path, url: str, *flags: str) -> subprocess.Popen[str]:
