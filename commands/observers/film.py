@@ -6,6 +6,8 @@ from typing import Protocol
 from PIL import Image
 
 from algos.protocols import Observer
+from utils.errors import UserError
+from utils.terminal import say
 
 NAME = "Episode"
 MOST_FRAMES = 60
@@ -35,6 +37,11 @@ class Film(Observer):
     def saved(self, iteration: int) -> None:
         if iteration == 0 or self.stopped():
             return
-        frames = self.take(iteration)
+        try:
+            frames = self.take(iteration)
+        except UserError as error:
+            # An environment that does not follow its seed cannot be filmed, but trained in.
+            say(f"no film of iteration {iteration}: {error}")
+            return
         for screen in self.screens:
             screen.film(NAME, frames, iteration)
