@@ -1,4 +1,5 @@
-"""Run folders: <logdir>/<method>/<task>/<run>/, with all that is needed to continue or judge it."""
+"""Run folders, <logdir>/<method>/<task>/<run>/: they hold all that is needed to continue a run or
+to judge it."""
 
 import re
 import shutil
@@ -37,7 +38,7 @@ def task_folder(logdir: Path, method: Method, task: Task) -> Path:
 
 
 def check_name(name: str) -> str:
-    """A name for a run that cannot leave its folder or be taken for something else."""
+    """The same name; UserError if it leaves its folder or means something else."""
     if not re.fullmatch(r"\w[\w.+-]*", name):
         raise UserError(f"{name!r} is no name for a run: use letters, digits and . _ + -")
     if name == TEACHER:
@@ -46,8 +47,11 @@ def check_name(name: str) -> str:
 
 
 def claim_next(task_folder: Path, suffixes: list[str]) -> str:
-    """The first of run1, run2, … that is free; its folder with the first suffix is made, so that
-    of two runs started together each has its own."""
+    """The first free name of run1, run2, ….
+
+    Makes its folder with the first suffix, so that two runs that start together have different
+    folders.
+    """
     number = 0
     while True:
         number += 1
@@ -68,9 +72,9 @@ def is_run(folder: Path) -> bool:
 
 
 def check_free(folder: Path, overwrite: bool) -> None:
-    """UserError if a folder holds something that a new run may not replace."""
+    """UserError if a new run may not replace what a folder holds."""
     held = list(folder.iterdir()) if folder.exists() else []
-    # A process that was killed while it claimed the folder left its lock, and no more than this.
+    # A process that was killed while it claimed the folder left no more than this.
     begun = all(path.name in (OWNER, OPTIONS) or path.match(PART) for path in held)
     if not held or (begun and folder / OWNER in held):
         return
@@ -84,13 +88,12 @@ def check_free(folder: Path, overwrite: bool) -> None:
 
 
 def claim(folder: Path, config: Config) -> Config:
-    """An owned folder for a new run with its config.json, in place of what it held.
+    """Empty an owned folder for a new run, and write its config.json.
 
-    Returns the run's settings: it keeps copies of options that were learned, and goes on with
-    those.
+    Returns the run's settings: the run has copies of its learned options, and uses those.
     """
     with writing(folder):
-        # The checkpoint first: without it the rest is no run that can go on.
+        # The checkpoint first: without it nobody can resume the rest.
         for path in sorted(folder.iterdir(), key=lambda path: path.name != CHECKPOINT):
             if path.is_dir():
                 shutil.rmtree(path)
@@ -104,7 +107,7 @@ def claim(folder: Path, config: Config) -> Config:
 
 
 def option_models(config: Config) -> list[Path]:
-    """Where the models of learned options lie before a run begins."""
+    """The models of learned options, before a run has copies of them."""
     if not config.option_dir:
         return []
     folder = Path(config.option_dir)
@@ -125,9 +128,9 @@ def keep_options(folder: Path, config: Config) -> None:
 def new_runs(
     parent: Path, name: str | None, configs: list[Config], overwrite: bool
 ) -> list[tuple[Path, Config]]:
-    """Folders for runs that differ in their seeds: <name>, or <name>-<seed> if they are several.
+    """Folders for runs that differ in their seeds: <name>, or <name>-<seed> for several.
 
-    Nothing that exists is touched yet; UserError if one of them may not be had.
+    UserError if one of them is not free. Changes nothing that exists.
     """
     seeds = [config.seed for config in configs]
     if len(set(seeds)) < len(seeds):
@@ -146,7 +149,7 @@ def new_runs(
 def resumed_runs(
     parent: Path, name: str | None, seeds: list[int] | None, given: Mapping[str, Any]
 ) -> list[tuple[Path, Config]]:
-    """The runs of a name (of these seeds), or else the newest, with what may change changed."""
+    """The runs of a name (of these seeds), or else the newest, with the given settings."""
     if seeds and not name:
         raise UserError("--resume with --seed_list needs the name of the runs, --savedir")
     folders = find(parent, name, seeds) if name else [newest(parent)]
@@ -168,14 +171,14 @@ def _resumed_config(folder: Path, given: Mapping[str, Any]) -> Config:
         if not SETTINGS[name].resumable and value != before:
             raise UserError(
                 f"--{name} {value} differs from the {before} of {folder}; "
-                "a run goes on as it began, so start a new one"
+                "a resumed run keeps its settings, so start a new one"
             )
     changes = {name: value for name, value in given.items() if SETTINGS[name].resumable}
     return read_config(folder / CONFIG, **changes)
 
 
 def find(task_folder: Path, name: str, seeds: list[int] | None) -> list[Path]:
-    """The runs that a name, or a path, means: itself, or one a seed, <name>-<seed>."""
+    """The run of a name or path, or the runs <name>-<seed> of its seeds."""
     single = Path(name) if Path(name).name != name else task_folder / name
     if is_run(single):
         if seeds and len(seeds) > 1:
@@ -201,8 +204,7 @@ def model_file(folder: Path, name: str) -> Path:
 
 
 def newest(task_folder: Path, needed: str = CONFIG, option: str | None = None) -> Path:
-    """The run of a task, or of one of its options, that was trained last, of those that have a file
-    that is needed."""
+    """The run of a task, or of one of its options, that was trained last and has a needed file."""
     found = [path.parent for path in task_folder.glob(f"*/{needed}") if is_run(path.parent)]
     trained = [folder for folder in found if _option(folder) == option]
     if not trained:

@@ -8,6 +8,7 @@ The default of a new setting must be what runs did before there was one: the con
 older run lacks it.
 """
 
+from functools import partial
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -28,6 +29,8 @@ Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Count = Annotated[int, Field(ge=1, le=MOST)]
 Text = Annotated[str, Field(min_length=1)]
 Address = Annotated[Text, AfterValidator(check_address)]
+of_homes = partial(setting, domain="nav_pick", commands=TEACHING)
+of_llm = partial(setting, commands=ASKING)
 Learnable = Literal["navigate", "pick"]
 """The options in homes for which a policy can be trained."""
 
@@ -39,41 +42,24 @@ class TaskSettings(Strict):
     rooms: Literal["tensor", "gym"] = setting(
         "tensor", "rooms as one batch of tensors, or one by one", domain="minigrid"
     )
-    simulator: Literal["tensor", "habitat", "habitat-rearrange"] = setting(
+    simulator: Literal["tensor", "habitat", "habitat-rearrange"] = of_homes(
         "tensor",
         "homes as one batch of tensors; or habitat-sim, one process each; or habitat-lab's "
         "rearrangement with a Fetch robot",
-        domain="nav_pick",
-        commands=TEACHING,
         recorded="world",
     )
-    habitat_config: Text | None = setting(
-        None,
-        "habitat-lab's configuration, for habitat-rearrange",
-        value="FILE",
-        domain="nav_pick",
-        commands=TEACHING,
+    habitat_config: Text | None = of_homes(
+        None, "habitat-lab's configuration, for habitat-rearrange", value="FILE"
     )
     layouts: int = setting(
         10, "number of homes to train in; 0: no limit", ge=0, le=MOST, domain="nav_pick"
     )
-    depth_size: int = setting(
-        64,
-        "width and height of the depth image, in pixels",
-        ge=8,
-        le=512,
-        domain="nav_pick",
-        commands=TEACHING,
-    )
+    depth_size: int = of_homes(64, "width and height of the depth image, in pixels", ge=8, le=512)
     reward: Literal["dense", "sparse"] = setting(
         "dense", "the task's full reward, or its success reward alone", domain="nav_pick"
     )
-    train_option: Learnable | None = setting(
-        None,
-        "train a policy for this option instead of the task",
-        domain="nav_pick",
-        commands=TEACHING,
-        recorded="world",
+    train_option: Learnable | None = of_homes(
+        None, "train a policy for this option instead of the task", recorded="world"
     )
 
 
@@ -142,35 +128,25 @@ class TeacherSettings(Strict):
         commands=ACTING,
         second=("--soft_planner", False, "mix all plans (default)"),
     )
-    options: Literal["scripted", "learned"] = setting(
-        "scripted",
-        "options that carry plans out: rules, or trained policies",
-        domain="nav_pick",
-        commands=TEACHING,
-        recorded="options",
+    options: Literal["scripted", "learned"] = of_homes(
+        "scripted", "options that carry plans out: rules, or trained policies", recorded="options"
     )
-    option_dir: Text | None = setting(
+    option_dir: Text | None = of_homes(
         None,
         "folder of the runs navigate and pick, for --options learned",
         value="DIR",
-        domain="nav_pick",
-        commands=TEACHING,
         compared="if set",
     )
-    navigate_noise: float = setting(
+    navigate_noise: float = of_homes(
         0.0,
         "standard deviation of noise in the actions of the scripted option navigate",
         ge=0,
-        domain="nav_pick",
-        commands=TEACHING,
         recorded="options",
     )
-    pick_noise: float = setting(
+    pick_noise: float = of_homes(
         0.0,
         "standard deviation of noise in the actions of the scripted option pick",
         ge=0,
-        domain="nav_pick",
-        commands=TEACHING,
         recorded="options",
     )
 
@@ -178,42 +154,35 @@ class TeacherSettings(Strict):
 class LLMSettings(Strict):
     """The LLM that writes plans, and how it is asked."""
 
-    llm: LLM | None = setting(
+    llm: LLM | None = of_llm(
         None,
         f"ask an LLM over HTTP for plans; its key is {KEY_VARIABLE} in the environment",
-        commands=ASKING,
         second=("--offline_planner", None, "use the plans of a file (default)"),
     )
-    llm_url: Address | None = setting(
+    llm_url: Address | None = of_llm(
         None,
         "address of its chat completions; default the server's usual one",
         value="URL",
-        commands=ASKING,
         resumable=True,
         compared="no",
     )
-    llm_model: Text | None = setting(
-        None, "name of its model; default the server's usual one", value="NAME", commands=ASKING
+    llm_model: Text | None = of_llm(
+        None, "name of its model; default the server's usual one", value="NAME"
     )
-    llm_temperature: float = setting(1.0, "temperature of its replies", ge=0, commands=ASKING)
-    llm_workers: int = setting(
-        8, "requests at the same time", ge=1, commands=ASKING, resumable=True, compared="no"
-    )
-    llm_retries: int = setting(
-        3, "further requests after a reply without a plan", ge=0, commands=ASKING
-    )
+    llm_temperature: float = of_llm(1.0, "temperature of its replies", ge=0)
+    llm_workers: int = of_llm(8, "requests at the same time", ge=1, resumable=True, compared="no")
+    llm_retries: int = of_llm(3, "further requests after a reply without a plan", ge=0)
     llm_strict: bool = setting(
         False, "stop as soon as the LLM does not answer", commands=TEACHING, resumable=True
     )
     llm_optional: bool = setting(
         False, "continue even if the LLM never answers", commands=TEACHING, resumable=True
     )
-    n_ask: int = setting(10, "replies per scene", ge=1, le=1000, commands=ASKING)
-    answers: Text | None = setting(
+    n_ask: int = of_llm(10, "replies per scene", ge=1, le=1000)
+    answers: Text | None = of_llm(
         None,
         "file of replies that runs share; default answers.jsonl in the run",
         value="FILE",
-        commands=ASKING,
         compared="no",
     )
 
