@@ -171,7 +171,7 @@ def _resumed_config(folder: Path, given: Mapping[str, Any]) -> Config:
         if not SETTINGS[name].resumable and value != before:
             raise UserError(
                 f"--{name} {value} differs from the {before} of {folder}; "
-                "a resumed run keeps its settings, so start a new one"
+                "a run goes on as it began, so start a new one"
             )
     changes = {name: value for name, value in given.items() if SETTINGS[name].resumable}
     return read_config(folder / CONFIG, **changes)
