@@ -1,4 +1,4 @@
-"""LLM4Teach: train a small student from reward and from an LLM's plans; see README.md.
+"""LLM4Teach: train a small student from reward and from an LLM's plans. See README.md.
 
 python main.py train --task SimpleDoorKey
 python main.py eval
@@ -13,7 +13,7 @@ python main.py list
 
 import signal
 
-# Ctrl-C while modules load just ends the program; after that it is a KeyboardInterrupt again.
+# Ctrl-C while modules load ends the program silently; later it raises KeyboardInterrupt again.
 if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
@@ -25,8 +25,8 @@ from importlib import import_module
 
 from utils import commands
 
-# Before PyTorch starts its threads: they sleep while they wait, so that another busy process
-# (a second run, an LLM) does not slow them down tenfold.
+# Set before PyTorch starts its threads. Waiting threads then sleep; otherwise another busy process
+# (a second run, an LLM) slows them down tenfold.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 COMMANDS = {
@@ -44,7 +44,7 @@ COMMANDS = {
 
 
 def report_thread_error(error: threading.ExceptHookArgs) -> None:
-    # TensorBoard's writer raises a full disk once more where it is next used; once is enough.
+    # TensorBoard's writer raises the error of a full disk again at its next use.
     if not isinstance(error.exc_value, OSError):
         threading.__excepthook__(error)
 
@@ -55,13 +55,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def execute(arguments: list[str] | None) -> int:
-    # What was not installed is told as any other error.
-    from commands.settings import resolve as settings
+    # Here, so that a missing package is reported as any other error.
+    from commands.settings.checks import check
     from commands.settings.flags import parse
 
     args = parse(arguments)
-    settings.check(args)
-    # PyTorch and all that a command needs take seconds to load: only when there is one to run.
+    check(args)
+    # PyTorch takes seconds to load: only when there is a command to run.
     command = import_module(f"commands.{COMMANDS[args.command]}")
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)

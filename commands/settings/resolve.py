@@ -2,10 +2,8 @@
 device loads PyTorch."""
 
 import argparse
-import os
+from collections import ChainMap
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from commands.settings.config import (
@@ -18,11 +16,10 @@ from commands.settings.config import (
     make_config,
 )
 from commands.settings.methods import Method, load_method
-from commands.settings.presets import read_preset
 from commands.settings.setting import Defaults
 from commands.settings.setting_flags import as_typed
 from planner.recorded_plans import load_plans
-from planner.task import Task, load_task, task_names
+from planner.task import Task, load_task
 from utils.cores import default_threads
 from utils.errors import UserError
 from utils.validation import validated
@@ -40,16 +37,15 @@ class Layer(NamedTuple):
 
 def layers(flags: Settings, preset: Settings, task: Task, method: Method) -> list[Layer]:
     """Precedence, lowest to highest."""
-    of_task = task_settings(task)
     found = [
         Layer("default: ", DEFAULTS),
-        Layer(f"task {task.name}: settings: ", of_task),
+        Layer(f"task {task.name}: settings: ", task_settings(task)),
         Layer("--config: ", preset),
         Layer(f"method {method.name}: settings: ", method.settings),
         Layer("--", flags),
         Layer(f"method {method.name}: fixed: ", method.fixed),
     ]
-    *_, simulator = (layer.settings[s] for layer in found if (s := "simulator") in layer.settings)
+    simulator = ChainMap(*[dict(layer.settings) for layer in reversed(found)])["simulator"]
     if simulator != "tensor" and task.domain.kind == SETTINGS["simulator"].domain:
         found.insert(2, Layer("--simulator: ", {"num_envs": PROCESSES}))
     return found
@@ -178,48 +174,3 @@ def check_llm_is_named(flags: Settings, settings: Settings) -> None:
     for name in flags:
         if SETTINGS[name].needs_llm and not settings["llm"]:
             raise UserError(f"--{name}: there is no LLM to ask; say which with --llm")
-
-
-def check(args: argparse.Namespace) -> None:
-    """UserError for what is wrong with a command and can be known before PyTorch is loaded."""
-    # Of several ranks one is enough to say so.
-    if os.environ.get("RANK", "0") != "0":
-        return
-    if args.command == "bench":
-        for name in args.task or ():
-            load_task(name)
-        return
-    if "task" not in args:
-        return
-    if getattr(args, "wandb", None):
-        check_wandb()
-    path = getattr(args, "config", None)
-    preset = read_preset(path, args.task) if path else {}
-    flags = given_settings(args, preset.get("task"))
-    settings = resolve(flags, preset)
-    # A run that continues, or is evaluated, has its task and method in its folder.
-    of_a_run = args.command in ("eval", "watch", "export") and not (args.eval_teacher or args.task)
-    if not (of_a_run or getattr(args, "resume", False)):
-        check_flags(flags, settings)
-    seeded({"device": "cpu"} | settings, getattr(args, "seed_list", None) or [])
-    tell_choices(args, flags, preset, settings)
-
-
-def tell_choices(
-    args: argparse.Namespace, flags: Settings, preset: Settings, settings: Settings
-) -> None:
-    """Print what a user may not expect of the flags."""
-    if flags.get("hard") and not {"policy"} & {*flags, *preset}:
-        print(f"--hard without --policy: the method is {settings['policy'].name}")
-    task = settings["task"].name
-    own = Path(args.task or "").suffix in (".yaml", ".yml")
-    if own and task.lower() in map(str.lower, task_names()):
-        print(f"{args.task} has the name of the built-in task {task}: their runs lie together")
-
-
-def check_wandb() -> None:
-    """UserError if the package of Weights & Biases is not installed."""
-    try:
-        version("wandb")
-    except PackageNotFoundError as error:
-        raise UserError("--wandb: its package is missing: pip install wandb") from error

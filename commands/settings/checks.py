@@ -1,0 +1,56 @@
+"""What can be known to be wrong with a command before PyTorch, which takes seconds, is loaded."""
+
+import argparse
+import os
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from commands.settings.presets import read_preset
+from commands.settings.resolve import Settings, check_flags, given_settings, resolve, seeded
+from planner.task import load_task, task_names
+from utils.errors import UserError
+
+
+def check(args: argparse.Namespace) -> None:
+    """UserError for what is wrong with a command and can be known before PyTorch is loaded."""
+    # Of several ranks one is enough to say so.
+    if os.environ.get("RANK", "0") != "0":
+        return
+    if args.command == "bench":
+        for name in args.task or ():
+            load_task(name)
+        return
+    if "task" not in args:
+        return
+    if getattr(args, "wandb", None):
+        check_wandb()
+    path = getattr(args, "config", None)
+    preset = read_preset(path, args.task) if path else {}
+    flags = given_settings(args, preset.get("task"))
+    settings = resolve(flags, preset)
+    # A run that continues, or is evaluated, has its task and method in its folder.
+    of_a_run = args.command in ("eval", "watch", "export") and not (args.eval_teacher or args.task)
+    if not (of_a_run or getattr(args, "resume", False)):
+        check_flags(flags, settings)
+    seeded({"device": "cpu"} | settings, getattr(args, "seed_list", None) or [])
+    tell_choices(args, flags, preset, settings)
+
+
+def tell_choices(
+    args: argparse.Namespace, flags: Settings, preset: Settings, settings: Settings
+) -> None:
+    """Print what a user may not expect of the flags."""
+    if flags.get("hard") and not {"policy"} & {*flags, *preset}:
+        print(f"--hard without --policy: the method is {settings['policy'].name}")
+    task = settings["task"].name
+    own = Path(args.task or "").suffix in (".yaml", ".yml")
+    if own and task.lower() in map(str.lower, task_names()):
+        print(f"{args.task} has the name of the built-in task {task}: their runs lie together")
+
+
+def check_wandb() -> None:
+    """UserError if the package of Weights & Biases is not installed."""
+    try:
+        version("wandb")
+    except PackageNotFoundError as error:
+        raise UserError("--wandb: its package is missing: pip install wandb") from error
