@@ -50,6 +50,7 @@ def test_there_are_commands_and_an_example() -> None:
         "careful_task.yaml",
         "my_observer.py",
         "my_table.yaml",
+        "play.py",
     }
 
 
@@ -83,6 +84,21 @@ def test_the_worked_examples_are_short_and_work(tmp_path: Path) -> None:
     evaluation = (tmp_path / "ppo/balldoorkey/teacher/eval/eval.json").read_text()
     assert '"unanswered_steps": 0' in evaluation
     assert re.fullmatch(r"1 \d+\n", (tmp_path / "ppo/balldoorkey/run/longest.txt").read_text())
+
+
+def test_the_worked_script_lets_a_student_play(tmp_path: Path) -> None:
+    (tmp_path / "play.py").write_text(files()["play.py"], encoding="utf-8")
+    train = ["train", "--n_itr", "0", "--quick", "--device", "cpu", "--threads", "1"]
+    for command in ([str(ROOT / "main.py"), *train], ["play.py"]):
+        done = subprocess.run(
+            [sys.executable, *command],
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(ROOT), "PATH": ""},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"reward \d\.\d\d\n", done.stdout)
 
 
 def test_the_worked_table_is_valid(tmp_path: Path) -> None:
