@@ -192,10 +192,8 @@ def test_shapes_of_replies(reply: Any, texts: list[str]) -> None:
         ({"error": {"message": "too long", "code": None}}, ": too long"),
         ({"error": "model not found"}, ": model not found"),
         ({"message": "busy", "code": 3}, ": busy"),
-        (
-            {"error": {"message": "\x1b[2J\x1b]0;owned\x07 \x9b31m \u202e"}},
-            r": \x1b[2J\x1b]0;owned\x07 \x9b31m \u202e",
-        ),
+        ({"error": "\x1b[2J\x1b]0;owned\x07 \x9b31m"}, r": \x1b[2J\x1b]0;owned\x07 \x9b31m"),
+        ({"error": "read \u202ebackwards"}, r": read \u202ebackwards"),
         ({"error": "Schlüssel fehlt"}, ": Schlüssel fehlt"),
         ({"detail": []}, ""),
         ({"detail": [1, {}]}, ""),

@@ -93,7 +93,7 @@ def test_of_two_things_with_one_name_the_first_by_place_is_remembered() -> None:
         "{} key",
         "{color",
         "{color!r} key",
-        ["door1", "{color} door"],
+        ["{color} door"],
     ],
 )
 def test_a_name_has_no_other_placeholder_than_its_colour(name: str | list[str]) -> None:
@@ -110,7 +110,7 @@ def test_a_name_has_no_other_placeholder_than_its_colour(name: str | list[str]) 
     ],
 )
 def test_two_things_of_one_name_are_refused(names: dict[str, str | list[str]]) -> None:
-    with pytest.raises(UserError, match="names two things"):
+    with pytest.raises(UserError, match="is the name of two things"):
         RoomReader(names)
 
 

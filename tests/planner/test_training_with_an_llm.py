@@ -101,16 +101,18 @@ def test_an_llm_whose_replies_hold_no_plan_is_an_error_of_training(
 def test_an_evaluation_of_an_llm_without_plans_tells_what_it_replies(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    where = ["--task", small_rooms.TASK, "--logdir", str(tmp_path), "--threads", "1"]
-    flags = ["eval", "--eval_teacher", *where, "--num_eval", "1", "--llm", "openai"]
+    where = ["--task", small_rooms.TASK, "--threads", "1", "--num_eval", "1"]
+    flags = ["eval", "--eval_teacher", *where, "--llm", "openai"]
     with serve(planless) as server:
-        assert main.main([*flags, "--llm_url", server.url]) == 1
+        llm = ["--llm_url", server.url]
+        assert main.main([*flags, *llm, "--logdir", str(tmp_path / "planless")]) == 1
     error = capsys.readouterr().err
     assert error.startswith("error: there is nothing to evaluate: 40 of 40 replies hold no plan")
     assert error.count("\n") == 1
     with serve(status(401)) as server:
-        assert main.main([*flags, "--llm_url", server.url, "--llm_optional"]) == 1
-    assert "the LLM does not answer" in capsys.readouterr().err
+        llm = ["--llm_url", server.url, "--llm_optional"]
+        assert main.main([*flags, *llm, "--logdir", str(tmp_path / "refused")]) == 1
+    assert "nothing to evaluate: the LLM does not answer" in capsys.readouterr().err
 
 
 def start_training(tmp_path: Path, url: str, *flags: str) -> subprocess.Popen[str]:
