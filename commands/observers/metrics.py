@@ -24,7 +24,7 @@ class Metrics(Observer):
         Says so if lines before it are missing. UserError if the file cannot be read or written.
         """
         self.path = path
-        kept = [row for row in read_lines(path) if row["iteration"] <= after]
+        kept = [row for row in read_lines(path, strict=True) if row["iteration"] <= after]
         if missing := set(range(1, after + 1)) - {row["iteration"] for row in kept}:
             some = f"iterations {min(missing)} to {max(missing)}"
             some = some if len(missing) > 1 else f"iteration {min(missing)}"
@@ -54,11 +54,11 @@ def _line(row: dict[str, Any]) -> str:
     return json.dumps(row, allow_nan=False) + "\n"
 
 
-def read_lines(path: Path) -> list[dict[str, Any]]:
+def read_lines(path: Path, strict: bool = False) -> list[dict[str, Any]]:
     """The rows of metrics.jsonl, each with its `iteration`; none if there is no such file.
 
-    A line that a killed run has torn is left out. UserError if the file is not UTF-8, or a line
-    names no iteration.
+    A line that a killed run has torn is left out, and so is one that names no iteration, unless
+    `strict`: then it is a UserError. So is a file that is not UTF-8.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
@@ -72,9 +72,10 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
             row = json.loads(line)
         except (ValueError, RecursionError):
             continue
-        if not isinstance(row, dict) or not _is_count(row.get("iteration")):
+        if isinstance(row, dict) and _is_count(row.get("iteration")):
+            rows.append(row)
+        elif strict:
             raise UserError(f"{path}, line {number}: there is no iteration; {_ADVICE}")
-        rows.append(row)
     return rows
 
 

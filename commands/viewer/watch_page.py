@@ -7,11 +7,12 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from algos.evaluator import Evaluation
+from algos.evaluation import Evaluation
 from commands.observers.metrics import read_lines
 from commands.subject import Subject
 from commands.viewer.replay import Moment, Replay
 from utils.drawing import Drawing, as_sheet
+from utils.errors import UserError
 from utils.run_files import METRICS
 
 PAGE = "watch.html"
@@ -60,7 +61,7 @@ def teacher_weight(subject: Subject) -> dict[str, Any] | None:
     """The teacher's weight k, and its iteration, as last logged before the model was saved; None
     if no log says it."""
     found = None
-    with suppress(OSError, ValueError, TypeError):
+    with suppress(UserError, ValueError, TypeError):
         for line in read_lines(subject.folder / METRICS):
             k, iteration = line.get("Train/Kickstarting Coef"), line["iteration"]
             of_model = subject.iteration is None or iteration <= subject.iteration
