@@ -1,4 +1,4 @@
-"""CUDA graphs: work that is the same each time, launched as one."""
+"""CUDA graphs: the same operations each time, launched at once."""
 
 import gc
 from collections.abc import Callable
@@ -11,12 +11,12 @@ WARM_UPS = 3
 
 
 class Graphed:
-    """`work`, recorded at its first call as a CUDA graph and replayed from then on.
+    """Calls `work` as a CUDA graph: the first call records it, later calls replay it.
 
-    It takes tensors by name, of the same shapes each time, and returns tensors by name, which the
-    next call overwrites. It must do the same operations whatever the numbers are and look at none
-    of them; whatever else it reads or writes must stay where it is. The first call runs it more
-    than once. On the CPU, where there are no graphs, every call just runs it.
+    `work` takes tensors by name, of the same shapes each time. It returns tensors by name, which
+    the next call overwrites. It must do the same operations for all values, and must not read a
+    value on the CPU. Other tensors that it reads or writes must keep their memory. The first call
+    runs `work` more than once. On the CPU, where there are no graphs, each call runs it once.
     """
 
     def __init__(
@@ -25,7 +25,7 @@ class Graphed:
         device: torch.device,
         generator: torch.Generator | None = None,
     ) -> None:
-        """`generator`, on the device, is the one that `work` draws from."""
+        """`generator` is on the device; `work` draws from it."""
         self._work = work
         self._device = device
         self._generator = generator
@@ -35,7 +35,7 @@ class Graphed:
         self._outputs: Tensors = {}
 
     def __call__(self, inputs: Tensors) -> Tensors:
-        """ValueError for a tensor of another shape or type than the first time."""
+        """ValueError for a tensor of another shape or dtype than at the first call."""
         for name, tensor in inputs.items():
             kind = f"{tensor.dtype} {tuple(tensor.shape)}"
             if self._kinds.setdefault(name, kind) != kind:
@@ -49,8 +49,9 @@ class Graphed:
         return self._outputs
 
     def _record(self, inputs: Tensors) -> torch.cuda.CUDAGraph:
-        """What libraries set up when they are first called must not be part of the recording."""
-        # A graph that is no longer used lies in a cycle with its work, and keeps its memory.
+        """Record the graph. Some calls without it come first: libraries set themselves up in their
+        first call, which must not be recorded."""
+        # Unused graphs are in reference cycles with their work, and keep their memory until here.
         gc.collect()
         self._inputs = each(torch.clone, inputs)
         graph = torch.cuda.CUDAGraph()

@@ -1,4 +1,4 @@
-"""Rollouts on a GPU, without waiting for it."""
+"""Rollouts on a GPU, without waiting for it at each step."""
 
 from typing import Any
 
@@ -13,10 +13,10 @@ from utils.timing import Stopwatch
 
 
 class CudaRollout:
-    """`algos.play.play` where environments and actor live on one GPU: every step is one CUDA graph.
+    """`algos.play.play` for environments and an actor on one GPU: each step is one CUDA graph.
 
-    All environments are played for as long as an episode may last, and rest where theirs is over:
-    so every step is the same work, and only the end of a batch of episodes waits for the GPU.
+    All environments are stepped for as long as an episode may last, and rest once theirs is over.
+    So every step is the same work, and only the end of a batch of episodes waits for the GPU.
     """
 
     def __init__(
@@ -34,10 +34,10 @@ class CudaRollout:
         self.time = torch.zeros(1, dtype=torch.int64, device=device)
         seen, _ = self._act()
         _, reward, *_, info = environments.step(seen["action"])
-        noted = _noted(seen, reward, info)
-        self.record = each(lambda values: values.new_zeros(self.length, *values.shape), noted)
+        kept = _kept(seen, reward, info)
+        self.record = each(lambda values: values.new_zeros(self.length, *values.shape), kept)
         self._advance = Graphed(self._step, device, self.generator)
-        # Recording the graph plays some steps: before any that count.
+        # Recording the graph plays some steps, so it is done before any step that counts.
         self._advance({})
 
     def play(
@@ -57,16 +57,16 @@ class CudaRollout:
             return self._rollout(group("measures", last))
 
     def _act(self) -> tuple[Tensors, Tensors]:
-        said, state = self.actor.act(self.obs, self.state, self.generator)
-        return {**under("obs", self.obs), "playing": self.playing, **said}, state
+        step, state = self.actor.act(self.obs, self.state, self.generator)
+        return {**under("obs", self.obs), "playing": self.playing, **step}, state
 
     def _step(self, _: Tensors) -> Tensors:
         seen, state = self._act()
         obs, reward, terminated, truncated, info = self.environments.step(seen["action"])
-        for name, values in _noted(seen, reward, info).items():
+        for name, values in _kept(seen, reward, info).items():
             self.record[name].index_copy_(0, self.time, values[None])
 
-        # Where one rests the actor keeps the state that led there.
+        # In a resting environment the actor keeps its state of the episode's end.
         def latest(new: Tensor, old: Tensor) -> Tensor:
             return torch.where(self.playing.view(-1, *[1] * (new.dim() - 1)), new, old)
 
@@ -98,7 +98,7 @@ class CudaRollout:
         )
 
 
-def _noted(seen: Tensors, reward: Tensor, info: dict[str, Any]) -> Tensors:
-    """What is kept of a step."""
+def _kept(seen: Tensors, reward: Tensor, info: dict[str, Any]) -> Tensors:
+    """The tensors of a step that a rollout keeps."""
     duration = {"duration": info["duration"]} if "duration" in info else {}
     return {**seen, "reward": reward, **duration}

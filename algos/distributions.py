@@ -11,9 +11,9 @@ from algos.protocols import Advice
 from utils.tensors import Tensors
 
 WITHIN = 2.0
-"""So many of an advice's spreads from its action is still as advised."""
+"""An action within this many spreads of the advised one agrees with it."""
 DRAWN = 3.0
-"""So many spreads from its mean next to nothing is drawn."""
+"""A Gaussian draws almost nothing beyond this many spreads."""
 HIDDEN = 64
 FIRST_LOG_STD = -0.5
 
@@ -31,35 +31,35 @@ class Distribution(Protocol):
 
     @property
     def shown(self) -> Tensor:
-        """(S, A): what a film shows: the probability of each action, or the mean of each part."""
+        """(S, A): for films, the probability of each action or the mean of each dimension."""
 
     def log_prob(self, actions: Tensor) -> Tensor:
-        """(S,) float32; of a continuous action the density's."""
+        """(S,) float32; for continuous actions of the density."""
 
     def entropy(self) -> Tensor:
         """(S,) float32."""
 
     def sample(self, generator: torch.Generator) -> Tensor:
-        """(S, *A), without a look at a value: it may lie in a CUDA graph."""
+        """(S, *A). No value is read on the CPU, so a CUDA graph can hold it."""
 
     def cross_entropy(self, target: Tensors) -> Tensor:
-        """(S,) float32: H(teacher, student) with the target of an advice, 0 where there is none."""
+        """(S,) float32: H(teacher, student) for the target of an advice; 0 without advice."""
 
     @staticmethod
     def target(advice: Advice | None, count: int, actions: int, device: torch.device) -> Tensors:
-        """What the cross-entropy needs of an advice on `count` steps, or of none."""
+        """What the cross-entropy needs from the advice on `count` steps, or without advice."""
 
     @staticmethod
     def advised(advice: Advice, actions: int) -> Tensor:
-        """(S, A): what a film shows of an advice beside what it shows of a policy."""
+        """(S, A): what a film shows of advice, comparable with `shown`."""
 
     @staticmethod
     def agrees(mode: Tensor, advice: Advice, actions: int) -> Tensor:
-        """(S,) bool: whether the likeliest action is what is advised most."""
+        """(S,) bool: whether the likeliest action is the one with the most advice."""
 
     @staticmethod
     def follows(action: Tensor, advice: Advice) -> Tensor:
-        """(S, K) bool: which of the weighted actions an action carries out."""
+        """(S, K) bool: which of the advised actions an action follows."""
 
 
 class Categorical:
@@ -69,7 +69,7 @@ class Categorical:
         self.outputs = outputs
         self.log_probs = outputs.log_softmax(-1)
 
-    # When asked for: gradients are added up in the order in which a graph was made.
+    # Only when used: the order of the graph's nodes decides in which order gradients are added.
     @cached_property
     def probabilities(self) -> Tensor:
         return self.log_probs.exp()
@@ -89,7 +89,7 @@ class Categorical:
         return -(self.probabilities * self.log_probs).sum(1)
 
     def sample(self, generator: torch.Generator) -> Tensor:
-        # What torch.multinomial does, without its look at the sums: a GPU would be waited for.
+        # As torch.multinomial, but without its check of the sums, which waits for a GPU.
         race = torch.empty_like(self.probabilities).exponential_(generator=generator)
         return (self.probabilities / race).argmax(1)
 
@@ -98,7 +98,7 @@ class Categorical:
 
     @staticmethod
     def target(advice: Advice | None, count: int, actions: int, device: torch.device) -> Tensors:
-        """`probabilities` (S, A), a row of zeros where there is no advice."""
+        """`probabilities` (S, A); a row is zero where there is no advice."""
         nothing = torch.zeros(count, actions, device=device)
         return {
             "probabilities": nothing if advice is None else Categorical.advised(advice, actions)
@@ -111,7 +111,7 @@ class Categorical:
 
     @staticmethod
     def agrees(mode: Tensor, advice: Advice, actions: int) -> Tensor:
-        """Of equally likely actions each is what is advised most."""
+        """Among actions with equal advice, each counts as the one with the most."""
         advised = Categorical.advised(advice, actions)
         favourite = advised.gather(1, mode[:, None])[:, 0]
         return (favourite == advised.amax(1)) & advised.any(1)
@@ -122,8 +122,8 @@ class Categorical:
 
 
 class Gaussian:
-    """Over continuous actions of D parts; `outputs` (S, 2D) are means and logarithms of standard
-    deviations, which are independent."""
+    """Over continuous actions of D independent dimensions; `outputs` (S, 2D) are means and
+    logarithms of standard deviations."""
 
     def __init__(self, outputs: Tensor) -> None:
         self.outputs = outputs
@@ -149,8 +149,8 @@ class Gaussian:
         return self.mean + noise * self.log_std.exp()
 
     def cross_entropy(self, target: Tensors) -> Tensor:
-        """-Σ w log π(a) + ½ Σ w (spread / σ)², which depends on the mixture's mean and variance
-        alone."""
+        """-Σ w log π(a) + ½ Σ w (spread / σ)². It depends only on mean and variance of the advised
+        mixture."""
         variance = (2 * self.log_std).exp()
         away = target["variance"] + (target["mean"] - self.mean).square()
         each = away / variance / 2 + self.log_std + math.log(2 * math.pi) / 2
@@ -158,8 +158,8 @@ class Gaussian:
 
     @staticmethod
     def target(advice: Advice | None, count: int, actions: int, device: torch.device) -> Tensors:
-        """`weight` (S, 1), 1 or 0, `mean` and `variance` (S, D) of the mixture of Gaussians that is
-        advised."""
+        """`weight` (S, 1), which is 1 or 0, and `mean` and `variance` (S, D) of the advised mixture
+        of Gaussians."""
         if advice is None:
             nothing = torch.zeros(count, actions, device=device)
             return {"weight": nothing[:, :1], "mean": nothing, "variance": nothing}
@@ -179,7 +179,7 @@ class Gaussian:
 
     @staticmethod
     def agrees(mode: Tensor, advice: Advice, actions: int) -> Tensor:
-        """Within two spreads, in every part, of the action of the largest weight."""
+        """Whether every dimension is within two spreads of the action with the largest weight."""
         best = advice.weights.argmax(1)
         each = torch.arange(len(best), device=best.device)
         spread = 0.0 if advice.spread is None else advice.spread[each, best]
@@ -188,7 +188,7 @@ class Gaussian:
 
     @staticmethod
     def follows(action: Tensor, advice: Advice) -> Tensor:
-        """Those from which it could well be drawn, by every part."""
+        """The advised actions within three spreads of an action, in every dimension."""
         spread = 0.0 if advice.spread is None else advice.spread
         return ((action[:, None] - advice.actions).abs() <= DRAWN * spread).all(2)
 
@@ -201,7 +201,7 @@ class LinearHead(nn.Sequential):
 
 
 class GaussianHead(nn.Module):
-    """Features (S, F) -> means (S, D) beside learned widths, which are the same in all states."""
+    """Features (S, F) -> means (S, D), and learned widths that are the same in all states."""
 
     def __init__(self, features: int, parts: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Encoders: what turns an observation into features."""
+"""Encoders turn an observation into features."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -11,8 +11,8 @@ NARROW = 5
 
 
 class View(Protocol):
-    """What turns maps (N, W, H, C) uint8 into what convolutions see well, (N, *shape) float32, on
-    the maps' device. Nothing in it is learned."""
+    """Turns maps (N, W, H, C) uint8 into input for convolutions, (N, *shape) float32, on the maps'
+    device. It has no weights."""
 
     shape: tuple[int, int, int]
 
@@ -20,7 +20,7 @@ class View(Protocol):
 
 
 class Encoder(Protocol):
-    """A module that turns observations of N rows into `features` numbers each."""
+    """A module that turns N observations into (N, features) float32."""
 
     features: int
 
@@ -28,16 +28,16 @@ class Encoder(Protocol):
 
 
 class MapEncoder(nn.Module):
-    """Three 3x3 convolutions (16-32-64) on maps: `image` (N, W, H, C) uint8, behind the earlier
-    ones, `before`, where frames are stacked.
+    """Three 3x3 convolutions (16-32-64) on maps, `image` (N, W, H, C) uint8. Stacked frames come
+    first, oldest first: the earlier ones are in `before`.
 
-    The paper's encoder, without a `view`, takes them as raw numbers and keeps their size; with a
-    view, which is wider, a convolution has a stride of 2 while what it sees is more than `NARROW`
-    wide, so that arithmetic stays small.
+    Without a `view` it is the paper's encoder: maps are raw numbers and keep their size. A view is
+    wider. There a convolution has a stride of 2 while its input is more than `NARROW` wide, which
+    keeps the arithmetic small.
     """
 
     def __init__(self, map_shape: tuple[int, int, int], view: View | None = None) -> None:
-        """`map_shape` (W, H, C) is that of all frames together."""
+        """`map_shape` is (W, H, C) of all frames together."""
         super().__init__()
         self.view = view
         width, height, channels = map_shape
@@ -52,7 +52,7 @@ class MapEncoder(nn.Module):
         self.convolutions.append(nn.Flatten())
         self.features = channels * height * width
         if view:
-            # A fifth faster on a CPU, and what tensor cores want.
+            # A fifth faster on a CPU, and the layout of tensor cores.
             self.convolutions.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, obs: Mapping[str, Tensor]) -> Tensor:

@@ -1,8 +1,8 @@
 """Hierarchical RL: a student that chooses among options, each of which acts until it ends.
 
-An actor holds an option from one choice to the next, and a fold makes of its rollout one of
-choices, from which a learner learns as from any other: a semi-Markov decision process (Sutton,
-Precup and Singh, 1999, section 3).
+The actor holds an option from one choice to the next. `fold` turns its rollout of steps into a
+rollout of choices, a semi-Markov decision process (Sutton, Precup and Singh, 1999, section 3), from
+which a learner learns as from any other.
 """
 
 from dataclasses import replace
@@ -17,17 +17,18 @@ from utils.errors import UserError
 from utils.tensors import Tensors, each, group, put, rows, under
 
 NONE = -1
-"""What is held before the first choice."""
+"""The option that is held before the first choice."""
 
 
 class Hierarchical:
-    """An actor whose `chooser`, a student, chooses among options; which of them there are to
-    choose from, it observes as `available` (N, C).
+    """An actor whose `chooser`, a student, chooses among options.
 
-    An option ends when it is finished or has become impossible, at its step limit, or by news. What
-    is said of a step is, beside its action, whether a choice was `chosen` there, (N,) bool, which
-    option was `held`, (N,) int64, and, under `choice`, what the chooser said and what was
-    available; zeros where nothing was chosen.
+    The chooser observes `available` (N, C), the options that it can choose. An option ends when it
+    is finished or has become impossible, at its step limit, or when the scene has news.
+
+    A step holds its action; `chosen` (N,) bool, whether an option was chosen there; `held` (N,)
+    int64, the option at work; and, under `choice`, the step of the chooser with what was available,
+    zeros where nothing was chosen.
     """
 
     def __init__(self, chooser: Actor, choices: Choices) -> None:
@@ -46,8 +47,8 @@ class Hierarchical:
     def act(
         self, obs: Tensors, state: Tensors, generator: torch.Generator
     ) -> tuple[Tensors, Tensors]:
-        """One step of N episodes; the chooser is asked where an option has ended, and what it
-        chooses begins anew there. UserError if that is none of the options that are available."""
+        """One step of N episodes. Where an option has ended, the chooser chooses and that option
+        begins anew. UserError if it chooses an option that is not available."""
         memory, news = self.choices.read(obs, group("memory", state))
         held, time = state["held"].clone(), state["time"] + 1
         asked = held[:, None] == torch.arange(len(self.choices.names), device=held.device)
@@ -64,8 +65,8 @@ class Hierarchical:
         choice, moved_on = self.chooser.act(seen, rows(own, ended), generator)
         if not offered["available"].gather(1, choice["action"][:, None]).all():
             raise UserError(
-                "the student chooses an option that is not there: it has diverged, and what it "
-                "says are no numbers any more"
+                "the student chooses an option that is not available: it has diverged, and its "
+                "outputs are not finite"
             )
         held[ended], time[ended] = choice["action"], 0
         for target, values in ((told, offered), (at_work, begun), (own, moved_on)):
@@ -90,8 +91,8 @@ class Hierarchical:
 
 
 def values(steps: Tensors) -> Tensor | None:
-    """(S,) what a critic said at each step, or, of a hierarchical actor, at the last choice; none
-    of who has no critic."""
+    """(S,) the critic's values at each step, for a hierarchical actor those of its last choice;
+    None for an actor without a critic."""
     if "chosen" not in steps:
         return steps.get("value")
     chosen = steps["chosen"]
@@ -99,12 +100,11 @@ def values(steps: Tensors) -> Tensor | None:
 
 
 def fold(rollout: Rollout, gamma: float) -> Rollout:
-    """The rollout of a hierarchical actor as one of its choices.
+    """Turn a rollout of a hierarchical actor into one of its choices.
 
-    Of each episode the steps at which something was chosen, and the choice as their `action`; a
-    step's reward is the discounted sum of those until the next choice, its `duration` the number of
-    primitive steps until then. An episode that was cut off while an option ran goes on, for a
-    critic, with a choice.
+    It keeps the steps at which an option was chosen; the choice is their `action`. The reward is
+    the discounted sum until the next choice, and `duration` the number of primitive steps until
+    then. For the critic, an episode that was cut off while an option ran goes on with a choice.
     """
     chosen = rollout.steps["chosen"]
     begun = chosen.nonzero()[:, 0]

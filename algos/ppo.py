@@ -20,8 +20,11 @@ LEAST_MINIBATCHES = 2
 
 @dataclass(frozen=True)
 class PPOSettings:
-    """Hyperparameters of the update. `lam` counts only with `gae`; `batch_size` is that of all
-    ranks together; with `anneal` the learning rate falls to 0 at the end of the run."""
+    """Hyperparameters of the update.
+
+    `lam` is used only with `gae`. `batch_size` counts the steps of all ranks together. With
+    `anneal` the learning rate falls to 0 at the end of the run.
+    """
 
     batch_size: int
     gamma: float
@@ -38,11 +41,11 @@ class PPOSettings:
 
 
 class PPO:
-    """A learner: the student's optimiser, one `update` a rollout.
+    """A learner with an Adam optimiser; `update` learns from one rollout.
 
-    Ranks update together, each on its own rollout: gradients are averaged, advantages normalised
-    over all of them. On a GPU a minibatch's losses and gradients are one CUDA graph, unless its
-    shapes change (whole episodes) or ranks wait for each other within it.
+    Ranks update together, each on its own rollout: gradients are averaged, and advantages are
+    normalised over all ranks. On a GPU the losses and gradients of a minibatch are one CUDA graph,
+    unless shapes change (whole episodes) or ranks wait for each other within it.
     """
 
     def __init__(self, student: Student, settings: PPOSettings, ranks: Ranks) -> None:
@@ -87,11 +90,10 @@ class PPO:
         elapsed: float,
         generator: torch.Generator,
     ) -> dict[str, float]:
-        """Some epochs of minibatches over a rollout and what its teacher advises.
+        """Some epochs of minibatches over a rollout and its advice.
 
-        Where there is no advice the term of distillation vanishes. `elapsed` is the share of the
-        run that lies behind; `generator` lies on the CPU. Returns the means over all minibatches of
-        the losses, and diagnostics.
+        Without advice the distillation term is 0. `elapsed` is the share of the run that is done.
+        `generator` is on the CPU. Returns losses, as means over all minibatches, and diagnostics.
         """
         for each in self.optimizer.param_groups:
             each["lr"] = self.settings.learning_rate * (1 - elapsed * self.settings.anneal)
@@ -144,7 +146,7 @@ class PPO:
         return (total / count).float(), (squares / (count - 1)).float()
 
     def targets(self, rollout: Rollout) -> tuple[Tensor, Tensor]:
-        """What the critic should say and how much better each step was, (S,) float32 each."""
+        """Targets of the critic, and advantages, (S,) float32 each."""
         last = self.student.value(rollout.last_obs, rollout.last_state)
         last = torch.where(rollout.terminated, 0.0, last)
         values, settings = rollout.steps["value"], self.settings
@@ -157,12 +159,12 @@ class PPO:
     def _minibatches(
         self, rollout: Rollout, generator: torch.Generator
     ) -> list[tuple[Tensor, Tensor]]:
-        """One epoch: indices of steps (M,), and the lengths of the episodes that they make up.
+        """The minibatches of one epoch: indices of steps (M,), and lengths of their episodes.
 
-        A recurrent student learns from whole episodes: they are added, in random order, until
-        there are more than `batch_size` steps; the last minibatch is kept however small. A
-        feed-forward one learns from steps in any order; an incomplete minibatch is dropped. So
-        are those that not all ranks have.
+        For a recurrent student a minibatch gets whole episodes in random order until it has more
+        than `batch_size` steps; the last minibatch may be small. A feed-forward student learns from
+        steps in random order, and an incomplete minibatch is dropped. Each rank uses as many
+        minibatches as the rank with the fewest.
         """
         device, size = rollout.lengths.device, self.batch_size
         if not self.student.spec.recurrent:
@@ -185,10 +187,10 @@ class PPO:
         return batches[: self.ranks.least(len(batches))]
 
     def _gradients(self, batch: Tensors) -> Tensors:
-        """Leave the clipped gradients of a minibatch of M steps with the weights.
+        """Compute the clipped gradients of a minibatch of M steps.
 
-        Returns its losses, and diagnostics, scalars: of the gradient its norm before it is clipped,
-        and how hard teacher and reward pull at the policy's outputs.
+        Returns its losses and diagnostics, scalars. The gradient's norm is that before clipping.
+        A pull is the squared norm of a term's gradient at the policy's outputs.
         """
         settings, clip = self.settings, self.settings.clip
         outputs, value = self.network(group("obs", batch), batch["lengths"])

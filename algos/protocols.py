@@ -1,8 +1,8 @@
-"""What the parts of the algorithm know of each other, and of environments and teachers.
+"""The interfaces between the parts of the algorithm, environments and teachers.
 
-Tensors have a first dimension of N environments that are stepped together, or of S steps of whole
-episodes, one after another. `*A` is the shape of an action: () for a discrete one, int64, (D,) for
-a continuous one, float32.
+The first dimension of a tensor is N, environments that step together, or S, the steps of whole
+episodes one after another. `*A` is the shape of an action: () for a discrete one, int64; (D,) for a
+continuous one, float32.
 """
 
 from typing import Any, Protocol
@@ -20,12 +20,13 @@ from utils.timing import Stopwatch
 class Environments(Protocol):
     """The part of Gymnasium's vector interface that episodes are played on.
 
-    Observations are tensors by name, (N, ...) each; what is returned is the caller's, and changes
-    no more. Nothing resets by itself; an environment whose
-    episode has ended rests: it keeps its observation and its flags, with reward 0. A step's `info`
-    says under `success` (N,) bool whether an episode has succeeded with it; under `measures`, if
-    there are any, numbers of the episodes so far by name, (N,) float32, which rest, too; under
-    `duration` (N,) int64, how many primitive steps it took, if not always one.
+    Observations are tensors by name, (N, ...) each. The environments do not change a returned
+    tensor later. No environment resets by itself. One whose episode has ended rests: it keeps its
+    observation and its flags, and its reward is 0. The `info` of a step holds
+
+    - `success` (N,) bool: whether an episode has succeeded with this step;
+    - `measures`, optional: numbers about the episodes so far, by name, (N,) float32 each;
+    - `duration` (N,) int64, optional: how many primitive steps the step took; 1 if left out.
     """
 
     num_envs: int
@@ -42,18 +43,19 @@ class BoundedEnvironments(Environments, Protocol):
 
 
 class Actor(Protocol):
-    """Who acts: a student, a teacher. What it remembers of N episodes is its state, tensors by
-    name of N rows."""
+    """A student or a teacher that acts. Its state is its memory of N episodes: tensors by name,
+    N rows each."""
 
     def initial_state(self, count: int, device: torch.device) -> Tensors: ...
 
     def act(
         self, obs: Tensors, state: Tensors, generator: torch.Generator
     ) -> tuple[Tensors, Tensors]:
-        """One step: `action` (N, *A) and what else there is to say of it, and the new state.
+        """Take one step; returns tensors by name, and the new state.
 
-        Every actor says its likeliest action, `mode` (N, *A). A teacher also says whether it had
-        no answer, `unanswered` (N,) bool, and, for films, what it `advised` (N, A).
+        Every actor returns `action` (N, *A) and its likeliest action, `mode` (N, *A). A teacher
+        also returns `unanswered` (N,) bool, whether it had no answer, and `advised` (N, A), what a
+        film shows of its advice.
         """
 
 
@@ -86,10 +88,10 @@ class Choices(Protocol):
 
 
 class Advice(Protocol):
-    """A teacher's word on S steps: K weighted actions for each.
+    """A teacher's advice on S steps: K weighted actions for each.
 
-    `actions` (S, K, *A), `weights` (S, K) float32 that add up to 1, or are 0 where there is no
-    advice; of continuous actions the `spread` (S, K, *A), a standard deviation.
+    `actions` (S, K, *A). `weights` (S, K) float32 add up to 1, or are 0 where there is no advice.
+    Continuous actions have a `spread` (S, K, *A), a standard deviation.
     """
 
     @property
@@ -103,39 +105,41 @@ class Advice(Protocol):
 
     @property
     def unanswered_scenes(self) -> int:
-        """How many different scenes have no answer."""
+        """The number of different scenes without an answer."""
 
     def explain(self, step: int) -> tuple[str, list[tuple[float, list[str], int]]]:
-        """A step's scene in words, and for each plan, in the order of their actions, its
-        probability, its options in words, and which of them is under way: as many as there are,
-        once all are finished."""
+        """The scene of a step in words, and its plans in the order of `actions`.
+
+        Each plan is its probability, its options in words, and the number of the option that is
+        under way: the number of all options once all are finished.
+        """
 
 
 class Teacher(Protocol):
-    """Who advises on the steps of whole episodes, and may act itself."""
+    """Advises on the steps of whole episodes."""
 
     def advise(self, obs: Tensors, starts: Tensor, generator: torch.Generator) -> Advice:
         """`starts` (S,) bool: whether a step is its episode's first."""
 
     def counts(self) -> dict[str, float]:
-        """What its advice has cost so far, by name."""
+        """What its advice has cost so far, such as requests to an LLM, by name."""
 
     def news(self) -> dict[str, dict[str, float]]:
-        """What it has learned by asking: scene text -> plan -> probability."""
+        """New answers of an LLM since the last call: scene text -> plan -> probability."""
 
 
 class Play(Protocol):
-    """Plays one wave of episodes, each from its own seed (N,), with the student that is trained."""
+    """Plays one batch of episodes with the student that is trained, each from its own seed (N,)."""
 
     def __call__(self, seeds: Tensor, generator: torch.Generator, watch: Stopwatch) -> Rollout: ...
 
 
 class Learner(Protocol):
-    """What makes a student better from a rollout."""
+    """Improves a student from rollouts."""
 
     @property
     def least_steps(self) -> int:
-        """So many steps the rollout of a rank must have."""
+        """The number of steps that the rollout of a rank must have at least."""
 
     def update(
         self,
@@ -145,17 +149,20 @@ class Learner(Protocol):
         elapsed: float,
         generator: torch.Generator,
     ) -> dict[str, float]:
-        """Learn from a rollout and a teacher's advice on its steps, which counts `k`; `elapsed` is
-        the share of the run that lies behind; `generator` lies on the CPU. Returns diagnostics."""
+        """Learn from a rollout and a teacher's advice on its steps; returns diagnostics by name.
+
+        `k` weights the advice. `elapsed` is the share of the run that is done. `generator` is on
+        the CPU.
+        """
 
     def agreement(self, rollout: Rollout, advice: Advice) -> Tensor:
-        """(S,) bool: whether the student would do what the teacher advises."""
+        """(S,) bool: whether the student's likeliest action is what the teacher advises."""
 
     def state(self) -> dict[str, Any]:
-        """What a resumed run needs, tensors and plain values."""
+        """What a resumed run needs: tensors and plain values."""
 
     def restore(self, state: dict[str, Any], source: object) -> None:
-        """Go on from a state; UserError, naming its source, if it does not fit."""
+        """Go on from a state; UserError that names its source if it does not fit."""
 
 
 class RunEvaluator(Protocol):

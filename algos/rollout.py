@@ -1,4 +1,4 @@
-"""Rollouts: whole episodes, and what they were worth."""
+"""Rollouts: whole episodes, their returns and advantages."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,13 +11,15 @@ from utils.tensors import Tensors, join
 
 @dataclass
 class Rollout:
-    """E whole episodes of S steps together, one after another.
+    """E whole episodes, one after another; together they have S steps.
 
-    `obs`, (S, ...) by name, `reward` (S,) float32, and under `steps` what the actor said at each
-    step: `action` (S, *A) and, from a student, `log_prob`, `value`, `mode`; also `duration` (S,)
-    int64, in primitive steps, where it is not always 1. Per episode: `lengths` (E,) int64;
-    `terminated` (E,) bool, false where it was cut off; `success` (E,) bool; `measures`, (E,)
-    float32 by name; `last_obs` and `last_state`, with which a cut-off episode would have gone on.
+    For each step: `obs`, (S, ...) by name; `reward` (S,) float32; and `steps`, what the actor
+    returned: `action` (S, *A), from a student also `log_prob`, `value` and `mode`; and `duration`
+    (S,) int64, in primitive steps, unless it is always 1.
+
+    For each episode: `lengths` (E,) int64; `terminated` (E,) bool, False if it was cut off;
+    `success` (E,) bool; `measures`, (E,) float32 by name; `last_obs` and `last_state`, from which a
+    cut-off episode would have gone on.
     """
 
     obs: Tensors
@@ -35,7 +37,7 @@ class Rollout:
 
     @property
     def ends(self) -> Tensor:
-        """(E,) int64: the index one past each episode's last step."""
+        """(E,) int64: the index after each episode's last step."""
         return self.lengths.cumsum(0)
 
     @property
@@ -71,9 +73,9 @@ class Rollout:
 def discounted_returns(rollout: Rollout, last_values: Tensor, gamma: float) -> Tensor:
     """Discounted sums of rewards to the end of each episode, (S,) float32.
 
-    `last_values` (E,) float32 stands for what follows the end: the critic's value of the last
-    observation where an episode was cut off, 0 where it terminated. A step of several primitive
-    ones discounts what follows as often.
+    `last_values` (E,) float32 are the values after the end: the critic's value of the last
+    observation if an episode was cut off, 0 if it terminated. A step that takes n primitive steps
+    discounts by gamma**n.
     """
     return _backwards(rollout, rollout.reward, last_values, _discounts(rollout, gamma))
 
@@ -81,7 +83,7 @@ def discounted_returns(rollout: Rollout, last_values: Tensor, gamma: float) -> T
 def generalized_advantages(
     rollout: Rollout, last_values: Tensor, gamma: float, lam: float
 ) -> Tensor:
-    """GAE (arXiv 1506.02438, equation 16), (S,) float32; `last_values` as for the returns."""
+    """GAE (arXiv 1506.02438, equation 16), (S,) float32; `last_values` as above."""
     value = rollout.steps["value"]
     next_value = value.roll(-1)
     next_value[rollout.ends - 1] = last_values
@@ -91,14 +93,14 @@ def generalized_advantages(
 
 
 def _discounts(rollout: Rollout, gamma: float) -> Tensor | float:
-    """What each step discounts what follows by: (S,) float64, or the same for all."""
+    """The discount of each step: (S,) float64, or one number for all."""
     duration = rollout.steps.get("duration")
     return gamma if duration is None else gamma ** duration.double()
 
 
 def _backwards(rollout: Rollout, term: Tensor, last: Tensor, decay: Tensor | float) -> Tensor:
-    """sums[t] = term[t] + decay[t] * sums[t + 1] within each episode, `last` (E,) beyond its
-    end."""
+    """sums[t] = term[t] + decay[t] * sums[t + 1] within each episode; `last` (E,) is the sum after
+    its end."""
     episodes = len(rollout.lengths)
     longest = int(rollout.lengths.max())
     episode = rollout.episode

@@ -11,20 +11,20 @@ class Schedule(Protocol):
         """k of an iteration, counted from 0."""
 
     def set_teacher_success(self, success: float) -> None:
-        """Takes in what its teacher surely reaches alone, a share of episodes, before training."""
+        """Before training: the share of episodes in which the teacher alone surely succeeds."""
 
     def observe(self, success: float) -> None:
-        """Takes in the share of successful training episodes after each iteration."""
+        """After each iteration: the share of training episodes that succeeded."""
 
     def state(self) -> dict[str, float]:
-        """What a resumed run must know beside the iteration."""
+        """What a resumed run needs beside the iteration."""
 
     def restore(self, state: dict[str, float]) -> None: ...
 
 
 @dataclass
 class LinearSchedule:
-    """Falls by `step` an iteration from `start` to `floor`, and is 0 from iteration `until` on."""
+    """k falls by `step` an iteration from `start` to `floor`; it is 0 from iteration `until` on."""
 
     start: float
     step: float
@@ -37,24 +37,24 @@ class LinearSchedule:
         return max(min(self.floor, self.start), self.start - self.step * iteration)
 
     def set_teacher_success(self, success: float) -> None:
-        """The clock alone counts here."""
+        """Ignored: only the iteration counts."""
 
     def observe(self, success: float) -> None:
-        """The clock alone counts here."""
+        """Ignored: only the iteration counts."""
 
     def state(self) -> dict[str, float]:
         return {}
 
     def restore(self, state: dict[str, float]) -> None:
-        """Nothing to restore: the iteration says it all."""
+        """Nothing to restore: only the iteration counts."""
 
 
 @dataclass
 class AdaptiveSchedule:
-    """`start` times the share of episodes that still fail, at least `floor`; 0 from `until` on.
+    """k is `start` times the share of episodes that fail, at least `floor`; 0 from `until` on.
 
-    The share is smoothed over about ten iterations. The teacher thus steps back as fast as the
-    student succeeds, and comes back when it stops to.
+    The share is smoothed over about ten iterations. So the teacher counts less as the student
+    succeeds more, and counts more again when the student gets worse.
     """
 
     start: float
@@ -68,7 +68,7 @@ class AdaptiveSchedule:
         return max(min(self.floor, self.start), self.start * (1 - self.success))
 
     def set_teacher_success(self, success: float) -> None:
-        """The student alone counts here."""
+        """Ignored: only the student's success counts."""
 
     def observe(self, success: float) -> None:
         self.success += SMOOTHING * (success - self.success)
@@ -82,12 +82,11 @@ class AdaptiveSchedule:
 
 @dataclass
 class MatchedSchedule:
-    """`start` times the share of its teacher's success that the student still lacks; 0 for good
-    once it lacks none, and from `until` on.
+    """k is `start` times the share of the teacher's success that the student still lacks.
 
-    A teacher has done its work when the student can what the teacher can; from then on its advice
-    holds a student back that could become better. The student's success is smoothed over about
-    ten iterations; k never rises.
+    It never rises. It is 0 once the student is as good as the teacher, and from `until` on: advice
+    then holds back a student that could become better. The student's success is smoothed over
+    about ten iterations.
     """
 
     start: float

@@ -1,21 +1,23 @@
-"""Which of a run's models was its best, and whether the run has fallen below it."""
+"""Finds the best model of a run, and notices when the run falls below it."""
 
 from dataclasses import dataclass, field
 
 from utils import statistics
 
 WINDOW = 5
-"""So many evaluations in a row are one judgement, and so many judgements a lasting fall."""
+"""The evaluations that are judged together, and the judgements in a row that show a fall."""
 
 
 @dataclass
 class Selection:
-    """Judges a model by the share of successes in the last five evaluations together, so that no
-    lucky one counts; of equal ones the later is the better. Before the fifth none is judged.
+    """Judges a model by the share of successes in the last five evaluations together, so that one
+    lucky evaluation does not count. Of equal models the later one is better. There is no judgement
+    before the fifth evaluation.
 
-    `recent` holds the successes of each of these evaluations, `episodes` how many episodes each
-    had; `best`, the `low` end of its 95% interval and `iteration` belong to the best model so far;
-    `below` says how many judgements in a row had an interval that lay below all of the best's.
+    `recent` holds the number of successes of each of these evaluations, and `episodes` their
+    numbers of episodes. `best` is the success of the best model so far, `low` the lower end of its
+    95% interval, and `iteration` the iteration that it was saved at. `below` counts the judgements
+    in a row with an interval that lies wholly below the best one's.
     """
 
     recent: list[int] = field(default_factory=list)
@@ -26,7 +28,7 @@ class Selection:
     below: int = 0
 
     def observe(self, iteration: int, successes: int, episodes: int) -> bool:
-        """Takes an evaluation in; returns whether its model is the best so far."""
+        """Add an evaluation; returns whether its model is the best so far."""
         self.recent = [*self.recent, successes][-WINDOW:]
         self.episodes = [*self.episodes, episodes][-WINDOW:]
         if len(self.recent) < WINDOW:

@@ -1,4 +1,4 @@
-"""The student: a small actor-critic network, encoder + core + heads."""
+"""The student: a small actor-critic network of encoder, core and heads."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,9 +18,9 @@ from utils.tensors import Tensors
 
 LSTM_SIZE, LSTM_LAYERS = 256, 2
 AVAILABLE = "available"
-"""Observed under this name: which actions there are to choose from, (N, A) bool, if not all."""
+"""This observation, (N, A) bool, says which actions can be chosen; without it all can."""
 NEVER = -1e9
-"""The logit of an action that is not there: its probability is 0, and all arithmetic finite."""
+"""The logit of an action that cannot be chosen: its probability is 0, all numbers are finite."""
 
 
 def describe_shapes(obs: Mapping[str, Sequence[int]]) -> str:
@@ -31,8 +31,8 @@ def describe_shapes(obs: Mapping[str, Sequence[int]]) -> str:
 class NetworkSpec:
     """What is needed to build a student.
 
-    `obs`: the shapes of what it observes, by name; `actions`: how many there are, or, if they are
-    `continuous`, of how many parts one is; `network`: the name of its encoder.
+    `obs` holds the shapes of its observations by name. `actions` is the number of discrete actions,
+    or the dimension of a `continuous` one. `network` is the name of its encoder.
     """
 
     obs: dict[str, tuple[int, ...]]
@@ -43,8 +43,8 @@ class NetworkSpec:
 
     @staticmethod
     def of(content: dict[str, Any]) -> "NetworkSpec":
-        """From plain values, as a file holds them. TypeError, ValueError or KeyError if they
-        describe none."""
+        """From plain values, as a file holds them. TypeError, ValueError or KeyError if they are no
+        description of a network."""
         shapes = {str(name): tuple(map(int, shape)) for name, shape in content["obs"].items()}
         return NetworkSpec(**{**content, "obs": shapes})
 
@@ -55,7 +55,7 @@ class NetworkSpec:
 
 
 def distribution_of(spec: NetworkSpec) -> type[Distribution]:
-    """The kind of a network's policy."""
+    """The distribution of a network's policy."""
     return cast(type[Distribution], Gaussian if spec.continuous else Categorical)
 
 
@@ -63,9 +63,9 @@ MakeEncoder = Callable[[NetworkSpec], Encoder]
 
 
 class Core(nn.Module):
-    """What a recurrent student has between encoder and heads: a layer, and an LSTM.
+    """The part of a recurrent student between encoder and heads: a layer and an LSTM.
 
-    Its state `lstm` (N, 2, layers, size) float32 is carried from step to step, zeros at the start
+    Its state `lstm` (N, 2, layers, size) float32 passes from step to step; it is zero at the start
     of an episode.
     """
 
@@ -90,10 +90,10 @@ class Core(nn.Module):
 
 
 class Student(nn.Module):
-    """An encoder, a core if it is recurrent, then an actor and a critic.
+    """An encoder, a core if it is recurrent, and two heads, actor and critic.
 
-    With `bf16` convolutions and matrix products round their inputs to bfloat16; weights,
-    log-probabilities and values are float32 all the same.
+    With `bf16`, convolutions and matrix products round their inputs to bfloat16. Weights,
+    log-probabilities and values stay float32.
     """
 
     def __init__(self, spec: NetworkSpec, encoder: Encoder, bf16: bool = False) -> None:
@@ -117,8 +117,8 @@ class Student(nn.Module):
     ) -> tuple[Tensors, Tensors]:
         """One step of N episodes: actions (N, *A) drawn from the policy, and the new state.
 
-        Beside `action`: its `log_prob`, the `value`, the `mode` (the likeliest action) and what a
-        film shows of the `policy` (N, A). `generator` lies on the student's device.
+        The step holds `action`, its `log_prob`, the `value`, the `mode` (the likeliest action) and
+        `policy` (N, A), what a film shows of the policy. `generator` is on the student's device.
         """
         policy, value, state = self._step(obs, state, generator.device)
         action = policy.sample(generator)
@@ -143,17 +143,17 @@ class Student(nn.Module):
         return self._step(obs, state, next(iter(obs.values())).device)[1]
 
     def load(self, weights: dict[str, Tensor], source: object) -> None:
-        """Take over weights; UserError, naming their source, if they are of another network."""
+        """Load weights; UserError that names their source if they are of another network."""
         try:
             self.load_state_dict(weights)
         except (RuntimeError, TypeError, AttributeError) as error:
             raise UserError(f"the weights in {source} do not fit the network") from error
 
     def forward(self, obs: Tensors, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Whole episodes, one after another: S steps, lengths (E,) adding up to S.
+        """The policy's outputs (S, P), which `distribution` takes, and values (S,).
 
-        Returns the policy's outputs (S, P), from which `distribution` is made, and values (S,).
-        For a feed-forward student the steps may be any, in any order.
+        `obs` are the S steps of whole episodes, one after another, of the given lengths (E,). For a
+        feed-forward student they can be any steps in any order.
         """
         with self._arithmetic(lengths.device):
             features = self.encoder(obs)
@@ -200,7 +200,7 @@ class Deterministic:
 def save_student(
     path: Path, task: str, iteration: int, spec: NetworkSpec, weights: dict[str, Tensor]
 ) -> None:
-    """Write the student of an iteration with what is needed to build it again."""
+    """Write a student's weights, its network and its iteration to a file."""
     content = {"task": task, "iteration": iteration, "network": asdict(spec), "weights": weights}
     checkpoint.save(path, content)
 
@@ -208,8 +208,7 @@ def save_student(
 def load_student(
     path: Path, device: torch.device, make_encoder: MakeEncoder, bf16: bool = False
 ) -> tuple[Student, str, int]:
-    """Build the student of a file; returns it, the name of the task that it was trained on, and
-    after how many iterations."""
+    """Read a student from a file; returns it, the name of its task, and its iteration."""
     content = checkpoint.load(path, "task", "iteration", "network", "weights")
     try:
         spec = NetworkSpec.of(content["network"])

@@ -1,4 +1,4 @@
-"""Encoders of what a camera sees beside what a robot knows of itself."""
+"""Encoders of a camera's depth images and a robot's state."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ GROUPS = 16
 
 
 class CameraEncoder(nn.Module):
-    """A `trunk` on `depth` (N, H, W, 1), and a layer on `state` (N, D), joined."""
+    """A `trunk` on `depth` (N, H, W, 1) and a layer on `state` (N, D); features are joined."""
 
     def __init__(self, trunk: nn.Module, depth: tuple[int, ...], state: int) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class CameraEncoder(nn.Module):
 
 
 def small_trunk(channels: int) -> nn.Module:
-    """Three convolutions, each of which makes a view smaller."""
+    """Three convolutions with strides."""
     return nn.Sequential(
         nn.Conv2d(channels, 16, 8, stride=4, padding=2),
         nn.ReLU(),
@@ -40,7 +40,7 @@ def small_trunk(channels: int) -> nn.Module:
 
 
 class Block(nn.Module):
-    """Two convolutions around which the input is led (arXiv 1512.03385, section 3)."""
+    """A residual block of two convolutions (arXiv 1512.03385, section 3)."""
 
     def __init__(self, inner: int, outer: int, stride: int) -> None:
         super().__init__()
@@ -62,8 +62,8 @@ class Block(nn.Module):
 
 
 def resnet18_trunk(channels: int, width: int = 32) -> nn.Module:
-    """ResNet-18 as it is usual for depth in reinforcement learning: group instead of batch norms,
-    for batches of one are normal here, and half of the usual `width`."""
+    """ResNet-18 as is usual for depth in reinforcement learning: half the usual `width`, and group
+    norms, because a batch norm does not suit batches of one observation."""
     blocks = []
     inner = width
     for stage in range(4):

@@ -22,10 +22,10 @@ def save(path: Path, content: dict[str, Any]) -> None:
 
 
 def load(path: Path, *needed: str) -> dict[str, Any]:
-    """Read a checkpoint onto the CPU; UserError if it is missing, damaged, of another version of
-    the format, or lacks a key.
+    """Read a checkpoint onto the CPU; UserError if it is missing or damaged, has another format or
+    lacks a needed key.
 
-    Only tensors and plain values are accepted: nothing that is read can run code.
+    Only tensors and plain values are accepted, so nothing that is read can run code.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)

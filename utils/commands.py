@@ -1,4 +1,4 @@
-"""What all commands share: whatever goes wrong is told in one line."""
+"""Running a command: every error of a user is one line."""
 
 import argparse
 import re
@@ -12,19 +12,19 @@ from utils.errors import UserError
 
 ROOT = Path(__file__).parent.parent
 
-# PyTorch says so in words alone.
+# PyTorch has no exception type for it, only these messages.
 NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory")
 
 
 class Parser(argparse.ArgumentParser):
-    """Errors in one line."""
+    """An argument parser with errors in one line."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"error: {message}; see {self.prog} --help\n")
 
 
 def run(command: Callable[[], int]) -> int:
-    """A command's exit code; 1, after one line to stderr, if it cannot be done."""
+    """The exit code of a command; 1, after one line to stderr, if it fails."""
     try:
         return command()
     except UserError as error:

@@ -1,4 +1,4 @@
-"""How many processors there are to compute on."""
+"""The number of CPU cores and threads to use."""
 
 import os
 from math import ceil, inf
@@ -11,16 +11,16 @@ CGROUP_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 
 
 def default_threads(batch_size: int) -> int:
-    """One for small minibatches, on which waiting for each other costs threads what they gain;
-    else this rank's share of the cores."""
+    """1 for small minibatches, where threads cost as much as they gain; else this rank's share of
+    the cores."""
     if batch_size < MANY_STEPS:
         return 1
     return max(physical_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1)
 
 
 def physical_cores(limit: Path = CGROUP_LIMIT) -> int:
-    """The cores that this process may use, by its affinity and its cgroup's share of time;
-    hyperthreads are counted once, as far as the machine tells."""
+    """The cores that this process may use, by its affinity and its control group's share of time.
+    Hyperthreads count once if the machine tells them apart."""
     logical = os.cpu_count() or 1
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else logical
     threads_a_core = max(logical // (psutil.cpu_count(logical=False) or logical), 1)
@@ -29,7 +29,7 @@ def physical_cores(limit: Path = CGROUP_LIMIT) -> int:
 
 
 def _cgroup_share(limit: Path) -> float:
-    """How many processors' time the control group grants; infinity if it sets no limit."""
+    """The number of processors that the control group grants; infinity without a limit."""
     try:
         quota, period = limit.read_text().split()
         return inf if quota == "max" else int(quota) / int(period)

@@ -1,4 +1,4 @@
-"""What a run computes on."""
+"""The device and the threads of a run."""
 
 import torch
 

@@ -1,5 +1,5 @@
-"""The one error that is a user's to mend."""
+"""The error that a user can correct."""
 
 
 class UserError(Exception):
-    """Says in one line what was wrong, with what, and what to do; shown without a traceback."""
+    """One line: what was wrong, where, and what to do. It is shown without a traceback."""

@@ -12,14 +12,14 @@ from typing import Any
 from utils.errors import UserError
 
 PART = ".*.part"
-"""Names of files that are being written, or never were to their end."""
+"""The names of files that are being written, or that a killed process left half-written."""
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a temporary file beside `path`, then move it into place.
 
-    Whatever stops it, `path` holds its old content or its new one. Raises UserError if the disk
-    is full or the place cannot be written.
+    Whatever happens, `path` holds its old content or its new content. UserError if the file cannot
+    be written, for example because the disk is full.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -35,7 +35,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Around what writes a file: UserError, naming it, if it cannot be written."""
+    """Around code that writes a file: UserError that names the file if it cannot be written."""
     try:
         yield
     except OSError as error:
@@ -47,12 +47,12 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """What is no number is null, which every reader of JSON knows."""
+    """Write JSON; NaN and infinities become null, which every reader of JSON knows."""
     write_text(path, json.dumps(strict(content), indent=2, ensure_ascii=False) + "\n")
 
 
 def strict(content: Any) -> Any:
-    """The same of what JSON knows: names, lists, and null for what is no number."""
+    """The content as dictionaries and lists, with None for NaN and infinities."""
     match content:
         case Mapping():
             return {name: strict(part) for name, part in content.items()}
@@ -64,8 +64,11 @@ def strict(content: Any) -> Any:
 
 
 def replace_folder(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a new folder beside `path`, which is not there yet, then move it into the
-    place of what is there: all of the old goes, or nothing. UserError if it cannot be written."""
+    """Let `write` fill a temporary folder beside `path`, then move it into place.
+
+    `write` gets the folder, which exists. The old folder is replaced as a whole or not at all.
+    UserError if the folder cannot be written.
+    """
     part, old = (path.with_name(f".{path.name}.{os.getpid()}.{end}") for end in ("part", "old"))
     try:
         with writing(path):

@@ -1,4 +1,4 @@
-"""Stopping politely."""
+"""Stopping at the end of an iteration when a signal asks for it."""
 
 import signal
 import threading
@@ -10,12 +10,12 @@ from utils.terminal import say
 
 
 class Interrupts:
-    """While it is entered, SIGINT, SIGTERM and the terminal's end (SIGHUP, unless it is ignored, as
-    under nohup) are only noted, so that the iteration under way can end; the second one acts at
-    once. Called, it says whether to stop.
+    """Inside its `with` block, the first signal is only noted, so that the current iteration can
+    end; the second one acts at once. Calling the object returns whether to stop.
 
-    A `patient` one minds the first alone: torchrun passes on a signal that its ranks have had
-    from the terminal already, and kills those that take too long.
+    The signals are SIGINT, SIGTERM and SIGHUP (a closed terminal), unless SIGHUP is ignored, as
+    under nohup. A `patient` one never acts at once: torchrun repeats a signal that its ranks have
+    had from the terminal already, and kills ranks that take too long.
     """
 
     def __init__(self, patient: bool = False) -> None:
@@ -39,8 +39,8 @@ class Interrupts:
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
-        """Around work of which there is nothing to save yet: even the first signal acts, as a
-        KeyboardInterrupt, unless this one is patient."""
+        """Inside this block the first signal raises KeyboardInterrupt, unless this one is patient:
+        for work that has nothing to save yet."""
         self.hasty = not self.patient
         try:
             yield
@@ -53,9 +53,9 @@ class Interrupts:
             return
         if self.hasty:
             raise KeyboardInterrupt
-        # Not what was there before: a program started in the background ignores SIGINT.
+        # Not the handler from before: a program started in the background ignores SIGINT.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        # Not from within the handler, which may have cut into the very lock that printing takes.
+        # In a thread: the handler may have interrupted code that holds the lock for printing.
         words = "stopping after this iteration; once more to stop at once"
         threading.Thread(target=say, args=(words,), daemon=True).start()

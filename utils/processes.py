@@ -1,4 +1,4 @@
-"""What processes owe each other."""
+"""Ending a process when its parent dies."""
 
 import ctypes
 import signal
@@ -10,7 +10,6 @@ LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def end_with_parent(number: signal.Signals) -> None:
-    """Have the system send this process a signal when its parent dies, however that does; on Linux
-    alone."""
+    """Send this process a signal when its parent dies, however that happens; on Linux only."""
     if LIBC:
         LIBC.prctl(SET_DEATH_SIGNAL, number)

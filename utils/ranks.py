@@ -13,16 +13,14 @@ from torch import Tensor
 from utils.errors import UserError
 
 PATIENCE = timedelta(minutes=30)
-
-
-# By these a failed meeting is told from any other failure in the same call: DDP's backward pass
-# holds both, and gloo raises a bare RuntimeError.
+# The words of a failed exchange between ranks. DDP's backward pass may fail in other ways too, and
+# gloo raises a bare RuntimeError.
 MEETING = re.compile(r"gloo|NCCL|Connection (?:closed|reset|refused)|Broken pipe|Timed out waiting")
 
 
 @contextmanager
 def together() -> Iterator[None]:
-    """Around what ranks do together: UserError if one of them is gone; any other error passes."""
+    """Around an exchange between ranks: UserError if a rank is gone; other errors pass."""
     try:
         yield
     except RuntimeError as error:
@@ -39,14 +37,14 @@ def _line(error: Exception) -> str:
 
 
 class Ranks:
-    """This process among those that train together; alone, if there is but one.
+    """This process among those that train together; there may be just one.
 
-    `sum`, `least`, `any` and `from_lead` are meetings: all ranks must call them, in the same
-    order. If one of them has died, the others get a UserError.
+    All ranks must call `sum`, `least`, `any` and `from_lead`, in the same order. If a rank has
+    died, the others get a UserError.
     """
 
     def __init__(self) -> None:
-        """Meet the other ranks, if torchrun's variables in the environment name any."""
+        """Connect to the other ranks, if torchrun's environment variables name any."""
         self.count = int(os.environ.get("WORLD_SIZE", "1"))
         self.number = int(os.environ.get("RANK", "0"))
         if self.count > 1 and not dist.is_initialized():
@@ -60,22 +58,22 @@ class Ranks:
 
     @property
     def lead(self) -> bool:
-        """Whether this is the one that writes, evaluates and talks."""
+        """Whether this rank writes, evaluates and prints."""
         return self.number == 0
 
     def place(self, device: str) -> torch.device:
-        """A device as this rank's own: of a machine's GPUs each rank has one."""
+        """This rank's own device: each rank has one GPU of its machine."""
         if self.count > 1 and device.startswith("cuda:"):
             raise UserError(f"--device {device}: each rank needs a GPU of its own; give cuda")
         if device != "cuda" or self.count == 1:
             return torch.device(device)
         number, there = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
         if number >= there:
-            raise UserError(f"there are more ranks here than GPUs, of which there are {there}")
+            raise UserError(f"there are more ranks here than GPUs ({there})")
         return torch.device("cuda", number)
 
     def share(self, total: int) -> range:
-        """Which of so many things are this rank's own."""
+        """This rank's share of `total` numbered things."""
         return range(self.number * total // self.count, (self.number + 1) * total // self.count)
 
     def sum(self, tensor: Tensor) -> Tensor:
@@ -83,15 +81,15 @@ class Ranks:
         return self._reduce(tensor, dist.ReduceOp.SUM)
 
     def least(self, number: int) -> int:
-        """The least of the ranks' numbers."""
+        """The smallest of the ranks' numbers."""
         return int(self._reduce(torch.tensor(number), dist.ReduceOp.MIN))
 
     def any(self, flag: bool) -> bool:
-        """Whether it is so for any of the ranks."""
+        """Whether the flag is set on any rank."""
         return self.least(-int(flag)) < 0
 
     def from_lead(self, text: str) -> str:
-        """The lead's text, which the others need not know."""
+        """The text of the first rank; the other ranks may pass anything."""
         if self.count == 1:
             return text
         size = self.least(len(text.encode()) if self.lead else 2**62)

@@ -1,4 +1,4 @@
-"""Where the seconds go: a stopwatch for the phases of a training iteration."""
+"""A stopwatch for the phases of a training iteration."""
 
 import time
 from collections import defaultdict
