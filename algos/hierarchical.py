@@ -65,7 +65,7 @@ class Hierarchical:
         choice, moved_on = self.chooser.act(seen, rows(own, ended), generator)
         if not offered["available"].gather(1, choice["action"][:, None]).all():
             raise UserError(
-                "the student chooses an option that is not available: it has diverged, and its "
+                "the student chooses an option that is not there: it has diverged, and its "
                 "outputs are not finite"
             )
         held[ended], time[ended] = choice["action"], 0
