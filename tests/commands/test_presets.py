@@ -34,12 +34,12 @@ def test_the_papers_setting_is_named_where_no_preset_is(
     flags = ["train", "--logdir", str(tmp_path), "--n_itr", "0", "--savedir", "run"]
     assert main.main(flags) == 0
     assert (
-        "what no flag and no task says is the paper's setting; see configs/best"
+        "settings that no flag and no task sets are the paper's; see configs/best"
         in capsys.readouterr().out
     )
     assert main.main([*flags, "--overwrite", "--config", "configs/best.yaml"]) == 0
     assert main.main([*flags, "--resume"]) == 0
-    assert "the paper's setting" not in capsys.readouterr().out
+    assert "that no flag and no task sets" not in capsys.readouterr().out
 
 
 def test_what_a_preset_gets_wrong_is_told_in_a_line(
