@@ -87,6 +87,8 @@ def resumed_runs(
 def new_runs(
     args: argparse.Namespace, flags: Settings, template: Settings, ranks: Ranks, owned: ExitStack
 ) -> list[tuple[Path, Config]]:
+    if args.config and (note := history_note(args.config)):
+        say(note)
     settings = fresh_settings(flags, template)
     parent = runs.task_folder(args.logdir, settings["policy"], settings["task"])
     check_llm_is_named(flags, settings)
@@ -104,8 +106,6 @@ def new_runs(
     if not (args.config or ((task := flags.get("task")) and task.settings)):
         rest = "settings that no flag and no task sets are the paper's"
         say(f"without --config, {rest}; see {BEST_PRESET}")
-    if args.config and (note := history_note(args.config)):
-        say(note)
     return [(folder, runs.claim(folder, config)) for folder, config in planned]
 
 

@@ -13,7 +13,7 @@ from commands.provenance import provenance
 from commands.settings.config import SETTINGS, Config, grouped, make_config
 from commands.settings.groups import Learnable
 from commands.settings.methods import Method
-from commands.settings.presets import check_settings
+from commands.settings.presets import Resumed, check_settings, read_history
 from commands.settings.resolve import check_flags
 from planner.task import Task
 from utils.errors import UserError
@@ -231,25 +231,26 @@ def _known(task_folder: Path) -> str:
 def write_config(folder: Path, config: Config, iteration: int = 0) -> None:
     """All settings, without a secret; the programs that started and resumed the run; and, as
     `history`, the settings that were changed when it was resumed at an iteration."""
-    path, history = folder / CONFIG, []
+    path, history = folder / CONFIG, list[Resumed]()
     if path.exists():
         old = read_yaml(path)
-        origin, history = old.get("provenance", {}), old.get("history", [])
+        origin, history = old.get("provenance", {}), read_history(path)
         if not isinstance(origin, dict) or not isinstance(origin.get("resumed", []), list):
             raise UserError(f"{path}: its provenance is damaged; remove it to go on without it")
         origin["resumed"] = [*origin.get("resumed", []), provenance()]
         if changed := _changes(read_config(path), config):
-            history = [*history, {"iteration": iteration, "changed": changed}]
+            history.append(Resumed(iteration=iteration, changed=changed))
     else:
         origin = provenance()
     content = {"format": CONFIG_FORMAT, **grouped(config)}
-    write_json(path, content | {"history": history, "provenance": origin})
+    resumed = [each.model_dump() for each in history]
+    write_json(path, content | {"history": resumed, "provenance": origin})
 
 
-def _changes(before: Config, after: Config) -> dict[str, list[Any]]:
+def _changes(before: Config, after: Config) -> dict[str, tuple[Any, Any]]:
     """Setting -> its value before and after, where these differ."""
     return {
-        name: [getattr(before, name), getattr(after, name)]
+        name: (getattr(before, name), getattr(after, name))
         for name, setting in SETTINGS.items()
         if setting.resumable and getattr(before, name) != getattr(after, name)
     }

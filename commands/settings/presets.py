@@ -10,7 +10,7 @@ from commands.settings.setting import flatten
 from planner.task import load_task, make_task, task_names
 from utils.errors import UserError
 from utils.run_files import check_config_format
-from utils.validation import meant, read_yaml
+from utils.validation import Strict, meant, read_yaml, validated
 
 BESIDE_SETTINGS = ("format", "history", "provenance")
 """What a run's config.json holds beside its settings."""
@@ -74,15 +74,31 @@ def check_settings(content: Mapping[str, Any], source: object) -> dict[str, Any]
     return settings
 
 
+class Resumed(Strict):
+    """At which iteration a run was resumed with other settings: setting -> value before, after."""
+
+    iteration: int
+    changed: dict[str, tuple[Any, Any]]
+
+
+class _History(Strict):
+    history: list[Resumed]
+
+
+def read_history(path: Path) -> list[Resumed]:
+    """The changes of settings in a config.json; UserError if they are damaged."""
+    content = {"history": read_yaml(path).get("history", [])}
+    return validated(_History, content, path).history
+
+
 def history_note(path: Path) -> str:
-    """A sentence about a config.json whose run was resumed with other settings; empty if there is
-    nothing to say."""
-    history = read_yaml(path).get("history") or []
+    """A sentence about a config.json whose run was resumed with other settings; empty if it was
+    not."""
     changed = [
-        f"{name} {old} to {new} at iteration {resumed['iteration']}"
-        for resumed in history
-        for name, (old, new) in resumed["changed"].items()
-        if SETTINGS[name].compared == "yes"
+        f"{name} {old} to {new} at iteration {resumed.iteration}"
+        for resumed in read_history(path)
+        for name, (old, new) in resumed.changed.items()
+        if name in SETTINGS and SETTINGS[name].compared == "yes"
     ]
     if not changed:
         return ""

@@ -120,6 +120,21 @@ def test_a_run_remembers_what_was_changed_when_it_was_resumed(
     assert settings_of(folder.with_name("again"))["history"] == []
 
 
+def test_a_damaged_history_is_told_in_a_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(tmp_path, "--n_itr", "0", "--savedir", "run") == 0
+    path = runs_of(tmp_path) / "run" / "config.json"
+    content = json.loads(path.read_text())
+    for history in (7, [7], [{"iteration": 1, "changed": {"n_itr": 7}}]):
+        path.write_text(json.dumps(content | {"history": history}))
+        resume = ["--savedir", "run", "--resume", "--n_itr", "1"]
+        for flags in (resume, ["--config", str(path), "--savedir", "new"]):
+            assert main.main(["train", "--logdir", str(tmp_path), *flags]) == 1
+            assert f"{path}: history" in only_line(capsys)
+    assert not (path.parent.parent / "new").exists()
+
+
 def test_hard_alone_chooses_its_method(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train(tmp_path, "--n_itr", "0", "--hard", "--savedir", "run") == 0
     assert "--hard without --policy: the method is ppo-hard" in capsys.readouterr().out
