@@ -52,9 +52,9 @@ class Hierarchical:
         memory, news = self.choices.read(obs, group("memory", state))
         held, time = state["held"].clone(), state["time"] + 1
         asked = held[:, None] == torch.arange(len(self.choices.names), device=held.device)
-        told, at_work = self.choices.propose(obs, memory, asked, group("options", state))
+        proposed, at_work = self.choices.propose(obs, memory, asked, group("options", state))
         in_time = time < self.choices.limits.to(held.device)[held]
-        goes_on = (asked & told["available"] & ~news).any(1) & in_time
+        goes_on = (asked & proposed["available"] & ~news).any(1) & in_time
 
         ended = (~goes_on).nonzero()[:, 0]
         seen, everything = rows(obs, ended), torch.ones_like(asked[ended])
@@ -69,19 +69,19 @@ class Hierarchical:
                 "outputs are not finite"
             )
         held[ended], time[ended] = choice["action"], 0
-        for target, values in ((told, offered), (at_work, begun), (own, moved_on)):
+        for target, values in ((proposed, offered), (at_work, begun), (own, moved_on)):
             put(target, ended, values)
 
         choice = {**choice, AVAILABLE: offered["available"]}
         noted = each(lambda values: values.new_zeros(len(held), *values.shape[1:]), choice)
         put(noted, ended, choice)
         every = torch.arange(len(held), device=held.device)
-        action = mode = told["actions"][every, held]
-        if "spread" in told:
+        action = mode = proposed["actions"][every, held]
+        if "spread" in proposed:
             noise = torch.empty_like(mode).normal_(generator=generator)
-            action = mode + told["spread"][every, held] * noise
-        said = {"action": action, "mode": mode, "chosen": ~goes_on, "held": held}
-        return {**said, **under("choice", noted)}, {
+            action = mode + proposed["spread"][every, held] * noise
+        step = {"action": action, "mode": mode, "chosen": ~goes_on, "held": held}
+        return {**step, **under("choice", noted)}, {
             **under("chooser", own),
             **under("memory", memory),
             **under("options", at_work),
