@@ -3,7 +3,7 @@
 import argparse
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -83,16 +83,12 @@ def success(folder: Path, done: int, logged: list[dict[str, Any]]) -> list[str]:
     """The success of the last model, or of the last evaluation while training, and when it was
     measured."""
     evaluation = read_json(folder / FINAL / "eval.json") or {}
-    last = (read_json(folder / VERDICT) or {}).get("last")
+    last: Any = (read_json(folder / VERDICT) or {}).get("last")
     if (evaluation.get("model"), evaluation.get("iteration")) == (MODEL, done):
         last = evaluation
     with suppress(LookupError, TypeError, ValueError):
-        return [f"{mean(last):.3f}", "the end"]
+        return [f"{float(last['success']['mean']):.3f}", "the end"]
     for scalars in logged:
         with suppress(LookupError, TypeError, ValueError):
             return [f"{float(scalars[SUCCESS]):.3f}", str(scalars["iteration"])]
     return ["–", "–"]
-
-
-def mean(evaluation: Mapping[str, Any]) -> float:
-    return float(evaluation["success"]["mean"])
