@@ -1,4 +1,4 @@
-"""A small table of experiments, processes that work on it, and what they leave."""
+"""A small table of experiments, processes that work on it, and the files that they leave."""
 
 import json
 import subprocess
@@ -29,7 +29,7 @@ PATIENCE = 120
 
 @contextmanager
 def begun(table: Path, out: Path, *flags: str) -> Iterator[subprocess.Popen[str]]:
-    """A process that works on a table; what it says is read from it."""
+    """A process that works on a table; its output is a pipe."""
     command = [sys.executable, "main.py", "reproduce", str(table), "--out", str(out), *flags]
     with subprocess.Popen(
         command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
@@ -41,7 +41,7 @@ def begun(table: Path, out: Path, *flags: str) -> Iterator[subprocess.Popen[str]
 
 
 def reproduced(table: Path, out: Path) -> tuple[int, str]:
-    """The exit code, and what was said."""
+    """The exit code and the output."""
     with begun(table, out, "--jobs", "2") as process:
         said, _ = process.communicate(timeout=2 * PATIENCE)
     return process.returncode, said
@@ -66,13 +66,13 @@ def evaluations(experiments: list[Experiment]) -> list[Any]:
 
 
 def begin(experiment: Experiment, iterations: str) -> None:
-    """Leaves what a run does that has logged some iterations."""
+    """Write the files of a run that has logged some iterations."""
     write_json(experiment.folder / "config.json", experiment.settings)
     write_text(experiment.folder / "metrics.jsonl", iterations)
 
 
 def evaluate(experiment: Experiment, **said: object) -> None:
-    """Leaves what an evaluation of a teacher does, or says otherwise."""
+    """Write the file of a teacher's evaluation, with some values changed."""
     command = ["main.py", *experiment.evaluate, "--threads", "7"]
     episodes = [{"seed": seed} for seed in experiment.seeds]
     content = {"success": {"mean": 0.75}, "episodes": episodes, "provenance": {"command": command}}

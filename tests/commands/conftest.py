@@ -1,4 +1,4 @@
-"""Runs that tests of the command line share, and a cluster."""
+"""Runs that tests of the command line share, and a cluster without Slurm."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def trained(trained_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same, for one test alone."""
+    """A copy for one test alone."""
     logdir = tmp_path_factory.mktemp("trained")
     return shutil.copytree(trained_once, logdir, dirs_exist_ok=True)
 
@@ -34,7 +34,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def whole_once(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The experiments of a run that nothing stopped."""
+    """The log tree of a table that was reproduced without a stop."""
     out = tmp_path_factory.mktemp("whole")
     code, said = reproduced(table, out)
     assert code == 0
@@ -45,7 +45,7 @@ def whole_once(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def whole(whole_once: Path, tmp_path: Path) -> Path:
-    """The same, for one test alone."""
+    """A copy for one test alone."""
     return shutil.copytree(whole_once, tmp_path / "whole")
 
 

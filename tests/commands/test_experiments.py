@@ -42,7 +42,7 @@ def experiments_of(name: str) -> list[Experiment]:
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_the_tables_that_come_along_become_commands_that_say_the_same(name: str) -> None:
+def test_the_project_s_tables_become_commands_with_the_same_settings(name: str) -> None:
     experiments = experiments_of(name)
     students = [experiment for experiment in experiments if experiment.train]
     assert 1 < len(students) < len(experiments)
@@ -63,17 +63,17 @@ def test_the_tables_that_come_along_become_commands_that_say_the_same(name: str)
 
 
 @pytest.mark.parametrize("name", ["minigrid", "paper"])
-def test_comparisons_end_with_500_episodes_that_start_at_the_same_seed(name: str) -> None:
+def test_comparisons_end_with_the_same_500_episodes(name: str) -> None:
     assert {experiment.seeds for experiment in experiments_of(name)} == {range(10000, 10500)}
 
 
-def test_students_stand_alone_for_the_last_third() -> None:
+def test_students_train_without_teacher_for_the_last_third() -> None:
     for experiment in experiments_of("minigrid"):
         if experiment.train and experiment.settings["schedule"] != "constant":
             assert experiment.settings["kl_until"] <= experiment.n_itr * 2 / 3
 
 
-def test_a_table_is_no_task(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_is_not_taken_for_a_task(capsys: pytest.CaptureFixture[str]) -> None:
     assert not {*task_names()} & {*PRESETS}
     assert main.main(["train", "--task", "minigrid"]) == 1
     assert capsys.readouterr().err.startswith("error: unknown task 'minigrid'; give one of ")
@@ -85,7 +85,7 @@ def write(folder: Path, content: str) -> Path:
     return path
 
 
-def test_experiments_stand_in_the_order_of_their_file_with_their_settings(tmp_path: Path) -> None:
+def test_experiments_have_the_order_and_the_settings_of_their_file(tmp_path: Path) -> None:
     experiments = read_table(write(tmp_path, TABLE), tmp_path, 2)
     assert [(experiment.method, experiment.seed) for experiment in experiments] == [
         *[("ppo", 0), ("ppo", 1), ("ppo-hard", 0), ("ppo-hard", 1), ("teacher", None)]
@@ -101,13 +101,13 @@ def test_experiments_stand_in_the_order_of_their_file_with_their_settings(tmp_pa
     assert experiments[2].train[-4:] == ["--n_itr", "3", "--gamma", "0.8"]
 
 
-def test_values_stand_in_flags_as_flags_need_them(tmp_path: Path) -> None:
+def test_flags_get_validated_values(tmp_path: Path) -> None:
     content = TABLE.replace("n_itr: 3", "n_itr: 3.0").replace("hard: false", "gae: 1")
     args = parse(read_table(write(tmp_path, content), tmp_path, 1)[0].train)
     assert (args.n_itr, args.gae) == (3, True)
 
 
-def test_files_that_a_table_names_lie_beside_it(tmp_path: Path) -> None:
+def test_paths_in_a_table_start_at_its_folder(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("gamma: 0.5")
     (tmp_path / "slow.yaml").write_text("{description: slow, fixed: {learning_rate: 0.0001}}")
     content = TABLE.replace("[ppo, ppo-hard, teacher]", "[slow.yaml]").replace("ppo:", "slow.yaml:")
@@ -159,7 +159,7 @@ def test_files_that_a_table_names_lie_beside_it(tmp_path: Path) -> None:
         ("label: tiny", "label: tiny\n  config: no.yaml", "ppo in SimpleDoorKey: cannot read"),
     ],
 )
-def test_what_a_table_gets_wrong_is_told_in_a_line(
+def test_an_error_in_a_table_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, words: str
 ) -> None:
     assert old in TABLE
@@ -174,7 +174,7 @@ def test_what_a_table_gets_wrong_is_told_in_a_line(
     assert not out.exists()
 
 
-def test_a_run_that_began_otherwise_is_named_and_not_taken(
+def test_a_run_with_other_settings_is_named_and_left_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     content = TABLE.replace("[SimpleDoorKey]", f"[{small_rooms.TASK}]").replace(
@@ -191,7 +191,7 @@ def test_a_run_that_began_otherwise_is_named_and_not_taken(
     ]
     assert main.main([*ppo.train, "--device", "cpu"]) == 0
     assert examine(ppo).stage == "begun"
-    # Of a commit at which the method's file said less.
+    # As an older commit wrote it, whose method file had fewer settings.
     method = settings_of(ppo.folder)["policy"] | {"fixed": {}, "description": "as it was"}
     write_format_2(ppo.folder, {"policy": method})
     assert examine(ppo).stage == "begun"
@@ -218,7 +218,7 @@ def test_a_run_that_began_otherwise_is_named_and_not_taken(
         {"provenance": {"command": ["main.py", "eval", "--hard"]}},
     ],
 )
-def test_of_a_damaged_evaluation_or_of_another_one_is_made(tmp_path: Path, said: Any) -> None:
+def test_a_damaged_or_different_evaluation_is_made_again(tmp_path: Path, said: Any) -> None:
     teacher = read_table(write(tmp_path, TABLE), tmp_path, 1)[-1]
     evaluate(teacher)
     assert examine(teacher) == State("finished", success=0.75)
@@ -252,7 +252,7 @@ def test_a_teacher_whose_task_has_changed_is_evaluated_again(tmp_path: Path) -> 
         assert examine(read_table(path, tmp_path, 1)[-1]).stage == "to evaluate"
 
 
-def test_a_teacher_alone_is_the_one_of_its_group_s_preset(tmp_path: Path) -> None:
+def test_a_teacher_alone_takes_its_group_s_preset(tmp_path: Path) -> None:
     (tmp_path / "noisy.yaml").write_text(
         "domains: {nav_pick: {navigate_noise: 1.5, pick_noise: 0.8, network: resnet18, n_ask: 9}}"
     )
@@ -272,7 +272,7 @@ def test_a_teacher_alone_is_the_one_of_its_group_s_preset(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("torn", ["", "[" * 20_000, '{"iteration": Infinity}', '{"iterat', "[1]"])
-def test_iterations_are_those_of_the_last_line_that_is_whole(tmp_path: Path, torn: str) -> None:
+def test_iterations_are_read_from_the_last_whole_line(tmp_path: Path, torn: str) -> None:
     experiment = read_table(write(tmp_path, TABLE), tmp_path, 1)[0]
     assert iterations(experiment.folder) == 0
     begin(experiment, f'{{"iteration": 1}}\n{{"iteration": 2}}\n{torn}')

@@ -31,7 +31,7 @@ def shown(queue: Queue, room: int | None = None) -> list[str]:
     return console.export_text().splitlines()
 
 
-def test_of_more_rows_than_there_is_room_for_the_finished_ones_go_first(tmp_path: Path) -> None:
+def test_without_room_for_all_rows_finished_rows_are_hidden_first(tmp_path: Path) -> None:
     experiments = experiments_of(tmp_path, "teacher, ppo, ppo-hard")
     evaluate(experiments[0])
     queue = Queue(states(experiments), tmp_path, 1, lambda experiment, news: None)
@@ -46,24 +46,24 @@ def test_of_more_rows_than_there_is_room_for_the_finished_ones_go_first(tmp_path
         assert [line.split()[2] for line in lines] == rows
 
 
-def test_the_table_tells_how_far_each_is(tmp_path: Path) -> None:
+def test_the_table_shows_the_progress_of_each_experiment(tmp_path: Path) -> None:
     experiments = experiments_of(tmp_path, "ppo, ppo-hard, teacher")
-    trained, under_way, other, broken, teacher = experiments
+    trained, running, other, broken, teacher = experiments
     evaluate(teacher)
     begin(trained, '{"iteration": 14}')
     write_json(trained.folder / "verdict.json", {})
-    begin(under_way, '{"iteration": 7}')
+    begin(running, '{"iteration": 7}')
     write_json(other.folder / "config.json", {**other.settings, "gamma": 0.1})
     queue = Queue(states(experiments), tmp_path, 1, lambda experiment, news: None)
-    assert queue.waiting == [trained, under_way, broken]
+    assert queue.waiting == [trained, running, broken]
     assert [line.split()[3:] for line in shown(queue)[2:]] == [
         *(["100%", "50%"], ["other", "–"], ["0.750"])
     ]
     queue.waiting = [trained]
     queue.failed[broken] = "no disk"
-    queue.paces[under_way.row] = 240.0
+    queue.paces[running.row] = 240.0
     with subprocess.Popen(["true"]) as process:
-        queue.jobs = [Job(under_way, process, queue.states[under_way], 0.0)]
+        queue.jobs = [Job(running, process, queue.states[running], 0.0)]
         assert [" ".join(line.split()) for line in shown(queue)] == [
             "1 of 5 experiments finished, 1 running, 1 failed, 1 left alone, "
             "about 28 min of training left",
@@ -75,7 +75,7 @@ def test_the_table_tells_how_far_each_is(tmp_path: Path) -> None:
         ]
 
 
-def test_an_experiment_that_is_finished_has_not_failed_however_its_process_ended(
+def test_a_finished_experiment_has_not_failed_whatever_its_exit_code(
     tmp_path: Path,
 ) -> None:
     (teacher,) = experiments_of(tmp_path, "teacher")
@@ -90,7 +90,7 @@ def test_an_experiment_that_is_finished_has_not_failed_however_its_process_ended
     assert not queue.failed
 
 
-def test_an_experiment_whose_output_cannot_be_kept_fails_alone(tmp_path: Path) -> None:
+def test_an_experiment_whose_output_cannot_be_written_fails_alone(tmp_path: Path) -> None:
     experiments = experiments_of(tmp_path, "teacher, ppo-alone")[:2]
     for experiment in experiments[1:]:
         output_of(experiment, tmp_path).mkdir(parents=True)

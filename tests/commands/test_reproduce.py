@@ -1,4 +1,4 @@
-"""`main.py reproduce`, with real processes: what stops it, and what it finds when it begins."""
+"""`main.py reproduce` with real processes: how it starts, goes on and stops."""
 
 import fcntl
 import os
@@ -34,8 +34,8 @@ def contents(folder: Path) -> dict[Path, bytes]:
     }
 
 
-def test_what_is_finished_is_not_done_again(table: Path, whole: Path) -> None:
-    # Copied to another place, it is the same table still.
+def test_finished_experiments_are_not_repeated(table: Path, whole: Path) -> None:
+    # A copy in another place counts as well.
     before = contents(whole)
     code, said = reproduced(table, whole)
     assert code == 0
@@ -45,7 +45,7 @@ def test_what_is_finished_is_not_done_again(table: Path, whole: Path) -> None:
     assert eval_seeds == [*range(10000, 10008)]
 
 
-def test_stopped_and_killed_it_ends_with_the_same_table(
+def test_after_a_stop_and_a_kill_the_results_are_the_same(
     table: Path, whole_once: Path, tmp_path: Path
 ) -> None:
     experiments, expected = (read_table(table, out, 1) for out in (tmp_path, whole_once))
@@ -63,7 +63,7 @@ def test_stopped_and_killed_it_ends_with_the_same_table(
     assert stopped.returncode == 128 + signal.SIGINT
     assert "stopping after this iteration" in said
     assert "ppo SimpleDoorKey tiny-0: stopped\n" in said
-    # Each has saved what it had done, and is no more.
+    # Each process has saved its iterations and ended.
     saved = done(students)
     assert saved == [
         iterations(experiment.folder) for experiment in experiments if experiment.train
@@ -85,7 +85,7 @@ def test_stopped_and_killed_it_ends_with_the_same_table(
             assert_same_run(experiment.folder, other.folder)
 
 
-def test_a_broken_experiment_is_named_and_tried_again(table: Path, whole: Path) -> None:
+def test_a_failed_experiment_is_named_and_tried_again(table: Path, whole: Path) -> None:
     first, second, teacher = experiments = read_table(table, whole, 1)
     expected = evaluations(experiments)
     shutil.rmtree(first.folder)
@@ -102,14 +102,14 @@ def test_a_broken_experiment_is_named_and_tried_again(table: Path, whole: Path) 
     output = whole / "output" / "ppo-simpledoorkey-tiny-0.log"
     assert output.read_text().splitlines()[-2].startswith("$ python main.py train --task ")
 
-    # As a process leaves it that is killed while it begins a run.
+    # What a process leaves that is killed while it makes a run's folder.
     (first.folder / "notes.txt").rename(first.folder / ".config.json.4242.part")
     (first.folder / "owner.lock").touch()
     assert reproduced(table, whole)[0] == 0
     assert evaluations(experiments) == expected
 
 
-def test_other_settings_are_named_and_leave_a_run_alone(whole: Path, tmp_path: Path) -> None:
+def test_a_run_with_other_settings_is_named_and_left_alone(whole: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.yaml"
     other.write_text(TABLE.replace("n_itr: 14", "n_itr: 15"))
     before = contents(whole)
@@ -122,7 +122,7 @@ def test_other_settings_are_named_and_leave_a_run_alone(whole: Path, tmp_path: P
     assert contents(whole) == before
 
 
-def test_what_others_train_is_waited_for(
+def test_a_run_that_another_process_trains_is_awaited(
     table: Path, whole: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first, *_ = experiments = read_table(table, whole, 1)
@@ -134,7 +134,7 @@ def test_what_others_train_is_waited_for(
             assert process.stdout.readline().startswith(
                 f"ppo SimpleDoorKey tiny-0: waits: it is being trained by process {os.getpid()} on "
             )
-            # Of two such programs the second one keeps away.
+            # A second program with the same folder is refused.
             assert main.main(["reproduce", str(table), "--out", str(whole)]) == 1
             words = f"error: {whole} is being trained by process {process.pid} on "
             assert capsys.readouterr().err.startswith(words)
@@ -168,7 +168,7 @@ def test_what_others_train_is_waited_for(
         (["--threads", "0"], "--threads: 0 is too few; give 1 or more"),
     ],
 )
-def test_flags_that_lead_nowhere_are_told_in_a_line(
+def test_a_wrong_flag_is_one_line(
     table: Path,
     tmp_path: Path,
     cluster: Path,
@@ -188,7 +188,7 @@ def test_a_second_ctrl_c_stops_at_once(table: Path, tmp_path: Path) -> None:
         runner = psutil.Process(process.pid)
         wait_until(process, lambda: any("train" in child.cmdline() for child in runner.children()))
         (child,) = runner.children()
-        # It cannot end its iteration.
+        # A suspended process cannot end its iteration.
         child.suspend()
         assert process.stdout
         process.stdout.readline()
@@ -203,7 +203,7 @@ def test_a_second_ctrl_c_stops_at_once(table: Path, tmp_path: Path) -> None:
 
 @contextmanager
 def in_a_terminal(table: Path, out: Path) -> Iterator[tuple[subprocess.Popen[bytes], FileIO]]:
-    """A process that waits for all of its experiments, which this one has, and its terminal."""
+    """A process in its own terminal. It waits for its experiments, whose locks the test holds."""
     outside, inside = pty.openpty()
     command = [sys.executable, "main.py", "reproduce", str(table), "--out", str(out), "--jobs", "1"]
     with ExitStack() as made:
@@ -227,7 +227,7 @@ def in_a_terminal(table: Path, out: Path) -> Iterator[tuple[subprocess.Popen[byt
 
 
 def take_terminal(file: int) -> None:
-    """Of a new process: that is its terminal, whose end it hears of also if these tests do not."""
+    """In a new process: make a file its terminal, and let the end of that terminal signal it."""
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     fcntl.ioctl(file, termios.TIOCSCTTY, 0)
 
@@ -239,7 +239,7 @@ def read_until(terminal: FileIO, words: bytes) -> None:
         seen += terminal.read(10_000) or b""
 
 
-def test_in_a_terminal_a_table_shows_how_far_all_are(table: Path, tmp_path: Path) -> None:
+def test_a_terminal_shows_a_live_table(table: Path, tmp_path: Path) -> None:
     with in_a_terminal(table, tmp_path) as (process, terminal):
         read_until(terminal, b"elsewhere")
         terminal.write(b"\x03")
@@ -247,7 +247,7 @@ def test_in_a_terminal_a_table_shows_how_far_all_are(table: Path, tmp_path: Path
         assert process.wait(PATIENCE) == 128 + signal.SIGINT
 
 
-def test_that_its_terminal_is_closed_stops_it_as_ctrl_c_does(table: Path, tmp_path: Path) -> None:
+def test_closing_the_terminal_stops_as_ctrl_c_does(table: Path, tmp_path: Path) -> None:
     with in_a_terminal(table, tmp_path) as (process, terminal):
         read_until(terminal, b"elsewhere")
         terminal.close()

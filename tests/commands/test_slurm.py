@@ -1,8 +1,9 @@
-"""`main.py reproduce --launcher slurm`, with stand-ins for Slurm's programs."""
+"""`main.py reproduce --launcher slurm` with stand-ins for Slurm's programs."""
 
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,7 +52,7 @@ def warn(job: subprocess.Popen[bytes], command: str) -> None:
         process.send_signal(signal.SIGUSR2)
 
 
-def test_slurm_is_given_what_is_not_finished_as_an_array(
+def test_unfinished_experiments_become_an_array(
     table: Path, whole: Path, cluster: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     experiments = read_table(table, whole, 3)
@@ -118,7 +119,7 @@ def test_the_warning_leaves_most_of_the_time_limit_for_training(minutes: int) ->
     assert parse([f"time={minutes}", "signal_delay_s=300"])["signal_delay_s"] == 300
 
 
-def test_what_slurm_has_already_is_not_submitted_again(
+def test_queued_tasks_are_not_submitted_again(
     table: Path, tmp_path: Path, cluster: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     where = ["reproduce", str(table), "--out", str(tmp_path / "out"), "--launcher", "slurm"]
@@ -127,7 +128,7 @@ def test_what_slurm_has_already_is_not_submitted_again(
     assert "submitted 3 of 3 experiments as job 42\n" in capsys.readouterr().out
     script = (cluster / "script").read_text().splitlines()
     assert {"module load cuda", "module load python"} <= {*script}
-    # Of another table, and of this one.
+    # A task of another table, and one of this table.
     (cluster / "queue").write_text("41_0\n42_1\n")
     assert main.main(submit) == 0
     assert capsys.readouterr().out.splitlines()[:2] == [
@@ -141,7 +142,7 @@ def test_what_slurm_has_already_is_not_submitted_again(
     assert error.count("\n") == 1
 
 
-def test_without_slurm_it_is_told_in_a_line(
+def test_missing_slurm_is_one_line(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -151,3 +152,12 @@ def test_without_slurm_it_is_told_in_a_line(
     assert error.startswith("error: --launcher slurm: ")
     assert "srun" in error
     assert error.count("\n") == 1
+
+
+def test_a_missing_submitit_is_one_line(
+    table: Path, tmp_path: Path, cluster: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "submitit", None)
+    flags = ["--out", str(tmp_path / "out"), "--launcher", "slurm", "--slurm", "time=9"]
+    with pytest.raises(SystemExit, match=r"^error: .*: pip install -r requirements-slurm.txt$"):
+        main.main(["reproduce", str(table), *flags])
