@@ -99,8 +99,10 @@ def test_a_failed_experiment_is_named_and_tried_again(table: Path, whole: Path) 
     assert said.count(last) == 2
     assert "2 of 3 experiments finished, 0 running, 1 failed" in said
     assert evaluations([second, teacher]) == expected[1:]
-    output = whole / "output" / "ppo-simpledoorkey-tiny-0.log"
-    assert output.read_text().splitlines()[-2].startswith("$ python main.py train --task ")
+    printed = (whole / "output" / "ppo-simpledoorkey-tiny-0.log").read_text().splitlines()
+    commands = [line for line in printed if line.startswith("$ ")]
+    assert commands[-1].startswith("$ python main.py train --task ")
+    assert f"{printed[-1]} (exit code 1)" == last
 
     # What a process leaves that is killed while it makes a run's folder.
     (first.folder / "notes.txt").rename(first.folder / ".config.json.4242.part")
