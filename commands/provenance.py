@@ -1,4 +1,4 @@
-"""Where a run or a figure comes from."""
+"""The origin of a run or a figure: versions, commit and command."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ def provenance() -> dict[str, Any]:
 
 
 def digest(content: Any) -> str:
-    """Letters that tell what a file may hold apart from other such content."""
+    """Twelve letters and digits that differ if the content differs."""
     text = json.dumps(content, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

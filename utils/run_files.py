@@ -16,7 +16,7 @@ METRICS = "metrics.jsonl"
 VERDICT = "verdict.json"
 ANSWERS = "answers.jsonl"
 OPTIONS = "options"
-"""Holds the models of the options that were learned before, in a folder each."""
+"""The folder of a run's learned options: their models, each in a folder."""
 SKILLS = {"navigate": "nav.pth", "pick": "pick.pth"}
 """Options that habitat-baselines has trained, as its checkpoints are called there; in a folder of
 options they may stand instead of ours."""

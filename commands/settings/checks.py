@@ -1,4 +1,4 @@
-"""What can be known to be wrong with a command before PyTorch, which takes seconds, is loaded."""
+"""Checks of a command before PyTorch is loaded, which takes seconds."""
 
 import argparse
 import os
@@ -12,8 +12,8 @@ from utils.errors import UserError
 
 
 def check(args: argparse.Namespace) -> None:
-    """UserError for what is wrong with a command and can be known before PyTorch is loaded."""
-    # Of several ranks one is enough to say so.
+    """UserError if a command cannot work."""
+    # One of several ranks reports it.
     if os.environ.get("RANK", "0") != "0":
         return
     if args.command == "bench":
@@ -28,7 +28,7 @@ def check(args: argparse.Namespace) -> None:
     preset = read_preset(path, args.task) if path else {}
     flags = given_settings(args, preset.get("task"))
     settings = resolve(flags, preset)
-    # A run that continues, or is evaluated, has its task and method in its folder.
+    # The folder of a run that continues, or is evaluated, holds its task and method.
     of_a_run = args.command in ("eval", "watch", "export") and not (args.eval_teacher or args.task)
     if not (of_a_run or getattr(args, "resume", False)):
         check_flags(flags, settings)
@@ -39,7 +39,7 @@ def check(args: argparse.Namespace) -> None:
 def tell_choices(
     args: argparse.Namespace, flags: Settings, preset: Settings, settings: Settings
 ) -> None:
-    """Print what a user may not expect of the flags."""
+    """Print consequences of the flags that a user may not expect."""
     if flags.get("hard") and not {"policy"} & {*flags, *preset}:
         print(f"--hard without --policy: the method is {settings['policy'].name}")
     task = settings["task"].name

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 from pydantic.fields import FieldInfo
 
 HEADINGS = ("task", "student", "ppo", "teacher", "llm", "evaluation", "run")
-"""Of the groups of settings, in config.json, in presets and in `--help`."""
+"""The groups of settings, as they are called in config.json, in presets and in `--help`."""
 TRAIN = ("train",)
 ACTING = (*TRAIN, "eval", "watch")
 """Commands that let a student act."""

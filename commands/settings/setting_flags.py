@@ -10,7 +10,7 @@ from commands.settings.groups import GROUPS
 from commands.settings.setting import Setting
 
 OWN_FLAGS = ("task", "policy", "seed", "warm_start")
-"""Settings whose flags take something else: the name of a task, method or run, or several seeds."""
+"""Settings whose flags take the name of a task, method or run, or several seeds."""
 WORLDS = {"minigrid": "rooms", "nav_pick": "homes"}
 METAVARS = {int: "N", float: "X"}
 
