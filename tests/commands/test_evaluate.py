@@ -1,4 +1,4 @@
-"""Evaluations: of which model, in which rooms, and what is left of them."""
+"""Evaluations: which model and rooms they use, and what they write."""
 
 import json
 from pathlib import Path

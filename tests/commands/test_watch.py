@@ -1,4 +1,4 @@
-"""Pages on which one steps through episodes: what stands on them is what was played."""
+"""The page of `watch` shows what was played."""
 
 import json
 import re
