@@ -1,7 +1,7 @@
 """Tables of experiments: tasks × methods × seeds in groups, with settings by task and method."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,7 +114,7 @@ def read_group(
                 if method == runs.TEACHER:
                     experiments.append(teacher(row, common))
                 else:
-                    experiments += [student(row, seed, common) for seed in seeds]
+                    experiments += students(row, seeds, common)
             except UserError as error:
                 raise UserError(f"{source}: {method} in {task}: {error}") from error
     return experiments
@@ -153,31 +153,31 @@ def located(name: str, folder: Path) -> str:
     return str(folder / name) if Path(name).suffix in (".yaml", ".yml") else name
 
 
-def student(row: Row, seed: int, common: Common) -> Experiment:
-    """A run of a seed, and the evaluation of its last model."""
+def students(row: Row, seeds: list[int], common: Common) -> Iterator[Experiment]:
+    """A run for each seed, with the evaluation of its last model."""
     preset = read_preset(row.preset, row.task) if row.preset else {}
     task, method = load_task(row.task), load_method(row.method)
     flags = row.settings | {"task": task, "policy": method}
     settings = resolve(flags, preset)
     check_flags(flags, settings)
-    config = make_config({"device": "cpu"} | settings | {"seed": seed}, "settings")
-    run = f"{row.label}-{seed}"
     place = ["--task", row.task, "--policy", row.method, "--logdir", str(common.out)]
-    trained = ["--config", str(row.preset)] if row.preset else []
-    trained += ["--seed_list", str(seed), "--savedir", run, "--threads", str(common.threads)]
-    device = row.settings.keys() & {"device"}
-    evaluated = ["--loaddir", run, *final_flags(common), *as_flags(device, settings)]
-    return Experiment(
-        label=row.label,
-        task=task.name,
-        method=method.name,
-        seed=seed,
-        folder=runs.task_folder(common.out, method, task) / run,
-        train=["train", *place, *trained, *as_flags(row.settings, settings)],
-        evaluate=["eval", *place, *evaluated],
-        settings=json.loads(json.dumps(config.model_dump(), default=dict)),
-        seeds=common.seeds,
-    )
+    train = ["train", *place, *(["--config", str(row.preset)] if row.preset else [])]
+    device = as_flags(row.settings.keys() & {"device"}, settings)
+    for seed in seeds:
+        run = f"{row.label}-{seed}"
+        own = ["--seed_list", str(seed), "--savedir", run, "--threads", str(common.threads)]
+        config = make_config({"device": "cpu"} | settings | {"seed": seed}, "settings")
+        yield Experiment(
+            label=row.label,
+            task=task.name,
+            method=method.name,
+            seed=seed,
+            folder=runs.task_folder(common.out, method, task) / run,
+            train=[*train, *own, *as_flags(row.settings, settings)],
+            evaluate=["eval", *place, "--loaddir", run, *final_flags(common), *device],
+            settings=json.loads(json.dumps(config.model_dump(), default=dict)),
+            seeds=common.seeds,
+        )
 
 
 def teacher(row: Row, common: Common) -> Experiment:
