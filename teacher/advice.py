@@ -1,4 +1,4 @@
-"""What a teacher says of the steps of a rollout."""
+"""A teacher's advice on the steps of a rollout."""
 
 from dataclasses import dataclass
 
@@ -12,11 +12,11 @@ from planner.plans import Answer
 class Advice:
     """K weighted actions for each of S steps.
 
-    `actions` (S, K, *A): int64, or float32 with a `spread` of the same shape, a standard deviation;
-    `weights` (S, K) float32 add up to 1, or are 0 where the scene has no answer. `index` (S,) int64
-    is each step's scene in `scenes`, whose `answers` stand beside it: the plans in the order of
-    their actions. `under_way` (S, K) int64 is which of a plan's options says its action, the first
-    that is not finished, or a number beyond them once all are.
+    `actions` (S, K, *A) are int64, or float32 with a `spread` of the same shape, a standard
+    deviation. `weights` (S, K) float32 add up to 1, or are 0 where the scene has no answer.
+    `index` (S,) int64 is each step's place in `scenes` and in `answers`, whose plans have the order
+    of the actions. `under_way` (S, K) int64 is the option that proposes a plan's action: the first
+    unfinished one, or a number past the last option once all are finished.
     """
 
     actions: Tensor
@@ -38,20 +38,20 @@ class Advice:
 
     def explain(self, step: int) -> tuple[str, list[tuple[float, list[str], int]]]:
         """A step's scene in words, and for each plan its probability, its options in words, and
-        which of them is under way: as many as there are, once all are finished."""
+        the number of the option under way (the count of options, once all are finished)."""
         scene = int(self.index[step])
-        told = zip(self.answers[scene] or (), self.under_way[step].tolist(), strict=False)
+        plans = zip(self.answers[scene] or (), self.under_way[step].tolist(), strict=False)
         return self.scenes[scene], [
-            (p, [str(option) for option in plan], min(now, len(plan))) for (p, plan), now in told
+            (p, [str(option) for option in plan], min(now, len(plan))) for (p, plan), now in plans
         ]
 
     def by_action(self, count: int) -> Tensor:
-        """(S, count) float32: the weights of discrete actions, added up by action."""
+        """(S, count) float32: the total weight of each discrete action."""
         shares = torch.zeros(len(self.weights), count, device=self.weights.device)
         return shares.scatter_add_(1, self.actions, self.weights)
 
 
 def drawn(weights: Tensor, generator: torch.Generator) -> Tensor:
-    """(S,) int64: one of the columns of `weights` (S, K) for each row, by their shares;
-    `generator` lies on the CPU."""
+    """(S,) int64: a random column of `weights` (S, K) for each row, with their shares as
+    probabilities. `generator` is on the CPU."""
     return torch.multinomial(weights.cpu(), 1, generator=generator)[:, 0].to(weights.device)

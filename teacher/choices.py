@@ -1,4 +1,4 @@
-"""Options to choose among, without a planner: what a hierarchical student is offered."""
+"""A task's options, for a hierarchical student that chooses among them without a planner."""
 
 from collections.abc import Sequence
 
@@ -10,34 +10,32 @@ from planner.scene import Reader
 from teacher.options import Options
 from utils.tensors import Tensors, count
 
-WAITS = 1
-"""So many steps to wait is one choice."""
+WAIT_STEPS = 1
+"""Steps of a choice to wait."""
 
 
 class Choices:
-    """A task's options, C of them, the last of which is to wait; `limits` (C,) int64 is how many
-    steps each may take, `names` what it is called.
+    """C options, of which the last is to wait. `limits` (C,) int64 is how many steps each may take.
 
-    To choose from are those that are neither finished nor impossible, and, where there are none of
-    these, to wait.
+    An option is available if it is possible and not finished. If none is, waiting is available.
     """
 
     def __init__(self, options: Sequence[Option], reader: Reader, rules: Options) -> None:
-        """`rules` carry the options out."""
+        """`rules` propose the options' actions."""
         self.options = list(options)
         self.reader = reader
         self.rules = rules
         self.names = tuple(map(str, [*options, Option(WAIT)]))
-        self.limits = torch.tensor([*map(rules.limit, options), WAITS])
+        self.limits = torch.tensor([*map(rules.limit, options), WAIT_STEPS])
         self.exploring = torch.tensor([*(option.verb == EXPLORE for option in options), False])
 
     def forget(self, count: int, device: torch.device) -> Tensors:
-        """What is remembered of episodes that have not begun."""
+        """The memory of `count` new episodes."""
         return self.reader.forget(count, device)
 
     def read(self, obs: Tensors, memory: Tensors) -> tuple[Tensors, Tensor]:
-        """One step of N episodes: the new memory, and which options it ends, (N, C) bool: those
-        that explore end when there is more to remember."""
+        """One step of N episodes: the new memory, and which options it ends, (N, C) bool. An option
+        that explores ends when the memory changes."""
         now = self.reader.read(obs, memory).memory
         news = torch.zeros(count(obs), dtype=torch.bool, device=next(iter(obs.values())).device)
         for name, values in now.items():
@@ -45,20 +43,21 @@ class Choices:
         return now, news[:, None] & self.exploring.to(news.device)
 
     def initial_state(self, count: int, device: torch.device) -> Tensors:
-        """What options remember when they are set to work."""
+        """The state of options that have just been chosen."""
         return self.rules.initial_state(count, device)
 
     def propose(
         self, obs: Tensors, memory: Tensors, asked: Tensor, state: Tensors
     ) -> tuple[Tensors, Tensors]:
-        """What options would do in N episodes, and their new state: `actions` (N, C, *A), of
-        continuous ones the `spread`, and `available` (N, C) bool, where `asked` (N, C) is set."""
+        """Each option's next action in N episodes where `asked` (N, C) bool is set, and the new
+        state. Returns `actions` (N, C, *A), for continuous ones their `spread`, and `available`
+        (N, C) bool."""
         used = asked[:, :-1]
         proposal, carried = self.rules.propose(obs, memory, self.options, used, state)
         possible = self.rules.possible(obs, memory, self.options, proposal)
         available = used & possible & ~proposal.finished[:, :-1]
-        told = {
+        offer = {
             "actions": proposal.actions,
             "available": torch.cat([available, ~available.any(1, keepdim=True)], 1),
         }
-        return told if proposal.spread is None else {**told, "spread": proposal.spread}, carried
+        return offer if proposal.spread is None else {**offer, "spread": proposal.spread}, carried

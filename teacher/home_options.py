@@ -1,4 +1,4 @@
-"""Options in homes: to navigate and to pick, by rule or by policies that were trained before."""
+"""Options in homes, navigate and pick: by rules or by policies that were trained before."""
 
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -30,19 +30,17 @@ from teacher.options import Proposal
 from utils.tensors import Tensors, count, group, put, rows, under
 
 LEAST_SPREAD = 0.2
-"""No Gaussian of an advice is narrower, in units of full command."""
+"""The smallest standard deviation of an advice, in units of full command."""
 AHEAD = 0.35
-"""Radians: the base drives where its way leads at most so far to the side."""
+"""Radians: the base drives if its way leads at most this far to the side, else it turns."""
 ARRIVED = 0.12
-"""Metres: so near to the end of the shortest path nothing is left of it."""
-
-
+"""Metres: this close to its end, the shortest path counts as finished."""
 AT_GOAL = "arrived"
-"""Who navigates may remember under this name (N,) bool that, to his own measure, he is there."""
+"""A navigating policy may keep (N,) bool in its state under this name: it thinks it is there."""
 
 
 class Policy(Protocol):
-    """Who carries an option out, for at most `limit` steps on end, or as long as it takes."""
+    """Carries an option out, for at most `limit` steps in a row, or without a limit."""
 
     limit: int | None
 
@@ -53,7 +51,7 @@ class Policy(Protocol):
 
 
 class Scripted:
-    """A rule, with Gaussian `noise` about what it says, in units of full command."""
+    """A rule as a policy, with Gaussian `noise` around its actions, in units of full command."""
 
     limit: int | None = None
 
@@ -70,7 +68,7 @@ class Scripted:
 
 
 def navigate(obs: Tensors) -> Tensor:
-    """Along the shortest path, as `privileged` knows it, then turn to the object: (N, 6)."""
+    """Follow the shortest path, which `privileged` holds, then turn to the object: (N, 6)."""
     state, known = obs["state"], obs["privileged"]
     there = is_near(state) | (known[:, PATH] < ARRIVED)
     aim = torch.where(there[:, None], state[:, OBJECT][:, :2], known[:, WAYPOINT])
@@ -84,7 +82,7 @@ def navigate(obs: Tensors) -> Tensor:
 
 
 def pick(obs: Tensors) -> Tensor:
-    """Reach for the object with a closed grip, which it snaps to, then lift it: (N, 6)."""
+    """Reach for the object with a closed grip, to which it snaps, then lift it: (N, 6)."""
     state = obs["state"]
     held = is_held(state)[:, None]
     reach = (state[:, OBJECT_FROM_HAND] / (HAND_SPEED * SECONDS)).clamp(-1, 1)
@@ -95,7 +93,7 @@ def pick(obs: Tensors) -> Tensor:
 
 
 def waiting(obs: Tensors, size: int = len(ACTIONS)) -> Tensor:
-    """To move nothing, and hold what is held: (N, 6), or another `size` of actions."""
+    """Stand still and keep holding: (N, 6), or another `size` of actions."""
     action = torch.zeros(count(obs), size, device=obs["state"].device)
     action[:, GRIP] = torch.where(is_held(obs["state"]), 1.0, -1.0)
     return action
@@ -104,22 +102,20 @@ def waiting(obs: Tensors, size: int = len(ACTIONS)) -> Tensor:
 RULES: Mapping[str, Callable[[Tensors], Tensor]] = {"navigate": navigate, "pick": pick}
 VERBS = {GO_TO: "navigate", PICK_UP: "pick"}
 LIMITS = {"navigate": 200, "pick": 60}
-"""Steps on end after which an option gives up, if it was learned, or is given up by who chose it:
-several times what the rules take."""
+"""Steps in a row after which a learned option gives up, and a student that chose an option chooses
+again: several times what the rules take."""
 
 
 def at_hand(state: Tensor) -> Tensor:
-    """(S,) bool: whether the object is within reach and faced, or held already: so far leads
-    navigation, and from there on it can be picked up, which ends the episode."""
+    """(S,) bool: whether the object is held, or within reach and faced. Here navigating ends and
+    picking begins."""
     return is_near(state) & is_faced(state) | is_held(state)
 
 
 class HomeOptions:
-    """Options by name, `navigate` and `pick`, each carried out by a policy; actions have `size`
-    numbers.
+    """The options `navigate` and `pick`, each carried out by a policy. Actions have `size` numbers.
 
-    What a policy remembers, and since how many steps it is at work, begins anew with each time
-    that it is set to work.
+    A policy's state and its count of steps start anew whenever its option starts.
     """
 
     def __init__(self, policies: Mapping[str, Policy], size: int = len(ACTIONS)) -> None:
@@ -143,7 +139,7 @@ class HomeOptions:
         used: Tensor,
         state: Tensors,
     ) -> tuple[Proposal, Tensors]:
-        """What each option would do in each of S homes."""
+        """Each option's action in each of S homes."""
         still = waiting(obs, self.size)
         actions = still[:, None].repeat(1, len(options) + 1, 1)
         spread = torch.full_like(actions, LEAST_SPREAD)
@@ -153,7 +149,7 @@ class HomeOptions:
         arrived = group("navigate", state).get(AT_GOAL)
         if arrived is not None:
             reached = reached | arrived
-        # What is not at work has forgotten what it did.
+        # An option that is not at work loses its state.
         carried = self.initial_state(len(still), still.device)
         for number, option in enumerate(options):
             name = VERBS.get(option.verb)
@@ -164,9 +160,9 @@ class HomeOptions:
             at_work = reached[asked] == (name == "pick")
             had = rows(group(name, carried), asked)
             put(had, at_work, rows(group(name, state), asked[at_work]))
-            told, new = self.policies[name].act(rows(obs, asked), had)
-            actions[asked, number] = told["mean"]
-            spread[asked, number] = told["spread"].clamp(min=LEAST_SPREAD)
+            action, new = self.policies[name].act(rows(obs, asked), had)
+            actions[asked, number] = action["mean"]
+            spread[asked, number] = action["spread"].clamp(min=LEAST_SPREAD)
             if limit := self.policies[name].limit:
                 finished[asked, number] = had["steps"] >= limit
                 new["steps"] = had["steps"] + 1
@@ -178,7 +174,7 @@ class HomeOptions:
     def possible(
         self, obs: Tensors, memory: Tensors, options: list[Option], proposal: Proposal
     ) -> Tensor:
-        """An arm can reach out anywhere: where that is of use, who chooses has to find out."""
+        """Both options are possible everywhere. The student learns where they are of use."""
         known = [option.verb in VERBS for option in options]
         return torch.tensor(known, device=proposal.finished.device).expand(
             len(proposal.finished), -1
@@ -188,7 +184,7 @@ class HomeOptions:
         return LIMITS[VERBS[option.verb]]
 
     def choose(self, advice: Advice, obs: Tensors, generator: torch.Generator) -> Tensors:
-        """The mode is what the likeliest plan does."""
+        """The mode is the action of the likeliest plan."""
         weights, answered, still = advice.weights, advice.answered[:, None], waiting(obs, self.size)
         each = torch.arange(len(weights), device=weights.device)
         plan, best = drawn(weights + ~answered, generator), weights.argmax(1)

@@ -1,4 +1,4 @@
-"""Options: what a plan is made of, as the teacher asks for them."""
+"""Options: the parts of plans, which propose actions."""
 
 from typing import NamedTuple, Protocol
 
@@ -11,9 +11,12 @@ from utils.tensors import Tensors
 
 
 class Proposal(NamedTuple):
-    """What each of O options would do on each of S steps, and behind them what stands for no plan,
-    which is to wait: `actions` (S, O + 1, *A), of continuous ones the `spread` (S, O + 1, *A), and
-    whether there is nothing left to do, `finished` (S, O + 1) bool, which to wait always is."""
+    """The action that each of O options proposes on each of S steps.
+
+    `actions` (S, O + 1, *A), for continuous ones their `spread` (S, O + 1, *A), and whether an
+    option has nothing left to do, `finished` (S, O + 1) bool. The last column is a wait, which is
+    always finished: it fills up plans that are shorter than others.
+    """
 
     actions: Tensor
     finished: Tensor
@@ -21,7 +24,7 @@ class Proposal(NamedTuple):
 
     @staticmethod
     def join(parts: "list[Proposal]", order: Tensor) -> "Proposal":
-        """One after another, and these steps of all."""
+        """The parts in a row, with their steps put in this `order`."""
         spreads = [part.spread for part in parts if part.spread is not None]
         return Proposal(
             torch.cat([part.actions for part in parts])[order],
@@ -31,8 +34,8 @@ class Proposal(NamedTuple):
 
 
 class Options(Protocol):
-    """What the options of a domain do. What they remember of N episodes is their state, tensors by
-    name of N rows; if there is none, steps may be asked about in any order."""
+    """The options of a domain. Their state of N episodes is tensors of N rows, by name. If it is
+    empty, actions may be proposed for steps in any order."""
 
     def initial_state(self, count: int, device: torch.device) -> Tensors: ...
 
@@ -44,22 +47,21 @@ class Options(Protocol):
         used: Tensor,
         state: Tensors,
     ) -> tuple[Proposal, Tensors]:
-        """What options would do on each of S steps, and the new state.
+        """The options' proposals on S steps, and the new state.
 
-        `memory` is what the scenes remember; asked is where `used` (S, O) bool is set, elsewhere
-        the answer is any, but for the last, to wait.
+        `memory` is that of the scenes. Proposals count only where `used` (S, O) bool is set, and in
+        the last column.
         """
 
     def possible(
         self, obs: Tensors, memory: Tensors, options: list[Option], proposal: Proposal
     ) -> Tensor:
-        """(S, O) bool: whether what options are `proposal` can be done there."""
+        """(S, O) bool: whether an option can be carried out there."""
 
     def limit(self, option: Option) -> int:
-        """After how many steps on end an option that does not finish is given up by who chose
-        it."""
+        """The number of steps after which a student that chose the option chooses again."""
 
     def choose(self, advice: Advice, obs: Tensors, generator: torch.Generator) -> Tensors:
-        """How a teacher acts on its own advice: the `action` (S, *A) drawn from it, the `mode`
-        (S, *A), and what a film shows, `advised` (S, A). Without advice it waits. `generator` lies
-        on the CPU."""
+        """A teacher's own actions: `action` (S, *A) drawn from its advice, the likeliest one as
+        `mode` (S, *A), and `advised` (S, A) for films. Without advice it waits. `generator` is on
+        the CPU."""

@@ -1,6 +1,6 @@
-"""Options in rooms: what to do next for a thing to get done, for a whole batch of maps at once.
+"""Options in rooms, as functions of a whole batch of maps.
 
-Each returns one action a step, (K,) int64, or `FINISHED` where the option has nothing left to do.
+Each returns one action per step, (K,) int64, or `FINISHED` where it has nothing left to do.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,13 +26,13 @@ SINGLE_ACTIONS = {
     plans.DROP: DROP,
     plans.OPEN: TOGGLE,
 }
-PATIENCE = 50
-"""Steps after which who chose to walk or to explore chooses again."""
+STEP_LIMIT = 50
+"""Steps after which a student that chose to walk or to explore chooses again."""
 CARRIED = (symbols.KEY, symbols.BALL, symbols.BOX)
 
 
 def options_of(kinds: Mapping[str, int]) -> list[Option]:
-    """All that can be done in rooms with things of these names and types."""
+    """All options in rooms with things of these names and types."""
     verbs: dict[int, tuple[str, ...]] = dict.fromkeys(
         CARRIED, (plans.GO_TO, plans.PICK_UP, plans.DROP)
     )
@@ -48,8 +48,8 @@ def options_of(kinds: Mapping[str, int]) -> list[Option]:
 
 
 class RoomOptions:
-    """The options of rooms, in which the agent sees `view_size` cells ahead; `number` says at which
-    place of a scene's `cells` a thing's name stands."""
+    """The options of rooms. The agent sees `view_size` cells ahead. `number` gives the place of a
+    thing's name in a scene's `cells`."""
 
     def __init__(self, number: Mapping[str, int], view_size: int) -> None:
         self.number = number
@@ -66,11 +66,11 @@ class RoomOptions:
         used: Tensor,
         state: Tensors,
     ) -> tuple[Proposal, Tensors]:
-        """What each option would do on each of S maps, given the `cells` of their things."""
+        """Each option's action on each of S maps. `memory` holds the `cells` of their things."""
         maps, cells = Maps.of(obs["image"]), self._cells(memory["cells"], options)
         walking, exploring = (_of(verb, options, used) for verb in (plans.GO_TO, plans.EXPLORE))
         bare = _bools((option.thing is None for option in options), used)
-        # A thing that was not seen yet in this episode can only be waited for.
+        # The agent waits for a thing that it has not seen in this episode.
         known = cells != NOWHERE
         single = cells.new_tensor([SINGLE_ACTIONS.get(option.verb, DONE) for option in options])
         actions = torch.where(known, single, DONE)
@@ -86,15 +86,15 @@ class RoomOptions:
     def possible(
         self, obs: Tensors, memory: Tensors, options: list[Option], proposal: Proposal
     ) -> Tensor:
-        """What would be waited for is not possible: a thing that was not seen yet, or to which no
-        way is known. Beyond that, as far as hand and eye can tell: whether a key fits is for who
-        chooses to find out."""
+        """An option is impossible if it would wait: its thing was not seen yet, or no way to it is
+        known. It is also impossible if the hand or the cell ahead rule it out. Whether a key fits
+        is not checked."""
         maps = Maps.of(obs["image"])
         x, y, _ = maps.agent
         _, width, height = maps.kind.shape
         own, kind = (x * height + y)[:, None], maps.kind.flatten(1)
         full = _is(kind.gather(1, own), *CARRIED)
-        # What the agent carries is shown where it stands.
+        # The agent's own cell shows what it carries.
         ground, states = kind.scatter(1, own, symbols.EMPTY), obs["image"][..., 2].flatten(1)
         x, y = _next_to(maps.agent, 0)
         inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
@@ -115,10 +115,10 @@ class RoomOptions:
         return possible
 
     def limit(self, option: Option) -> int:
-        return 1 if option.verb in SINGLE_ACTIONS else PATIENCE
+        return 1 if option.verb in SINGLE_ACTIONS else STEP_LIMIT
 
     def choose(self, advice: Advice, obs: Tensors, generator: torch.Generator) -> Tensors:
-        """Of the likeliest actions the first is the mode."""
+        """The mode is the first of the likeliest actions."""
         advised = advice.by_action(len(ACTIONS))
         probabilities = advised.clone()
         probabilities[~advice.answered, DONE] = 1
@@ -126,29 +126,29 @@ class RoomOptions:
         return {"action": action, "mode": probabilities.argmax(1), "advised": advised}
 
     def _cells(self, cells: Tensor, options: list[Option]) -> Tensor:
-        """(S, O): where the thing of each option was last seen; nowhere, if it has none, or the
-        task knows no such thing."""
+        """(S, O): where each option's thing was last seen. `NOWHERE` if it has no thing, or the
+        task has no such thing."""
         unknown = cells.shape[1]
         numbers = [self.number.get(option.thing or "", unknown) for option in options]
         return functional.pad(cells, (0, 1), value=NOWHERE)[:, cells.new_tensor(numbers)]
 
 
 def _of(verb: str, options: list[Option], like: Tensor) -> Tensor:
-    """(O,) bool, where `like` lies: which options have this verb."""
+    """(O,) bool, on the device of `like`: which options have this verb."""
     return _bools((option.verb == verb for option in options), like)
 
 
 def _bools(of_options: Iterable[bool], like: Tensor) -> Tensor:
-    """(O,) bool, where `like` lies."""
+    """(O,) bool, on the device of `like`."""
     return torch.tensor([*of_options], dtype=torch.bool, device=like.device)
 
 
 @dataclass
 class Maps:
-    """Remembered maps: `kind` (S, W, H) uint8, where one can walk as packed columns, the agent.
+    """Remembered maps: the `kind` of cells (S, W, H) uint8, `passable` as packed columns, and the
+    `agent` (3, S) int64, which is x, y, direction.
 
-    Passable is what is known to be: empty, goal, lava (the teacher knows no danger), open doors.
-    `agent` (3, S) int64 is x, y, direction.
+    Known empty cells, goals, open doors and lava are passable: the teacher knows no danger.
     """
 
     kind: Tensor
@@ -177,9 +177,9 @@ def _is(kind: Tensor, *kinds: int) -> Tensor:
 
 
 def go_to(maps: Maps, steps: Tensor, cell: Tensor) -> Tensor:
-    """Walk to a remembered cell (K,), x * H + y, until facing it from next to it.
+    """Walk to a remembered cell (K,), x * H + y, and face it from the cell next to it.
 
-    `steps` (K,) says on which of the maps. No path is a wait.
+    `steps` (K,) are the numbers of the maps. Without a path the agent waits.
     """
     height = maps.kind.shape[2]
     target = torch.stack([cell // height, cell % height])
@@ -187,18 +187,18 @@ def go_to(maps: Maps, steps: Tensor, cell: Tensor) -> Tensor:
 
 
 def explore(maps: Maps, steps: Tensor, view_size: int) -> Tensor:
-    """Turn towards, and walk into, the half of the room that was not seen yet.
+    """Turn towards the unseen part of the room and walk into it.
 
-    `steps` (K,) says on which of the maps.
-    "Ahead" means beyond the reach of the view, within the room's far edges as far as they are
-    known. The option is finished when nothing unseen is ahead, left, right or behind.
+    `steps` (K,) are the numbers of the maps. A direction counts if it has unseen cells beyond the
+    reach of the view and within the known edges of the room. The option is finished when none of
+    the four directions counts.
     """
     kind, agent = maps.kind[steps], maps.agent[:, steps]
     x, y, heading = agent
     count, width, height = kind.shape
     each = torch.arange(count, device=kind.device)
 
-    # The agent's own cell may show the key that it carries, which is no obstacle.
+    # The agent's own cell may show the key it carries, which is no obstacle.
     ground = kind
     ground[each, x, y] = symbols.EMPTY
     right, bottom = _far_edges(_is(ground, symbols.WALL, symbols.DOOR))
@@ -233,10 +233,10 @@ def explore(maps: Maps, steps: Tensor, view_size: int) -> Tensor:
 
 
 def _far_edges(solid: Tensor) -> tuple[Tensor, Tensor]:
-    """Where the room ends on the right and at the bottom, (S,) each, judged from its seen walls.
+    """Where the room ends on the right and at the bottom, (S,) each, judged by the walls seen.
 
-    Two solid cells one above the other end it on the right, two side by side at the bottom; the
-    first pair in (x, y) order counts, from x = y = 1 on. One cell does not serve for both.
+    Two solid cells one above the other mark the right edge, two side by side the bottom edge. The
+    first pair in (x, y) order counts, from x = y = 1 on. A cell marks only one of the edges.
     """
     _, width, height = solid.shape
     inner = solid[:, 1:-1, 1:-1]

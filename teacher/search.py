@@ -1,7 +1,7 @@
 """Shortest paths for many maps at once.
 
-A map is kept as one integer a column, a bit a cell, so that one layer of a breadth-first search
-over (x, y, direction) costs a dozen integer operations for all maps together.
+A map is one integer per column, with a bit per cell. So one layer of a breadth-first search over
+(x, y, direction) takes a dozen integer operations for all maps together.
 """
 
 import torch
@@ -14,7 +14,7 @@ MAX_HEIGHT = 62
 
 
 def pack(cells: Tensor) -> Tensor:
-    """(S, W, H) bool -> (S, W) integers, bit y of column x; as narrow as the height allows."""
+    """(S, W, H) bool -> (S, W) int32 or int64, whose bit y is the cell (x, y)."""
     height = cells.shape[2]
     if height > MAX_HEIGHT:
         raise ValueError(f"maps are at most {MAX_HEIGHT} cells high, not {height}")
@@ -24,15 +24,14 @@ def pack(cells: Tensor) -> Tensor:
 
 
 def first_action(passable: Tensor, agent: Tensor, target: Tensor) -> Tensor:
-    """The first action of a shortest path to where the agent faces its target from next to it.
+    """The first action of a shortest path to a cell from which the agent faces its target.
 
-    `passable` (S, W) holds packed cells; `agent` (3, S) int64 is x, y, direction; `target`
+    `passable` (S, W) holds packed cells, `agent` (3, S) int64 is x, y, direction, and `target`
     (2, S) int64 is x, y. Each turn and each step costs 1. Returns (S,) int64: an action, `ARRIVED`
-    where the agent is there already, or DONE where no path leads there.
+    where the agent is there already, or DONE where there is no path.
 
-    Of several shortest paths the one that goes straight on is taken, then the one that turns
-    left: the student sees longer runs of one action, which are easier to imitate, and the rule
-    depends on nothing but the observation.
+    Among shortest paths, going straight on comes first, then turning left. This gives longer runs
+    of one action, which are easier to imitate, and depends on the observation alone.
     """
     count, width = passable.shape
     x, y, direction = agent
@@ -81,7 +80,7 @@ def first_action(passable: Tensor, agent: Tensor, target: Tensor) -> Tensor:
 
 
 def _grow(reached: Tensor, passable: Tensor) -> Tensor:
-    """Add the states from which one action leads to a reached state."""
+    """Add the states that are one action away from a reached state."""
     east, south, west, north = reached
     grown = reached.clone()
     grown[0::2] |= south | north

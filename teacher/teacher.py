@@ -1,7 +1,7 @@
 """The teacher: scene -> plans -> options -> advice.
 
-pi_T(a | s) = sum_k Pr(k | text of s) * pi_k(a | s), the planner's uncertainty over plans k mixed
-over what their options do (arXiv 2311.13373, section 3).
+pi_T(a | s) = sum_k Pr(k | text of s) * pi_k(a | s): a mixture of what the plans k do, weighted by
+their probabilities (arXiv 2311.13373, section 3).
 """
 
 import torch
@@ -15,7 +15,7 @@ from utils.tensors import Tensors, group, put, rows, under
 
 
 class PlanTeacher:
-    """Follows a planner's answers; "soft" mixes all plans, `hard` draws one at each step."""
+    """Follows a planner's answers. It mixes all plans, or, if `hard`, draws one at each step."""
 
     def __init__(
         self, planner: Planner, reader: Reader, options: Options, hard: bool = False
@@ -26,8 +26,8 @@ class PlanTeacher:
         self.hard = hard
 
     def advise(self, obs: Tensors, starts: Tensor, generator: torch.Generator) -> Advice:
-        """Whole episodes, one after another; `starts` (S,) bool. `generator` draws the plans of a
-        hard teacher and lies on the CPU."""
+        """Advice on whole episodes in a row; `starts` (S,) bool marks first steps. `generator`, on
+        the CPU, draws the plans of a hard teacher."""
         program = Program(self.planner, self.reader.read_episodes(obs, starts))
         state = self.options.initial_state(int(starts.sum()), starts.device)
         if state:
@@ -41,7 +41,7 @@ class PlanTeacher:
         return self.planner.counts()
 
     def news(self) -> dict[str, dict[str, float]]:
-        """What the planner has learned by asking: scene text -> plan -> probability."""
+        """The planner's new plans: scene text -> plan -> probability."""
         return self.planner.news()
 
     def problem(self) -> str:
@@ -49,7 +49,7 @@ class PlanTeacher:
         return self.planner.problem()
 
     def initial_state(self, count: int, device: torch.device) -> Tensors:
-        """What is remembered at the start of `count` episodes, to act step by step."""
+        """The state at the start of `count` episodes, to act step by step."""
         scenes, options = (
             part(count, device) for part in (self.reader.forget, self.options.initial_state)
         )
@@ -58,10 +58,8 @@ class PlanTeacher:
     def act(
         self, obs: Tensors, state: Tensors, generator: torch.Generator
     ) -> tuple[Tensors, Tensors]:
-        """One step of N episodes: actions (N, *A) drawn from the advice, and the new state.
-
-        Where there is no advice the teacher waits.
-        """
+        """One step of N episodes: actions (N, *A) drawn from the advice, and the new state. Without
+        advice the teacher waits."""
         scenes = self.reader.read(obs, group("scenes", state))
         program = Program(self.planner, scenes)
         proposal, carried = self._propose(obs, program, group("options", state))
@@ -82,10 +80,10 @@ class PlanTeacher:
         program: "Program",
         state: Tensors,
     ) -> Proposal:
-        """Episodes side by side, step after step, for options that remember."""
+        """All episodes side by side, step after step, for options with a state."""
         first = starts.nonzero()[:, 0]
         lengths = torch.cat([first[1:], first.new_tensor([len(starts)])]) - first
-        told, places = list[Proposal](), list[Tensor]()
+        proposals, places = list[Proposal](), list[Tensor]()
         for time in range(int(lengths.max())):
             going = (time < lengths).nonzero()[:, 0]
             steps = first[going] + time
@@ -95,12 +93,12 @@ class PlanTeacher:
                 rows(obs, steps), memory, program.options, used, had
             )
             put(state, going, carried)
-            told.append(proposal)
+            proposals.append(proposal)
             places.append(steps)
-        return Proposal.join(told, torch.cat(places).argsort())
+        return Proposal.join(proposals, torch.cat(places).argsort())
 
     def _advice(self, program: "Program", proposal: Proposal, generator: torch.Generator) -> Advice:
-        # Each plan's options are tried in order: the first that is not finished acts.
+        # In each plan the first unfinished option acts.
         shape = program.plans.shape
         over = proposal.finished.gather(1, program.plans.flatten(1)).view(shape)
         first = (~over).to(torch.uint8).argmax(2, keepdim=True)
@@ -122,11 +120,11 @@ class PlanTeacher:
 
 
 class Program:
-    """The plans for S scenes, as numbers of the `options` that they speak of.
+    """The plans for S scenes, as numbers of their `options`.
 
-    `probability` (S, plans) float32; `plans` (S, plans, length) int64, where short ones are filled
-    up with waits, whose number is the one behind the options; `used` (S, O) bool: whether an option
-    is in a scene's plans.
+    `probability` (S, plans) float32. `plans` (S, plans, length) int64; short plans are filled up
+    with waits, whose number is the count of options. `used` (S, O) bool: whether an option is in a
+    scene's plans.
     """
 
     def __init__(self, planner: Planner, scenes: Scenes) -> None:
@@ -147,7 +145,7 @@ def _options_of(answers: list[Answer | None]) -> list[Option]:
 
 
 def _as_tables(answers: list[Answer | None], options: list[Option]) -> tuple[Tensor, Tensor]:
-    """Probabilities (U, plans) float32 and programs (U, plans, length) int64, padded."""
+    """Probabilities (U, plans) float32 and plans (U, plans, length) int64 of U answers, padded."""
     number = {option: i for i, option in enumerate(options)}
     most = max((len(answer) for answer in answers if answer), default=1)
     longest = max((len(plan) for answer in answers for _, plan in answer or ()), default=1)
@@ -161,7 +159,7 @@ def _as_tables(answers: list[Answer | None], options: list[Option]) -> tuple[Ten
 
 
 def _draw(weight: Tensor, generator: torch.Generator) -> Tensor:
-    """(S, plans) probabilities -> one plan a row, zeros where there is none to draw from."""
+    """(S, plans) probabilities -> 1 for a drawn plan per row, zeros in rows without plans."""
     answered = weight.any(1, keepdim=True)
     one = drawn(weight + ~answered, generator)[:, None]
     return torch.zeros_like(weight).scatter_(1, one, 1.0) * answered
