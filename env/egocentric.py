@@ -1,8 +1,8 @@
-"""The egocentric view: what a remembered map shows, as seen by the agent that stands in it.
+"""The egocentric view: a remembered map, shifted and turned around its agent.
 
-The same information as the map, but for where on the grid it lies: the agent stands in the middle
-and looks up, wherever it is and wherever it heads, so that what it learns in one place holds in
-all. Symbols are planes of their own instead of numbers whose size means nothing.
+The agent always stands in the middle and looks up, so what it learns in one place holds in all.
+The view loses only the position on the grid. Each symbol is a plane of its own, because the size of
+its number means nothing.
 """
 
 import torch
@@ -12,20 +12,20 @@ from env.symbols import COLORS, EMPTY, NO_AGENT, STATES, TYPES, UNSEEN, WALL
 
 CHANNELS = 4
 PLANES = len(TYPES) + len(COLORS) + len(STATES) - 1
-# Colours and states of these say nothing: a wall is always grey.
+# Colour and state of these mean nothing: a wall is always grey.
 PLAIN = (UNSEEN, EMPTY, WALL)
 
 
 class EgocentricView(nn.Module):
-    """Maps (N, W, H, 4k) uint8 -> what the agent sees, (N, 19k, side, side) float32 of 0 and 1.
+    """Maps (N, W, H, 4k) uint8 -> views (N, 19k, side, side) float32 of 0 and 1.
 
-    The side is 2 * max(W, H) - 1, so that all of the map is in view from each of its cells. A cell
-    has a plane for each of 11 types, 6 colours of things, and the states closed and locked; all
-    are 0 beyond the grid. Of k stacked maps each is seen from where the agent stood in it. Nothing
-    is learned here and no value is looked at, so that the view can lie in a CUDA graph: maps must
-    hold MiniGrid's numbers (types below 11, colours below 6, states below 3) and one agent.
+    The side is 2 * max(W, H) - 1, so the whole map is in view from each of its cells. The planes
+    are 11 types, 6 colours of things, and the states closed and locked; all are 0 beyond the grid.
+    Each of k stacked maps is seen from the agent's place in it. The view has no weights and reads
+    no value in Python, so a CUDA graph can hold it. Maps must hold MiniGrid's numbers (types below
+    11, colours below 6, states below 3) and one agent.
 
-    ValueError for maps of another number of channels.
+    Raises ValueError if the number of channels is no multiple of 4.
     """
 
     planes: Tensor
@@ -44,14 +44,14 @@ class EgocentricView(nn.Module):
         self.register_buffer("offsets", self._offsets(), persistent=False)
 
     def _offsets(self) -> Tensor:
-        """(4, side²) int64: where the cells of the view lie in a padded map, seen from the cell
-        that is furthest left and up, for each heading: east, south, west, north."""
+        """(4, side²) int64: the places of the view's cells in a padded map, for an agent in
+        the top left cell of the map, heading east, south, west or north."""
         up, right = torch.meshgrid(
             torch.arange(self.reach, -self.reach - 1, -1),
             torch.arange(-self.reach, self.reach + 1),
             indexing="ij",
         )
-        # So many cells ahead and so many to the right, in x and y.
+        # Cells ahead and to the right, turned into x and y.
         x = torch.stack([up, -right, -up, right]) + self.reach
         y = torch.stack([right, up, -right, -up]) + self.reach
         return (x * (self.height + 2 * self.reach) + y).flatten(1)
@@ -69,7 +69,7 @@ class EgocentricView(nn.Module):
         seen = padded.gather(1, self.offsets[heading] + corner[:, None])
 
         planes = nn.functional.embedding(seen.int(), self.planes)
-        # (N, side, side, planes) in memory, as convolutions like it.
+        # In memory (N, side, side, planes): the fastest layout for convolutions.
         stacked = planes.view(obs.shape[0], self.shape[0] // PLANES, *self.shape[1:], PLANES)
         return stacked.permute(0, 1, 4, 2, 3).flatten(1, 2)
 

@@ -1,4 +1,4 @@
-"""One Gymnasium environment, as the adapters for many need it."""
+"""A Gymnasium environment as the adapters for several ones need it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,19 +12,20 @@ from utils.drawing import Drawing
 
 DEFAULT_VIEW_SIZE = 3
 CHANNELS = 4
-"""Of a map: type, colour, state, direction."""
+"""Channels of a map: type, colour, state, direction."""
 
 
 class Episode(gym.Wrapper[Any, Any, Any, Any]):
-    """Observes boxes by name alone, says how an episode goes, and rests when it is over: it then
-    keeps its observation and its flags, with reward 0, until it is reset.
+    """Wraps an environment. After the end of an episode it rests until it is reset: observation
+    and flags stay the same, and rewards are 0.
 
-    A bare box is observed under `name`; of a dictionary what is no box, such as a text, is left
-    out. Continuous actions lie in [-1, 1], beyond which they are clipped, and are scaled to the
-    environment's own bounds. Every step says `success` (where the environment does not, a reward
-    with the end is one), `duration` (1, if it says none) and `measures` (what it has said last).
-    TypeError for an environment that observes no box, whose episodes may last for ever, or whose
-    actions are neither numbered from 0 nor a vector of bounded numbers.
+    Observations are boxes by name. A bare box gets the name `name`; parts of a dictionary that are
+    no boxes, such as a text, are left out. Continuous actions are clipped to [-1, 1] and scaled to
+    the environment's own bounds. The info of every step has `success` (by default: a positive
+    reward at the end), `duration` (by default 1) and `measures` (the latest ones).
+
+    Raises TypeError if the environment observes no box, has no step limit, or has actions that are
+    neither numbered from 0 nor a vector of bounded numbers.
     """
 
     def __init__(self, env: gym.Env[Any, Any], name: str = "image") -> None:
@@ -59,7 +60,7 @@ class Episode(gym.Wrapper[Any, Any, Any, Any]):
 
     @property
     def described(self) -> Spec:
-        """What there is to know of it without running it."""
+        """Its spec."""
         view_size = int(getattr(self.env.unwrapped, "agent_view_size", DEFAULT_VIEW_SIZE))
         assert isinstance(self.observation_space, gym.spaces.Dict)
         return Spec(self.observation_space, self.action_space, self.max_steps, view_size)
@@ -91,13 +92,13 @@ class Episode(gym.Wrapper[Any, Any, Any, Any]):
         return middle + reach * np.clip(action, -1, 1)
 
     def pictures(self) -> dict[str, Any]:
-        """(height, width, 3) uint8 each, under what they show: the environment as it is, or what it
-        says itself that there is to see."""
+        """Pictures by title, (height, width, 3) uint8 each: the environment's own, or a rendered
+        one."""
         own = getattr(self.env.unwrapped, "pictures", None)
         return own() if own else {"": self.env.render()}
 
     def drawing(self) -> Drawing:
-        """For a page: what the environment says itself, or else its pictures."""
+        """A drawing for a page: the environment's own, or else its pictures."""
         own = getattr(self.env.unwrapped, "drawing", None)
         drawing: Drawing = own() if own else Drawing("pictures", {}, {}, self.pictures())
         return drawing
@@ -117,7 +118,7 @@ def is_vector(space: gym.Space[Any]) -> bool:
 
 
 def room(make: Callable[[], gym.Env[Any, Any]]) -> Episode:
-    """An environment of rooms, observed as a map alone. TypeError if it is none."""
+    """An environment of rooms, whose only observation is its map. TypeError if it is none."""
     env = make()
     try:
         return _as_room(env)

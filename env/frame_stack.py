@@ -11,8 +11,8 @@ from utils.tensors import Tensors, copy, each
 
 
 class FrameStack(RestingEnv):
-    """Beside each `image` the k - 1 before it, `before`, joined along the channels, oldest first;
-    at a reset the first is repeated."""
+    """Adds the k - 1 earlier images to each `image`, as `before`: joined along the channels, oldest
+    first. After a reset the first image is repeated."""
 
     def __init__(self, inner: RestingEnv, frames: int) -> None:
         if frames < 2:

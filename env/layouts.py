@@ -1,8 +1,8 @@
 """Layouts of many rooms at once: random numbers, and rooms built from them.
 
-A cell is four bytes of an observation (type, colour, state, direction), held as one int32 word
-(little-endian, as all machines are on which PyTorch runs). Cells are numbered
-x * height + y + 1; cell 0 stands for everywhere outside the grid.
+A cell is one int32 word of four bytes of an observation: type, colour, state, direction. The order
+is little-endian, as on all machines that PyTorch supports. Cells have the numbers
+x * height + y + 1; cell 0 stands for all places outside the grid.
 """
 
 import torch
@@ -14,7 +14,7 @@ Place = tuple[Tensor, Tensor]
 """The x and y of one cell in each of M rooms, (M,) int64."""
 
 COLOR, STATE, DIRECTION = 8, 16, 24
-"""Where in a word they begin; the type is its lowest byte."""
+"""Their first bits in a word; the type is the lowest byte."""
 
 
 def word(kind: int, color: int = 0, state: int = 0) -> int:
@@ -31,12 +31,12 @@ FLOOR, STONE, FIRE, DARK = (
 
 
 class Draws:
-    """The random numbers of M rooms: each a function of its room's seed and of its own number.
+    """The random numbers of M rooms. Each depends on its room's seed and on its own number alone.
 
-    The hash is splitmix64: the seed is scrambled to a first state, each draw adds an odd constant
-    to it, and the state, scrambled again, is the draw. Scrambling is two rounds of xor with one's
-    own upper bits and multiplication modulo 2**64, which is how int64 multiplies, and a last xor.
-    So a room is the same on any device, at any place in any batch.
+    The hash is splitmix64: the scrambled seed is the first state; each draw adds an odd constant to
+    the state and scrambles it again. Scrambling is two rounds of xor with the upper bits and
+    multiplication modulo 2**64 (int64 does that), and a last xor. So a room is the same on any
+    device and at any place in a batch.
     """
 
     MOST = 16

@@ -1,4 +1,4 @@
-"""The MiniGrid tasks: one room, a locked door, a key, and a map that remembers what was seen.
+"""The MiniGrid tasks: one room, a locked door, a key, and a map of what the agent has seen.
 
 The agent must find the key and open the door with it. Layouts are drawn with MiniGrid's own
 random calls, so that a seed always gives the same room.
@@ -30,15 +30,15 @@ def _mission() -> str:
 class DoorKeyRoom(MiniGridEnv):
     """A walled room of random size in the corner of a square grid, with one locked door.
 
-    Observation: `image`, (grid_size, grid_size, 4) uint8 in absolute (x, y) coordinates: type,
-    colour and state of every cell seen so far at its present state (zeros: never seen; the
-    agent's own cell shows what it carries), and the agent's direction at its cell (4 elsewhere);
-    and `mission`, a text.
+    Observations are `image`, (grid_size, grid_size, 4) uint8 in absolute (x, y) coordinates, and
+    the text `mission`. The channels are type, colour and state of each cell as last seen (zeros if
+    never seen), and the agent's direction at its own cell (4 elsewhere). The agent's own cell shows
+    what it carries.
 
-    Reward: 1 - 0.9 * steps / max_steps when a door opens, which ends the episode; else 0.
-    `render()` shows what the agent remembers, with the cells it never saw in grey.
+    The reward is 1 - 0.9 * steps / max_steps when a door opens, which ends the episode; else 0.
+    `render()` shows the agent's memory, with unseen cells in grey.
 
-    Another room overrides `choose_doors`, `choose_color` or `furnish`.
+    Other rooms override `choose_doors`, `choose_color` or `furnish`.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class DoorKeyRoom(MiniGridEnv):
 
     @staticmethod
     def inside_door(room: "DoorKeyRoom", cell: Cell) -> bool:
-        """Whether a cell is the one from which a door is opened; nothing may block it."""
+        """Whether a cell is beside a door. It must stay free, or the door cannot be opened."""
         return any(abs(cell[0] - x) + abs(cell[1] - y) == 1 for x, y in room.doors)
 
     def reset(  # type: ignore[override]
@@ -126,16 +126,16 @@ class DoorKeyRoom(MiniGridEnv):
         return {"image": image, "mission": self.mission}
 
     def _remember_view(self) -> None:
-        # Only what is in view can change, so the rest of the map stays true as it is.
+        # Only cells in view can change, so the rest of the map stays true.
         for x, y in self._cells_in_view():
             cell = self.grid.get(x, y)
             self._map[x, y, :3] = cell.encode() if cell else (EMPTY, 0, 0)
 
     def _cells_in_view(self) -> Iterator[Cell]:
-        """The cells that the agent sees now: light spreads line by line away from it.
+        """The cells that the agent sees now. Light spreads line by line away from it.
 
-        Along each line once forth and once back, a lit cell that can be seen through lights its
-        neighbour and the two cells ahead of both.
+        On each line, once forth and once back, a lit transparent cell lights its neighbour and the
+        two cells ahead of them.
         """
         size, half = self.agent_view_size, self.agent_view_size // 2
         (dx, dy), (x, y) = HEADINGS[self.agent_dir], self.agent_pos
@@ -178,17 +178,20 @@ class DoorKeyRoom(MiniGridEnv):
         return picture
 
     def pictures(self) -> dict[str, Any]:
-        """The room as its agent remembers it and as it is, (height, width, 3) uint8 each, under
-        what they show."""
+        """The agent's memory of the room, and the room itself, (height, width, 3) uint8 each, by
+        title."""
         return {
             "as the agent remembers it (light grey: not seen yet)": self.render(),
             "as it is": self.render_truth(),
         }
 
     def drawing(self) -> Drawing:
-        """Maps, the room's and the agent's memory of it, x by x in two base-36 digits a cell: (type
-        * colours + colour) * states + state; the agent as x, y and direction, what it carries as a
-        cell, and which cells, x * height + y, it sees."""
+        """The maps of the room and of the agent's memory, the agent, and the cells in its view.
+
+        A map is a text with two base-36 digits per cell, column by column: (type * colours +
+        colour) * states + state. The agent is x, y and direction; what it carries is one such
+        cell. Cells in view are x * height + y.
+        """
 
         def digits(cells: np.ndarray) -> str:
             kind, color, state = cells.reshape(-1, 3).astype(int).T
@@ -209,7 +212,7 @@ class DoorKeyRoom(MiniGridEnv):
         return Drawing("room", place, now, {})
 
     def render_truth(self, tile_size: int = TILE_PIXELS, highlight: bool = True) -> np.ndarray:
-        """The room as it is, (height, width, 3) uint8, with the view lit up if asked."""
+        """The room itself, (height, width, 3) uint8. `highlight` lights up the view."""
         in_view = np.zeros((self.width, self.height), bool)
         if highlight:
             in_view[tuple(np.array(list(self._cells_in_view())).T)] = True

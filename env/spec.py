@@ -1,4 +1,4 @@
-"""What one environment observes and does, known before any is built."""
+"""The spec of an environment, which can be read before any is built."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,8 +8,8 @@ import gymnasium as gym
 
 @dataclass(frozen=True)
 class Spec:
-    """`observation`: boxes by name; `action`: discrete, or a box; `max_steps` of an episode;
-    `view_size`: how many cells ahead an agent in a room sees."""
+    """`observation` holds boxes by name; `action` is discrete or a box; an episode has at most
+    `max_steps`; an agent in a room sees `view_size` cells ahead."""
 
     observation: gym.spaces.Dict
     action: gym.spaces.Space[Any]
@@ -17,7 +17,7 @@ class Spec:
     view_size: int = 3
 
     def stacked(self, frames: int) -> "Spec":
-        """The same where the `image` has the frames before it beside it, under `before`."""
+        """The spec with the earlier ones of so many frames as `before`, beside `image`."""
         if frames == 1:
             return self
         image = self.observation["image"]

@@ -1,10 +1,10 @@
-"""The tasks of `env.rooms` for N rooms at once, in PyTorch alone, on the CPU or a GPU.
+"""The tasks of `env.rooms` for N rooms at once, in pure PyTorch, on the CPU or a GPU.
 
-A room is two rows of words (`env.layouts`): what is there, and what its agent remembers, whose
-cell 0 takes what shall be forgotten. A step does the same few operations on all rooms, looks at no
-value from Python and keeps its state in place, so that a CUDA graph can hold it. A pose is
-4 * cell + direction, and what depends on the pose alone (the cells in view, the cell in front, the
-next pose) is looked up in tables.
+A room is two rows of words (`env.layouts`): the room itself and the agent's memory. Cell 0 of the
+memory takes what is to be forgotten. A step does the same few operations on all rooms, reads no
+value in Python and keeps its state in place, so a CUDA graph can hold it. A pose is
+4 * cell + direction. Tables hold what depends on the pose alone: the cells in view, the cell in
+front, the next pose.
 """
 
 from collections.abc import Sequence
@@ -37,28 +37,28 @@ from utils.tensors import Tensors
 
 # No other cell of these rooms has a bit in common with both: doors are locked or open.
 OPAQUE = WALL | LOCKED << STATE
-# What a locked door's word has more than the word of its key.
+# A locked door's word minus the word of its key.
 FITS = word(DOOR, 0, LOCKED) - word(KEY)
 UNLOCK = LOCKED << STATE
 
 
 class DoorKeyRooms(RestingEnv):
-    """N rooms of `env.rooms.DoorKeyRoom`; the tasks below differ from it as theirs do.
+    """N rooms of `env.rooms.DoorKeyRoom`. Subclasses are the other tasks of `env.rooms`.
 
-    Observations are an `image` (N, W, H, 4) uint8 on `device`. All returned tensors are new ones.
-    Layouts are not MiniGrid's for the same seed, but are distributed as they are; from the same
-    layout on, every step is the same to the bit.
+    Observations are an `image` (N, W, H, 4) uint8 on `device`. All returned tensors are new.
+    A seed gives another layout than MiniGrid's, from the same distribution. From the same layout
+    on, every step is equal to MiniGrid's, to the bit.
     """
 
     render_mode = None
     capturable = True
-    """A step can lie in a CUDA graph."""
+    """A CUDA graph can hold a step."""
 
     @staticmethod
     def describe(
         grid_size: int = 10, max_steps: int = 150, agent_view_size: int = 3, **_: Any
     ) -> Spec:
-        """Of rooms that are made with these numbers."""
+        """The spec of rooms with these settings."""
         image = gym.spaces.Box(0, 255, (grid_size, grid_size, 4), np.uint8)
         actions = gym.spaces.Discrete(len(ACTIONS))
         return Spec(gym.spaces.Dict({"image": image}), actions, max_steps, agent_view_size)
@@ -92,7 +92,7 @@ class DoorKeyRooms(RestingEnv):
         view, moves = pose_tables(grid_size, agent_view_size)
         self._view, self._moves = view.to(self.device), moves.to(self.device)
         self._front = self._view[:, agent_view_size + agent_view_size // 2].contiguous()
-        # Rounded from float64, as Python computes it.
+        # Rounded from float64, as in Python.
         rewards = [1 - 0.9 * (step / max_steps) for step in range(max_steps + 1)]
         self._rewards = torch.tensor(rewards, dtype=torch.float32, device=self.device)
 
@@ -106,7 +106,7 @@ class DoorKeyRooms(RestingEnv):
 
     @property
     def bytes_each(self) -> int:
-        """What is kept of a room between steps, in bytes."""
+        """The bytes of a room's state."""
         state = (self._truth, self._memory, self._pose, self._hand, self._steps)
         return sum(t[0].nbytes for t in (*state, self._terminated))
 
@@ -139,7 +139,7 @@ class DoorKeyRooms(RestingEnv):
         return self._observation()
 
     def load(self, envs: Sequence[gym.Env]) -> Tensors:
-        """Go on with N running episodes of `env.rooms`; returns the observations."""
+        """Take over N running episodes of `env.rooms`; returns the observations."""
         singles: list[Any] = [env.unwrapped for env in envs]
         truth = np.full((self.num_envs, *self.map_shape[:2], 4), NO_AGENT, np.uint8)
         truth[..., :3] = [single.grid.encode() for single in singles]
@@ -156,11 +156,11 @@ class DoorKeyRooms(RestingEnv):
         return self._observation()
 
     def step(self, actions: Any) -> Step:
-        """One step of every room that does not rest; `actions` is (N,) int, in [0, 7).
+        """One step of every room that does not rest. `actions` (N,) are integers in [0, 7).
 
-        ValueError for other actions; on a GPU numbers out of range are not noticed.
         Returns observations, rewards (N,) float32, terminations and truncations (N,) bool, and
-        which rooms were solved just now, `success` (N,) bool.
+        `success` (N,) bool: whether a room was solved in this step. Raises ValueError for other
+        actions; on a GPU numbers out of range are not noticed.
         """
         action = self._checked(actions)
         resting = self._terminated | (self._steps >= self.max_steps)
@@ -172,7 +172,7 @@ class DoorKeyRooms(RestingEnv):
         floor, lava, bare = ahead == FLOOR, ahead == FIRE, hand == FLOOR
         forward = action == FORWARD
         opens = (action == TOGGLE) & (ahead - hand == FITS)
-        # Both exchange a key for floor.
+        # Both actions exchange a key for floor.
         picks_up = (action == PICK_UP) & bare & (ahead & 255 == KEY)
         drops = (action == DROP) & floor & ~bare
         swaps = picks_up | drops
@@ -193,7 +193,7 @@ class DoorKeyRooms(RestingEnv):
         if action.shape != (self.num_envs,) or action.is_floating_point():
             kind = f"{action.dtype} {tuple(action.shape)}"
             raise ValueError(f"actions must be {self.num_envs} integers, not {kind}")
-        # To look at them would be to wait for a GPU.
+        # Reading them would wait for the GPU.
         if self.device.type == "cpu" and len(action):
             low, high = (int(end) for end in action.aminmax())
             if low < 0 or high >= len(ACTIONS):
@@ -205,15 +205,13 @@ class DoorKeyRooms(RestingEnv):
         return {"image": maps}
 
     def _look(self) -> Tensor:
-        """Remember what is in view; returns all that is remembered, (N, cells) int32.
-
-        To look twice changes nothing.
-        """
+        """Remember the cells in view; returns the whole memory, (N, cells) int32. A second call
+        changes nothing."""
         index = self._view.index_select(0, self._pose)
         seen = self._truth.gather(1, index)
         clear = (seen & OPAQUE == 0).view(-1, self.view_size, self.view_size)
         lit = spread_light(clear.permute(1, 2, 0).contiguous()).flatten(0, 1)
-        # What is not lit goes to cell 0.
+        # Cells without light are written to cell 0.
         self._memory.scatter_(1, index * lit.t(), seen)
         shown = self._memory[:, 1:].clone(memory_format=torch.contiguous_format)
         own = self._hand - ((NO_AGENT - (self._pose & 3)) << DIRECTION).int()

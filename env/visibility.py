@@ -1,4 +1,4 @@
-"""What an agent in a room sees, and where its actions lead: light and tables, for many at once."""
+"""Visibility and movement in many rooms at once: the cells in view, and tables of poses."""
 
 from itertools import pairwise
 
@@ -10,10 +10,10 @@ from env.symbols import ACTIONS, FORWARD, LEFT, RIGHT
 
 
 def spread_light(clear: Tensor) -> Tensor:
-    """Which of the cells in view are seen: light spreads line by line away from the agent.
+    """The cells of the view that are lit. Light spreads line by line away from the agent.
 
-    `clear` (lines, places, N) bool says what can be seen through. Along each line once forth and
-    once back, a lit cell that is clear lights its neighbour and the two cells ahead of both.
+    `clear` (lines, places, N) bool says which cells are transparent. On each line, once forth and
+    once back, a lit clear cell lights its neighbour and the two cells ahead of them.
     """
     lit = torch.zeros_like(clear[0])
     lit[len(lit) // 2].fill_(True)
