@@ -44,12 +44,14 @@ def figures(groups: list[RunGroup], tables: list[Table]) -> list[Picture]:
         found += curves(task, f"curves-{slug(task)}", "curves", shown, styles)
     found += [final_intervals(main, measure, styles) for measure in OUTCOMES]
     by_name = {table.name: table for table in tables}
-    if "improvement" in by_name:
-        found.append(improvements(by_name["improvement"]))
-    if "ablations" in by_name:
-        found += [ablation_gains(by_name["ablations"], measure) for measure in OUTCOMES]
-    if "trees" in by_name:
-        found += [tree_gains(by_name["trees"], measure) for measure in OUTCOMES]
+    if table := by_name.get("improvement"):
+        found.append(of_column(table, "P(better return)", "improvement", 0.5))
+    for measure in OUTCOMES:
+        if table := by_name.get("ablations"):
+            found.append(of_column(table, f"{measure} difference", f"ablations-{measure}", 0))
+        if table := by_name.get("trees"):
+            column = next(name for name in table.rows[0].numbers if " minus " in name)
+            found.append(of_column(table, column, f"trees-{measure}", 0, measure))
     for usual in main:
         place = (usual.tree, usual.task, usual.method)
         shown = [each for each in groups if (each.tree, each.task, each.method) == place]
@@ -216,37 +218,24 @@ def final_intervals(groups: list[RunGroup], measure: str, styles: Styles) -> Pic
     return intervals(f"final-{measure}", "final", text, f"final {measure}", marks)
 
 
-def improvements(table: Table) -> Picture:
-    """Over common tasks if there are several, otherwise for single tasks."""
+def of_column(table: Table, column: str, name: str, neutral: float, measure: str = "") -> Picture:
+    """A column of a table. Rows over common tasks are shown alone, if there are any; of a table
+    with a row for each measure only those of `measure`."""
     rows = [row for row in table.rows if row.names["task"].endswith(COMMON)] or table.rows
     marks = [
-        Mark(f"{label_of(row)} above {row.names['better than']}", row.numbers["P(better return)"])
+        Mark(label_of(row), row.numbers[column])
         for row in rows
+        if row.names.get("measure", "") == measure
     ]
-    text = "Probability that a run of one method has a higher return than a run of another"
-    return intervals("improvement", "improvement", text, "probability", marks, 0.5)
-
-
-def ablation_gains(table: Table, measure: str) -> Picture:
-    marks = [Mark(label_of(row), row.numbers[f"{measure} difference"]) for row in table.rows]
-    text = f"Final {measure} of a group minus the main group's, with 95% intervals"
-    return intervals(f"ablations-{measure}", "ablations", text, f"{measure} difference", marks, 0)
-
-
-def tree_gains(table: Table, measure: str) -> Picture:
-    title = next(name for name in table.rows[0].numbers if " minus " in name)
-    marks = [
-        Mark(label_of(row), row.numbers[title])
-        for row in table.rows
-        if row.names["measure"] == measure
-    ]
-    text = f"Final {measure}, {title}, with 95% intervals"
-    return intervals(f"trees-{measure}", "trees", text, f"{measure}: {title}", marks, 0)
+    axis = f"{measure}: {column}" if measure else column
+    text = f"{table.title}: {axis}, with 95% intervals"
+    return intervals(name, table.name, text, axis, marks, neutral)
 
 
 def label_of(row: Row) -> str:
     place = ", ".join(row.names[name] for name in ("tree", "task") if name in row.names)
-    return f"{place}: {row.names['group']}"
+    rival = f" above {row.names['better than']}" if "better than" in row.names else ""
+    return f"{place}: {row.names['group']}{rival}"
 
 
 def intervals(
@@ -276,8 +265,12 @@ def intervals(
                 textcoords="offset points",
                 fontsize=8,
             )
+        # No line may run through a label.
+        place.grid(False)
         if neutral is not None:
-            place.axvline(neutral, color=INK, linewidth=1, linestyle=":")
+            place.vlines(
+                np.full(len(marks), neutral), depths - 0.08, depths + 0.08, color=INK, linewidth=1
+            )
         place.set_xlabel(folded(axis, LEGEND, 9))
         place.set_yticks([])
         place.xaxis.set_major_locator(MaxNLocator(5))

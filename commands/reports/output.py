@@ -10,12 +10,12 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from commands.reports.estimates import OUTCOMES, THRESHOLDS, curve
+from commands.reports.estimates import OUTCOMES, THRESHOLDS, Curve, Number, curve
 from commands.reports.log_tree import Run, Tree
 from commands.reports.pictures import COLORS, Picture
 from commands.reports.records import RECORDS, record_lines
 from commands.reports.run_groups import RunGroup
-from commands.reports.tables import Table, runs_table
+from commands.reports.tables import Row, Table
 
 PAGE, MARKDOWN = "index.html", "report.md"
 RESULTS, RUNS, CURVES = "results.csv", "runs.csv", "curves.csv"
@@ -142,19 +142,42 @@ def reading(groups: list[RunGroup]) -> list[str]:
         "percentile intervals of a bootstrap. It resamples whole runs, and each task separately. "
         "With few runs such an interval is too narrow. It does not cover the choice of the "
         "evaluation rooms, which all runs share.",
+        "A run reaches a success when five evaluations in a row first have this mean; the last of "
+        "the five counts. If these are its first five, it may have had the success earlier: ≤ "
+        "marks its steps as an upper bound. A mean with such a run is an upper bound, too.",
+        "A probability counts ties half. Fewer steps are better. All runs that are as early as the "
+        "latest upper bound count as equal.",
         "† marks an interval over the episodes of one evaluation. It says nothing about other "
         "seeds.",
     ]
     if any(len(group.runs) == 1 for group in groups):
         lines.append("A single run has no interval over seeds.")
+    mixed = []
     for group in groups:
-        commits = sorted({run.commit[:12] for run in group.runs})
+        commits = sorted({run.commit[:12] or "unknown" for run in group.runs})
         if len(commits) > 1:
-            shown = ", ".join(commit or "unknown" for commit in commits)
-            lines.append(
-                f"The runs of {group.task}, {group.label}, differ in their git commit: {shown}."
-            )
+            mixed.append(f"{group.task}, {group.label} ({', '.join(commits)})")
+    if mixed:
+        lines.append(f"Groups with runs from different git commits: {'; '.join(mixed)}.")
     return lines
+
+
+def runs_table(groups: list[RunGroup]) -> Table:
+    rows = []
+    for group in groups:
+        for run in group.runs:
+            names = {
+                **group.place,
+                "run": run.name,
+                "group": group.label,
+                "seed": str(run.seed),
+                "iterations": f"{run.iterations} of {run.planned}",
+                "commit": run.commit[:12],
+                "final from": run.final.source,
+            }
+            numbers = {name: Number(run.final.of(name), name, "episodes") for name in OUTCOMES}
+            rows.append(Row(names, numbers))
+    return Table("runs", "Runs", "", rows)
 
 
 def placed(trees: list[Tree], name: str) -> list[tuple[str, str]]:
@@ -187,20 +210,14 @@ def run_row(group: RunGroup, run: Run) -> dict[str, Any]:
         for threshold in THRESHOLDS
         for kind, value in run.reached(threshold).items()
     }
+    place = {"tree": group.tree, "run": run.name, "task": group.task, "method": group.method}
+    counts = ("seed", "iterations", "planned", "steps", "seconds")
     return {
-        "tree": group.tree,
-        "run": run.name,
-        "task": group.task,
-        "method": group.method,
+        **place,
         "group": group.label,
-        "seed": run.seed,
-        "iterations": run.iterations,
-        "planned": run.planned,
-        "steps": run.steps,
-        "seconds": run.seconds,
+        **{name: getattr(run, name) for name in counts},
         **reached,
-        "success": run.final.success.value,
-        "return": run.final.returns.value,
+        **{measure: run.final.of(measure).value for measure in OUTCOMES},
         "episodes": run.final.episodes,
         "from": run.final.source,
         "commit": run.commit,
@@ -209,20 +226,11 @@ def run_row(group: RunGroup, run: Run) -> dict[str, Any]:
 
 def curve_points(groups: list[RunGroup]) -> Iterator[dict[str, Any]]:
     for group, axis, measure in product(groups, ("steps", "seconds"), OUTCOMES):
-        line = curve(group, axis, measure)
-        for x, value, low, high, runs in zip(*line, strict=True) if line else ():
-            yield {
-                "tree": group.tree,
-                "task": group.task,
-                "group": group.label,
-                "axis": axis,
-                "x": float(x),
-                "measure": measure,
-                "value": float(value),
-                "low": float(low),
-                "high": float(high),
-                "runs": int(runs),
-            }
+        if line := curve(group, axis, measure):
+            place = {"tree": group.tree, "task": group.task, "group": group.label}
+            for point in zip(*line, strict=True):
+                numbers = dict(zip(Curve._fields, (part.item() for part in point), strict=True))
+                yield place | {"axis": axis, "measure": measure} | numbers
 
 
 def as_csv(rows: Iterable[dict[str, Any]]) -> str:

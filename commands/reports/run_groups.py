@@ -58,6 +58,12 @@ class RunGroup:
     def unfinished(self) -> int:
         return sum(not run.finished for run in self.runs)
 
+    @property
+    def episodes(self) -> str:
+        """The number of episodes behind the final result of each run, or its range."""
+        counts = [run.final.episodes for run in self.runs]
+        return "–".join(map(str, dict.fromkeys([min(counts), max(counts)])))
+
     def final(self, measure: str) -> Values:
         """The success or return of each last model, (runs,)."""
         return np.array([run.final.of(measure).value for run in self.runs])
@@ -97,6 +103,15 @@ def groups_of(tree: Tree, compared: bool = False) -> list[RunGroup]:
                 RunGroup(tree.name, compared, task, method, change, settings, runs, teacher)
             )
     return groups
+
+
+def main_groups(groups: list[RunGroup], tree: str) -> dict[str, dict[str, RunGroup]]:
+    """Method -> task -> its main group."""
+    found: dict[str, dict[str, RunGroup]] = {}
+    for group in groups:
+        if group.tree == tree and group.is_main:
+            found.setdefault(group.method, {})[group.task] = group
+    return found
 
 
 def one_run_per_seed(runs: list[Run], tree: Tree) -> list[Run]:

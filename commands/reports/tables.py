@@ -22,7 +22,7 @@ from commands.reports.estimates import (
     over_seeds,
     within,
 )
-from commands.reports.run_groups import RunGroup, differences
+from commands.reports.run_groups import RunGroup, differences, main_groups
 from utils import statistics
 
 COMMON = "common tasks"
@@ -88,7 +88,7 @@ def tree_table(groups: list[RunGroup], one: str, other: str) -> Table:
         twin = by_name.get((other, group.task, group.label))
         if group.tree != one or not twin:
             continue
-        episodes = [episodes_of(each) for each in (group, twin)]
+        episodes = [each.episodes for each in (group, twin)]
         if len(set(episodes)) > 1:
             uneven.append(f"{group.task}, {group.label} ({' against '.join(episodes)})")
         names = {
@@ -110,10 +110,7 @@ def tree_table(groups: list[RunGroup], one: str, other: str) -> Table:
     alone = [group for group in groups if (group.task, group.label) not in paired]
     note = (
         f"Groups of the same name in both trees: {one} minus {other}, and the probability that a "
-        f"run of {one} does better than a run of {other}. Ties count half. Fewer steps are better. "
-        "≤ marks an upper bound: the first five evaluations reached the success, so the run may "
-        "have had it earlier. Bounds have no difference, and all runs as early as the latest bound "
-        "count as equal."
+        f"run of {one} does better than a run of {other}. Upper bounds have no difference."
     )
     if uneven:
         note += f" Final evaluations differ in their number of episodes: {'; '.join(uneven)}."
@@ -127,7 +124,7 @@ def final_table(groups: list[RunGroup]) -> Table:
     rows = []
     for group in groups:
         sources = ", ".join(sorted({run.final.source for run in group.runs}))
-        names = names_of(group) | {"episodes per run": episodes_of(group), "from": sources}
+        names = names_of(group) | {"episodes per run": group.episodes, "from": sources}
         rows.append(Row(names, {f"final {measure}": final(group, measure) for measure in OUTCOMES}))
     note = (
         "The last model of each run, with sampled actions, in its evaluation with the most "
@@ -184,10 +181,8 @@ def early_table(groups: list[RunGroup]) -> Table:
         numbers = {kind: early(group, threshold, kind) for kind in ("steps", "seconds")}
         rows.append(Row(names, numbers))
     note = (
-        "A run reaches a success when five evaluations in a row first have this mean; the last of "
-        "the five counts. If these are its first five, the run may have had the success earlier: "
-        "≤ marks this upper bound. Seconds are training time on the machine that trained, without "
-        "evaluations. The mean needs all runs to reach the success."
+        "Seconds are training time on the machine that trained, without evaluations. A mean needs "
+        "all runs to reach the success."
     )
     return Table("thresholds", "Steps and seconds to a success", note, rows)
 
@@ -249,13 +244,11 @@ def method_table(groups: list[RunGroup], trees: list[str]) -> Table:
             }
             rows.append(Row(names, better(*pair)))
     note = (
-        "The probability that a run of one method does better than a run of the other: ties count "
-        "half, and several tasks have the mean over tasks. With two trees, a method that one of "
-        "them lacks is also compared with the other tree's methods. Fewer steps are better, and a "
-        "run that never reached the success comes last. If its first five evaluations reached the "
-        "success, a run may have had it earlier: all runs as early as the latest such run count as "
-        "equal. The interval is a single point where all runs of one method beat all of the "
-        "other; more runs might still overlap."
+        "The probability that a run of one method does better than a run of the other; over "
+        "several tasks it is the mean. A run that never reached the success comes last. With two "
+        "trees, a method that one of them lacks is also compared with the other tree's methods. "
+        "The interval is a single point where all runs of one method beat all of the other. More "
+        "runs might still overlap."
     )
     return Table("improvement", "Probability of improvement between methods", note, rows)
 
@@ -296,41 +289,8 @@ def better(ones: list[RunGroup], others: list[RunGroup]) -> dict[str, Number]:
     return {f"P(better {name})": improvement(name, ones, others) for name in MEASURES}
 
 
-def runs_table(groups: list[RunGroup]) -> Table:
-    rows = []
-    for group in groups:
-        for run in group.runs:
-            names = {
-                **group.place,
-                "run": run.name,
-                "group": group.label,
-                "seed": str(run.seed),
-                "iterations": f"{run.iterations} of {run.planned}",
-                "commit": run.commit[:12],
-                "final from": run.final.source,
-            }
-            numbers = {name: Number(run.final.of(name), name, "episodes") for name in OUTCOMES}
-            rows.append(Row(names, numbers))
-    return Table("runs", "Runs", "", rows)
-
-
 def names_of(group: RunGroup) -> dict[str, str]:
     runs = f"{len(group.runs)}"
     if group.unfinished:
         runs += f" ({group.unfinished} unfinished)"
     return {"task": group.task, **group.place, "group": group.label, "runs": runs}
-
-
-def episodes_of(group: RunGroup) -> str:
-    """The number of episodes behind the final result of each run, or its range."""
-    counts = [run.final.episodes for run in group.runs]
-    return "–".join(map(str, dict.fromkeys([min(counts), max(counts)])))
-
-
-def main_groups(groups: list[RunGroup], tree: str) -> dict[str, dict[str, RunGroup]]:
-    """Method -> task -> its main group."""
-    found: dict[str, dict[str, RunGroup]] = {}
-    for group in groups:
-        if group.tree == tree and group.is_main:
-            found.setdefault(group.method, {})[group.task] = group
-    return found

@@ -1,5 +1,6 @@
 """What a report reads of runs: which evaluation counts, which teacher is theirs, their curves."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from commands.reports.log_tree import read_tree
 from commands.reports.run_groups import groups_of
 from planner.task import load_task
 from tests.trees import RISING, numbers, report, write_evaluation, write_run
+from utils.files import write_json
 
 
 def test_the_final_result_is_the_last_model_s_in_most_episodes(tmp_path: Path) -> None:
@@ -175,3 +177,30 @@ def test_what_a_run_never_held_has_no_bound(tmp_path: Path) -> None:
     assert report(tmp_path) == 0
     lines = (tmp_path / "report" / "report.md").read_text()
     assert "| 0.95 | 1 of 2 | ≤ 0.5 k, never | – | – |" in lines
+
+
+def test_an_evaluation_that_cannot_be_is_left_out_with_a_reason(tmp_path: Path) -> None:
+    run = write_run(tmp_path, "run", [0.5] * 6, final=[1, 0])
+    last = {"model": "acmodel.pt", "iteration": 6}
+    write_evaluation(run, "five", [1, 1, 0], **last)
+    write_evaluation(run.parent / "teacher", "five", [1], actor="teacher")
+    for folder in (run, run.parent / "teacher"):
+        file = folder / "five" / "eval.json"
+        content = json.loads(file.read_text())
+        content["success"]["mean"] = 5
+        write_json(file, content)
+    tree = read_tree(tmp_path, "log")
+    why = "a success of 5 is not between 0 and 1"
+    assert tree.runs[0].final.source == "verdict.json"
+    assert tree.notes == [(tree.runs[0].name, f"five/eval.json is left out: {why}")]
+    assert not tree.teachers
+    assert tree.left_out == [("ppo/simpledoorkey/teacher/five", why)]
+
+
+def test_missing_iterations_are_noted(tmp_path: Path) -> None:
+    metrics = write_run(tmp_path, "run", [0.5] * 9, n_itr=9) / "metrics.jsonl"
+    lines = metrics.read_text().splitlines(keepends=True)
+    metrics.write_text("".join(lines[:3] + lines[5:]))
+    tree = read_tree(tmp_path, "log")
+    note = "metrics.jsonl lacks 2 of 9 iterations, the first is 4"
+    assert tree.notes == [("ppo/simpledoorkey/run", note)]

@@ -6,9 +6,31 @@ from pathlib import Path
 
 import pytest
 
+from tests.running import ROOT
 from tests.trees import RISING, numbers, report, table, write_evaluation, write_run
 
 TASK = "SimpleDoorKey"
+KEPT: list[tuple[dict[str, str], dict[str, list[float]]]] = [
+    (
+        {"table_name": "final", "task": "LavaDoorKey", "group": "ppo"},
+        {
+            "final success": [0.996, 0.9899999999999999, 1.0],
+            "final return": [0.8613279997905096, 0.8500079993605615, 0.8691280005574228],
+        },
+    ),
+    (
+        {"table_name": "thresholds", "task": "LavaDoorKey", "group": "ppo", "success": "0.95"},
+        {"steps": [71059.33333333333, 57197.0, 90763.0]},
+    ),
+    (
+        {"table_name": "budget", "task": "LavaDoorKey", "group": "ppo"},
+        {"success": [0.996, 0.992, 1.0]},
+    ),
+    (
+        {"table_name": "teacher", "task": "LavaDoorKey", "group": "ppo"},
+        {"success difference": [0.384, 0.34186662643495563, 0.42759571502634947]},
+    ),
+]
 
 
 @pytest.fixture(scope="module")
@@ -99,3 +121,11 @@ def test_a_run_that_is_there_twice_counts_once_as_far_as_it_came(
     assert "unfinished" not in said
     kept = (tmp_path / "joined-report" / "records.jsonl").read_text()
     assert kept == (tmp_path / "late" / "report" / "records.jsonl").read_text()
+
+
+def test_the_kept_results_give_the_same_numbers_as_before(tmp_path: Path) -> None:
+    """Records of format 2, and numbers of the report of the time when they were written."""
+    assert report(ROOT / "docs" / "results" / "minigrid.jsonl", "--out", tmp_path / "out") == 0
+    for of, expected in KEPT:
+        found = numbers(tmp_path / "out", **of)
+        assert {name: found[name] for name in expected} == expected

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+from matplotlib.textpath import TextPath
 
 from commands.reports.estimates import Number
 from commands.reports.figures import Mark, intervals
+from commands.reports.pictures import folded
 from tests.trees import RISING, numbers, report, table, write_run
 from utils.statistics import Estimate
 
@@ -116,3 +118,11 @@ def test_a_tree_that_is_given_twice_is_said_to_be(
     assert report(tmp_path, tmp_path, "--out", tmp_path / "out") == 1
     words = f"error: {tmp_path} is given twice: give one tree, or two that differ\n"
     assert capsys.readouterr().err == words
+
+
+def test_labels_fold_by_their_width() -> None:
+    for text in ("M" * 200, "i" * 200, "ppo --gae " * 20):
+        lines = folded(text, 4, 9).split("\n")
+        widths = [TextPath((0, 0), line, size=9).get_extents().width for line in lines]
+        assert 2 * 72 < max(widths) <= 4 * 72 + 1
+        assert "".join(lines).replace(" ", "") == text.replace(" ", "")

@@ -1,6 +1,7 @@
 """Statistics over runs, against values known by hand and SciPy called directly."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -104,3 +105,28 @@ def test_the_probability_of_improvement_counts_pairs() -> None:
 def test_the_probability_of_improvement_over_tasks_is_their_mean() -> None:
     ones, others = [values(3, 4), values(0, 0, 0)], [values(1, 2), values(1, 2)]
     assert statistics.improvement(ones, others) == (0.5, 0.5, 0.5)
+
+
+def test_an_interval_of_lengths_ends_at_0() -> None:
+    average, (low, high) = statistics.mean([0, 0, 9])
+    assert (average, low) == (3, 0)
+    assert high > 9
+    # Values that can be negative keep the interval's own end.
+    assert statistics.mean([-1, 0, 9])[1][0] < -1
+
+
+def test_batches_of_the_bootstrap_change_no_interval(monkeypatch: pytest.MonkeyPatch) -> None:
+    sample = np.random.default_rng(0).random((3, 50))
+    whole = statistics.interquartile_mean(sample)
+    monkeypatch.setattr(statistics, "BATCH", 7 * sample.size)
+    for batched, at_once in zip(statistics.interquartile_mean(sample), whole, strict=True):
+        assert np.array_equal(batched, at_once)
+
+
+def test_the_bootstrap_s_memory_does_not_grow_with_the_sample() -> None:
+    # All resamples at once would be 1.6 GB.
+    tracemalloc.start()
+    statistics.interquartile_mean(np.random.default_rng(0).random(100_000))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4e8
