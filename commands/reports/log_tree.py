@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from algos.selection import WINDOW
-from commands.observers.metrics import read_lines
 from commands.provenance import digest
 from commands.reports.evaluations import (
     EVALUATION,
@@ -27,6 +26,7 @@ from commands.settings.config import DEFAULTS, SETTINGS
 from commands.settings.presets import BESIDE_SETTINGS
 from commands.settings.setting import flatten
 from utils.errors import UserError
+from utils.metrics_lines import read_lines
 from utils.run_files import CHECKPOINT, CONFIG, METRICS, MODEL, OWNER, VERDICT, check_config_format
 from utils.statistics import Values
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 import main
-from commands.observers.metrics import read_lines
 from tests.running import runs_of, train
 from utils import checkpoint
+from utils.metrics_lines import read_lines
 from utils.run_files import CHECKPOINT, CONFIG, METRICS
 
 Damage = Callable[[Path], object]

@@ -13,11 +13,11 @@ import pytest
 
 import main
 from algos.student import AVAILABLE
-from commands.observers.metrics import read_lines
 from tests import running, small_homes
 from tests.pages import read_page, watch
 from tests.running import ROOT, SMALL, assert_same_run
 from utils import checkpoint
+from utils.metrics_lines import read_lines
 from utils.run_files import METRICS
 
 POLICY = ["--policy", "hierarchical"]

@@ -4,6 +4,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import imageio.v3 as iio
@@ -292,3 +294,8 @@ def test_an_evaluation_that_says_nonsense_is_no_end(
     assert "torn: verdict.json is left out: " in capsys.readouterr().out
     for line in lines:
         assert (line["success"], line["from"]) == ("0.96", "the last 5 of metrics.jsonl")
+
+
+def test_a_report_needs_no_pytorch() -> None:
+    code = "import commands.report, sys; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -22,7 +22,7 @@ from algos.evaluator import VERDICT_SEEDS
 from algos.protocols import Observer
 from commands import build
 from commands.observers.display import Display
-from commands.observers.metrics import Metrics, read_lines
+from commands.observers.metrics import Metrics
 from commands.settings.config import make_config
 from commands.settings.resolve import fresh_settings
 from planner.task import load_task
@@ -42,6 +42,7 @@ from tests.running import (
     train,
 )
 from utils import checkpoint, seeding
+from utils.metrics_lines import read_lines
 from utils.ranks import Ranks
 from utils.run_files import METRICS
 
