@@ -58,7 +58,7 @@ def write(
         section.name: [p for p in pictures if p.section == section.name] for section in sections
     }
     sections = [section for section in sections if section.rows or drawn[section.name]]
-    content = {
+    content: dict[str, Any] = {
         "title": " against ".join(tree.name for tree in trees),
         "summary": summary(trees, groups),
         "reading": reading(groups),
