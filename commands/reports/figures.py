@@ -269,7 +269,7 @@ def intervals(
         place.grid(False)
         if neutral is not None:
             place.vlines(
-                np.full(len(marks), neutral), depths - 0.08, depths + 0.08, color=INK, linewidth=1
+                np.full(len(marks), neutral), depths - 0.05, depths + 0.05, color=INK, linewidth=1
             )
         place.set_xlabel(folded(axis, LEGEND, 9))
         place.set_yticks([])
