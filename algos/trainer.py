@@ -134,9 +134,12 @@ class Trainer:
         self.progress.add(sums, {name: sums[name] for name in costs}, seconds)
         numbers = {
             **training_numbers(sums, k),
-            **losses,
+            **{f"learner/{name}": loss for name, loss in losses.items()},
             **{f"cost/{name}": total for name, total in self.progress.teacher.items()},
-            **{f"speed/{phase}": sums["steps"] / spent for phase, spent in watch.seconds.items()},
+            **{
+                f"speed/{phase}": sums["steps"] / max(spent, 1e-9)
+                for phase, spent in watch.seconds.items()
+            },
             "speed/total": sums["steps"] / seconds,
             "steps": self.progress.steps,
             "seconds": self.progress.seconds,

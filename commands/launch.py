@@ -14,7 +14,7 @@ from commands.observers.own import find_class
 from commands.observers.weights_and_biases import check_login
 from commands.settings.config import DEFAULT_METHOD, Config
 from commands.settings.flags import DEFAULT_LOGDIR
-from commands.settings.methods import Method
+from commands.settings.methods import Method, method_names
 from commands.settings.presets import history_note, read_preset
 from commands.settings.resolve import (
     Settings,
@@ -163,7 +163,7 @@ def resume_command(args: argparse.Namespace, folder: Path, config: Config) -> st
         words += ["--task", args.task or config.task.name]
     if "policy" in args:
         words += ["--policy", args.policy]
-    elif not args.config and config.policy.name != DEFAULT_METHOD:
+    elif config.policy.name != DEFAULT_METHOD and config.policy.name in method_names():
         words += ["--policy", config.policy.name]
     if args.logdir != DEFAULT_LOGDIR:
         words += ["--logdir", str(args.logdir)]

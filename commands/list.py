@@ -61,14 +61,15 @@ def row(folder: Path, root: Path) -> list[str]:
     done = logged[0]["iteration"] if logged else 0
     return [
         *names,
-        state(folder, done >= planned),
+        state(folder),
         f"{done} of {planned}",
         *success(folder, done, logged),
     ]
 
 
-def state(folder: Path, finished: bool) -> str:
-    """Whether a run is being trained, and by whom, or since when it is not."""
+def state(folder: Path) -> str:
+    """Whether a run is being trained, and by whom, or since when it is not. Training ends with the
+    verdict."""
     try:
         if holder := ownership.owner(folder):
             return f"running: {holder}"
@@ -76,7 +77,7 @@ def state(folder: Path, finished: bool) -> str:
     except (UserError, OSError) as error:
         return f"broken: {error}"
     age = duration(max(time.time() - newest, 0))
-    return f"{'finished' if finished else 'stopped'} {age} ago"
+    return f"{'finished' if (folder / VERDICT).exists() else 'stopped'} {age} ago"
 
 
 def success(folder: Path, done: int, logged: list[dict[str, Any]]) -> list[str]:
@@ -84,7 +85,8 @@ def success(folder: Path, done: int, logged: list[dict[str, Any]]) -> list[str]:
     measured."""
     evaluation = read_json(folder / FINAL / "eval.json") or {}
     last: Any = (read_json(folder / VERDICT) or {}).get("last")
-    if (evaluation.get("model"), evaluation.get("iteration")) == (MODEL, done):
+    found = (evaluation.get(name) for name in ("model", "iteration", "deterministic"))
+    if (*found,) == (MODEL, done, False):
         last = evaluation
     with suppress(LookupError, TypeError, ValueError):
         return [f"{float(last['success']['mean']):.3f}", "the end"]

@@ -15,6 +15,7 @@ from commands.settings.groups import Learnable
 from commands.settings.methods import Method
 from commands.settings.presets import Resumed, check_settings, read_history
 from commands.settings.resolve import check_flags
+from commands.settings.setting_flags import as_typed
 from planner.task import Task
 from utils.errors import UserError
 from utils.files import PART, write_atomically, write_json, writing
@@ -170,7 +171,7 @@ def _resumed_config(folder: Path, given: Mapping[str, Any]) -> Config:
             value, before = value.name, before.name
         if not SETTINGS[name].resumable and value != before:
             raise UserError(
-                f"--{name} {value} differs from the {before} of {folder}; "
+                f"{as_typed(name, value)} differs from the {before} of {folder}; "
                 "a run goes on as it began, so start a new one"
             )
     changes = {name: value for name, value in given.items() if SETTINGS[name].resumable}

@@ -72,27 +72,28 @@ def train_run(
         if done:
             trainer.export()
             if not (folder / VERDICT).exists():
-                tell_verdict(parts, trainer, parts.evaluator(trainer, teacher))
+                judge_run(parts, trainer, parts.evaluator(trainer, teacher))
         say(f"{folder} has its {done} iterations; give a larger --n_itr to go on")
         return
     if resumed:
         runs.write_config(folder, config, done)
-    say(
-        f"{'continuing' if resumed else 'training'} {folder} on {trainer.device}; {advisor(config)}"
-    )
+    what = "continuing" if resumed else "training"
+    say(f"{what} {folder} on {trainer.device}; {teacher_line(config)}")
     if config.quick:
         say(f"--quick: evaluations, trial and verdict take at most {QUICK_EPISODES} episodes each")
     (folder / VERDICT).unlink(missing_ok=True)
     evaluator = parts.evaluator(trainer, teacher)
-    observe_and_train(args, parts, trainer, evaluator, interrupts)
+    failure = observe_and_train(args, parts, trainer, evaluator, interrupts)
     did = trainer.progress
     if done < did.iteration == config.n_itr and not interrupts():
-        tell_verdict(parts, trainer, evaluator)
+        judge_run(parts, trainer, evaluator)
     missed = f"; {did.unanswered} steps had no answer of the LLM" if config.llm else ""
     say(
         f"{folder}: {did.iteration} iterations, {did.steps} steps, "
         f"{did.seconds:.0f} s of training{missed}"
     )
+    if failure:
+        raise failure
     if did.unanswered and not interrupts() and (problem := teacher.problem()):
         nothing = f"{folder} is saved, but its teacher never had a plan: {problem}"
         if not config.llm_optional:
@@ -100,8 +101,8 @@ def train_run(
         say(nothing)
 
 
-def advisor(config: Config) -> str:
-    """Who teaches, for the first line of a run."""
+def teacher_line(config: Config) -> str:
+    """The teacher, for the first line of a run."""
     mode = "one plan drawn a step" if config.hard else "all plans mixed"
     source = f"{config.llm} over HTTP" if config.llm else "plans of a file"
     if config.kl_start:
@@ -115,9 +116,9 @@ def observe_and_train(
     trainer: Trainer,
     evaluator: Evaluator,
     interrupts: Interrupts,
-) -> None:
-    """Train under the eyes of the run's observers and of the user's own. UserError, after the run
-    is saved, if one of the user's own fails."""
+) -> UserError | None:
+    """Train with the run's observers and the user's own. Training stops, and the run is saved, if
+    one of the user's own fails; returns that failure."""
     own = [OwnObserver(name, find_class(name), trainer.folder) for name in args.observer]
 
     def stopped() -> bool:
@@ -128,9 +129,7 @@ def observe_and_train(
         for observer in observers:
             closing.callback(observer.ended)
         train(trainer, evaluator, observers, interrupts, stopped)
-    for observer in own:
-        if observer.failed:
-            raise observer.failed
+    return next((observer.failed for observer in own if observer.failed), None)
 
 
 def make_observers(
@@ -160,17 +159,17 @@ def train(
     interrupts: Interrupts,
     stopped: Callable[[], bool],
 ) -> None:
-    if trainer.progress.iteration == 0:
+    if trainer.progress.iteration == 0 and not trainer.ranks.any(stopped()):
         with interrupts.at_once():
             trainer.begin(evaluator, observers)
     trainer.train(stopped, evaluator, observers)
 
 
-def tell_verdict(parts: Parts, trainer: Trainer, evaluator: Evaluator) -> None:
+def judge_run(parts: Parts, trainer: Trainer, evaluator: Evaluator) -> None:
     """Judge the run's students, write the verdict and print it."""
     folder, count = trainer.folder, len(evaluator.verdict_seeds)
     say(f"{folder.name}: judging its students in {count} episodes each")
     verdict = give_verdict(trainer, evaluator, parts.actor)
     write_json(folder / VERDICT, verdict.to_dict())
-    title = f"{folder.name}: means of {count} episodes, on which nothing was chosen"
+    title = f"{folder.name}: means of {count} episodes, which no choice of a model used"
     table(title, verdict.last.columns, verdict.rows())

@@ -51,11 +51,12 @@ def find_class(name: str) -> MakeObserver:
         raise UserError(f"--observer {name}: there is no file {path}")
     # As for any script, modules beside the file can be imported.
     sys.path.append(str(path.parent.resolve()))
-    spec = spec_from_file_location(path.stem, path)
+    # A name of its own, so that a file may be called as a module of this project.
+    spec = spec_from_file_location(f"observer {path.stem}", path)
     assert spec
     assert spec.loader
     module = module_from_spec(spec)
-    sys.modules.setdefault(path.stem, module)
+    sys.modules[module.__name__] = module
     try:
         spec.loader.exec_module(module)
     except Exception as error:
@@ -96,17 +97,20 @@ class OwnObserver(Observer):
         self._call("saved", iteration)
 
     def ended(self) -> None:
-        self._call("ended")
+        # Also after a failure: it may have files to close.
+        self._call("ended", always=True)
 
-    def _call(self, event: str, *values: Any) -> None:
+    def _call(self, event: str, *values: Any, always: bool = False) -> None:
         method = getattr(self.observer, event, None)
-        if method is None or self.failed:
+        if method is None or (self.failed and not always):
             return
         try:
             method(*values)
         except Exception as error:
-            self.failed = self._failure(event, error)
-            self.failed.__cause__ = error
+            # The first failure is the one to report.
+            if not self.failed:
+                self.failed = self._failure(event, error)
+                self.failed.__cause__ = error
 
     def _failure(self, event: str, error: Exception) -> UserError:
         return UserError(f"--observer {self.name}: {event} fails with {_line(error)}")

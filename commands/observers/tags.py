@@ -17,18 +17,18 @@ TAGS = {
     "unanswered steps": "Train/Unanswered Steps",
     "unanswered scenes": "Train/Unanswered Scenes",
     "steps": "Train/Steps",
-    "loss": "Train/Loss",
-    "entropy": "Train/Mean Entropy",
-    "distillation": "Train/Kickstarting Loss",
-    "policy": "Train/Policy Loss",
-    "value": "Train/Value Loss",
-    "approx_kl": "Train/Approx KL",
-    "largest_kl": "Train/Approx KL Largest",
-    "clip_fraction": "Train/Clip Fraction",
-    "explained_variance": "Train/Explained Variance",
-    "gradient_norm": "Train/Gradient Norm",
-    "teacher_share": "Train/Teacher's Share of the Gradient",
-    "weight_norm": "Train/Weight Norm",
+    "learner/loss": "Train/Loss",
+    "learner/entropy": "Train/Mean Entropy",
+    "learner/distillation": "Train/Kickstarting Loss",
+    "learner/policy": "Train/Policy Loss",
+    "learner/value": "Train/Value Loss",
+    "learner/approx_kl": "Train/Approx KL",
+    "learner/largest_kl": "Train/Approx KL Largest",
+    "learner/clip_fraction": "Train/Clip Fraction",
+    "learner/explained_variance": "Train/Explained Variance",
+    "learner/gradient_norm": "Train/Gradient Norm",
+    "learner/teacher_share": "Train/Teacher's Share of the Gradient",
+    "learner/weight_norm": "Train/Weight Norm",
     "seconds": "Speed/Seconds",
     "test/return": "Test/Return",
     "test/length": "Test/Eplen",
@@ -42,21 +42,22 @@ TAGS = {
 }
 """Name of a number -> its tag."""
 GROUPS = {
+    "learner/": "Train/",
     "measure/": "Train/Measures/",
     "test/measure/": "Test/Measures/",
     "cost/": "LLM/",
     "speed/": "Speed/",
 }
-"""Begin of a name -> begin of its tag."""
+"""Prefix of a name -> prefix of its tag."""
 
 
 def tag(name: str) -> str:
-    """The tag of a number; a learner's own diagnostics are shown under their names."""
-    for begin, group in GROUPS.items():
-        if name.startswith(begin):
-            rest = name.removeprefix(begin)
-            return group + (rest.title() if begin == "speed/" else rest)
-    return TAGS.get(name, f"Train/{name}")
+    """The tag of a number; a learner's other diagnostics are shown under their names."""
+    if name in TAGS:
+        return TAGS[name]
+    begin = next(begin for begin in GROUPS if name.startswith(begin))
+    rest = name.removeprefix(begin)
+    return GROUPS[begin] + (rest.title() if begin == "speed/" else rest)
 
 
 def tagged(numbers: Mapping[str, float]) -> dict[str, float]:

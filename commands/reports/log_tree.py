@@ -193,6 +193,8 @@ def read_run(folder: Path, name: str) -> Run:
     notes += final_notes
     if not final and not tests:
         raise UserError("it has no evaluation yet")
+    if settings.get("quick"):
+        notes.append("a --quick run: its evaluations have a few episodes each")
     if iterations < planned:
         notes.append(f"unfinished: {iterations} of {planned} iterations")
     origin = config.get("provenance")

@@ -13,6 +13,10 @@ from utils.cores import physical_cores
 from utils.errors import UserError
 
 DEFAULT_LOGDIR = Path("log")
+EPILOG = (
+    "A setting that is on or off is switched off with --no_NAME. Precedence, lowest to highest: "
+    "defaults, the task's file, --config, the method's settings, flags, what the method fixes."
+)
 COMMON = ("n_itr", "num_envs", "device", "threads")
 """The settings in the first group of `train --help`."""
 
@@ -52,7 +56,10 @@ def make_parser() -> tuple[Parser, dict[str, argparse.ArgumentParser]]:
         ("list", add_list_flags, "list the runs of a log tree"),
     ):
         usage = f"main.py {name} [FLAGS]" if name in ("train", "eval") else None
-        command = commands.add_parser(name, help=text, usage=usage, allow_abbrev=False)
+        epilog = EPILOG if name == "train" else None
+        command = commands.add_parser(
+            name, help=text, usage=usage, epilog=epilog, allow_abbrev=False
+        )
         add_flags(command)
     return parser, dict(commands.choices)
 
@@ -110,7 +117,7 @@ def add_train_flags(command: argparse.ArgumentParser) -> None:
     old.add_argument("--overwrite", action="store_true", help="replace the run of that name")
     groups = add_settings(command, "train", common, COMMON)
     add_logdir(groups["run"])
-    add_model(groups["student"], "a run with whose model the student starts")
+    add_model(groups["student"], "the run whose model is the starting point")
     groups["run"].add_argument("--wandb", metavar="PROJECT", help="log to Weights & Biases as well")
     groups["run"].add_argument(
         "--observer",

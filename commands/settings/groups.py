@@ -110,7 +110,7 @@ class LearningSettings(Strict):
 
 
 class TeacherSettings(Strict):
-    """The teacher's weight k in the loss, its plans, and the options that carry them out."""
+    """The teacher: its weight k in the loss, its plans and its options."""
 
     schedule: Literal["linear", "adaptive", "matched", "constant"] = setting(
         "linear",
@@ -209,7 +209,8 @@ class EvaluationSettings(Strict):
     quick: bool = setting(
         False,
         "to try something out: at most 5 episodes for each evaluation, the teacher's trial and the "
-        "verdict",
+        "verdict; with --schedule matched the trial changes training",
+        resumable=True,
     )
 
     @field_validator("env_seed_list")
@@ -227,7 +228,7 @@ class EvaluationSettings(Strict):
 
 
 class RunSettings(Strict):
-    """The run: its method, its length, its seed and its machine."""
+    """How and where to run."""
 
     policy: Method = setting(..., "the method", flag="--policy")
     seed: int = setting(0, "the run's seed", ge=0, lt=2**63, compared="no", flag="--seed_list")

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from algos.evaluation import Evaluation
-from commands.observers.metrics import read_lines
 from commands.subject import Subject
 from commands.viewer.replay import Moment, Replay
 from utils.drawing import Drawing, as_sheet
 from utils.errors import UserError
+from utils.metrics_lines import read_lines
 from utils.run_files import METRICS
 
 PAGE = "watch.html"

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,11 +56,13 @@ def test_runs_are_listed_with_their_iterations_success_and_state(
     assert rows["old/half"][2].startswith("stopped 0 s ago 4 of 8 ")
     assert rows["old/half"][2].endswith(f" {fourth['Test/Success Rate']:.3f} 4")
     # The final evaluation counts more than the verdict, if it is of the last model.
-    final = {"model": "acmodel.pt", "iteration": 8, "success": {"mean": 0.875}}
+    final: dict[str, Any] = {"model": "acmodel.pt", "iteration": 8, "deterministic": False}
+    final["success"] = {"mean": 0.875}
     write_json(folder / "unseen" / "eval.json", final)
     assert listed(logdir, capsys)["whole"][2].endswith(" 0.875 the end")
-    write_json(folder / "unseen" / "eval.json", {**final, "iteration": 7})
-    assert listed(logdir, capsys)["whole"][2].endswith(f" {verdict:.3f} the end")
+    for other in ({"iteration": 7}, {"deterministic": True}):
+        write_json(folder / "unseen" / "eval.json", final | other)
+        assert listed(logdir, capsys)["whole"][2].endswith(f" {verdict:.3f} the end")
 
 
 def test_a_run_that_is_being_trained_is_listed_with_its_process(

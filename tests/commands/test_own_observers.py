@@ -45,6 +45,19 @@ class Fails:
             raise ValueError("no more,\\nplease")
 
 
+
+class FailsAtTheEnd:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def saved(self, iteration) -> None:
+        if iteration == 4:
+            raise ValueError("too late")
+
+    def ended(self) -> None:
+        (self.folder / "closed.txt").touch()
+
+
 class CannotBeMade:
     pass
 """
@@ -82,6 +95,16 @@ def test_a_mistake_in_an_own_observer_ends_the_run_after_saving(
     folder = runs_of(tmp_path) / "run"
     assert done([folder]) == [2]
     assert (folder / "notes.txt").read_text().splitlines()[-2:] == ["saved 2", "ended"]
+
+
+def test_an_observer_that_fails_at_the_end_costs_no_verdict_and_is_still_closed(
+    file: Path, tmp_path: Path
+) -> None:
+    assert train(tmp_path, *SOON, "--observer", f"{file}:FailsAtTheEnd") == 1
+    folder = runs_of(tmp_path) / "run"
+    assert done([folder]) == [4]
+    assert (folder / "verdict.json").exists()
+    assert (folder / "closed.txt").exists()
 
 
 @pytest.mark.parametrize(

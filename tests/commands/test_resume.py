@@ -1,6 +1,7 @@
 """Runs that are stopped and go on as if nothing had happened."""
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -171,3 +172,12 @@ def test_of_a_seed_beside_a_run_of_the_same_name_the_whole_name_is_said(tmp_path
     folder = runs_of(tmp_path) / "a-1"
     command = resume_command(parse(["train", *flags]), folder, read_config(folder / "config.json"))
     assert "--savedir a-1 --resume" in command
+
+
+@pytest.mark.parametrize("preset", [[], ["--config", "configs/best.yaml"]])
+def test_the_command_that_continues_a_run_finds_it(tmp_path: Path, preset: list[str]) -> None:
+    flags = ["--logdir", str(tmp_path), *SMALL, *preset, "--hard", "--savedir", "a"]
+    assert main.main(["train", *flags, "--n_itr", "0"]) == 0
+    folder = runs_of(tmp_path, "ppo-hard") / "a"
+    command = resume_command(parse(["train", *flags]), folder, read_config(folder / "config.json"))
+    assert main.main(shlex.split(command)[2:] + ["--n_itr", "0"]) == 0
