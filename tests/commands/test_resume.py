@@ -180,4 +180,4 @@ def test_the_command_that_continues_a_run_finds_it(tmp_path: Path, preset: list[
     assert main.main(["train", *flags, "--n_itr", "0"]) == 0
     folder = runs_of(tmp_path, "ppo-hard") / "a"
     command = resume_command(parse(["train", *flags]), folder, read_config(folder / "config.json"))
-    assert main.main(shlex.split(command)[2:] + ["--n_itr", "0"]) == 0
+    assert main.main([*shlex.split(command)[2:], "--n_itr", "0"]) == 0
