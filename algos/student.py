@@ -205,7 +205,7 @@ def save_student(
     checkpoint.save(path, content)
 
 
-def load_student(
+def read_student(
     path: Path, device: torch.device, make_encoder: MakeEncoder, bf16: bool = False
 ) -> tuple[Student, str, int]:
     """Read a student from a file; returns it, the name of its task, and its iteration."""

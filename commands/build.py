@@ -23,7 +23,7 @@ from algos.student import (
     NetworkSpec,
     Student,
     distribution_of,
-    load_student,
+    read_student,
 )
 from algos.trainer import Trainer, TrainerSettings
 from commands.answer_sources import make_planner
@@ -119,7 +119,7 @@ class Parts:
     def warm_start(self, student: Student) -> None:
         """Load the weights of the setting `warm_start`, if it is set."""
         if path := self.config.warm_start:
-            source, *_ = load_student(Path(path), torch.device(self.config.device), make_encoder)
+            source, *_ = read_student(Path(path), torch.device(self.config.device), make_encoder)
             check_network(source, student.spec, path)
             student.load(source.state_dict(), path)
 

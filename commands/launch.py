@@ -10,12 +10,13 @@ from typing import Any
 
 from commands import runs
 from commands.build import Parts
+from commands.history import history_note
 from commands.observers.own import find_class
 from commands.observers.weights_and_biases import check_login
 from commands.settings.config import DEFAULT_METHOD, Config
 from commands.settings.flags import DEFAULT_LOGDIR
 from commands.settings.methods import Method, method_names
-from commands.settings.presets import history_note, read_preset
+from commands.settings.presets import read_preset
 from commands.settings.resolve import (
     Settings,
     check_llm_is_named,

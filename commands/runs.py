@@ -9,11 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
+from commands.history import Resumed, changes, read_history
 from commands.provenance import provenance
 from commands.settings.config import SETTINGS, Config, grouped, make_config
 from commands.settings.groups import Learnable
 from commands.settings.methods import Method
-from commands.settings.presets import Resumed, check_settings, read_history
+from commands.settings.presets import check_settings
 from commands.settings.resolve import check_flags
 from commands.settings.setting_flags import as_typed
 from planner.task import Task
@@ -239,22 +240,13 @@ def write_config(folder: Path, config: Config, iteration: int = 0) -> None:
         if not isinstance(origin, dict) or not isinstance(origin.get("resumed", []), list):
             raise UserError(f"{path}: its provenance is damaged; remove it to go on without it")
         origin["resumed"] = [*origin.get("resumed", []), provenance()]
-        if changed := _changes(read_config(path), config):
+        if changed := changes(read_config(path), config):
             history.append(Resumed(iteration=iteration, changed=changed))
     else:
         origin = provenance()
     content = {"format": CONFIG_FORMAT, **grouped(config)}
     resumed = [each.model_dump() for each in history]
     write_json(path, content | {"history": resumed, "provenance": origin})
-
-
-def _changes(before: Config, after: Config) -> dict[str, tuple[Any, Any]]:
-    """Setting -> its value before and after, where these differ."""
-    return {
-        name: (getattr(before, name), getattr(after, name))
-        for name, setting in SETTINGS.items()
-        if setting.resumable and getattr(before, name) != getattr(after, name)
-    }
 
 
 def read_config(path: Path, **changes: Any) -> Config:

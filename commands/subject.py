@@ -10,7 +10,7 @@ import torch
 from algos.evaluation import Evaluation
 from algos.evaluator import play_batches
 from algos.protocols import Actor
-from algos.student import Deterministic, Student, load_student
+from algos.student import Deterministic, Student, read_student
 from commands import runs
 from commands.build import Parts, check_network
 from commands.domains.networks import make_encoder
@@ -119,7 +119,7 @@ def load_subject(args: argparse.Namespace, folder: Path, given: dict[str, Any]) 
     config = runs.read_config(folder / CONFIG, **given)
     bf16 = config.precision == "bf16"
     device = torch.device(config.device)
-    student, task, iteration = load_student(path, device, make_encoder, bf16)
+    student, task, iteration = read_student(path, device, make_encoder, bf16)
     if task != config.task.name:
         raise UserError(f"{path} was trained on {task}, not on {config.task.name}")
     if not all(weights.isfinite().all() for weights in student.state_dict().values()):

@@ -24,9 +24,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from algos import student as students
 from algos.protocols import Actor
-from algos.student import AVAILABLE, Deterministic, NetworkSpec
+from algos.student import AVAILABLE, Deterministic, NetworkSpec, read_student
 from commands.build import Parts
 from commands.domains.networks import make_encoder
 from commands.runs import read_config
@@ -47,7 +46,7 @@ def load_student(path: str | Path, deterministic: bool = True, seed: int = 0) ->
     """
     path = Path(path)
     path = path / MODEL if path.is_dir() else path
-    student, *_ = students.load_student(path, CPU, make_encoder)
+    student, *_ = read_student(path, CPU, make_encoder)
     actor: Actor = Deterministic(student) if deterministic else student
     if AVAILABLE in student.spec.obs:
         parts = Parts(read_config(path.parent / CONFIG), ExitStack())

@@ -1,6 +1,7 @@
 """Tasks: an environment, the names of its things, recorded plans, and instructions for an LLM."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -8,7 +9,7 @@ from pydantic import Field
 
 from planner.recorded_plans import Plans, load_plans
 from utils.errors import UserError
-from utils.validation import Strict, meant, read_yaml, validated
+from utils.validation import Strict, find_file, read_yaml, validated
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 
@@ -47,6 +48,7 @@ class Task(Strict):
     settings: dict[str, Any] = Field(default={})
 
 
+@cache
 def task_names() -> list[str]:
     """The tasks that come with the project."""
     files = map(read_yaml, CONFIGS.glob("*.yaml"))
@@ -56,15 +58,7 @@ def task_names() -> list[str]:
 def load_task(name: str) -> Task:
     """Load a task by its name, in any case, or by the path of its YAML file. UserError if there is
     none."""
-    path = Path(name)
-    if path.suffix not in (".yaml", ".yml"):
-        path = CONFIGS / f"{name.lower()}.yaml"
-        if Path(name).name != name or not path.is_file() or "env_id" not in read_yaml(path):
-            known = ", ".join(task_names())
-            raise UserError(
-                f"unknown task {name!r}; give one of {known}, or a task's YAML file"
-                f"{meant(name, task_names())}"
-            )
+    path = find_file("task", name, CONFIGS, task_names())
     content = read_yaml(path)
     if isinstance(content.get("plans"), str):
         content["plans"] = load_plans(path.parent / content["plans"])

@@ -16,7 +16,7 @@ from algos.evaluator import Evaluator, evaluate, play_batches
 from algos.play import play
 from algos.ppo import PPO
 from algos.schedule import LinearSchedule
-from algos.student import Deterministic, NetworkSpec, Student, load_student
+from algos.student import Deterministic, NetworkSpec, Student, read_student
 from algos.trainer import Trainer, TrainerSettings
 from commands.observers.tags import tagged
 from commands.viewer.film import film_of
@@ -100,7 +100,7 @@ def test_it_trains_and_resumes_alike_on_all_environments(
     second.train(lambda: False, evaluator_of(second, points))
     for name, weights in second.student.state_dict().items():
         assert torch.equal(weights, expected[name]), name
-    student, task, iteration = load_student(tmp_path / MODEL, CPU, PointEncoder)
+    student, task, iteration = read_student(tmp_path / MODEL, CPU, PointEncoder)
     assert (task, iteration, student.spec) == ("Point", ITERATIONS, NETWORK)
 
 

@@ -26,6 +26,24 @@ def meant(word: str, known: Iterable[str]) -> str:
     return f"; do you mean {names[close[0]]}?" if close else ""
 
 
+def is_file_name(name: str) -> bool:
+    """Whether a name of something is the path of its YAML file."""
+    return Path(name).suffix in (".yaml", ".yml")
+
+
+def find_file(kind: str, name: str, folder: Path, known: list[str]) -> Path:
+    """The file of a thing of some kind: its own path, or that of a known name, in any case, in a
+    folder. UserError for an unknown name."""
+    if is_file_name(name):
+        return Path(name)
+    if name.lower() in map(str.lower, known):
+        return folder / f"{name.lower()}.yaml"
+    raise UserError(
+        f"unknown {kind} {name!r}; give one of {', '.join(known)}, or a {kind}'s YAML file"
+        f"{meant(name, known)}"
+    )
+
+
 class Strict(BaseModel):
     """A frozen model that takes no other fields, and only finite numbers."""
 

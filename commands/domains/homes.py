@@ -10,7 +10,7 @@ import gymnasium as gym
 import torch
 
 import env  # noqa: F401  (registers the tasks)
-from algos.student import describe_shapes, load_student
+from algos.student import describe_shapes, read_student
 from algos.vision import resnet18_trunk
 from commands.domains.networks import make_encoder
 from commands.domains.simulators import maker
@@ -152,7 +152,7 @@ class NavPickDomain:
             )
         if read_config(folder / name / CONFIG).train_option != name:
             raise UserError(f"{path} was not trained with --train_option {name}")
-        student, *_ = load_student(path, torch.device(self.config.device), make_encoder)
+        student, *_ = read_student(path, torch.device(self.config.device), make_encoder)
         spaces = self.spec.observation.spaces
         shapes = {name: space.shape or () for name, space in spaces.items()}
         if not student.spec.obs.items() <= shapes.items():

@@ -142,6 +142,6 @@ def difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
 
 
 def counts(name: str) -> bool:
-    """Whether runs that differ in a setting are different experiments of a table. A table sets the
-    seeds, but no files."""
-    return name == "seed" or SETTINGS[name].compared == "yes"
+    """Whether runs that differ in a setting are different experiments of a table. They are if
+    their seeds differ, or the models that they start with."""
+    return name in ("seed", "warm_start") or SETTINGS[name].compared == "yes"

@@ -20,7 +20,7 @@ from commands.settings.setting import Defaults
 from commands.settings.setting_flags import as_words, settings_of
 from planner.task import load_task
 from utils.errors import UserError
-from utils.validation import Strict, read_yaml, validated
+from utils.validation import Strict, is_file_name, read_yaml, validated
 
 Settings = dict[str, Any]
 TEACHING = [setting.name for setting in settings_of("teacher")]
@@ -150,7 +150,7 @@ def check_settings(group: Group, source: str) -> None:
 
 def located(name: str, folder: Path) -> str:
     """A task or method as `main.py` takes it: a name, or the path of a file."""
-    return str(folder / name) if Path(name).suffix in (".yaml", ".yml") else name
+    return str(folder / name) if is_file_name(name) else name
 
 
 def students(row: Row, seeds: list[int], common: Common) -> Iterator[Experiment]:

@@ -104,11 +104,13 @@ class WeightsAndBiases(Observer):
 
 
 def _package() -> ModuleType:
-    """The package, which takes a second to load."""
+    """The package, which takes a second to load. UserError if it is not installed."""
     # It writes within a second what it is given, so that a kill costs no more than that.
     os.environ.setdefault("WANDB_X_TRANSACTION_LOG_FLUSH_INTERVAL", "1")
-    import wandb
-
+    try:
+        import wandb
+    except ModuleNotFoundError as error:
+        raise UserError("--wandb: its package is missing: pip install wandb") from error
     return wandb
 
 

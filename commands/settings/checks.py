@@ -2,13 +2,11 @@
 
 import argparse
 import os
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 from commands.settings.presets import read_preset
 from commands.settings.resolve import Settings, check_flags, given_settings, resolve, seeded
 from planner.task import load_task, task_names
-from utils.errors import UserError
+from utils.validation import is_file_name
 
 
 def check(args: argparse.Namespace) -> None:
@@ -22,8 +20,6 @@ def check(args: argparse.Namespace) -> None:
         return
     if "task" not in args:
         return
-    if getattr(args, "wandb", None):
-        check_wandb()
     path = getattr(args, "config", None)
     preset = read_preset(path, args.task) if path else {}
     flags = given_settings(args, preset.get("task"))
@@ -43,14 +39,5 @@ def tell_choices(
     if flags.get("hard") and not {"policy"} & {*flags, *preset}:
         print(f"--hard without --policy: the method is {settings['policy'].name}")
     task = settings["task"].name
-    own = Path(args.task or "").suffix in (".yaml", ".yml")
-    if own and task.lower() in map(str.lower, task_names()):
+    if is_file_name(args.task or "") and task.lower() in map(str.lower, task_names()):
         print(f"{args.task} has the name of the built-in task {task}: their runs lie together")
-
-
-def check_wandb() -> None:
-    """UserError if the package of Weights & Biases is not installed."""
-    try:
-        version("wandb")
-    except PackageNotFoundError as error:
-        raise UserError("--wandb: its package is missing: pip install wandb") from error

@@ -1,13 +1,13 @@
 """The complete settings of a run, and the rules between settings of different groups."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationInfo, field_validator, model_validator
 
 from commands.settings.groups import (
     GROUPS,
+    MAX_SEED,
     EvaluationSettings,
     LearningSettings,
     LLMSettings,
@@ -24,15 +24,6 @@ DEFAULT_TASK = "SimpleDoorKey"
 DEFAULT_METHOD = "ppo"
 SETTINGS = declared(GROUPS)
 """Name -> what is declared about a setting."""
-DEFAULTS: Mapping[str, Any] = MappingProxyType(
-    {
-        name: field.default
-        for group in GROUPS.values()
-        for name, field in group.model_fields.items()
-        if not field.is_required()
-    }
-)
-"""Name -> default, the paper's value; the user, the machine or the methods' files set the rest."""
 NETWORKS = {"minigrid": ("paper", "egocentric"), "nav_pick": ("small", "resnet18")}
 """Kind of task -> the networks of its students."""
 SMALLEST_BF16_DEPTH = 32
@@ -62,7 +53,11 @@ class Config(
         return network
 
     @model_validator(mode="after")
-    def _chooses_options_without_advice(self) -> "Config":
+    def _fit_together(self) -> "Config":
+        if self.llm_strict and self.llm_optional:
+            raise ValueError("llm_strict and llm_optional: give one of them")
+        if len(self.env_seed_list) == 1 and self.env_seed_list[0] + self.num_eval > MAX_SEED + 1:
+            raise ValueError(f"env_seed_list: evaluation seeds are at most {MAX_SEED}")
         if self.hierarchical and self.kl_start:
             raise ValueError(
                 "hierarchical: a teacher advises on actions, not on options; a method that chooses "
@@ -72,10 +67,6 @@ class Config(
             raise ValueError(
                 "hierarchical and train_option: a student that trains one option has none to choose"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _has_the_world_of_its_settings(self) -> "Config":
         if self.habitat_config and self.simulator != "habitat-rearrange":
             raise ValueError("habitat_config: only --simulator habitat-rearrange has it")
         # On the CPU PyTorch 2.13 gives wrong gradients to a convolution with a stride on one pixel.
@@ -84,15 +75,17 @@ class Config(
             raise ValueError(
                 f"precision: bf16 needs a depth_size of at least {SMALLEST_BF16_DEPTH}"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _has_the_options_it_names(self) -> "Config":
         if (self.options == "learned") != bool(self.option_dir):
             raise ValueError("--options learned and --option_dir go together: give both, or none")
         if self.options == "learned" and (self.navigate_noise or self.pick_noise):
             raise ValueError("navigate_noise and pick_noise: scripted options alone have them")
         return self
+
+
+DEFAULTS = {
+    name: field.default for name, field in Config.model_fields.items() if not field.is_required()
+}
+"""Name -> default, the paper's value; the user, the machine or the methods' files set the rest."""
 
 
 def make_config(
@@ -107,8 +100,7 @@ def make_config(
 
 def grouped(config: Config) -> dict[str, dict[str, Any]]:
     """Heading -> the settings below it, as plain values."""
-    values = config.model_dump()
     return {
-        heading: {name: values[name] for name in group.model_fields}
+        heading: config.model_dump(include={*group.model_fields})
         for heading, group in GROUPS.items()
     }

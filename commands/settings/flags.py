@@ -3,6 +3,7 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from commands.settings.config import DEFAULT_METHOD, DEFAULT_TASK
 from commands.settings.methods import method_names
@@ -64,80 +65,54 @@ def make_parser() -> tuple[Parser, dict[str, argparse.ArgumentParser]]:
     return parser, dict(commands.choices)
 
 
-def add_task(group: argparse._ActionsContainer) -> None:
-    tasks = ", ".join(task_names())
-    group.add_argument(
-        "--task", help=f"{tasks} (any case) or a task's YAML file; default {DEFAULT_TASK}"
-    )
-
-
-def add_method(group: argparse._ActionsContainer) -> None:
-    methods = ", ".join(method_names())
-    group.add_argument(
-        "--policy",
-        metavar="METHOD",
-        default=argparse.SUPPRESS,
-        help=f"{methods} or a method's YAML file; default {DEFAULT_METHOD}",
-    )
-
-
-def add_seeds(group: argparse._ActionsContainer) -> None:
-    group.add_argument(
-        "--seed_list", type=int, nargs="+", metavar="SEED", help="one run per seed; default 0"
-    )
-
-
-def add_logdir(group: argparse._ActionsContainer) -> None:
-    group.add_argument(
-        "--logdir", type=Path, default=DEFAULT_LOGDIR, help="root of the log tree; default log"
-    )
-
-
-def add_model(group: argparse._ActionsContainer, help: str) -> None:
-    group.add_argument("--loaddir", metavar="RUN", help=help)
-    group.add_argument(
-        "--loadmodel", default="acmodel", help="its model: acmodel, the last (default), or best"
-    )
+def add_shared(group: argparse._ActionsContainer, *names: str) -> None:
+    """Add flags that several commands have; without names all of them, which together name a
+    run."""
+    tasks, methods = ", ".join(task_names()), ", ".join(method_names())
+    task = f"{tasks} (any case) or a task's YAML file; default {DEFAULT_TASK}"
+    method = f"{methods} or a method's YAML file; default {DEFAULT_METHOD}"
+    run = "name or path of the run; default the newest run"
+    model = "its model: acmodel, the last (default), or best"
+    seeds = "one run per seed; default 0"
+    root = "root of the log tree; default log"
+    flags: dict[str, dict[str, Any]] = {
+        "task": {"help": task},
+        "policy": {"metavar": "METHOD", "default": argparse.SUPPRESS, "help": method},
+        "loaddir": {"metavar": "RUN", "help": run},
+        "loadmodel": {"default": "acmodel", "help": model},
+        "seed_list": {"type": int, "nargs": "+", "metavar": "SEED", "help": seeds},
+        "logdir": {"type": Path, "default": DEFAULT_LOGDIR, "help": root},
+    }
+    for name in names or flags:
+        group.add_argument(f"--{name}", **flags[name])
 
 
 def add_train_flags(command: argparse.ArgumentParser) -> None:
     common = command.add_argument_group("common")
-    add_task(common)
-    common.add_argument(
-        "--config",
-        type=Path,
-        metavar="FILE",
-        help="settings: a YAML file such as configs/best.yaml, or a run's config.json",
-    )
-    add_method(common)
-    add_seeds(common)
+    add_shared(common, "task")
+    text = "settings: a YAML file such as configs/best.yaml, or a run's config.json"
+    common.add_argument("--config", type=Path, metavar="FILE", help=text)
+    add_shared(common, "policy", "seed_list")
     common.add_argument("--savedir", metavar="NAME", help="name of the run; default run1, run2, …")
     old = common.add_mutually_exclusive_group()
     old.add_argument("--resume", action="store_true", help="continue --savedir, or the newest run")
     old.add_argument("--overwrite", action="store_true", help="replace the run of that name")
-    groups = add_settings(command, "train", common, COMMON)
-    add_logdir(groups["run"])
-    add_model(groups["student"], "the run whose model is the starting point")
-    groups["run"].add_argument("--wandb", metavar="PROJECT", help="log to Weights & Biases as well")
-    groups["run"].add_argument(
-        "--observer",
-        action="append",
-        default=[],
-        metavar="FILE.py:CLASS",
-        help="call your own class at each iteration; may be given several times",
-    )
+    groups = add_settings(command, "train", dict.fromkeys(COMMON, common))
+    add_shared(groups["run"], "logdir")
+    text = "the run whose model is the starting point"
+    groups["student"].add_argument("--loaddir", metavar="RUN", help=text)
+    add_shared(groups["student"], "loadmodel")
+    add = groups["run"].add_argument
+    add("--wandb", metavar="PROJECT", help="log to Weights & Biases as well")
+    text = "call your own class at each iteration; may be given several times"
+    add("--observer", action="append", default=[], metavar="FILE.py:CLASS", help=text)
 
 
 def add_actor_flags(command: argparse.ArgumentParser) -> None:
-    add_task(command)
-    add_method(command)
-    add_model(command, "name or path of the run; default the newest run")
-    add_seeds(command)
-    add_logdir(command)
-    command.add_argument(
-        "--eval_teacher", action="store_true", help="let the teacher act; needs no run"
-    )
-    command.add_argument("--deterministic", action="store_true", help="take the likeliest action")
+    add_shared(command)
+    add = command.add_argument
+    add("--eval_teacher", action="store_true", help="let the teacher act; needs no run")
+    add("--deterministic", action="store_true", help="take the likeliest action")
 
 
 def add_eval_flags(command: argparse.ArgumentParser) -> None:
@@ -146,71 +121,47 @@ def add_eval_flags(command: argparse.ArgumentParser) -> None:
     add("--savedir", metavar="NAME", help="name of the evaluation; default eval")
     add("--videos", type=int, default=0, metavar="K", help="film the first K episodes as mp4")
     add("--gif", action="store_true", help="film them as animated images instead")
-    add_settings(command, "eval")
+    add_settings(command, "eval", {})
 
 
 def add_watch_flags(command: argparse.ArgumentParser) -> None:
     add_actor_flags(command)
     add = command.add_argument
     add("run", nargs="?", metavar="RUN", help="the same as --loaddir; default the newest run")
-    add(
-        "--episodes",
-        type=int,
-        default=8,
-        metavar="N",
-        help="episodes to show, of those played; default 8",
-    )
+    text = "episodes to show, of those played; default 8"
+    add("--episodes", type=int, default=8, metavar="N", help=text)
     add("--out", type=Path, metavar="FILE", help="default watch.html in the run's folder")
     add("--open", action="store_true", help="show it in the browser")
-    add_settings(command, "watch")
+    add_settings(command, "watch", {})
 
 
 def add_export_flags(command: argparse.ArgumentParser) -> None:
-    add_task(command)
-    add_method(command)
-    add_model(command, "name or path of the run; default the newest run")
-    add_seeds(command)
-    add_logdir(command)
+    add_shared(command)
     add = command.add_argument
     add("run", nargs="?", metavar="RUN", help="the same as --loaddir")
-    add(
-        "--to",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="FILE.onnx for ONNX, FILE.pt2 for torch.export",
-    )
+    text = "FILE.onnx for ONNX, FILE.pt2 for torch.export"
+    add("--to", type=Path, required=True, metavar="FILE", help=text)
     # How runs are found looks at these as well.
     command.set_defaults(plans=None, eval_teacher=False)
 
 
 def add_record_flags(command: argparse.ArgumentParser) -> None:
-    add_task(command)
-    add_logdir(command)
+    add_shared(command, "task", "logdir")
     add = command.add_argument
-    add(
-        "--episodes",
-        type=int,
-        default=100,
-        help="episodes of each actor in which to look for scenes; default 100",
-    )
+    text = "episodes of each actor in which to look for scenes; default 100"
+    add("--episodes", type=int, default=100, help=text)
     add("--seed", type=int, default=0, help="seed of those episodes; default 0")
     add("--out", type=Path, metavar="FILE", help="default plans/<task>.yaml in the log tree")
     add("--overwrite", action="store_true", help="replace that file")
     add("--dry_run", action="store_true", help="list scenes and prompts, do not ask the LLM")
     add("--show", type=Path, metavar="FILE", help="print a file of plans")
-    add_settings(command, "record")
+    add_settings(command, "record", {})
 
 
 def add_report_flags(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add(
-        "logdirs",
-        type=Path,
-        nargs="+",
-        metavar="LOGDIR",
-        help="runs below it, or a report's records.jsonl; two are compared",
-    )
+    text = "runs below it, or a report's records.jsonl; two are compared"
+    add("logdirs", type=Path, nargs="+", metavar="LOGDIR", help=text)
     add("--out", type=Path, metavar="FOLDER", help="default report in, or beside, the first LOGDIR")
 
 
@@ -218,12 +169,8 @@ def add_bench_flags(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     cores = physical_cores()
     add("--task", nargs="+", help="default all")
-    add(
-        "--num_envs",
-        type=int,
-        nargs="+",
-        help="default 10 1024 16384, of homes 10 100, in a simulator 1 2 4; more on a GPU",
-    )
+    text = "default 10 1024 16384, of homes 10 100, in a simulator 1 2 4; more on a GPU"
+    add("--num_envs", type=int, nargs="+", help=text)
     add("--simulator", **options("simulator") | {"default": "tensor"})
     add("--threads", type=int, default=cores, help="CPU threads; default the physical cores")
     add("--device", default="cpu", help="cpu (default) or cuda")
@@ -233,14 +180,8 @@ def add_bench_flags(command: argparse.ArgumentParser) -> None:
 
 
 def add_list_flags(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "logdir",
-        type=Path,
-        nargs="?",
-        default=DEFAULT_LOGDIR,
-        metavar="LOGDIR",
-        help="a folder with runs below it; default log",
-    )
+    add, text = command.add_argument, "a folder with runs below it; default log"
+    add("logdir", type=Path, nargs="?", default=DEFAULT_LOGDIR, metavar="LOGDIR", help=text)
 
 
 def add_reproduce_flags(command: argparse.ArgumentParser) -> None:
@@ -248,18 +189,9 @@ def add_reproduce_flags(command: argparse.ArgumentParser) -> None:
     add("table", type=Path, help="a YAML file of experiments, such as configs/minigrid.yaml")
     add("--out", type=Path, metavar="DIR", help="their log tree; default log/<the file's name>")
     add("--launcher", choices=["local", "slurm"], default="local", help="default local")
-    add(
-        "--jobs",
-        type=int,
-        metavar="N",
-        help="processes at a time; default physical cores / --threads, or 1 on a GPU",
-    )
+    text = "processes at a time; default physical cores / --threads, or 1 on a GPU"
+    add("--jobs", type=int, metavar="N", help=text)
     add("--threads", type=int, default=1, metavar="N", help="CPU threads of each; default 1")
-    add(
-        "--slurm",
-        nargs="+",
-        default=[],
-        metavar="KEY=VALUE",
-        help="parameters of submitit's SlurmExecutor; time, in minutes, is required",
-    )
+    text = "parameters of submitit's SlurmExecutor; time, in minutes, is required"
+    add("--slurm", nargs="+", default=[], metavar="KEY=VALUE", help=text)
     add("--dry_run", action="store_true", help="print the command lines that are still to run")

@@ -11,10 +11,10 @@ older run lacks it.
 from functools import partial
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from commands.settings.methods import Method
-from commands.settings.setting import ACTING, ASKING, HEADINGS, TEACHING, setting
+from commands.settings.setting import ACTING, ASKING, TEACHING, setting
 from commands.settings.web_address import check_address
 from planner.recorded_plans import Share
 from planner.servers import KEY_VARIABLE, LLM
@@ -29,8 +29,11 @@ Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Count = Annotated[int, Field(ge=1, le=MOST)]
 Text = Annotated[str, Field(min_length=1)]
 Address = Annotated[Text, AfterValidator(check_address)]
+of_actors = partial(setting, commands=ACTING)
 of_homes = partial(setting, domain="nav_pick", commands=TEACHING)
+option_noise = partial(of_homes, 0.0, ge=0, recorded="options")
 of_llm = partial(setting, commands=ASKING)
+of_machine = partial(of_actors, ..., resumable=True, compared="no")
 Learnable = Literal["navigate", "pick"]
 """The options in homes for which a policy can be trained."""
 
@@ -38,7 +41,7 @@ Learnable = Literal["navigate", "pick"]
 class TaskSettings(Strict):
     """What is to be learned, and in which world."""
 
-    task: Task = setting(..., "the task", flag="--task")
+    task: Task = setting(..., "the task")
     rooms: Literal["tensor", "gym"] = setting(
         "tensor", "rooms as one batch of tensors, or one by one", domain="minigrid"
     )
@@ -66,21 +69,15 @@ class TaskSettings(Strict):
 class StudentSettings(Strict):
     """The student's network."""
 
-    network: Literal["paper", "egocentric", "small", "resnet18"] = setting(
+    network: Literal["paper", "egocentric", "small", "resnet18"] = of_actors(
         "paper",
         "how the student sees. In rooms: the raw map (paper), or the map as seen from the agent "
         "(egocentric). In homes: three convolutions (small), or ResNet-18",
-        commands=ACTING,
     )
-    frame_stack: int = setting(
-        1,
-        "number of last maps that the student sees at once",
-        ge=1,
-        le=64,
-        domain="minigrid",
-        commands=ACTING,
+    frame_stack: int = of_actors(
+        1, "number of last maps that the student sees at once", ge=1, le=64, domain="minigrid"
     )
-    recurrent: bool = setting(False, "give the student an LSTM", commands=ACTING)
+    recurrent: bool = of_actors(False, "give the student an LSTM")
     hierarchical: bool = setting(False, "let the student choose options instead of actions")
     precision: Literal["fp32", "bf16"] = setting(
         "fp32", "the student's precision; bf16 rounds the inputs of matrix products"
@@ -122,10 +119,9 @@ class TeacherSettings(Strict):
     kl_step: float = setting(0.005, "decrease of k per iteration (linear)", ge=0)
     kl_min: float = setting(0.1, "smallest k before --kl_until (linear, adaptive)", ge=0)
     kl_until: int = setting(3000, "iteration from which on k is 0 (not constant)", ge=0)
-    hard: bool = setting(
+    hard: bool = of_actors(
         False,
         "draw one plan at each step (method ppo-hard)",
-        commands=ACTING,
         second=("--soft_planner", False, "mix all plans (default)"),
     )
     options: Literal["scripted", "learned"] = of_homes(
@@ -137,17 +133,11 @@ class TeacherSettings(Strict):
         value="DIR",
         compared="if set",
     )
-    navigate_noise: float = of_homes(
-        0.0,
-        "standard deviation of noise in the actions of the scripted option navigate",
-        ge=0,
-        recorded="options",
+    navigate_noise: float = option_noise(
+        "standard deviation of noise in the actions of the scripted option navigate"
     )
-    pick_noise: float = of_homes(
-        0.0,
-        "standard deviation of noise in the actions of the scripted option pick",
-        ge=0,
-        recorded="options",
+    pick_noise: float = option_noise(
+        "standard deviation of noise in the actions of the scripted option pick"
     )
 
 
@@ -186,23 +176,16 @@ class LLMSettings(Strict):
         compared="no",
     )
 
-    @model_validator(mode="after")
-    def _is_strict_or_optional(self) -> "LLMSettings":
-        if self.llm_strict and self.llm_optional:
-            raise ValueError("llm_strict and llm_optional: give one of them")
-        return self
-
 
 class EvaluationSettings(Strict):
     """Evaluations while training, and those of `eval` and `watch`."""
 
-    num_eval: Count = setting(10, "episodes per evaluation", commands=ACTING, resumable=True)
-    env_seed_list: list[Seed] = setting(
+    num_eval: Count = of_actors(10, "episodes per evaluation", resumable=True)
+    env_seed_list: list[Seed] = of_actors(
         [0],
         "seeds of the evaluation episodes: one seed s stands for s, s + 1, …; several are used as "
         "they are; none: random seeds",
         value="SEED",
-        commands=ACTING,
         resumable=True,
     )
     eval_interval: int = setting(10, "iterations between evaluations", ge=1, resumable=True)
@@ -220,18 +203,12 @@ class EvaluationSettings(Strict):
             raise ValueError("names a seed twice: each would be the same episode")
         return seeds
 
-    @model_validator(mode="after")
-    def _stay_below_training_seeds(self) -> "EvaluationSettings":
-        if len(self.env_seed_list) == 1 and self.env_seed_list[0] + self.num_eval > MAX_SEED + 1:
-            raise ValueError(f"env_seed_list: evaluation seeds are at most {MAX_SEED}")
-        return self
-
 
 class RunSettings(Strict):
     """How and where to run."""
 
-    policy: Method = setting(..., "the method", flag="--policy")
-    seed: int = setting(0, "the run's seed", ge=0, lt=2**63, compared="no", flag="--seed_list")
+    policy: Method = setting(..., "the method")
+    seed: int = setting(0, "the run's seed", ge=0, le=2**63 - 1, compared="no", flag="--seed_list")
     n_itr: int = setting(20_000, "iterations", ge=0, resumable=True)
     traj_per_itr: Count = setting(10, "minimum episodes per iteration")
     num_envs: Count | None = setting(
@@ -240,31 +217,17 @@ class RunSettings(Strict):
     save_interval: int = setting(
         100, "iterations between saves", ge=1, resumable=True, compared="no"
     )
-    device: Text = setting(
-        ...,
-        "cpu or cuda; default cuda if there is one",
-        value="DEVICE",
-        commands=ACTING,
-        resumable=True,
-        compared="no",
-    )
-    threads: int = setting(
-        ...,
-        "CPU threads; default 1, or all cores for large minibatches",
-        ge=1,
-        commands=ACTING,
-        resumable=True,
-        compared="no",
-    )
+    device: Text = of_machine("cpu or cuda; default cuda if there is one", value="DEVICE")
+    threads: int = of_machine("CPU threads; default 1, or all cores for large minibatches", ge=1)
 
 
-GROUPS: dict[str, type[Strict]] = dict(
-    zip(
-        HEADINGS,
-        (
-            *(TaskSettings, StudentSettings, LearningSettings, TeacherSettings),
-            *(LLMSettings, EvaluationSettings, RunSettings),
-        ),
-        strict=True,
-    )
-)
+GROUPS: dict[str, type[Strict]] = {
+    "task": TaskSettings,
+    "student": StudentSettings,
+    "ppo": LearningSettings,
+    "teacher": TeacherSettings,
+    "llm": LLMSettings,
+    "evaluation": EvaluationSettings,
+    "run": RunSettings,
+}
+"""The groups by heading, as in config.json, in presets and in `--help`."""

@@ -1,7 +1,5 @@
 """Methods: ways to learn that are compared with each other, each defined in a file."""
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -9,7 +7,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from commands.settings.setting import Defaults
 from planner.task import CONFIGS
 from utils.errors import UserError
-from utils.validation import Strict, meant, read_yaml, validated
+from utils.validation import Strict, find_file, read_yaml, validated
 
 METHODS = CONFIGS / "methods"
 
@@ -45,21 +43,8 @@ def load_method(name: str) -> Method:
     UserError if there is none, if it is not valid, or if it takes the name of a method that comes
     with the project: its runs would lie among the runs of that method.
     """
-    path = Path(name)
-    if path.suffix not in (".yaml", ".yml"):
-        path = METHODS / f"{name.lower()}.yaml"
-        if Path(name).name != name or not path.is_file():
-            known = ", ".join(method_names())
-            raise UserError(
-                f"unknown method {name!r}; give one of {known}, or a method's YAML file"
-                f"{meant(name, method_names())}"
-            )
-    method = make_method({"name": path.stem} | read_yaml(path), path)
+    path = find_file("method", name, METHODS, method_names())
+    method = validated(Method, {"name": path.stem} | read_yaml(path), path)
     if method.name.lower() in method_names() and path.resolve().parent != METHODS.resolve():
         raise UserError(f"{path}: {method.name} is a method of this project; give yours a new name")
     return method
-
-
-def make_method(content: Mapping[str, Any], source: object) -> Method:
-    """A method from the content of its file; `source` is named in errors."""
-    return validated(Method, content, source)

@@ -22,9 +22,8 @@ of experiments, by its name or below its group's heading. There `--no_NAME` is `
 
 Precedence, lowest to highest: defaults (the paper's setting), the task's file, the preset, the
 method's `settings`, flags, what the [method](methods.md) has `fixed`.
-"""
-RESUME = """\
-`--resume` may change {names}.
+
+`--resume` may change {resumable}.
 """
 TITLES = {"ppo": "PPO", "llm": "LLM"}
 
@@ -33,7 +32,7 @@ def page() -> str:
     """The page, as Markdown."""
     _, commands = make_parser()
     resumable = ", ".join(f"`{name}`" for name, about in SETTINGS.items() if about.resumable)
-    parts = [HEAD, RESUME.format(names=resumable)]
+    parts = [HEAD.format(resumable=resumable)]
     for group in commands["train"]._action_groups:
         if lines := list(flag_lines(group)):
             parts.append(f"## {TITLES.get(str(group.title), str(group.title).capitalize())}\n")

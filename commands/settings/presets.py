@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from commands.settings.config import DEFAULT_TASK, NETWORKS, SETTINGS
-from commands.settings.methods import load_method, make_method
+from commands.settings.methods import Method, load_method
 from commands.settings.setting import flatten
 from planner.task import load_task, make_task, task_names
 from utils.errors import UserError
 from utils.run_files import check_config_format
-from utils.validation import Strict, meant, read_yaml, validated
+from utils.validation import meant, read_yaml, validated
 
 BESIDE_SETTINGS = ("format", "history", "provenance")
 """What a run's config.json holds beside its settings."""
@@ -41,10 +41,8 @@ def _section(place: str, sections: object, names: list[str], wanted: str) -> dic
     for name, content in sections.items():
         if str(name).lower() not in map(str.lower, names):
             raise UserError(f"{place}: {name} is none of {', '.join(names)}")
-        if not isinstance(content, dict):
-            raise UserError(f"{place}: {name} must hold settings, and no task")
-        checked = check_settings(content, f"{place}: {name}")
-        if "task" in checked:
+        checked = check_settings(content, f"{place}: {name}") if isinstance(content, dict) else None
+        if checked is None or "task" in checked:
             raise UserError(f"{place}: {name} must hold settings, and no task")
         if str(name).lower() == wanted.lower():
             found = checked
@@ -70,40 +68,7 @@ def check_settings(content: Mapping[str, Any], source: object) -> dict[str, Any]
     if "policy" in settings:
         method = settings["policy"]
         whole = isinstance(method, dict)
-        settings["policy"] = make_method(method, source) if whole else load_method(str(method))
+        settings["policy"] = (
+            validated(Method, method, source) if whole else load_method(str(method))
+        )
     return settings
-
-
-class Resumed(Strict):
-    """At which iteration a run was resumed with other settings: setting -> value before, after."""
-
-    iteration: int
-    changed: dict[str, tuple[Any, Any]]
-
-
-class _History(Strict):
-    history: list[Resumed]
-
-
-def read_history(path: Path) -> list[Resumed]:
-    """The changes of settings in a config.json; UserError if they are damaged."""
-    content = {"history": read_yaml(path).get("history", [])}
-    return validated(_History, content, path).history
-
-
-def history_note(path: Path) -> str:
-    """A sentence about a config.json whose run was resumed with other settings; empty if it was
-    not."""
-    changed = [
-        f"{name} {old} to {new} at iteration {resumed.iteration}"
-        for resumed in read_history(path)
-        for name, (old, new) in resumed.changed.items()
-        if name in SETTINGS and SETTINGS[name].compared == "yes"
-    ]
-    if not changed:
-        return ""
-    return (
-        f"{path}: its run was resumed with other settings ({', '.join(changed)}); the new run has "
-        "the last ones from the start; to repeat the old run, train with the first ones, then "
-        "--resume with the others"
-    )

@@ -2,9 +2,8 @@
 device loads PyTorch."""
 
 import argparse
-from collections import ChainMap
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from commands.settings.config import (
     DEFAULT_METHOD,
@@ -28,45 +27,13 @@ Settings = Mapping[str, Any]
 """Some settings by name."""
 
 
-class Layer(NamedTuple):
-    """The settings of one place, and what errors put before their names."""
-
-    place: str
-    settings: Settings
-
-
-def layers(flags: Settings, preset: Settings, task: Task, method: Method) -> list[Layer]:
-    """Precedence, lowest to highest."""
-    found = [
-        Layer("default: ", DEFAULTS),
-        Layer(f"task {task.name}: settings: ", task_settings(task)),
-        Layer("--config: ", preset),
-        Layer(f"method {method.name}: settings: ", method.settings),
-        Layer("--", flags),
-        Layer(f"method {method.name}: fixed: ", method.fixed),
-    ]
-    simulator = ChainMap(*[dict(layer.settings) for layer in reversed(found)])["simulator"]
-    if simulator != "tensor" and task.domain.kind == SETTINGS["simulator"].domain:
-        found.insert(2, Layer("--simulator: ", {"num_envs": PROCESSES}))
-    return found
-
-
-def task_settings(task: Task) -> Settings:
-    """The settings of a task's file; UserError if they are not of its kind of tasks."""
-    place = f"task {task.name}: settings"
-    settings = validated(Defaults, task.settings, place)
-    for name in settings:
-        check_domain(name, task, f"{place}: {name}")
-    return settings
-
-
 def resolve(flags: Settings, preset: Settings) -> dict[str, Any]:
     """All settings, valid ones; the device only if a place sets it. UserError, with the place, if
     one is not valid."""
     task = flags.get("task") or preset.get("task") or load_task(DEFAULT_TASK)
     method, preset = choose_method(flags, preset)
     settings, places = dict[str, Any](), dict[str, str]()
-    for place, values in layers(flags, preset, task, method):
+    for place, values in by_precedence(flags, preset, task, method).items():
         settings |= values
         places |= {name: f"{place}{name}" for name in values}
     if settings["llm_strict"] is settings["llm_optional"] is True:
@@ -84,19 +51,41 @@ def resolve(flags: Settings, preset: Settings) -> dict[str, Any]:
     return {"threads": default_threads(config.batch_size)} | valid
 
 
+def by_precedence(
+    flags: Settings, preset: Settings, task: Task, method: Method
+) -> dict[str, Settings]:
+    """The settings of each place, the strongest last. The places are as errors write them, before
+    the name of a setting. UserError for settings of a task's file that it does not have."""
+    place = f"task {task.name}: settings"
+    of_task = validated(Defaults, task.settings, place)
+    for name in of_task:
+        check_domain(name, task, f"{place}: {name}")
+    of_simulator = dict[str, Any]()
+    found: dict[str, Settings] = {
+        "default: ": DEFAULTS,
+        f"{place}: ": of_task,
+        "--simulator: ": of_simulator,
+        "--config: ": preset,
+        f"method {method.name}: settings: ": method.settings,
+        "--": flags,
+        f"method {method.name}: fixed: ": method.fixed,
+    }
+    *_, simulator = (values["simulator"] for values in found.values() if "simulator" in values)
+    if simulator != "tensor" and task.domain.kind == SETTINGS["simulator"].domain:
+        of_simulator["num_envs"] = PROCESSES
+    return found
+
+
 def choose_method(flags: Settings, preset: Settings) -> tuple[Method, Settings]:
     """The method, and the preset's settings without those that another method fixed there."""
     asked, had = flags.get("policy"), preset.get("policy")
     if had is None:
-        return asked or load_method(default_method(flags)), preset
+        # --hard alone defines ppo-hard.
+        usual = "ppo-hard" if flags.get("hard") else DEFAULT_METHOD
+        return asked or load_method(usual), preset
     if asked is None or asked.is_same(had):
         return had, preset
     return asked, {name: value for name, value in preset.items() if name not in had.fixed}
-
-
-def default_method(flags: Settings) -> str:
-    """The method if neither a flag nor a preset names one; --hard alone defines ppo-hard."""
-    return "ppo-hard" if flags.get("hard") else DEFAULT_METHOD
 
 
 def fresh_settings(flags: Settings, preset: Settings | None = None) -> dict[str, Any]:

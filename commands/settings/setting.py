@@ -1,14 +1,11 @@
 """How a setting is declared: `setting(default, help, …)` in a group of groups.py."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
-from pydantic.fields import FieldInfo
+from pydantic import BaseModel, BeforeValidator, Field
 
-HEADINGS = ("task", "student", "ppo", "teacher", "llm", "evaluation", "run")
-"""The groups of settings, as they are called in config.json, in presets and in `--help`."""
 TRAIN = ("train",)
 ACTING = (*TRAIN, "eval", "watch")
 """Commands that let a student act."""
@@ -36,18 +33,18 @@ class Setting:
     second: a second flag, the value that this one stands for, and its help
     """
 
-    name: str = ""
-    group: str = ""
-    kind: Any = None
-    default: Any = None
-    help: str = ""
+    name: str
+    group: str
+    kind: Any
+    default: Any
+    help: str
+    flag: str
     value: str = ""
     domain: Literal["minigrid", "nav_pick"] | None = None
     commands: tuple[str, ...] = TRAIN
     resumable: bool = False
     compared: Literal["yes", "if set", "no"] = "yes"
     recorded: Literal["world", "options"] | None = None
-    flag: str = ""
     second: tuple[str, object, str] | None = None
 
     @property
@@ -57,19 +54,11 @@ class Setting:
 
 
 def setting(
-    default: Any,
-    help: str,
-    *,
-    ge: float | None = None,
-    gt: float | None = None,
-    le: float | None = None,
-    lt: float | None = None,
-    **more: Any,
+    default: Any, help: str, *, ge: Any = None, gt: Any = None, le: Any = None, **more: Any
 ) -> Any:
-    """A field of a group: its default (`...` for none), the help of its flag, its bounds, and what
-    else a `Setting` says."""
-    about = {"setting": Setting(help=help, **more)}
-    return Field(default, ge=ge, gt=gt, le=le, lt=lt, json_schema_extra=about)  # type: ignore
+    """A field of a group: its default (`...` for none), the help of its flag, its bounds, and
+    `more` of what a `Setting` says."""
+    return Field(default, description=help, ge=ge, gt=gt, le=le, json_schema_extra=more)
 
 
 def declared(groups: Mapping[str, type[BaseModel]]) -> dict[str, Setting]:
@@ -77,55 +66,50 @@ def declared(groups: Mapping[str, type[BaseModel]]) -> dict[str, Setting]:
     found = dict[str, Setting]()
     for group, model in groups.items():
         for name, field in model.model_fields.items():
-            found[name] = _completed(name, group, field)
+            more: Any = {"flag": f"--{name}"}
+            if field.annotation is bool:
+                more["second"] = (f"--no_{name}", False, "")
+            found[name] = Setting(
+                name=name,
+                group=group,
+                kind=field.annotation,
+                default=None if field.is_required() else field.default,
+                help=str(field.description),
+                **(more | field.json_schema_extra),
+            )
     return found
-
-
-def _completed(name: str, group: str, field: FieldInfo) -> Setting:
-    assert isinstance(field.json_schema_extra, dict)
-    about: Any = field.json_schema_extra["setting"]
-    assert isinstance(about, Setting)
-    second = about.second
-    if field.annotation is bool and not second:
-        second = (f"--no_{name}", False, "")
-    return replace(
-        about,
-        name=name,
-        group=group,
-        kind=field.annotation,
-        default=None if field.is_required() else field.default,
-        flag=about.flag or f"--{name}",
-        second=second,
-    )
 
 
 def flatten(content: Mapping[str, Any]) -> dict[str, Any]:
     """Settings by name, from content in which some may stand under their group's heading.
 
     `task` is a setting, too: a mapping with a `name` is a whole task. ValueError if a setting is
-    there twice.
+    there twice, or under the heading of another group.
     """
+    # They need this module themselves: a method is a setting, and it holds settings.
+    from commands.settings.config import SETTINGS
+    from commands.settings.groups import GROUPS
+
     flat = dict[str, Any]()
     for name, value in content.items():
-        is_group = name in HEADINGS and isinstance(value, Mapping) and "name" not in value
+        is_group = name in GROUPS and isinstance(value, Mapping) and "name" not in value
         for each, given in value.items() if is_group else [(name, value)]:
             if each in flat:
                 raise ValueError(f"{each} is there twice; leave one out")
+            if is_group and each in SETTINGS and SETTINGS[each].group != name:
+                raise ValueError(f"{name}: {each} belongs under {SETTINGS[each].group}")
             flat[each] = given
     return flat
 
 
-def _leave_the_run_open(settings: dict[str, Any]) -> dict[str, Any]:
+def _flat_defaults(content: Any) -> Any:
+    if not isinstance(content, Mapping):
+        return content
+    settings = flatten(content)
     if other := settings.keys() & {"task", "policy", "seed"}:
         raise ValueError(f"a task or a method does not say the {min(other)}")
     return settings
 
 
-def _flattened(content: Any) -> Any:
-    return flatten(content) if isinstance(content, Mapping) else content
-
-
-Defaults = Annotated[
-    dict[str, Any], BeforeValidator(_flattened), AfterValidator(_leave_the_run_open)
-]
+Defaults = Annotated[dict[str, Any], BeforeValidator(_flat_defaults)]
 """Settings of a task's or a method's file. The user chooses the task, the method and the seed."""

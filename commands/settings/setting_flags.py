@@ -1,9 +1,9 @@
 """Settings as flags of the command line."""
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from commands.settings.config import SETTINGS
 from commands.settings.groups import GROUPS
@@ -21,18 +21,15 @@ def settings_of(command: str) -> list[Setting]:
 
 
 def add_settings(
-    parser: argparse.ArgumentParser, command: str, common: Any = None, names: tuple[str, ...] = ()
+    parser: argparse.ArgumentParser, command: str, placed: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Add the flags of a command's settings: those of some names to a group of flags that is there,
-    the others by heading. Returns the groups by heading."""
-    groups: dict[str, Any] = {}
-    for setting in settings_of(command):
-        group = common
-        if setting.name not in names:
-            if setting.group not in groups:
-                about = str(GROUPS[setting.group].__doc__)
-                groups[setting.group] = parser.add_argument_group(setting.group, about)
-            group = groups[setting.group]
+    """Add the flags of a command's settings to groups by heading, and return these. The settings
+    in `placed` have their flags in other groups."""
+    settings = settings_of(command)
+    headings = dict.fromkeys(setting.group for setting in settings)
+    groups = {name: parser.add_argument_group(name, GROUPS[name].__doc__) for name in headings}
+    for setting in settings:
+        group = placed.get(setting.name, groups[setting.group])
         # The settings of an evaluation are those of its run.
         add_setting(group.add_mutually_exclusive_group(), setting, command in ("train", "record"))
     return groups
@@ -75,17 +72,15 @@ def options(name: str, defaults: bool = True) -> dict[str, Any]:
 
 def value_options(kind: Any) -> dict[str, Any]:
     """argparse's options for a value of a type; `Config` checks the bounds."""
-    if get_origin(kind) is Annotated:
-        return value_options(get_args(kind)[0])
-    if get_origin(kind) in (Union, UnionType):
-        (kind,) = (part for part in get_args(kind) if part is not NoneType)
-        return value_options(kind)
-    if get_origin(kind) is list:
-        return value_options(get_args(kind)[0]) | {"nargs": "*"}
-    if get_origin(kind) is Literal:
-        return {"choices": get_args(kind)}
     if kind is bool:
         return {"action": "store_true"}
+    if get_origin(kind) is Literal:
+        return {"choices": get_args(kind)}
+    if get_origin(kind) is list:
+        return value_options(get_args(kind)[0]) | {"nargs": "*"}
+    if parts := get_args(kind):
+        # The type comes first: `int | None`, or a type with its bounds.
+        return value_options(parts[0])
     return {"type": kind, "metavar": METAVARS.get(kind, "TEXT")}
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from algos.student import load_student, save_student
+from algos.student import read_student, save_student
 from commands.domains.networks import make_encoder
 from tests.env.test_egocentric import random_maps
 from tests.students import make_student
@@ -37,7 +37,7 @@ def test_what_an_egocentric_student_says_does_not_depend_on_the_corner_of_the_co
 def test_a_student_that_was_saved_is_the_same(network: str, tmp_path: Path) -> None:
     student = make_student(network=network)
     save_student(tmp_path / "a.pt", "SimpleDoorKey", 7, student.spec, student.state_dict())
-    again, task, iteration = load_student(tmp_path / "a.pt", CPU, make_encoder)
+    again, task, iteration = read_student(tmp_path / "a.pt", CPU, make_encoder)
     assert (task, iteration, again.spec) == ("SimpleDoorKey", 7, student.spec)
     obs = {"image": random_maps(5, 10, 10, 0)}
     assert torch.equal(again(obs, torch.ones(5))[0], student(obs, torch.ones(5))[0])

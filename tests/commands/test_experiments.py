@@ -208,6 +208,19 @@ def test_a_run_with_other_settings_is_named_and_left_alone(
     assert parse(lines[3].split()[2:]).command == "eval"
 
 
+def test_a_run_that_began_with_another_model_is_another_experiment(tmp_path: Path) -> None:
+    preset = tmp_path / "start.yaml"
+    table = write(tmp_path, TABLE.replace("label: tiny", f"label: tiny\n  config: {preset}"))
+    preset.write_text("warm_start: first.pt\nthreads: 2")
+    begin(read_table(table, tmp_path, 1)[0], "")
+    preset.write_text("warm_start: first.pt\nthreads: 3")
+    assert examine(read_table(table, tmp_path, 1)[0]).stage == "begun"
+    preset.write_text("warm_start: second.pt")
+    state = examine(read_table(table, tmp_path, 1)[0])
+    assert state.stage == "other"
+    assert "its warm_start is 'first.pt', the table says 'second.pt'" in state.why
+
+
 @pytest.mark.parametrize(
     "said",
     [

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import main
-from algos.student import load_student
+from algos.student import read_student
 from commands.domains.networks import make_encoder
 from commands.export import STEPS
 from tests import small_homes
@@ -24,7 +24,7 @@ def export(logdir: Path, *flags: str) -> int:
 
 def drawn_inputs(model: Path, count: int) -> dict[str, Any]:
     """Observations of `count` environments, and a state of which nothing is 0."""
-    student, *_ = load_student(model, CPU, make_encoder)
+    student, *_ = read_student(model, CPU, make_encoder)
     draws = torch.Generator().manual_seed(0)
     if "image" in student.spec.obs:
         image = torch.zeros(count, *student.spec.obs["image"], dtype=torch.uint8)
@@ -40,7 +40,7 @@ def drawn_inputs(model: Path, count: int) -> dict[str, Any]:
 
 
 def expected(model: Path, inputs: dict[str, Any]) -> dict[str, Any]:
-    student, *_ = load_student(model, CPU, make_encoder)
+    student, *_ = read_student(model, CPU, make_encoder)
     policy, state = student.policy(inputs, {k: v for k, v in inputs.items() if k == "lstm"})
     return {"shown": policy.shown, **{f"next_{name}": tensor for name, tensor in state.items()}}
 

@@ -8,11 +8,12 @@ import pytest
 
 import main
 from commands.settings.config import SETTINGS, Config
+from commands.settings.groups import GROUPS
 from commands.settings.methods import load_method
 from commands.settings.page import page
 from commands.settings.presets import read_preset
 from commands.settings.resolve import resolve
-from commands.settings.setting import HEADINGS, flatten
+from commands.settings.setting import flatten
 from planner.task import load_task
 from tests.running import ROOT, runs_of, settings_of, train, write_format_2
 from utils.errors import UserError
@@ -28,15 +29,15 @@ def only_line(capsys: pytest.CaptureFixture[str]) -> str:
 
 def test_every_setting_is_declared_once_with_its_help() -> None:
     assert SETTINGS.keys() == Config.model_fields.keys()
-    assert {setting.group for setting in SETTINGS.values()} == {*HEADINGS}
+    assert {setting.group for setting in SETTINGS.values()} == {*GROUPS}
     assert all(setting.help for setting in SETTINGS.values())
 
 
 def test_a_config_holds_its_settings_by_group(tmp_path: Path) -> None:
     assert train(tmp_path, "--n_itr", "0", "--savedir", "run") == 0
     content = json.loads((runs_of(tmp_path) / "run" / "config.json").read_text())
-    assert [*content] == ["format", *HEADINGS, "history", "provenance"]
-    for heading in HEADINGS:
+    assert [*content] == ["format", *GROUPS, "history", "provenance"]
+    for heading in GROUPS:
         assert {SETTINGS[name].group for name in content[heading]} == {heading}
     assert flatten(content).keys() >= SETTINGS.keys()
 
@@ -56,8 +57,24 @@ def test_a_run_of_format_2_goes_on_as_one_of_format_3(tmp_path: Path) -> None:
     assert (new / "acmodel.pt").read_bytes() == (old / "acmodel.pt").read_bytes()
 
 
+def test_a_setting_under_another_heading_is_refused_with_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    preset, method = tmp_path / "preset.yaml", tmp_path / "way.yaml"
+    preset.write_text("ppo: {n_itr: 5}")
+    method.write_text("description: a way\nfixed: {ppo: {n_itr: 5}}")
+    train_flags = ["train", "--logdir", str(tmp_path / "log")]
+    for flag, path in (("--config", preset), ("--policy", method)):
+        assert main.main([*train_flags, flag, str(path)]) == 1
+        error = only_line(capsys)
+        assert str(path) in error
+        assert "ppo: n_itr belongs under run" in error
+    assert not (tmp_path / "log").exists()
+
+
 GROUPED = """
-task: {task: TwoDoor, frame_stack: 2}
+task: {task: TwoDoor}
+student: {frame_stack: 2}
 ppo: {gamma: 0.5}
 llm: {llm: vicuna, n_ask: 3}
 num_eval: 7

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from algos.play import play
-from algos.student import load_student as student_of
+from algos.student import read_student
 from commands import trained_student
 from commands.build import Parts
 from commands.domains.networks import make_encoder
@@ -51,7 +51,7 @@ def test_a_loaded_student_plays_as_in_an_evaluation(
     room = gym.make("SmallDoorKey")
     with ExitStack() as owned:
         parts = Parts(read_config(folder / "config.json"), owned)
-        student, *_ = student_of(folder / "acmodel.pt", CPU, make_encoder)
+        student, *_ = read_student(folder / "acmodel.pt", CPU, make_encoder)
         environment = parts.domain.single_environments(1)
         for seed in (0, 1, 2):
             expected = play(environment, parts.actor(student), CPU, [seed], draws, Stopwatch())
