@@ -23,7 +23,7 @@ import threading
 from functools import partial
 from importlib import import_module
 
-from utils import commands
+from utils import command_line
 
 # Set before PyTorch starts its threads. Waiting threads then sleep; otherwise another busy process
 # (a second run, an LLM) slows them down tenfold.
@@ -51,7 +51,8 @@ def report_thread_error(error: threading.ExceptHookArgs) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     threading.excepthook = report_thread_error
-    return commands.run(partial(execute, arguments))
+    advice = "fewer --num_envs or a smaller --batch_size need less"
+    return command_line.run(partial(execute, arguments), advice)
 
 
 def execute(arguments: list[str] | None) -> int:

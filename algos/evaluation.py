@@ -10,10 +10,11 @@ from utils import statistics
 
 @dataclass
 class Evaluation:
-    """One value an episode: the seed of its environment, whether it succeeded, whether the step
-    limit cut it off, its return and length, and further measures of the environment by name.
+    """One value an episode in each list.
 
-    `unanswered_steps` counts the steps at which a teacher had no answer.
+    `seeds` are those of the environments. `timed_out` says whether the step limit cut an episode
+    off. `measures` are further numbers of the environment, by name. `unanswered_steps` counts the
+    steps at which a teacher had no answer.
     """
 
     seeds: list[int] = field(default_factory=list)
@@ -62,22 +63,6 @@ class Evaluation:
         """The mean and the 95% interval of each further measure."""
         return {name: statistics.mean(values) for name, values in self.measures.items()}
 
-    @property
-    def columns(self) -> list[str]:
-        """The headings of its row in a table."""
-        return [*COLUMNS, *self.measures]
-
-    def row(self, name: str) -> list[str]:
-        """A row for a table with these `columns`; `name` fills the first one."""
-        cells = [
-            _cell(number, digits)
-            for number, digits in zip(self.summary().values(), (3, 3, 1), strict=True)
-        ]
-        failures = [f"{share:.3f}" for share in self.failures().values()]
-        measured = [_cell(number, 3) for number in self.measured().values()]
-        count, unanswered = str(len(self.seeds)), f"{self.unanswered:.3f}"
-        return [name, count, *cells, *failures, unanswered, *measured]
-
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a JSON file: means, intervals and every episode."""
         columns = self.seeds, self.success, self.timed_out, self.returns, self.lengths
@@ -93,17 +78,6 @@ class Evaluation:
             "unanswered_steps": self.unanswered_steps,
             "episodes": episodes,
         }
-
-
-COLUMNS = ["actor", "n", "success", "return", "length", "timed out", "failed early", "unanswered"]
-"""Name, number of episodes, three means with intervals, two shares of failures, and the share of
-steps without an answer."""
-
-
-def _cell(number: tuple[float, statistics.Interval], digits: int) -> str:
-    mean, interval = number
-    low, high = (f"{end:.{digits}f}" if isfinite(end) else "–" for end in interval)
-    return f"{mean:.{digits}f} [{low}, {high}]"
 
 
 def _plain(numbers: dict[str, tuple[float, statistics.Interval]]) -> dict[str, Any]:

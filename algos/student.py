@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_sequence, unpack_sequence
 
+from algos import checkpoint
 from algos.distributions import Categorical, Distribution, Gaussian, GaussianHead, LinearHead
 from algos.encoders import Encoder
 from algos.protocols import Actor
-from utils import checkpoint
 from utils.errors import UserError
 from utils.tensors import Tensors
 

@@ -8,19 +8,20 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from algos import checkpoint
 from algos.evaluation import Evaluation
 from algos.iteration import Iteration
 from algos.numbers import advice_sums, episode_sums, evaluation_numbers, training_numbers
 from algos.progress import Progress
 from algos.protocols import Advice, Learner, Observer, Play, RunEvaluator, Teacher
 from algos.rollout import Rollout
+from algos.saved_files import BEST, CHECKPOINT, MODEL
 from algos.schedule import Schedule
 from algos.selection import Selection
 from algos.student import Student, save_student
-from utils import checkpoint, seeding
+from utils import seeding
 from utils.errors import UserError
 from utils.ranks import Ranks
-from utils.run_files import BEST, CHECKPOINT, MODEL
 from utils.timing import Stopwatch
 
 

@@ -22,13 +22,6 @@ class Verdict:
     iteration: int
     teacher: Evaluation
 
-    def rows(self) -> list[list[str]]:
-        """Rows for a table with the last student's `columns`."""
-        last, name = self.last.row("last student"), f"best, of iteration {self.iteration}"
-        nothing = ["best: none yet, it takes five evaluations", *["–"] * (len(last) - 1)]
-        best = self.best.row(name) if self.best else nothing
-        return [last, best, self.teacher.row("teacher alone")]
-
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a JSON file."""
         best = self.best and {"iteration": self.iteration, **self.best.to_dict()}

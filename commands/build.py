@@ -30,6 +30,7 @@ from commands.answer_sources import make_planner
 from commands.domains.domain import DOMAINS, Domain
 from commands.domains.networks import make_encoder
 from commands.observers.film import MOST_FRAMES
+from commands.run_files import ANSWERS
 from commands.settings.config import Config
 from commands.viewer.film import film_of
 from commands.viewer.replay import Played, Viewer
@@ -40,7 +41,6 @@ from teacher.teacher import PlanTeacher
 from utils import seeding
 from utils.errors import UserError
 from utils.ranks import Ranks
-from utils.run_files import ANSWERS
 from utils.timing import Stopwatch
 
 MOST_TESTED = 100

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from commands import runs
 from commands.build import Parts
+from commands.evaluation_table import print_evaluations
 from commands.provenance import provenance, teacher_traits
+from commands.run_files import ANSWERS
 from commands.subject import (
     Subject,
     Trial,
@@ -19,8 +21,7 @@ from commands.subject import (
 from commands.viewer.film import film_of, write_film
 from utils.errors import UserError
 from utils.files import write_json
-from utils.run_files import ANSWERS
-from utils.terminal import say, table
+from utils.terminal import say
 
 RESULT = "eval.json"
 
@@ -40,8 +41,8 @@ def run(args: argparse.Namespace) -> int:
         trials.append((subject, evaluate_subject(args, subject, folder / name)))
     how = ", each step's likeliest action" if args.deterministic else ""
     title = f"{described_task(trials[0][0])}: means of n episodes{how}, with 95% intervals"
-    rows = [trial.evaluation.row(subject.folder.name) for subject, trial in trials]
-    table(title, trials[0][1].evaluation.columns, rows)
+    named = [(subject.folder.name, trial.evaluation) for subject, trial in trials]
+    print_evaluations(title, named)
     return 0
 
 

@@ -8,12 +8,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from algos.saved_files import CHECKPOINT, CONFIG, MODEL
 from commands.experiments.experiment import FINAL
 from commands.experiments.progress import duration
 from commands.experiments.run_folder import last_rows, read_json, read_settings
+from commands.run_files import METRICS, VERDICT
 from utils import ownership
 from utils.errors import UserError
-from utils.run_files import CHECKPOINT, CONFIG, METRICS, MODEL, VERDICT
 from utils.terminal import table
 
 COLUMNS = ["method", "task", "run", "state", "iteration", "success", "measured at"]

@@ -9,8 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
+from algos.saved_files import CHECKPOINT, CONFIG, MODEL
 from commands.history import Resumed, changes, read_history
 from commands.provenance import provenance
+from commands.run_files import CONFIG_FORMAT, OPTIONS, SKILLS, check_config_format
 from commands.settings.config import SETTINGS, Config, grouped, make_config
 from commands.settings.groups import Learnable
 from commands.settings.methods import Method
@@ -20,16 +22,7 @@ from commands.settings.setting_flags import as_typed
 from planner.task import Task
 from utils.errors import UserError
 from utils.files import PART, write_atomically, write_json, writing
-from utils.run_files import (
-    CHECKPOINT,
-    CONFIG,
-    CONFIG_FORMAT,
-    MODEL,
-    OPTIONS,
-    OWNER,
-    SKILLS,
-    check_config_format,
-)
+from utils.ownership import OWNER
 from utils.validation import read_yaml
 
 TEACHER = "teacher"

@@ -10,6 +10,7 @@ import torch
 from algos.evaluation import Evaluation
 from algos.evaluator import play_batches
 from algos.protocols import Actor
+from algos.saved_files import BEST, CONFIG, MODEL
 from algos.student import Deterministic, Student, read_student
 from commands import runs
 from commands.build import Parts, check_network
@@ -27,7 +28,6 @@ from teacher.teacher import PlanTeacher
 from utils import seeding
 from utils.devices import choose_device, prepare
 from utils.errors import UserError
-from utils.run_files import BEST, CONFIG, MODEL
 from utils.terminal import say
 
 

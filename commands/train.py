@@ -8,10 +8,12 @@ from pathlib import Path
 
 from algos.evaluator import Evaluator
 from algos.protocols import Observer, RunEvaluator
+from algos.saved_files import CHECKPOINT
 from algos.trainer import Trainer
 from algos.verdict import give_verdict
 from commands import runs
 from commands.build import QUICK_EPISODES, Parts
+from commands.evaluation_table import print_evaluations
 from commands.launch import resume_command, shared_runs
 from commands.observers.display import Display
 from commands.observers.film import Film, Screen
@@ -19,14 +21,14 @@ from commands.observers.metrics import Metrics
 from commands.observers.own import OwnObserver, find_class
 from commands.observers.tensorboard import TensorBoard
 from commands.observers.weights_and_biases import WeightsAndBiases
+from commands.run_files import ANSWERS, METRICS, VERDICT
 from commands.settings.config import Config, make_config
 from utils.devices import choose_device, prepare
 from utils.errors import UserError
 from utils.files import write_json
 from utils.interrupts import Interrupts
 from utils.ranks import Ranks
-from utils.run_files import ANSWERS, CHECKPOINT, METRICS, VERDICT
-from utils.terminal import say, silence, table
+from utils.terminal import say, silence
 
 
 def run(args: argparse.Namespace) -> int:
@@ -172,4 +174,8 @@ def judge_run(parts: Parts, trainer: Trainer, evaluator: Evaluator) -> None:
     verdict = give_verdict(trainer, evaluator, parts.actor)
     write_json(folder / VERDICT, verdict.to_dict())
     title = f"{folder.name}: means of {count} episodes, which no choice of a model used"
-    table(title, verdict.last.columns, verdict.rows())
+    best = f"best, of iteration {verdict.iteration}"
+    if not verdict.best:
+        best = "best: none yet, it takes five evaluations"
+    students = ("last student", verdict.last), (best, verdict.best)
+    print_evaluations(title, [*students, ("teacher alone", verdict.teacher)])

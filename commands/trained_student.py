@@ -25,12 +25,12 @@ import torch
 from torch import Tensor
 
 from algos.protocols import Actor
+from algos.saved_files import CONFIG, MODEL
 from algos.student import AVAILABLE, Deterministic, NetworkSpec, read_student
 from commands.build import Parts
 from commands.domains.networks import make_encoder
 from commands.runs import read_config
 from utils.errors import UserError
-from utils.run_files import CONFIG, MODEL
 from utils.tensors import Tensors
 
 CPU = torch.device("cpu")

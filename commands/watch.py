@@ -5,6 +5,7 @@ import webbrowser
 from contextlib import ExitStack
 
 from commands.build import Parts
+from commands.run_files import ANSWERS
 from commands.subject import (
     check_plans,
     find_subjects,
@@ -15,7 +16,6 @@ from commands.subject import (
 from commands.viewer.watch_page import PAGE, as_page, choose, page_content
 from utils.errors import UserError
 from utils.files import write_text
-from utils.run_files import ANSWERS
 from utils.terminal import say
 
 PLAYED = 100

@@ -6,9 +6,9 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from env.drawing import Drawing
 from env.spec import Spec
 from env.symbols import ACTIONS
-from utils.drawing import Drawing
 
 DEFAULT_VIEW_SIZE = 3
 CHANNELS = 4

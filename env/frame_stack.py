@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from env.drawing import Drawing
 from env.vector import RestingEnv, Seeds, Step
-from utils.drawing import Drawing
 from utils.tensors import Tensors, copy, each
 
 

@@ -15,8 +15,8 @@ from minigrid.core.mission import MissionSpace
 from minigrid.core.world_object import Door, Key, Lava
 from minigrid.minigrid_env import MiniGridEnv
 
+from env.drawing import Drawing
 from env.symbols import COLORS, EMPTY, NO_AGENT, STATES, TOGGLE, TYPES, UNSEEN
-from utils.drawing import Drawing
 
 Cell = tuple[int, int]
 HEADINGS = tuple((int(dx), int(dy)) for dx, dy in DIR_TO_VEC)

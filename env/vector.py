@@ -16,9 +16,9 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
+from env.drawing import Drawing
 from env.episode import Episode
 from env.spec import Spec
-from utils.drawing import Drawing
 from utils.errors import UserError
 from utils.processes import end_with_parent
 from utils.tensors import Tensors

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, Field
 
-from utils.commands import packages_of
+from utils.command_line import packages_of
 from utils.errors import UserError
 
 PACKAGES = "requirements-servers.txt"

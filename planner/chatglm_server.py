@@ -17,7 +17,7 @@ from planner.chat_server import (
     chat_app,
     serve,
 )
-from utils.commands import Parser, packages_of, run
+from utils.command_line import Parser, packages_of, run
 from utils.errors import UserError
 
 with packages_of(PACKAGES):

@@ -13,7 +13,7 @@ from pathlib import Path
 from planner.chat_server import ChatRequest, Replies, add_address_flags, chat_app, serve
 from planner.recorded_plans import load_plans
 from planner.task import load_task
-from utils.commands import Parser, run
+from utils.command_line import Parser, run
 
 PORT = 3300
 """The port of `--llm vicuna`."""

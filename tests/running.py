@@ -10,12 +10,12 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import main
+from algos import checkpoint
 from algos.evaluation import Evaluation
 from algos.iteration import Iteration
 from algos.rollout import Rollout
 from commands.settings.setting import flatten
 from tests import small_rooms
-from utils import checkpoint
 
 ROOT = Path(__file__).parent.parent
 SMALL = [

@@ -7,10 +7,11 @@ import pytest
 import torch
 
 import main
+from algos import checkpoint
+from algos.saved_files import FORMAT
+from commands.run_files import CONFIG_FORMAT
 from tests import running
-from utils import checkpoint
 from utils.errors import UserError
-from utils.run_files import CONFIG_FORMAT, FORMAT
 
 CONFIG = Path(__file__).parent / "data" / "config_of_version_1.json"
 COMMIT = "7ebf896f"

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 import torch
 
+from algos import checkpoint
 from algos.distributions import Gaussian
 from algos.evaluator import Evaluator, evaluate, play_batches
 from algos.play import play
 from algos.ppo import PPO
+from algos.saved_files import CHECKPOINT, MODEL
 from algos.schedule import LinearSchedule
 from algos.student import Deterministic, NetworkSpec, Student, read_student
 from algos.trainer import Trainer, TrainerSettings
@@ -25,10 +27,8 @@ from env.episode import Episode
 from env.vector import ProcessEnvs, RestingEnv, SerialEnvs
 from tests.algos.test_ppo import SETTINGS
 from tests.point import PointEncoder, PointEnv, Points, PointTeacher
-from utils import checkpoint
 from utils.errors import UserError
 from utils.ranks import Ranks
-from utils.run_files import CHECKPOINT, MODEL
 from utils.timing import Stopwatch
 
 CPU = torch.device("cpu")

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 import main
+from algos import checkpoint
 from commands import evaluate as evaluation
 from commands.launch import planned_runs
 from commands.observers.display import Display
@@ -21,10 +22,10 @@ from commands.settings.flags import parse
 from commands.subject import Subject, load_subject
 from planner.task import load_task
 from tests.running import ROOT, SMALL, evaluate, observed, runs_of, train
-from utils import checkpoint, ownership
+from utils import ownership
 from utils.errors import UserError
+from utils.ownership import OWNER
 from utils.ranks import Ranks
-from utils.run_files import OWNER
 
 TRAIN = [sys.executable, "main.py", "train"]
 

@@ -1,4 +1,4 @@
-"""Locks on folders, so that one process at a time trains in each."""
+"""Locks on folders, so that one process at a time works in each."""
 
 import fcntl
 import os
@@ -9,7 +9,9 @@ from pathlib import Path
 
 from utils.errors import UserError
 from utils.files import writing
-from utils.run_files import OWNER
+
+OWNER = "owner.lock"
+"""The lock of a folder, a file in it."""
 
 
 @contextmanager

@@ -10,10 +10,12 @@ import gymnasium as gym
 import torch
 
 import env  # noqa: F401  (registers the tasks)
+from algos.saved_files import CONFIG, MODEL
 from algos.student import describe_shapes, read_student
 from algos.vision import resnet18_trunk
 from commands.domains.networks import make_encoder
 from commands.domains.simulators import maker
+from commands.run_files import SKILLS
 from commands.runs import read_config
 from commands.settings.config import PROCESSES, Config
 from commands.settings.groups import MOST
@@ -31,7 +33,6 @@ from teacher.learned_options import GaussianStudent, LearnedOption, SkillOption
 from teacher.skill_network import WIDTH
 from teacher.teacher import PlanTeacher
 from utils.errors import UserError
-from utils.run_files import CONFIG, MODEL, SKILLS
 
 UNSEEN: Mapping[str, Mapping[str, Any]] = {
     **{name: {"layouts": 0, "first_layout": MOST} for name in ("tensor", "habitat")},

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from algos.saved_files import CONFIG, MODEL
 from commands import runs
 from commands.experiments.run_folder import iterations, read_json, read_settings
+from commands.run_files import VERDICT
 from commands.settings.config import DEFAULTS, SETTINGS
-from utils.run_files import CONFIG, MODEL, VERDICT
 
 FINAL = "unseen"
 """Name of the evaluation that ends an experiment."""

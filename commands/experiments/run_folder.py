@@ -5,8 +5,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from algos.saved_files import CONFIG
+from commands.run_files import METRICS
 from commands.settings.setting import flatten
-from utils.run_files import CONFIG, METRICS
 
 TAIL = 2**16
 """Bytes read from the end of a file; many times the length of a line."""

@@ -10,7 +10,7 @@ from commands.experiments.experiment import Experiment, State, examine
 from commands.experiments.process import failure, output_of, start, stop
 from commands.experiments.run_folder import read_json
 from commands.provenance import PROJECT
-from utils.commands import packages_of
+from utils.command_line import packages_of
 from utils.errors import UserError
 from utils.files import write_json
 from utils.terminal import say

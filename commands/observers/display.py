@@ -7,6 +7,7 @@ from rich.progress import TimeRemainingColumn as TimeLeftColumn
 from algos.evaluation import Evaluation
 from algos.iteration import Iteration
 from algos.protocols import Observer
+from commands.evaluation_table import mean_in_words
 from utils.terminal import say
 
 
@@ -37,10 +38,13 @@ class Display(Observer):
         say(f"{self.name}: {line}")
 
     def teacher_tried(self, outcome: Evaluation) -> None:
-        _, count, success, total, *_ = outcome.row("")
-        missed = outcome.unanswered_steps
+        summary, missed = outcome.summary(), outcome.unanswered_steps
         also = f"; {missed} steps unanswered" if missed else ""
-        say(f"teacher alone in {count} episodes: success {success}, return {total}{also}")
+        say(
+            f"teacher alone in {len(outcome.seeds)} episodes: "
+            f"success {mean_in_words(summary['success'])}, "
+            f"return {mean_in_words(summary['return'])}{also}"
+        )
 
     def iteration(self, iteration: Iteration) -> None:
         numbers = iteration.numbers

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from algos.saved_files import MODEL
 from algos.selection import WINDOW
+from commands.run_files import METRICS, VERDICT
 from commands.settings.config import SETTINGS
 from utils import statistics
 from utils.errors import UserError
-from utils.run_files import METRICS, MODEL, VERDICT
 from utils.statistics import Estimate, Values
 
 EVALUATION = "eval.json"

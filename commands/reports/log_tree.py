@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from algos.saved_files import CHECKPOINT, CONFIG, MODEL
 from algos.selection import WINDOW
 from commands.provenance import digest
 from commands.reports.evaluations import (
@@ -22,12 +23,13 @@ from commands.reports.evaluations import (
     read_outcome,
     read_teacher,
 )
+from commands.run_files import METRICS, VERDICT, check_config_format
 from commands.settings.config import DEFAULTS, SETTINGS
 from commands.settings.presets import BESIDE_SETTINGS
 from commands.settings.setting import flatten
 from utils.errors import UserError
 from utils.metrics_lines import read_lines
-from utils.run_files import CHECKPOINT, CONFIG, METRICS, MODEL, OWNER, VERDICT, check_config_format
+from utils.ownership import OWNER
 from utils.statistics import Values
 
 RUN_FILES = {METRICS, CHECKPOINT, MODEL, VERDICT, OWNER}

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from algos.saved_files import FORMAT, check_format
 from commands.reports.evaluations import Outcome, TeacherRecord
 from commands.reports.log_tree import COLUMNS, Run, Tree, comparable
 from utils.errors import UserError
 from utils.files import strict
-from utils.run_files import FORMAT, check_format
 from utils.statistics import Estimate
 
 RECORDS = "records.jsonl"
@@ -48,7 +48,7 @@ def read_records(path: Path, name: str) -> Tree:
     for position, line in enumerate(lines, 1):
         try:
             content = json.loads(line)
-            check_format(path, content)
+            check_format(path, content, FORMAT)
             if "run" in content:
                 tree.runs.append(as_run(content["run"], content["notes"]))
             else:

@@ -9,7 +9,7 @@ from commands.settings.config import DEFAULT_METHOD, DEFAULT_TASK
 from commands.settings.methods import method_names
 from commands.settings.setting_flags import add_settings, options
 from planner.task import task_names
-from utils.commands import Parser
+from utils.command_line import Parser
 from utils.cores import physical_cores
 from utils.errors import UserError
 

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from commands.run_files import check_config_format
 from commands.settings.config import DEFAULT_TASK, NETWORKS, SETTINGS
 from commands.settings.methods import Method, load_method
 from commands.settings.setting import flatten
 from planner.task import load_task, make_task, task_names
 from utils.errors import UserError
-from utils.run_files import check_config_format
 from utils.validation import meant, read_yaml, validated
 
 BESIDE_SETTINGS = ("format", "history", "provenance")

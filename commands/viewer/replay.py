@@ -12,7 +12,7 @@ from algos.hierarchical import values
 from algos.protocols import Environments, Teacher
 from algos.rollout import Rollout
 from commands.viewer.frames import Pictures
-from utils.drawing import Drawing
+from env.drawing import Drawing
 from utils.errors import UserError
 from utils.tensors import Tensors, join, move, rows
 

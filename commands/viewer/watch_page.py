@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from algos.evaluation import Evaluation
+from commands.run_files import METRICS
 from commands.subject import Subject
+from commands.viewer.picture_sheet import as_sheet
 from commands.viewer.replay import Moment, Replay
-from utils.drawing import Drawing, as_sheet
+from env.drawing import Drawing
 from utils.errors import UserError
 from utils.metrics_lines import read_lines
-from utils.run_files import METRICS
 
 PAGE = "watch.html"
 TEMPLATE = Path(__file__).with_name(PAGE)

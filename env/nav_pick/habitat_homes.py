@@ -24,13 +24,13 @@ import torch
 from habitat_sim.physics import ManagedBulletRigidObject, MotionType
 from torch import Tensor
 
+from env.drawing import Drawing
 from env.episode import Episode
 from env.nav_pick import robot
 from env.nav_pick.camera import FAR, PITCH, WIDE
 from env.nav_pick.robot_state import SECONDS
 from env.nav_pick.stage import to_home, to_scene, write_cube, write_stage
 from env.nav_pick.tensor_homes import HALF, NavPickHomes
-from utils.drawing import Drawing
 from utils.tensors import Tensors
 
 CELL = 0.02

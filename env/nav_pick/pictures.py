@@ -8,9 +8,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from env.drawing import Drawing
 from env.nav_pick.homes import Home
 from env.nav_pick.robot import RADIUS
-from utils.drawing import Drawing
 
 PIXEL = 6
 """Of a depth view, in pixels of its picture."""

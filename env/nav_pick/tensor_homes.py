@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from env.drawing import Drawing
 from env.nav_pick import robot
 from env.nav_pick.camera import DepthCamera
 from env.nav_pick.homes import Home, describe, draw_homes, start_in_reach
@@ -36,7 +37,6 @@ from env.nav_pick.robot_state import (
 )
 from env.spec import Spec
 from env.vector import RestingEnv, Seeds, Step
-from utils.drawing import Drawing
 from utils.tensors import Tensors
 
 HALF = HALF_OBJECT / 100

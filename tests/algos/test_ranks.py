@@ -12,9 +12,9 @@ import pytest
 import torch
 
 import main
+from algos import checkpoint
 from tests.algos.split import parts
 from tests.running import ROOT, SMALL, runs_of, scalars
-from utils import checkpoint
 from utils.ranks import Ranks
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]

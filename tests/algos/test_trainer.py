@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from algos import checkpoint
 from algos.evaluation import Evaluation
 from algos.trainer import Trainer
 from commands.build import Parts
@@ -15,7 +16,6 @@ from commands.settings.config import Config, make_config
 from commands.settings.resolve import fresh_settings
 from planner.task import load_task
 from tests import small_rooms
-from utils import checkpoint
 from utils.ranks import Ranks
 
 ITERATIONS = 7

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 import main
+from algos import checkpoint
+from algos.saved_files import CHECKPOINT, CONFIG
+from commands.run_files import METRICS
 from tests.running import runs_of, train
-from utils import checkpoint
 from utils.metrics_lines import read_lines
-from utils.run_files import CHECKPOINT, CONFIG, METRICS
 
 Damage = Callable[[Path], object]
 

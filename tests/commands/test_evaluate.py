@@ -7,9 +7,9 @@ import imageio.v3 as iio
 import pytest
 
 import main
+from algos import checkpoint
 from commands.viewer.film import FRAMES_PER_SECOND, OUTCOME_SECONDS
 from tests.running import evaluate, runs_of, train
-from utils import checkpoint
 
 
 @pytest.mark.parametrize("model", ["best", "acmodel"])

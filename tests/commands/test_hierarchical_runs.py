@@ -12,13 +12,13 @@ import imageio.v3 as iio
 import pytest
 
 import main
+from algos import checkpoint
 from algos.student import AVAILABLE
+from commands.run_files import METRICS
 from tests import running, small_homes
 from tests.pages import read_page, watch
 from tests.running import ROOT, SMALL, assert_same_run
-from utils import checkpoint
 from utils.metrics_lines import read_lines
-from utils.run_files import METRICS
 
 POLICY = ["--policy", "hierarchical"]
 

@@ -12,17 +12,18 @@ import pytest
 import torch
 
 import main
+from algos import checkpoint
 from commands.build import Parts
 from commands.observers.metrics import read_lines
+from commands.run_files import METRICS
 from commands.settings.config import make_config
 from commands.settings.resolve import fresh_settings
 from planner.task import load_task
 from tests import running
 from tests.running import TESTS, assert_same_run, scalars, settings_of
 from tests.small_homes import TASK, evaluate, resume, runs_of, train
-from utils import checkpoint, seeding
+from utils import seeding
 from utils.ranks import Ranks
-from utils.run_files import METRICS
 
 MEASURES = {"collisions", "path_length", "spl"}
 

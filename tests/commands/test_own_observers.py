@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from commands.observers.metrics import read_lines
+from commands.run_files import METRICS
 from tests.running import done, runs_of, train
-from utils.run_files import METRICS
 
 NOTES = """
 from pathlib import Path

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 import main
+from algos import checkpoint
 from commands.launch import check_ranks
 from commands.runs import read_config
 from tests.running import ROOT, runs_of, train
-from utils import checkpoint
 from utils.errors import UserError
 from utils.ranks import Ranks
 

@@ -12,8 +12,10 @@ import pytest
 import torch
 
 import main
+from algos import checkpoint
 from commands.launch import planned_runs, resume_command
 from commands.observers.metrics import read_lines
+from commands.run_files import METRICS
 from commands.runs import read_config
 from commands.settings.flags import parse
 from tests.running import (
@@ -29,9 +31,7 @@ from tests.running import (
     settings_of,
     train,
 )
-from utils import checkpoint
 from utils.ranks import Ranks
-from utils.run_files import METRICS
 
 EGOCENTRIC = ["--network", "egocentric"]
 

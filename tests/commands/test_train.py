@@ -17,12 +17,14 @@ from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import main
+from algos import checkpoint
 from algos.evaluation import Evaluation
 from algos.evaluator import VERDICT_SEEDS
 from algos.protocols import Observer
 from commands import build
 from commands.observers.display import Display
 from commands.observers.metrics import Metrics
+from commands.run_files import METRICS
 from commands.settings.config import make_config
 from commands.settings.resolve import fresh_settings
 from planner.task import load_task
@@ -41,10 +43,9 @@ from tests.running import (
     settings_of,
     train,
 )
-from utils import checkpoint, seeding
+from utils import seeding
 from utils.metrics_lines import read_lines
 from utils.ranks import Ranks
-from utils.run_files import METRICS
 
 
 def test_a_run_folder_holds_what_is_needed(trained: Path) -> None:

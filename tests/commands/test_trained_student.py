@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from algos import checkpoint
 from algos.play import play
 from algos.student import read_student
 from commands import trained_student
@@ -15,7 +16,6 @@ from commands.build import Parts
 from commands.domains.networks import make_encoder
 from commands.runs import read_config
 from tests.running import runs_of, train
-from utils import checkpoint
 from utils.errors import UserError
 from utils.timing import Stopwatch
 

@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import main
+from algos import checkpoint
 from commands.viewer.watch_page import as_page, choose, rounded
 from tests import small_homes
 from tests.pages import DATA, read_page, watch
 from tests.running import diverge, evaluate, runs_of, train
-from utils import checkpoint
 
 TRIED = ["--num_eval", "20"]
 

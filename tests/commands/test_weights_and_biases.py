@@ -14,8 +14,8 @@ import pytest
 from wandb.proto.wandb_internal_pb2 import Record
 
 from commands.observers.metrics import read_lines
+from commands.run_files import METRICS
 from tests.running import ROOT, SMALL, runs_of, train
-from utils.run_files import METRICS
 
 OFFLINE = os.environ | {"WANDB_MODE": "offline"}
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]

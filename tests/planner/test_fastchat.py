@@ -20,6 +20,7 @@ import requests
 from scipy.stats import binom
 
 import main
+from algos.saved_files import CONFIG
 from commands import runs
 from commands.answer_sources import make_asking_planner
 from planner.answers import AnswerStore
@@ -29,7 +30,6 @@ from planner.plans import Plan, describe, only_clear
 from planner.room_scene import RoomReader, in_words
 from planner.task import load_task
 from tests.running import SMALL, runs_of
-from utils.run_files import CONFIG
 
 pytestmark = pytest.mark.fastchat
 

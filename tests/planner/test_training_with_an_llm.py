@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 import main
+from algos import checkpoint
 from tests import small_rooms
 from tests.planner.servers import Handler, in_turn, plans, serve, status
 from tests.running import ROOT, SMALL, runs_of
-from utils import checkpoint
 
 
 def test_a_student_is_trained_by_an_llm_over_http(tmp_path: Path) -> None:

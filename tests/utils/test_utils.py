@@ -8,9 +8,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from algos import checkpoint
 from commands.settings.config import make_config
 from planner.task import load_task, task_names
-from utils import checkpoint, statistics
+from utils import statistics
 from utils.errors import UserError
 from utils.files import write_atomically, write_json
 

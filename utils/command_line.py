@@ -1,4 +1,4 @@
-"""Running a command: every error of a user is one line."""
+"""Running a program: every error of a user is one line."""
 
 import argparse
 import re
@@ -23,8 +23,11 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"error: {message}; see {self.prog} --help\n")
 
 
-def run(command: Callable[[], int]) -> int:
-    """The exit code of a command; 1, after one line to stderr, if it fails."""
+def run(command: Callable[[], int], memory_advice: str = "") -> int:
+    """The exit code of a command; 1, after one line to stderr, if it fails.
+
+    `memory_advice` ends the line of a command that runs out of memory.
+    """
     try:
         return command()
     except UserError as error:
@@ -43,8 +46,8 @@ def run(command: Callable[[], int]) -> int:
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and not NO_MEMORY.search(str(error)):
             raise
-        advice = "fewer --num_envs or a smaller --batch_size need less"
-        print(f"error: there is not enough memory; {advice}", file=sys.stderr)
+        advice = memory_advice and f"; {memory_advice}"
+        print(f"error: there is not enough memory{advice}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 import torch
 
+from algos.saved_files import FORMAT, check_format
 from utils.errors import UserError
 from utils.files import write_atomically
-from utils.run_files import FORMAT, check_format
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
@@ -35,7 +35,7 @@ def load(path: Path, *needed: str) -> dict[str, Any]:
         raise UserError(f"{path} is damaged or no checkpoint of this project") from error
     if not isinstance(content, dict) or "format" not in content:
         raise UserError(f"{path} is no checkpoint of this project")
-    check_format(path, content)
+    check_format(path, content, FORMAT)
     if missing := [key for key in needed if key not in content]:
         raise UserError(f"{path} lacks {', '.join(missing)}: it is another kind of checkpoint")
     return content

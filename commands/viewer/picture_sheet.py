@@ -1,9 +1,9 @@
-"""What a page needs to draw an environment at one moment."""
+"""Many pictures in one image, for a page."""
 
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from io import BytesIO
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -14,25 +14,11 @@ MOST_PIXELS = 160
 COLORS = 64
 
 
-class Drawing(NamedTuple):
-    """An environment at one moment, for the script of a page.
-
-    `kind` selects how the script draws it: "room", "home", or "pictures" alone. `place` holds plain
-    values that are constant over an episode, `now` those that change. `pictures` by name,
-    (height, width, 3) uint8 each, are shown unchanged.
-    """
-
-    kind: str
-    place: Mapping[str, Any]
-    now: Mapping[str, Any]
-    pictures: Mapping[str, np.ndarray]
-
-
 def as_sheet(pictures: Sequence[np.ndarray]) -> dict[str, Any]:
     """Put pictures of one size into one image, row by row. Similar pictures compress well together.
 
-    Returns the PNG as a data URL (`src`), the number of pictures in a row (`columns`), and the
-    `width` and `height` of each.
+    Returns the PNG as a data URL (`src`), the number of pictures in a row (`columns`), and the size
+    of each (`width`, `height`).
     """
     images = [Image.fromarray(picture) for picture in pictures]
     if max(images[0].size) > MOST_PIXELS:

@@ -1,0 +1,40 @@
+"""Evaluations as a table in the terminal."""
+
+from collections.abc import Sequence
+from math import isfinite
+
+from algos.evaluation import Evaluation
+from utils.statistics import Interval
+from utils.terminal import table
+
+COLUMNS = ["actor", "n", "success", "return", "length", "timed out", "failed early", "unanswered"]
+"""Name, number of episodes, three means with intervals, two shares of failures, and the share of
+steps without an answer."""
+
+
+def print_evaluations(title: str, evaluations: Sequence[tuple[str, Evaluation | None]]) -> None:
+    """One row for each name and its evaluation. A row has dashes where there is no evaluation."""
+    measures = dict.fromkeys(name for _, each in evaluations if each for name in each.measures)
+    columns = [*COLUMNS, *measures]
+    nothing = ["–"] * (len(columns) - 1)
+    rows = [[name, *(cells(each) if each else nothing)] for name, each in evaluations]
+    table(title, columns, rows)
+
+
+def cells(evaluation: Evaluation) -> list[str]:
+    """The cells of a row behind its name."""
+    summary = evaluation.summary()
+    return [
+        str(len(evaluation.seeds)),
+        *(mean_in_words(summary[name], 1 if name == "length" else 3) for name in summary),
+        *(f"{share:.3f}" for share in evaluation.failures().values()),
+        f"{evaluation.unanswered:.3f}",
+        *(mean_in_words(number) for number in evaluation.measured().values()),
+    ]
+
+
+def mean_in_words(number: tuple[float, Interval], digits: int = 3) -> str:
+    """A mean with its interval, such as "0.900 [0.862, 0.931]"."""
+    mean, interval = number
+    low, high = (f"{end:.{digits}f}" if isfinite(end) else "–" for end in interval)
+    return f"{mean:.{digits}f} [{low}, {high}]"
