@@ -8,15 +8,15 @@ from torch import Tensor
 from algos.cuda_graphs import Graphed
 from algos.protocols import Actor, BoundedEnvironments
 from algos.rollout import Rollout
-from utils.tensors import Tensors, copy, each, group, under
+from utils.tensors import Tensors, choose, copy, each, group, under
 from utils.timing import Stopwatch
 
 
 class CudaRollout:
     """`algos.play.play` for environments and an actor on one GPU: each step is one CUDA graph.
 
-    All environments are stepped for as long as an episode may last, and rest once theirs is over.
-    So every step is the same work, and only the end of a batch of episodes waits for the GPU.
+    All environments take as many steps as the longest possible episode. They rest once their
+    episode is over. So every step is the same work, and only the end of a batch waits for the GPU.
     """
 
     def __init__(
@@ -67,10 +67,7 @@ class CudaRollout:
             self.record[name].index_copy_(0, self.time, values[None])
 
         # In a resting environment the actor keeps its state of the episode's end.
-        def latest(new: Tensor, old: Tensor) -> Tensor:
-            return torch.where(self.playing.view(-1, *[1] * (new.dim() - 1)), new, old)
-
-        copy(self.state, each(latest, state, self.state))
+        copy(self.state, choose(self.playing, state, self.state))
         copy(self.obs, obs)
         self.terminated.copy_(terminated)
         self.success |= info["success"]

@@ -47,7 +47,7 @@ class Distribution(Protocol):
 
     @staticmethod
     def target(advice: Advice | None, count: int, actions: int, device: torch.device) -> Tensors:
-        """What the cross-entropy needs from the advice on `count` steps, or without advice."""
+        """The tensors that the cross-entropy takes, with advice on `count` steps or without."""
 
     @staticmethod
     def advised(advice: Advice, actions: int) -> Tensor:

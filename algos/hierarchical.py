@@ -1,8 +1,8 @@
 """Hierarchical RL: a student that chooses among options, each of which acts until it ends.
 
 The actor holds an option from one choice to the next. `fold` turns its rollout of steps into a
-rollout of choices, a semi-Markov decision process (Sutton, Precup and Singh, 1999, section 3), from
-which a learner learns as from any other.
+rollout of choices, from which a learner learns as from any other. The choices form a semi-Markov
+decision process (Sutton, Precup and Singh, 1999, section 3).
 """
 
 from dataclasses import replace
@@ -26,8 +26,8 @@ class Hierarchical:
     The chooser observes `available` (N, C), the options that it can choose. An option ends when it
     is finished or has become impossible, at its step limit, or when the scene has news.
 
-    A step holds its action; `chosen` (N,) bool, whether an option was chosen there; `held` (N,)
-    int64, the option at work; and, under `choice`, the step of the chooser with what was available,
+    A step holds `action`, `mode`, `chosen` (N,) bool, whether an option was chosen, and `held` (N,)
+    int64, the option at work. Under `choice` it holds the chooser's own step and `available`, with
     zeros where nothing was chosen.
     """
 
@@ -91,8 +91,8 @@ class Hierarchical:
 
 
 def values(steps: Tensors) -> Tensor | None:
-    """(S,) the critic's values at each step, for a hierarchical actor those of its last choice;
-    None for an actor without a critic."""
+    """(S,) float32: the critic's values. A step of a hierarchical actor has the value of its last
+    choice. None for an actor without a critic."""
     if "chosen" not in steps:
         return steps.get("value")
     chosen = steps["chosen"]
@@ -102,9 +102,9 @@ def values(steps: Tensors) -> Tensor | None:
 def fold(rollout: Rollout, gamma: float) -> Rollout:
     """Turn a rollout of a hierarchical actor into one of its choices.
 
-    It keeps the steps at which an option was chosen; the choice is their `action`. The reward is
-    the discounted sum until the next choice, and `duration` the number of primitive steps until
-    then. For the critic, an episode that was cut off while an option ran goes on with a choice.
+    It keeps the steps at which an option was chosen. The choice is their `action`, and their reward
+    is the discounted sum until the next choice. `duration` is the number of primitive steps until
+    then. If an episode is cut off while an option runs, the critic takes its end for a new choice.
     """
     chosen = rollout.steps["chosen"]
     begun = chosen.nonzero()[:, 0]

@@ -1,4 +1,4 @@
-"""What one iteration of training was like: a record for observers."""
+"""The record of one iteration of training, for observers."""
 
 from dataclasses import dataclass, field
 

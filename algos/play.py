@@ -35,7 +35,7 @@ class Uniform:
 
 @dataclass
 class _Steps:
-    """What a rollout is made of, one entry for each time step."""
+    """The parts of a rollout, one entry for each time step."""
 
     episode: list[Tensor] = field(default_factory=list)
     obs: list[Tensors] = field(default_factory=list)

@@ -44,8 +44,8 @@ class PPO:
     """A learner with an Adam optimiser; `update` learns from one rollout.
 
     Ranks update together, each on its own rollout: gradients are averaged, and advantages are
-    normalised over all ranks. On a GPU the losses and gradients of a minibatch are one CUDA graph,
-    unless shapes change (whole episodes) or ranks wait for each other within it.
+    normalised over all ranks. On a GPU the losses and gradients of a minibatch are one CUDA graph.
+    There is no graph if shapes change (whole episodes), or if there are several ranks.
     """
 
     def __init__(self, student: Student, settings: PPOSettings, ranks: Ranks) -> None:

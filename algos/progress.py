@@ -1,4 +1,4 @@
-"""What a run has done so far."""
+"""Counts of what a run has done so far."""
 
 from dataclasses import dataclass, field
 

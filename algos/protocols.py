@@ -53,28 +53,28 @@ class Actor(Protocol):
     ) -> tuple[Tensors, Tensors]:
         """Take one step; returns tensors by name, and the new state.
 
-        Every actor returns `action` (N, *A) and its likeliest action, `mode` (N, *A). A teacher
-        also returns `unanswered` (N,) bool, whether it had no answer, and `advised` (N, A), what a
-        film shows of its advice.
+        Every actor returns `action` (N, *A). Students and teachers also return `mode` (N, *A),
+        their likeliest action. A teacher adds `unanswered` (N,) bool, whether it had no answer, and
+        `advised` (N, A), its advice for films.
         """
 
 
 class Choices(Protocol):
-    """Options to choose among, C of them, in N episodes. What is remembered of these, and what
-    options remember while they are at work, are tensors by name of N rows; `limits` (C,) int64 is
-    how many steps each may take."""
+    """C options to choose among in N episodes. The memory of the episodes and the state of the
+    options are tensors by name, N rows each. `limits` (C,) int64 is the number of steps that each
+    option may take."""
 
     names: tuple[str, ...]
     limits: Tensor
 
     def forget(self, count: int, device: torch.device) -> Tensors:
-        """The memory of episodes that have not begun."""
+        """The memory of new episodes."""
 
     def read(self, obs: Tensors, memory: Tensors) -> tuple[Tensors, Tensor]:
-        """One step: the new memory, and which options it ends, (N, C) bool."""
+        """One step: the new memory, and the options that it ends, (N, C) bool."""
 
     def initial_state(self, count: int, device: torch.device) -> Tensors:
-        """What options remember when they are set to work."""
+        """The state of options that have just been chosen."""
 
     def propose(
         self, obs: Tensors, memory: Tensors, asked: Tensor, state: Tensors
@@ -170,13 +170,13 @@ class RunEvaluator(Protocol):
 
     @property
     def trial_episodes(self) -> int:
-        """How many episodes the teacher is tried in."""
+        """The number of episodes of the teacher's trial."""
 
     def try_teacher(self) -> tuple[Evaluation, float]:
-        """How the teacher does alone, and the share of successes that it reaches for sure."""
+        """Evaluate the teacher alone. Returns also the success that it reaches for sure."""
 
     def evaluate_student(self, iteration: int) -> tuple[Evaluation, Evaluation]:
-        """How the student does after an iteration, with sampled and with its likeliest actions."""
+        """Evaluate the student after an iteration, with sampled and with likeliest actions."""
 
 
 class Observer:
@@ -192,7 +192,7 @@ class Observer:
         """The teacher has acted alone, before the first iteration."""
 
     def iteration(self, iteration: Iteration) -> None:
-        """An iteration is done, and the evaluation that belongs to it."""
+        """An iteration is done, and so is its evaluation, if it has one."""
 
     def saving(self) -> None:
         """A checkpoint is about to be written: what was observed so far must be on disk first."""

@@ -1,14 +1,16 @@
 """The weight k of the distillation term, iteration by iteration (lambda_i in the paper)."""
 
 from dataclasses import dataclass
-from typing import Protocol
 
 SMOOTHING = 0.1
 
 
-class Schedule(Protocol):
+class Schedule:
+    """The weight k. By default it depends on the iteration alone."""
+
     def weight(self, iteration: int) -> float:
         """k of an iteration, counted from 0."""
+        raise NotImplementedError
 
     def set_teacher_success(self, success: float) -> None:
         """Before training: the share of episodes in which the teacher alone surely succeeds."""
@@ -18,12 +20,14 @@ class Schedule(Protocol):
 
     def state(self) -> dict[str, float]:
         """What a resumed run needs beside the iteration."""
+        return {}
 
-    def restore(self, state: dict[str, float]) -> None: ...
+    def restore(self, state: dict[str, float]) -> None:
+        """Continue from a state."""
 
 
 @dataclass
-class LinearSchedule:
+class LinearSchedule(Schedule):
     """k falls by `step` an iteration from `start` to `floor`; it is 0 from iteration `until` on."""
 
     start: float
@@ -36,21 +40,9 @@ class LinearSchedule:
             return 0.0
         return max(min(self.floor, self.start), self.start - self.step * iteration)
 
-    def set_teacher_success(self, success: float) -> None:
-        """Ignored: only the iteration counts."""
-
-    def observe(self, success: float) -> None:
-        """Ignored: only the iteration counts."""
-
-    def state(self) -> dict[str, float]:
-        return {}
-
-    def restore(self, state: dict[str, float]) -> None:
-        """Nothing to restore: only the iteration counts."""
-
 
 @dataclass
-class AdaptiveSchedule:
+class AdaptiveSchedule(Schedule):
     """k is `start` times the share of episodes that fail, at least `floor`; 0 from `until` on.
 
     The share is smoothed over about ten iterations. So the teacher counts less as the student
@@ -67,9 +59,6 @@ class AdaptiveSchedule:
             return 0.0
         return max(min(self.floor, self.start), self.start * (1 - self.success))
 
-    def set_teacher_success(self, success: float) -> None:
-        """Ignored: only the student's success counts."""
-
     def observe(self, success: float) -> None:
         self.success += SMOOTHING * (success - self.success)
 
@@ -81,12 +70,12 @@ class AdaptiveSchedule:
 
 
 @dataclass
-class MatchedSchedule:
+class MatchedSchedule(Schedule):
     """k is `start` times the share of the teacher's success that the student still lacks.
 
-    It never rises. It is 0 once the student is as good as the teacher, and from `until` on: advice
-    then holds back a student that could become better. The student's success is smoothed over
-    about ten iterations.
+    It never rises. It is 0 once the student is as good as the teacher, because advice then holds
+    back a student that could become better. It is also 0 from `until` on. The student's success is
+    smoothed over about ten iterations.
     """
 
     start: float

@@ -15,9 +15,9 @@ class Selection:
     before the fifth evaluation.
 
     `recent` holds the number of successes of each of these evaluations, and `episodes` their
-    numbers of episodes. `best` is the success of the best model so far, `low` the lower end of its
-    95% interval, and `iteration` the iteration that it was saved at. `below` counts the judgements
-    in a row with an interval that lies wholly below the best one's.
+    numbers of episodes. `best` is the success of the best model so far, and `low` the lower end of
+    its 95% interval. The model was saved at `iteration`. `below` counts the judgements in a row
+    whose interval lies wholly below the best one's.
     """
 
     recent: list[int] = field(default_factory=list)

@@ -117,8 +117,8 @@ class Student(nn.Module):
     ) -> tuple[Tensors, Tensors]:
         """One step of N episodes: actions (N, *A) drawn from the policy, and the new state.
 
-        The step holds `action`, its `log_prob`, the `value`, the `mode` (the likeliest action) and
-        `policy` (N, A), what a film shows of the policy. `generator` is on the student's device.
+        The step holds `action`, its `log_prob`, the `value` and the likeliest action, `mode`.
+        Films show its `policy` (N, A). `generator` is on the student's device.
         """
         policy, value, state = self._step(obs, state, generator.device)
         action = policy.sample(generator)

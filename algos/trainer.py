@@ -27,7 +27,7 @@ from utils.timing import Stopwatch
 
 @dataclass(frozen=True)
 class TrainerSettings:
-    """How much to train, and on which task.
+    """The task, and how long to train on it.
 
     `environments` is the number played side by side, by all ranks together. An iteration has at
     least `traj_per_itr` episodes.

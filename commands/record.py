@@ -25,7 +25,7 @@ NO_ADVICE = "no advice"
 """The plan of a scene without an answer, in a table."""
 
 
-class SceneCollector:
+class SceneCollector(Planner):
     """A planner that keeps the scenes it was asked about, and another planner's answers to them."""
 
     def __init__(self, planner: Planner) -> None:
@@ -36,15 +36,6 @@ class SceneCollector:
         answers = self.planner.answers(scenes)
         self.collected |= zip(scenes, answers, strict=True)
         return answers
-
-    def counts(self) -> dict[str, float]:
-        return self.planner.counts()
-
-    def news(self) -> dict[str, dict[str, float]]:
-        return self.planner.news()
-
-    def problem(self) -> str:
-        return self.planner.problem()
 
 
 def run(args: argparse.Namespace) -> int:
@@ -65,7 +56,8 @@ def run(args: argparse.Namespace) -> int:
     stored = Path(config.answers or out.with_suffix(".answers.jsonl"))
     with ExitStack() as owned:
         parts = Parts(config, owned)
-        planner = SceneCollector(parts.planner(stored))
+        source = parts.planner(stored)
+        planner = SceneCollector(source)
         try:
             find_scenes(parts, planner, args.episodes)
         except KeyboardInterrupt:
@@ -81,14 +73,14 @@ def run(args: argparse.Namespace) -> int:
     advised = {text: answer for text, answer in plans.items() if answer}
     if not advised:
         raise UserError(
-            f"no scene has a plan of {config.llm}: {planner.problem()}; delete {stored} to ask anew"
+            f"no scene has a plan of {config.llm}: {source.problem()}; delete {stored} to ask anew"
         )
     write_plans(out, f"What {config.llm} answered about {config.task.name}", advised)
     counts = ", ".join(
-        f"{name.lower()} {round(count, 1):g}" for name, count in planner.counts().items()
+        f"{name.lower()} {round(count, 1):g}" for name, count in source.counts().items()
     )
     say(f"wrote {out}; {counts}")
-    if not planner.counts()["Requests"]:
+    if not source.counts()["Requests"]:
         say(f"nothing was asked: all replies were stored already; delete {stored} to ask anew")
     return 0
 

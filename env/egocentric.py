@@ -44,8 +44,8 @@ class EgocentricView(nn.Module):
         self.register_buffer("offsets", self._offsets(), persistent=False)
 
     def _offsets(self) -> Tensor:
-        """(4, side²) int64: the places of the view's cells in a padded map, for an agent in
-        the top left cell of the map, heading east, south, west or north."""
+        """(4, side²) int64: the places of the view's cells in a padded map. The agent stands in the
+        top left cell of the map and heads east, south, west or north."""
         up, right = torch.meshgrid(
             torch.arange(self.reach, -self.reach - 1, -1),
             torch.arange(-self.reach, self.reach + 1),

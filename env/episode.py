@@ -1,4 +1,4 @@
-"""A Gymnasium environment as the adapters for several ones need it."""
+"""One Gymnasium environment, as the adapters for several environments need it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -24,8 +24,8 @@ class Episode(gym.Wrapper[Any, Any, Any, Any]):
     the environment's own bounds. The info of every step has `success` (by default: a positive
     reward at the end), `duration` (by default 1) and `measures` (the latest ones).
 
-    Raises TypeError if the environment observes no box, has no step limit, or has actions that are
-    neither numbered from 0 nor a vector of bounded numbers.
+    Raises TypeError if the environment observes no box or has no step limit. Its actions must be
+    numbered from 0, or be a vector of bounded numbers; others are a TypeError, too.
     """
 
     def __init__(self, env: gym.Env[Any, Any], name: str = "image") -> None:
@@ -72,18 +72,18 @@ class Episode(gym.Wrapper[Any, Any, Any, Any]):
 
     def step(self, action: Any) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
         if self.rests:
-            seen, terminated, truncated, said = self.last
-            return seen, 0.0, terminated, truncated, {**said, "success": False}
+            seen, terminated, truncated, outcome = self.last
+            return seen, 0.0, terminated, truncated, {**outcome, "success": False}
         observation, reward, terminated, truncated, info = self.env.step(self._scaled(action))
         self.measures = {**self.measures, **info.get("measures", {})}
-        said = {
+        outcome = {
             "success": bool(info.get("success", terminated and float(reward) > 0)),
             "duration": int(info.get("duration", 1)),
             "measures": self.measures,
         }
         seen, flags = self._seen(observation), (bool(terminated), bool(truncated))
-        self.rests, self.last = any(flags), (seen, *flags, said)
-        return seen, float(reward), *flags, said
+        self.rests, self.last = any(flags), (seen, *flags, outcome)
+        return seen, float(reward), *flags, outcome
 
     def _scaled(self, action: Any) -> Any:
         if self.bounds is None:

@@ -3,11 +3,10 @@
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from env.drawing import Drawing
 from env.vector import RestingEnv, Seeds, Step
-from utils.tensors import Tensors, copy, each
+from utils.tensors import Tensors, choose, copy, each
 
 
 class FrameStack(RestingEnv):
@@ -47,7 +46,8 @@ class FrameStack(RestingEnv):
         }
         if self.state:
             whole = torch.ones_like(fresh["resting"])
-            self._take(whole if mask is None else torch.as_tensor(mask).to(whole), fresh)
+            where = whole if mask is None else torch.as_tensor(mask).to(whole)
+            copy(self.state, choose(where, fresh, self.state))
         else:
             self.state = each(torch.clone, fresh)
         return {**obs, "before": self.state["before"].clone()}
@@ -60,12 +60,6 @@ class FrameStack(RestingEnv):
             "before": frames[..., obs["image"].shape[-1] :],
             "resting": terminated | truncated,
         }
-        self._take(~self.state["resting"], new)
+        copy(self.state, choose(~self.state["resting"], new, self.state))
         obs = {**obs, "before": self.state["before"].clone()}
         return obs, reward, terminated, truncated, info
-
-    def _take(self, where: Tensor, new: Tensors) -> None:
-        def chosen(new: Tensor, old: Tensor) -> Tensor:
-            return torch.where(where.view(-1, *[1] * (new.dim() - 1)), new, old)
-
-        copy(self.state, each(chosen, new, self.state))

@@ -1,8 +1,8 @@
 """Layouts of many rooms at once: random numbers, and rooms built from them.
 
-A cell is one int32 word of four bytes of an observation: type, colour, state, direction. The order
-is little-endian, as on all machines that PyTorch supports. Cells have the numbers
-x * height + y + 1; cell 0 stands for all places outside the grid.
+A cell is one int32 word. Its four bytes are those of an observation: type, colour, state and
+direction. The order is little-endian, as on all machines that PyTorch supports. Cells have the
+numbers x * height + y + 1. Cell 0 stands for all places outside the grid.
 """
 
 import torch
@@ -14,7 +14,7 @@ Place = tuple[Tensor, Tensor]
 """The x and y of one cell in each of M rooms, (M,) int64."""
 
 COLOR, STATE, DIRECTION = 8, 16, 24
-"""Their first bits in a word; the type is the lowest byte."""
+"""The lowest bits of colour, state and direction in a word. The type is the lowest byte."""
 
 
 def word(kind: int, color: int = 0, state: int = 0) -> int:
@@ -31,12 +31,14 @@ FLOOR, STONE, FIRE, DARK = (
 
 
 class Draws:
-    """The random numbers of M rooms. Each depends on its room's seed and on its own number alone.
+    """The random numbers of M rooms, from their seeds.
 
-    The hash is splitmix64: the scrambled seed is the first state; each draw adds an odd constant to
-    the state and scrambles it again. Scrambling is two rounds of xor with the upper bits and
-    multiplication modulo 2**64 (int64 does that), and a last xor. So a room is the same on any
-    device and at any place in a batch.
+    A number depends only on the room's seed and on the count of draws before it. So a room is the
+    same on any device and at any place in a batch.
+
+    The hash is splitmix64. The scrambled seed is the first state. Each draw adds an odd constant to
+    the state and scrambles it. Scrambling is two rounds of xor with the upper bits and
+    multiplication modulo 2**64, which int64 does, and then one more xor.
     """
 
     MOST = 16
@@ -50,7 +52,7 @@ class Draws:
     def __call__(self, count: int | Tensor) -> Tensor:
         """The next draw, (M,) int64, uniform in [0, count) to within 2**-32.
 
-        ValueError after `MOST` of them, which a layout that needs more sets higher.
+        ValueError after `MOST` draws. A layout that needs more of them must set `MOST` higher.
         """
         bits = next(self.bits, None)
         if bits is None:
@@ -66,10 +68,11 @@ class Draws:
 
 
 class Layouts:
-    """M rooms while they are laid out, walls first.
+    """M rooms under construction. They begin with their walls.
 
-    MiniGrid draws a place again until it is free; here its rank among the free cells is drawn,
-    which is the same distribution. `truth` (M, cells + 1) int32 words, `pose` (M,) int64.
+    MiniGrid draws a place again until it is free. Here the rank of a place among the free cells is
+    drawn once, which gives the same distribution. `truth` (M, cells + 1) int32 holds the cells, and
+    `pose` (M,) int64 the agents.
     """
 
     def __init__(self, seeds: Tensor, grid_size: int, min_size: int, max_size: int) -> None:
@@ -87,7 +90,7 @@ class Layouts:
         self.inside_doors = self.taken
 
     def _sides(self, size: Tensor) -> tuple[Tensor, Tensor]:
-        """Which coordinates lie in the room and which on its walls, (M, grid_size) bool each."""
+        """Whether coordinates lie in the room, and whether on a wall, (M, grid_size) bool each."""
         place, last = torch.arange(self.grid_size, device=size.device), size[:, None] - 1
         return place <= last, (place == 0) | (place == last)
 
@@ -110,24 +113,25 @@ class Layouts:
         self.pose = 4 * self._cell(place) + self.draw(4)
 
     def place_thing(self, thing: int | Tensor, free_doors: bool = False) -> None:
-        """At random; with `free_doors` not where it would block a door."""
+        """Put a thing on a random free cell; with `free_doors`, not where it blocks a door."""
         avoid = torch.cat([self.taken, self.inside_doors], 1) if free_doors else self.taken
         self._put(thing, self._free_place(avoid))
 
     def place_in_middle(self, thing: int | Tensor) -> None:
-        """In one of the four cells in the middle of an empty room."""
+        """Put a thing in one of the four cells in the middle of an empty room."""
         place = self.size_x // 2 - 1 + self.draw(2), self.size_y // 2 - 1 + self.draw(2)
         self._put(thing, place)
         self.taken = torch.cat([self.taken, self._rank(place)], 1)
 
     def _free_place(self, avoid: Tensor) -> Place:
-        """A random floor cell, not one of those with the ranks `avoid` (M, n); it is then taken."""
+        """Take a random floor cell that has none of the ranks `avoid` (M, n)."""
         area = (self.size_x - 2) * (self.size_y - 2)
         avoid = avoid.sort(1).values
         twice = avoid[:, 1:] == avoid[:, :-1]
         rank = self.draw(area - avoid.shape[1] + twice.sum(1))
-        # A rank among the free cells goes up by one at each distinct cell that is not.
+        # A repeated rank counts once: its repetition moves beyond all cells.
         avoid[:, 1:] += twice * self.grid_size**2
+        # From a rank among the free cells to one among all: skip the cells to avoid.
         for cell in avoid.unbind(1):
             rank = rank + (rank >= cell)
         self.taken = torch.cat([self.taken, rank[:, None]], 1)
@@ -135,7 +139,7 @@ class Layouts:
         return rank // depth + 1, rank % depth + 1
 
     def _rank(self, place: Place) -> Tensor:
-        """(M, 1) int64: how many floor cells come before one."""
+        """(M, 1) int64: the number of floor cells before a place."""
         return ((place[0] - 1) * (self.size_y - 2) + place[1] - 1)[:, None]
 
     def _cell(self, place: Place) -> Tensor:

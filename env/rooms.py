@@ -31,9 +31,9 @@ class DoorKeyRoom(MiniGridEnv):
     """A walled room of random size in the corner of a square grid, with one locked door.
 
     Observations are `image`, (grid_size, grid_size, 4) uint8 in absolute (x, y) coordinates, and
-    the text `mission`. The channels are type, colour and state of each cell as last seen (zeros if
-    never seen), and the agent's direction at its own cell (4 elsewhere). The agent's own cell shows
-    what it carries.
+    the text `mission`. Three channels are the type, colour and state of each cell as last seen,
+    zeros if never seen. The last one is the agent's direction at its own cell, and 4 elsewhere. The
+    agent's own cell shows what it carries.
 
     The reward is 1 - 0.9 * steps / max_steps when a door opens, which ends the episode; else 0.
     `render()` shows the agent's memory, with unseen cells in grey.

@@ -17,7 +17,7 @@ class Spec:
     view_size: int = 3
 
     def stacked(self, frames: int) -> "Spec":
-        """The spec with the earlier ones of so many frames as `before`, beside `image`."""
+        """The spec with this many frames: the earlier ones are joined in `before`."""
         if frames == 1:
             return self
         image = self.observation["image"]

@@ -1,7 +1,7 @@
 """The symbol table of MiniGrid observations: what the numbers in an image mean.
 
-Channel 0 holds an object's type, channel 1 its colour, channel 2 its state (doors only) and
-channel 3 the agent's direction at its own cell, `NO_AGENT` elsewhere.
+Channel 0 holds an object's type, channel 1 its colour, and channel 2 its state (doors only).
+Channel 3 holds the agent's direction at its own cell, and `NO_AGENT` elsewhere.
 """
 
 from minigrid.core.actions import Actions

@@ -1,10 +1,10 @@
 """The tasks of `env.rooms` for N rooms at once, in pure PyTorch, on the CPU or a GPU.
 
-A room is two rows of words (`env.layouts`): the room itself and the agent's memory. Cell 0 of the
-memory takes what is to be forgotten. A step does the same few operations on all rooms, reads no
-value in Python and keeps its state in place, so a CUDA graph can hold it. A pose is
-4 * cell + direction. Tables hold what depends on the pose alone: the cells in view, the cell in
-front, the next pose.
+A room is two rows of cells (`env.layouts`): the room itself and the agent's memory. Cell 0 of the
+memory is a dump: nothing reads it. A step does the same few operations on all rooms. It reads no
+value in Python and changes its state in place, so a CUDA graph can hold it. A pose is
+4 * cell + direction. Tables give the cells in view, the cell in front and the next pose for each
+pose.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ from env.vector import RestingEnv, Seeds, Step
 from env.visibility import pose_tables, spread_light
 from utils.tensors import Tensors
 
-# No other cell of these rooms has a bit in common with both: doors are locked or open.
+# A cell with one of these bits is opaque. In these rooms only walls and locked doors have one.
 OPAQUE = WALL | LOCKED << STATE
 # A locked door's word minus the word of its key.
 FITS = word(DOOR, 0, LOCKED) - word(KEY)
@@ -46,8 +46,8 @@ class DoorKeyRooms(RestingEnv):
     """N rooms of `env.rooms.DoorKeyRoom`. Subclasses are the other tasks of `env.rooms`.
 
     Observations are an `image` (N, W, H, 4) uint8 on `device`. All returned tensors are new.
-    A seed gives another layout than MiniGrid's, from the same distribution. From the same layout
-    on, every step is equal to MiniGrid's, to the bit.
+    A seed gives another layout than MiniGrid's, from the same distribution. In the same layout
+    every step equals MiniGrid's to the bit.
     """
 
     render_mode = None
@@ -205,13 +205,15 @@ class DoorKeyRooms(RestingEnv):
         return {"image": maps}
 
     def _look(self) -> Tensor:
-        """Remember the cells in view; returns the whole memory, (N, cells) int32. A second call
-        changes nothing."""
+        """Remember the cells in view; returns the whole memory, (N, cells) int32.
+
+        A second call changes nothing.
+        """
         index = self._view.index_select(0, self._pose)
         seen = self._truth.gather(1, index)
         clear = (seen & OPAQUE == 0).view(-1, self.view_size, self.view_size)
         lit = spread_light(clear.permute(1, 2, 0).contiguous()).flatten(0, 1)
-        # Cells without light are written to cell 0.
+        # Cells without light are not remembered: they are written to cell 0.
         self._memory.scatter_(1, index * lit.t(), seen)
         shown = self._memory[:, 1:].clone(memory_format=torch.contiguous_format)
         own = self._hand - ((NO_AGENT - (self._pose & 3)) << DIRECTION).int()

@@ -24,21 +24,21 @@ from utils.processes import end_with_parent
 from utils.tensors import Tensors
 
 Seeds = int | Sequence[int | None] | Tensor | None
-"""One seed an environment, or a first one that counts up, or none."""
+"""A seed for each environment, or a first seed that counts up, or none."""
 Step = tuple[Tensors, Tensor, Tensor, Tensor, dict[str, Any]]
 
 
 class RestingEnv(VectorEnv, ABC):
     """N environments whose observations are tensors by name, (N, ...) each.
 
-    Nothing resets by itself: one whose episode has ended rests (it keeps its last observation,
-    reward 0 and its flags) until `reset` names it, so that the last observation of a cut-off
-    episode can be bootstrapped and no step is a dummy.
+    No environment resets by itself. One whose episode has ended rests until `reset` names it: it
+    keeps its last observation and its flags, and its reward is 0. So the last observation of a
+    cut-off episode can be bootstrapped, and no step is a dummy.
     """
 
     metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.DISABLED}  # noqa: RUF012
     capturable = False
-    """Whether a step can lie in a CUDA graph."""
+    """Whether a CUDA graph can hold a step."""
     device = torch.device("cpu")
 
     def __init__(self, num_envs: int, described: Spec) -> None:
@@ -49,7 +49,7 @@ class RestingEnv(VectorEnv, ABC):
         self.single_action_space = described.action
         self.max_steps = described.max_steps
 
-    # Made when asked for: bounds for every cell of every room are larger than the rooms.
+    # Made only if needed: the bounds of all cells take more memory than the rooms.
 
     @cached_property
     def observation_space(self) -> gym.Space[Any]:  # type: ignore[override]
@@ -73,7 +73,7 @@ class RestingEnv(VectorEnv, ABC):
 
     @abstractmethod
     def _restart(self, seed: Seeds, mask: Any | None) -> Tensors:
-        """What `reset` does; without a mask, everywhere."""
+        """Start new episodes where the mask is set; without a mask, everywhere."""
 
     def _seed_list(self, seed: Seeds) -> list[int | None]:
         if seed is None or isinstance(seed, int):
@@ -97,16 +97,16 @@ class RestingEnv(VectorEnv, ABC):
 
     @property
     def bytes_each(self) -> int | None:
-        """What is kept of one of them between steps, where that is known."""
+        """The bytes of the state of one environment, if they are known."""
         return None
 
     def pictures(self) -> dict[str, Any]:
-        """Of the first environment, (height, width, 3) uint8 each, under what they show; none,
-        where none can be taken."""
+        """Pictures of the first environment by title, (height, width, 3) uint8 each; perhaps
+        none."""
         return {}
 
     def drawing(self) -> Drawing:
-        """Of the first environment, for a page."""
+        """A drawing of the first environment, for a page."""
         return Drawing("pictures", {}, {}, self.pictures())
 
 
@@ -116,8 +116,7 @@ def check_count(num_envs: int) -> None:
 
 
 def _in_process(make: Callable[[], Episode]) -> Episode:
-    """An environment that ends with the process that it works for, and leaves the other cores to
-    those beside it."""
+    """Make an environment. A process that holds only it ends with its parent, and uses one core."""
     if multiprocessing.parent_process():
         end_with_parent(signal.SIGKILL)
         torch.set_num_threads(1)
@@ -149,10 +148,11 @@ class SerialEnvs(RestingEnv):
     def step(self, actions: Any) -> Step:
         """One step of each that does not rest; `actions` is (N, *A)."""
         chosen = torch.as_tensor(actions).cpu().numpy()
-        told = [env.step(action) for env, action in zip(self.envs, chosen, strict=True)]
-        self._seen, rewards, terminated, truncated, infos = map(list, zip(*told, strict=True))
-        said = ("success", "duration")
-        info: dict[str, Any] = {name: torch.tensor([i[name] for i in infos]) for name in said}
+        results = [env.step(action) for env, action in zip(self.envs, chosen, strict=True)]
+        self._seen, rewards, terminated, truncated, infos = map(list, zip(*results, strict=True))
+        info: dict[str, Any] = {
+            name: torch.tensor([each[name] for each in infos]) for name in ("success", "duration")
+        }
         measures = dict.fromkeys(name for info in infos for name in info["measures"])
         info["measures"] = {
             name: torch.tensor([float(info["measures"].get(name, 0)) for info in infos])
@@ -165,7 +165,6 @@ class SerialEnvs(RestingEnv):
         return tuple(env.render() for env in self.envs)
 
     def pictures(self) -> dict[str, Any]:
-        """Of the first environment."""
         return self.envs[0].pictures()
 
     def drawing(self) -> Drawing:
@@ -186,14 +185,14 @@ STOPS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 
 
 class ProcessEnvs(RestingEnv):
-    """Single environments, each in a process of its own: for simulators, which are slow, or want a
+    """Single environments, each in its own process: for simulators, which are slow or need a
     process for themselves."""
 
     def __init__(self, make: Callable[[], Episode], num_envs: int) -> None:
         check_count(num_envs)
         mode, work = AutoresetMode.DISABLED, partial(_in_process, make)
-        # Processes begin with what is blocked here, and leave these signals to this one; a tracker
-        # that were started only then would take the block away.
+        # The new processes inherit the block, so only this process handles the signals. Starting
+        # the resource tracker would lift the block, so it starts first.
         resource_tracker.ensure_running()
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
         try:
@@ -204,7 +203,7 @@ class ProcessEnvs(RestingEnv):
             with self._watched():
                 described = self.processes.call("described")[0]
         except BaseException:
-            # Before what is left of them finds nobody to talk to, and says so at length.
+            # Otherwise the remaining processes would print long errors about closed pipes.
             self._kill()
             raise
         super().__init__(num_envs, described)
@@ -222,18 +221,17 @@ class ProcessEnvs(RestingEnv):
         with self._watched():
             observation, rewards, terminated, truncated, info = self.processes.step(chosen)
         seen = {name: torch.tensor(array) for name, array in observation.items()}
-        said: dict[str, Any] = {k: torch.tensor(info[k]) for k in ("success", "duration")}
-        # Beside each name there is one with an underline, which says who has said it.
-        said["measures"] = {
+        outcome: dict[str, Any] = {k: torch.tensor(info[k]) for k in ("success", "duration")}
+        # Gymnasium adds `_name` beside each name: which environments have reported it.
+        outcome["measures"] = {
             name: torch.tensor(array, dtype=torch.float32)
             for name, array in info.get("measures", {}).items()
             if f"_{name}" in info["measures"]
         }
         flags = torch.tensor(terminated), torch.tensor(truncated)
-        return seen, torch.tensor(rewards, dtype=torch.float32), *flags, said
+        return seen, torch.tensor(rewards, dtype=torch.float32), *flags, outcome
 
     def pictures(self) -> dict[str, Any]:
-        """Of the first environment."""
         with self._watched():
             pictures: dict[str, Any] = self.processes.call("pictures")[0]
         return pictures
@@ -244,25 +242,25 @@ class ProcessEnvs(RestingEnv):
         return drawing
 
     def close_extras(self, **kwargs: Any) -> None:
-        # That one of them has died is said where it is needed.
+        # A process that has died is an error only where its result is needed.
         with suppress(UserError), self._watched():
             self.processes.close()
         self._kill()
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
-        """UserError, and an end to all of them, if one of the processes is no more."""
+        """Around calls of the processes: if one has died, end all of them and raise UserError."""
         try:
             yield
         except (EOFError, BrokenPipeError, ConnectionResetError) as error:
             self._kill()
             raise UserError(
-                "the process of an environment has died; what it said last may tell why"
+                "the process of an environment has died; its last output may tell why"
             ) from error
 
     def _kill(self) -> None:
         for process in self.processes.processes:
             process.kill()
             process.join()
-        # They are not to be asked to close.
+        # Gymnasium would ask them to close.
         self.processes.closed = True

@@ -28,8 +28,8 @@ def spread_light(clear: Tensor) -> Tensor:
         ahead[1:] |= bright[:-1]
         ahead[:-1] |= bright[1:]
         lines.append(ahead)
-    # A line is lit from the line before and by what is lit ahead of it: both hold its bright cells
-    # and their neighbours.
+    # A cell is lit from the line before, or it is a bright cell or the neighbour of one. The bright
+    # cells and their neighbours are what lights the next line.
     spread = torch.stack(lines)
     return spread[:-1] | spread[1:]
 

@@ -8,8 +8,10 @@ from planner.plans import Answer, Option, Planner
 
 
 class AnonymousColors:
-    """Passes scenes on to a planner with color1, color2, … in place of their colours, in the order
-    of the text, and puts the colours back into the answers."""
+    """Hides the colours of scenes from a planner, and puts them back into its answers.
+
+    The planner gets color1, color2, … in the order in which the colours appear in the text.
+    """
 
     ALIASES = tuple(f"color{number}" for number in range(1, len(COLORS) + 1))
 

@@ -30,9 +30,9 @@ class AskingPlanner:
     planner knows only what the store holds.
 
     If the server fails, the scenes have no answer for now, and a message says why. From then on
-    one scene after another is tried in the background until a reply comes. A scene that alone is
-    refused is tried again from time to time. The failure is a UserError if the planner is `strict`,
-    or if the LLM has never answered and is not `optional`.
+    one scene after another is tried in the background until a reply comes. If the server refuses a
+    single scene, that scene is tried again from time to time. A failure of the server is a
+    UserError if the planner is `strict`, or if the LLM has never answered and is not `optional`.
     """
 
     pool: RequestPool

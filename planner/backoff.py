@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from planner.llm_errors import LLMError, clearer_error
 
 RECENT = 20
-"""So many recent durations set the timeout."""
+"""The number of recent durations that set the timeout."""
 
 
 def _recent() -> deque[float]:
@@ -28,8 +28,8 @@ class Backoff:
     Away: `away` is the error of a server that does not answer for now. It is tried again after
     pauses that grow from `shortest_pause` to `longest_pause`.
 
-    Load: concurrent requests grow from one to `workers`, by one for each full round of replies,
-    and halve when the server is overloaded, as TCP does it.
+    Load: concurrent requests grow from one to `workers`, by one for each full round of replies.
+    They halve when the server is overloaded, as in TCP.
 
     Several threads may call `set_answered` and `update_reason`, and read everything.
     """
@@ -117,7 +117,7 @@ class Backoff:
         return True
 
     def update_reason(self, error: LLMError) -> None:
-        """A try in vain: its error is the new reason, unless it is mere silence."""
+        """A try has failed. Its error is the new reason, unless no answer came at all."""
         with self._lock:
             if self.away and error.status:
                 self.away = error

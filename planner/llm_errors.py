@@ -6,11 +6,11 @@ from planner.replies import read_error
 from planner.servers import KEY_VARIABLE
 
 COMPLETIONS = "/chat/completions"
-# FastChat answers 400 to everything. These codes in its body may pass: no worker is there yet; and
-# from the second code on, an error within a worker.
+# FastChat answers 400 to everything. These codes in its body may pass. The first means that no
+# worker is there yet. The second and all above it are errors within a worker.
 FASTCHAT_NO_WORKER, FASTCHAT_INTERNAL = 40301, 50000
 PIECE = 4
-"""So many characters of a key in a row must not be shown."""
+"""A message must not show this many characters of a key in a row."""
 
 
 class LLMError(Exception):
@@ -39,7 +39,7 @@ class NoChoicesError(LLMError):
 
 
 def clearer_error(first: LLMError | None, later: LLMError) -> LLMError:
-    """The first of two errors, unless it is mere silence and the later one has a status."""
+    """The first of two errors, or the later one if only that has a status."""
     return later if first is None or (later.status and not first.status) else first
 
 

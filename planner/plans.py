@@ -25,20 +25,24 @@ Answer = tuple[tuple[float, Plan], ...]
 
 
 class Planner(Protocol):
-    """A source of plans for scenes: recorded answers, or an LLM."""
+    """A source of plans for scenes: recorded answers, or an LLM. By default its answers are free
+    and never change."""
 
     def answers(self, scenes: Sequence[str]) -> list[Answer | None]:
         """The answer to each scene; None where there is none."""
 
     def counts(self) -> dict[str, float]:
         """What the answers have cost so far, by name; empty if they are free."""
+        return {}
 
     def news(self) -> dict[str, dict[str, float]]:
-        """All plans from the LLM so far, as scene text -> plan -> probability, if there are more
-        than at the last call; else nothing."""
+        """All plans from the LLM so far: scene text -> plan -> probability. Empty if there are no
+        more than at the last call."""
+        return {}
 
     def problem(self) -> str:
         """Why no scene so far has a plan, in one line; empty if some scene has one."""
+        return ""
 
 
 def is_clear(option: Option, nouns: Sequence[str]) -> bool:

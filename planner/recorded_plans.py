@@ -9,7 +9,7 @@ import yaml
 from pydantic import AfterValidator, Field
 
 from planner.plan_parser import VERBS, parse_plan
-from planner.plans import NOTHING, WAIT, Answer, describe, is_clear
+from planner.plans import NOTHING, WAIT, Answer, Planner, describe, is_clear
 from utils.errors import UserError
 from utils.files import write_text
 from utils.validation import read_yaml, validated
@@ -42,11 +42,11 @@ def write_plans(path: Path, title: str, plans: Mapping[str, Mapping[str, float]]
     write_text(path, f"# {title}\n# scene: {{plan: share of the answers}}\n\n{text}")
 
 
-class RecordedPlanner:
+class RecordedPlanner(Planner):
     """Answers from a mapping of scene text -> plan -> probability.
 
-    `doubts` has a line for each scene that never occurs and each option without a known verb:
-    both are probably misspelt. Raises UserError if a plan names a thing that is no noun.
+    `doubts` has a line for each scene that never occurs and each option without a known verb. Both
+    are probably misspelt. Raises UserError if a plan names a thing that is no noun.
     """
 
     def __init__(self, plans: Mapping[str, Mapping[str, float]], nouns: Sequence[str]) -> None:
@@ -74,12 +74,3 @@ class RecordedPlanner:
 
     def answers(self, scenes: Sequence[str]) -> list[Answer | None]:
         return [self.recorded.get(scene) for scene in scenes]
-
-    def counts(self) -> dict[str, float]:
-        return {}
-
-    def news(self) -> dict[str, dict[str, float]]:
-        return {}
-
-    def problem(self) -> str:
-        return ""

@@ -45,7 +45,7 @@ def in_thread(job: Callable[[], Result]) -> Future[Result]:
 
 @dataclass(eq=False)
 class Request:
-    """Replies to a prompt that are needed.
+    """A prompt, and how many replies to it are needed.
 
     `missing` gives how many are still missing. `on_reply` is called with each reply, in a thread
     of its own. `error` says why the server refuses this request; others may still be answered.

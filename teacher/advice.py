@@ -37,8 +37,11 @@ class Advice:
         return sum(answer is None for answer in self.answers)
 
     def explain(self, step: int) -> tuple[str, list[tuple[float, list[str], int]]]:
-        """A step's scene in words, and for each plan its probability, its options in words, and
-        the number of the option under way (the count of options, once all are finished)."""
+        """A step's scene in words, and its plans.
+
+        Each plan is its probability, its options in words, and the number of the option under way.
+        That number is the count of options once all are finished.
+        """
         scene = int(self.index[step])
         plans = zip(self.answers[scene] or (), self.under_way[step].tolist(), strict=False)
         return self.scenes[scene], [

@@ -36,7 +36,7 @@ AHEAD = 0.35
 ARRIVED = 0.12
 """Metres: this close to its end, the shortest path counts as finished."""
 AT_GOAL = "arrived"
-"""A navigating policy may keep (N,) bool in its state under this name: it thinks it is there."""
+"""A navigating policy may have this in its state, (N,) bool: its belief that it has arrived."""
 
 
 class Policy(Protocol):

@@ -24,7 +24,7 @@ BASE = slice(0, 2)
 """The parts of our action that drive: forward and turn. Behind them come the joints and the
 grip."""
 STOP = 2
-"""The part of a navigation skill's action that asks to stop: it does where this is above 0."""
+"""The place in a navigation skill's action of a number that asks to stop if it is above 0."""
 LIMITS = {"navigate": 300, "pick": 200}
 """Steps in a row after which a skill gives up, as in habitat-baselines."""
 
@@ -66,7 +66,7 @@ class LearnedOption:
 class SkillOption:
     """A habitat-baselines checkpoint as the option `navigate` or `pick` in habitat-lab.
 
-    The robot sees `depth` x `depth` pixels and moves an arm of so many `joints`; `trunk` is an
+    The robot sees `depth` x `depth` pixels, and its arm has `joints` joints. `trunk` is an
     untrained network for the view. The skill takes its own last mean for the last action.
     Raises UserError if the checkpoint cannot be loaded.
     """

@@ -13,9 +13,9 @@ from utils.tensors import Tensors
 class Proposal(NamedTuple):
     """The action that each of O options proposes on each of S steps.
 
-    `actions` (S, O + 1, *A), for continuous ones their `spread` (S, O + 1, *A), and whether an
-    option has nothing left to do, `finished` (S, O + 1) bool. The last column is a wait, which is
-    always finished: it fills up plans that are shorter than others.
+    `actions` are (S, O + 1, *A). Continuous ones have a `spread` of the same shape. `finished`
+    (S, O + 1) bool says whether an option has nothing left to do. The last column is a wait, which
+    is always finished. It fills up plans that are shorter than others.
     """
 
     actions: Tensor

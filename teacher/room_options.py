@@ -145,8 +145,10 @@ def _bools(of_options: Iterable[bool], like: Tensor) -> Tensor:
 
 @dataclass
 class Maps:
-    """Remembered maps: the `kind` of cells (S, W, H) uint8, `passable` as packed columns, and the
-    `agent` (3, S) int64, which is x, y, direction.
+    """Remembered maps.
+
+    `kind` (S, W, H) uint8 are the types of the cells. `passable` holds packed columns. `agent`
+    (3, S) int64 is x, y, direction.
 
     Known empty cells, goals, open doors and lava are passable: the teacher knows no danger.
     """

@@ -55,9 +55,9 @@ class SkillSpec(NamedTuple):
 
 
 class Skill(nn.Module):
-    """Depth (N, H, H, 1) in [0, 1], numbers (N, K) and its last action (N, A) -> the mean of the
-    next action in [-1, 1] and its spread, (N, A) each.
+    """A policy: depth (N, H, H, 1) in [0, 1], numbers (N, K) and its last action (N, A) -> action.
 
+    The action is a Gaussian: its mean in [-1, 1] and its spread, (N, A) each.
     The state is `lstm` (N, 2, 2, 512) and the last `action` (N, A), zeros at the start. `trunk`
     is a ResNet-18 for one channel whose first layer has `WIDTH` channels.
     """

@@ -14,8 +14,8 @@ class Interrupts:
     end; the second one acts at once. Calling the object returns whether to stop.
 
     The signals are SIGINT, SIGTERM and SIGHUP (a closed terminal), unless SIGHUP is ignored, as
-    under nohup. A `patient` one never acts at once: torchrun repeats a signal that its ranks have
-    had from the terminal already, and kills ranks that take too long.
+    under nohup. A `patient` one never acts at once: under torchrun a rank gets a signal twice, from
+    the terminal and from torchrun, which also kills ranks that take too long.
     """
 
     def __init__(self, patient: bool = False) -> None:

@@ -1,7 +1,7 @@
-"""Randomness as a function: each use has a stream of its own, named by numbers.
+"""Random numbers as a function of a run's seed and of a stream.
 
-What an iteration draws depends only on the run's seed and the iteration. So a run that was stopped
-goes on exactly as if it had not been.
+A stream is named by integers: its use, and often the iteration. So a run that was stopped continues
+exactly as if it had not stopped.
 """
 
 import numpy as np
@@ -31,8 +31,8 @@ def training_seeds(seed: int, iteration: int, batch: int, count: int) -> torch.T
 def evaluation_seeds(first: list[int], count: int) -> list[int]:
     """The seeds of evaluation episodes.
 
-    One seed s gives `count` seeds s, s + 1, …; several are taken as they are, whatever `count`
-    is; none gives `count` random seeds.
+    One seed s gives `count` seeds: s, s + 1, …. Several seeds stay as they are, whatever `count`
+    is. No seed gives `count` random ones.
     """
     if not first:
         return [int(word) for word in np.random.SeedSequence().generate_state(count)]

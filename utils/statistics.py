@@ -1,4 +1,4 @@
-"""95% intervals for the means of an evaluation, and for what several runs reach."""
+"""Means, shares and differences with 95% intervals."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from scipy import stats
 LEVEL = 0.95
 RESAMPLES = 2000
 BATCH = 2**22
-"""The most numbers that the bootstrap draws at a time: its memory does not grow with the data."""
+"""The most numbers that the bootstrap draws at a time, which bounds its memory."""
 Interval = tuple[float, float]
 Values = NDArray[np.float64]
 
@@ -52,10 +52,10 @@ class Estimate(NamedTuple):
 def interquartile_mean(*strata: Values) -> tuple[Values, Values, Values]:
     """The mean of the middle half of all values together, and the ends of its 95% interval.
 
-    Each stratum is (..., values). Every index before the last axis has an estimate of its own, and
-    all use the same resamples. With fewer than four values it is the plain mean. The interval comes
-    from a percentile bootstrap that resamples each stratum separately. It is NaN if a stratum has a
-    single value.
+    Each stratum is (..., values), and each index before the last axis has its own estimate. With
+    fewer than four values the estimate is the plain mean. The interval comes from a percentile
+    bootstrap that resamples each stratum separately. All estimates use the same resamples. The
+    interval is NaN if a stratum has a single value.
     """
 
     def middle(*parts: Values, axis: int = -1) -> Values:
@@ -74,8 +74,8 @@ def difference(one: Values, other: Values) -> Estimate:
 
 
 def apart(one: Estimate, other: Estimate) -> Estimate:
-    """The difference of two independent estimates with Newcombe's interval, which combines both
-    intervals. It is NaN if one of them is missing."""
+    """The difference of two independent estimates. Its interval is Newcombe's, from both intervals,
+    and NaN if one of them is missing."""
     value = one.value - other.value
     below = math.hypot(one.value - one.low, other.high - other.value)
     above = math.hypot(one.high - one.value, other.value - other.low)

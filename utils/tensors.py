@@ -34,6 +34,15 @@ def copy(target: Tensors, values: Mapping[str, Tensor]) -> None:
         tensor.copy_(values[name])
 
 
+def choose(mask: Tensor, new: Mapping[str, Tensor], old: Mapping[str, Tensor]) -> Tensors:
+    """The rows of `new` where the mask (N,) bool is set, and the rows of `old` elsewhere."""
+
+    def chosen(new: Tensor, old: Tensor) -> Tensor:
+        return torch.where(mask.view(-1, *[1] * (new.dim() - 1)), new, old)
+
+    return each(chosen, new, old)
+
+
 def join(parts: Sequence[Mapping[str, Tensor]]) -> Tensors:
     """Concatenate along the first dimension."""
     return each(lambda *tensors: torch.cat(tensors), *parts)

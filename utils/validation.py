@@ -51,7 +51,7 @@ class Strict(BaseModel):
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a mapping with the same name twice, of which YAML would take the last."""
+    """Refuses a mapping with the same name twice. YAML itself would use the last one."""
 
     def compose_mapping_node(self, anchor: Any) -> Any:
         node, lines = super().compose_mapping_node(anchor), dict[tuple[str, str], int]()
@@ -88,14 +88,14 @@ def validated(
 ) -> Content:
     """Content as a valid object of a kind.
 
-    UserError if it is not valid. It names the source, or, for a name in `places`, its place.
+    UserError if it is not valid. It names the source, or the place of a name in `places`.
     """
     try:
         valid = TypeAdapter(kind).validate_python(dict(content))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        # A missing value cannot be shown; an address may hold a secret, alone or among others.
+        # A missing value cannot be shown. An address may hold a secret, also within a mapping.
         known = first["type"] != "missing" and not isinstance(first["input"], dict)
         unknown = first["type"] == "extra_forbidden"
         shown = place and known and not unknown and "llm_url" not in first["loc"]
