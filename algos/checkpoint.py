@@ -1,4 +1,4 @@
-"""Checkpoints: weights with what is needed to use them, written whole or not at all."""
+"""Checkpoints: tensors and plain values in a file, which is written whole or not at all."""
 
 import io
 from collections.abc import Mapping

@@ -201,7 +201,7 @@ class LinearHead(nn.Sequential):
 
 
 class GaussianHead(nn.Module):
-    """Features (S, F) -> means (S, D), and learned widths that are the same in all states."""
+    """Features (S, F) -> means (S, D), and learned standard deviations, equal in all states."""
 
     def __init__(self, features: int, parts: int) -> None:
         super().__init__()

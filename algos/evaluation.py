@@ -54,7 +54,7 @@ class Evaluation:
     def summary(self) -> dict[str, tuple[float, statistics.Interval]]:
         """Success, return and length: the mean and its 95% interval."""
         return {
-            "success": statistics.share(self.success),
+            "success": statistics.share_of(sum(self.success), len(self.success)),
             "return": statistics.mean(self.returns),
             "length": statistics.mean(self.lengths),
         }

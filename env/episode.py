@@ -10,7 +10,6 @@ from env.drawing import Drawing
 from env.spec import Spec
 from env.symbols import ACTIONS
 
-DEFAULT_VIEW_SIZE = 3
 CHANNELS = 4
 """Channels of a map: type, colour, state, direction."""
 
@@ -61,7 +60,7 @@ class Episode(gym.Wrapper[Any, Any, Any, Any]):
     @property
     def described(self) -> Spec:
         """Its spec."""
-        view_size = int(getattr(self.env.unwrapped, "agent_view_size", DEFAULT_VIEW_SIZE))
+        view_size = int(getattr(self.env.unwrapped, "agent_view_size", Spec.view_size))
         assert isinstance(self.observation_space, gym.spaces.Dict)
         return Spec(self.observation_space, self.action_space, self.max_steps, view_size)
 

@@ -96,8 +96,8 @@ class ChatClient:
         self._session.close()
 
     def request(self, prompt: Prompt, n: int, seconds: float) -> list[str]:
-        """Between one and n replies to a prompt. Raises LLMError, also if the reply is not
-        complete after so many seconds."""
+        """Between one and n replies to a prompt. LLMError if there is none, or if the body is not
+        complete after `seconds`."""
         messages = [
             {"role": "system", "content": prompt.system},
             {"role": "user", "content": prompt.user},

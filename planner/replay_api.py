@@ -29,7 +29,7 @@ UNKNOWN = "I do not know what to do in this scene."
 
 class Replayer:
     """Draws plans with their recorded probabilities. The k-th reply about a scene depends on the
-    seed alone, not on who asks, or when."""
+    seed alone, not on the client or the time."""
 
     def __init__(self, plans: dict[str, dict[str, float]], seed: int) -> None:
         self.plans = plans

@@ -15,7 +15,7 @@ WAIT_STEPS = 1
 
 
 class Choices:
-    """C options, of which the last is to wait. `limits` (C,) int64 is how many steps each may take.
+    """C options; the last one is to wait. `limits` (C,) int64 is the number of steps of each.
 
     An option is available if it is possible and not finished. If none is, waiting is available.
     """

@@ -19,7 +19,7 @@ def choose_device(name: str | None) -> str:
 
 
 def prepare(device: torch.device, threads: int) -> None:
-    """Set PyTorch up for a device and so many CPU threads."""
+    """Set PyTorch up for a device and a number of CPU threads."""
     torch.set_num_threads(threads)
     if device.type == "cuda":
         torch.cuda.set_device(device.index or 0)

@@ -16,11 +16,6 @@ Interval = tuple[float, float]
 Values = NDArray[np.float64]
 
 
-def share(successes: Sequence[bool]) -> tuple[float, Interval]:
-    """The share of successes with Wilson's interval."""
-    return share_of(int(np.sum(successes)), len(successes))
-
-
 def share_of(count: int, total: int) -> tuple[float, Interval]:
     """The share of `count` successes in `total` episodes with Wilson's interval."""
     interval = stats.binomtest(count, total).proportion_ci(LEVEL, method="wilson")
