@@ -5,7 +5,7 @@ rollout of choices, from which a learner learns as from any other. The choices f
 decision process (Sutton, Precup and Singh, 1999, section 3).
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -20,6 +20,7 @@ NONE = -1
 """The option that is held before the first choice."""
 
 
+@dataclass
 class Hierarchical:
     """An actor whose `chooser`, a student, chooses among options.
 
@@ -31,9 +32,8 @@ class Hierarchical:
     zeros where nothing was chosen.
     """
 
-    def __init__(self, chooser: Actor, choices: Choices) -> None:
-        self.chooser = chooser
-        self.choices = choices
+    chooser: Actor
+    choices: Choices
 
     def initial_state(self, count: int, device: torch.device) -> Tensors:
         return {
@@ -100,12 +100,14 @@ def values(steps: Tensors) -> Tensor | None:
 
 
 def fold(rollout: Rollout, gamma: float) -> Rollout:
-    """Turn a rollout of a hierarchical actor into one of its choices.
+    """Turn a rollout of a hierarchical actor into one of its choices; others stay as they are.
 
     It keeps the steps at which an option was chosen. The choice is their `action`, and their reward
     is the discounted sum until the next choice. `duration` is the number of primitive steps until
     then. If an episode is cut off while an option runs, the critic takes its end for a new choice.
     """
+    if "chosen" not in rollout.steps:
+        return rollout
     chosen = rollout.steps["chosen"]
     begun = chosen.nonzero()[:, 0]
     choice = chosen.long().cumsum(0) - 1

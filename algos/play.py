@@ -11,13 +11,13 @@ from utils.tensors import Tensors, count, each, join, move, put, rows
 from utils.timing import Stopwatch
 
 
+@dataclass
 class Uniform:
     """An actor that draws discrete actions with equal probability, or each number of a continuous
     action uniformly from [-1, 1]."""
 
-    def __init__(self, actions: int, continuous: bool = False) -> None:
-        self.actions = actions
-        self.continuous = continuous
+    actions: int
+    continuous: bool = False
 
     def initial_state(self, count: int, device: torch.device) -> Tensors:
         return {}

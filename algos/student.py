@@ -181,11 +181,11 @@ class Student(nn.Module):
         return torch.autocast(device.type, torch.bfloat16, enabled=self.bf16)
 
 
+@dataclass
 class Deterministic:
     """An actor that takes its likeliest action instead of drawing one."""
 
-    def __init__(self, actor: Actor) -> None:
-        self.actor = actor
+    actor: Actor
 
     def initial_state(self, count: int, device: torch.device) -> Tensors:
         return self.actor.initial_state(count, device)

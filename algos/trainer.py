@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -42,6 +42,7 @@ class TrainerSettings:
     save_interval: int
 
 
+@dataclass
 class Trainer:
     """Trains a student in a run folder.
 
@@ -49,34 +50,21 @@ class Trainer:
     plays in its own environments. The learner learns from `fold(rollout)`.
     """
 
-    def __init__(
-        self,
-        settings: TrainerSettings,
-        folder: Path,
-        student: Student,
-        play: Play,
-        learner: Learner,
-        teacher: Teacher,
-        schedule: Schedule,
-        device: torch.device,
-        ranks: Ranks,
-        fold: Callable[[Rollout], Rollout] | None = None,
-    ) -> None:
-        self.settings = settings
-        self.folder = folder
-        self.student = student
-        self.play = play
-        self.learner = learner
-        self.teacher = teacher
-        self.schedule = schedule
-        self.device = device
-        self.ranks = ranks
-        self.fold = fold or (lambda rollout: rollout)
-        self.progress = Progress()
-        self.selection = Selection()
-        self.teacher_alone = Evaluation()
-        self.best: dict[str, Tensor] = {}
-        self.spent: dict[str, float] = {}
+    settings: TrainerSettings
+    folder: Path
+    student: Student
+    play: Play
+    learner: Learner
+    teacher: Teacher
+    schedule: Schedule
+    device: torch.device
+    ranks: Ranks
+    fold: Callable[[Rollout], Rollout]
+    progress: Progress = field(default_factory=Progress)
+    selection: Selection = field(default_factory=Selection)
+    teacher_alone: Evaluation = field(default_factory=Evaluation)
+    best: dict[str, Tensor] = field(default_factory=dict)
+    spent: dict[str, float] = field(default_factory=dict)
 
     def begin(self, evaluator: RunEvaluator | None, observers: Sequence[Observer] = ()) -> None:
         """Before the first iteration: try the teacher alone, tell the schedule, save.

@@ -158,7 +158,7 @@ class Parts:
             self.schedule(),
             device,
             ranks,
-            partial(fold, gamma=config.gamma) if self.choices else None,
+            partial(fold, gamma=config.gamma),
         )
 
     def _player(self, environments: RestingEnv, student: Student, device: torch.device) -> Play:

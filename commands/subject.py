@@ -148,7 +148,7 @@ def try_subject(subject: Subject, parts: Parts, answers: Path, deterministic: bo
     for batch, rollout in play_batches(environments, actor, seeds, draws, device):
         evaluation.add(batch, rollout)
         episodes += [Played(seed, rollout, number) for number, seed in enumerate(batch)]
-    if teacher and evaluation.unanswered == 1 and (problem := teacher.problem()):
+    if teacher and evaluation.unanswered == 1 and (problem := teacher.planner.problem()):
         raise UserError(f"there is nothing to evaluate: {problem}")
     return Trial(evaluation, episodes, teacher)
 

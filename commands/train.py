@@ -96,7 +96,7 @@ def train_run(
     )
     if failure:
         raise failure
-    if did.unanswered and not interrupts() and (problem := teacher.problem()):
+    if did.unanswered and not interrupts() and (problem := teacher.planner.problem()):
         nothing = f"{folder} is saved, but its teacher never had a plan: {problem}"
         if not config.llm_optional:
             raise UserError(nothing)

@@ -14,9 +14,9 @@ class Advice:
 
     `actions` (S, K, *A) are int64, or float32 with a `spread` of the same shape, a standard
     deviation. `weights` (S, K) float32 add up to 1, or are 0 where the scene has no answer.
-    `index` (S,) int64 is each step's place in `scenes` and in `answers`. The plans of an answer have
-    the order of the actions. `under_way` (S, K) int64 is the option that proposes a plan's action:
-    the first unfinished one, or a number past the last option once all are finished.
+    `index` (S,) int64 is each step's place in `scenes` and in `answers`. An answer's plans have the
+    order of the actions. `under_way` (S, K) int64 is the option that proposes a plan's action: the
+    first unfinished one, or a number past the last option once all are finished.
     """
 
     actions: Tensor

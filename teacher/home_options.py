@@ -1,6 +1,7 @@
 """Options in homes, navigate and pick: by rules or by policies that were trained before."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -112,15 +113,15 @@ def at_hand(state: Tensor) -> Tensor:
     return is_near(state) & is_faced(state) | is_held(state)
 
 
+@dataclass
 class HomeOptions:
     """The options `navigate` and `pick`, each carried out by a policy. Actions have `size` numbers.
 
     A policy's state and its count of steps start anew whenever its option starts.
     """
 
-    def __init__(self, policies: Mapping[str, Policy], size: int = len(ACTIONS)) -> None:
-        self.policies = policies
-        self.size = size
+    policies: Mapping[str, Policy]
+    size: int = len(ACTIONS)
 
     def initial_state(self, count: int, device: torch.device) -> Tensors:
         state: Tensors = {}

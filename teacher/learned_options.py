@@ -1,5 +1,6 @@
 """Learned options in homes: students trained here, and skills of habitat-baselines."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -48,12 +49,12 @@ class GaussianStudent(Protocol):
         """One step of N episodes: the policy, and the new state."""
 
 
+@dataclass
 class LearnedOption:
     """An option that a student has learned. Its weights stay as they are."""
 
-    def __init__(self, student: GaussianStudent, limit: int) -> None:
-        self.student = student
-        self.limit: int | None = limit
+    student: GaussianStudent
+    limit: int | None
 
     def initial_state(self, count: int, device: torch.device) -> Tensors:
         return self.student.initial_state(count, device)

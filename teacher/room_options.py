@@ -47,13 +47,13 @@ def options_of(kinds: Mapping[str, int]) -> list[Option]:
     ]
 
 
+@dataclass
 class RoomOptions:
     """The options of rooms. The agent sees `view_size` cells ahead. `number` gives the place of a
     thing's name in a scene's `cells`."""
 
-    def __init__(self, number: Mapping[str, int], view_size: int) -> None:
-        self.number = number
-        self.view_size = view_size
+    number: Mapping[str, int]
+    view_size: int
 
     def initial_state(self, count: int, device: torch.device) -> Tensors:
         return {}

@@ -4,6 +4,8 @@ pi_T(a | s) = sum_k Pr(k | text of s) * pi_k(a | s): a mixture of what the plans
 their probabilities (arXiv 2311.13373, section 3).
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -14,16 +16,14 @@ from teacher.options import Options, Proposal
 from utils.tensors import Tensors, group, put, rows, under
 
 
+@dataclass
 class PlanTeacher:
     """Follows a planner's answers. It mixes all plans, or, if `hard`, draws one at each step."""
 
-    def __init__(
-        self, planner: Planner, reader: Reader, options: Options, hard: bool = False
-    ) -> None:
-        self.planner = planner
-        self.reader = reader
-        self.options = options
-        self.hard = hard
+    planner: Planner
+    reader: Reader
+    options: Options
+    hard: bool = False
 
     def advise(self, obs: Tensors, starts: Tensor, generator: torch.Generator) -> Advice:
         """Advice on whole episodes in a row; `starts` (S,) bool marks first steps. `generator`, on
@@ -43,10 +43,6 @@ class PlanTeacher:
     def news(self) -> dict[str, dict[str, float]]:
         """The planner's new plans: scene text -> plan -> probability."""
         return self.planner.news()
-
-    def problem(self) -> str:
-        """Why no scene so far has a plan, in one line; empty if some scene has one."""
-        return self.planner.problem()
 
     def initial_state(self, count: int, device: torch.device) -> Tensors:
         """The state at the start of `count` episodes, to act step by step."""

@@ -71,6 +71,7 @@ def make_trainer(
         LinearSchedule(2.0, 0.1, 0.1, 100),
         CPU,
         Ranks(),
+        fold=lambda rollout: rollout,
     )
 
 
