@@ -152,7 +152,7 @@ def test_in_homes_it_is_trained_stopped_and_evaluated(tmp_path: Path) -> None:
         ([*POLICY, "--no_hierarchical"], "the method hierarchical is defined by --hierarchical"),
         (
             [*POLICY, "--task", small_homes.TASK, "--train_option", "pick"],
-            "where one option is trained, there is none to choose",
+            "a student that trains one option has none to choose",
         ),
     ],
 )

@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
         ([*HOMES, "--simulator", "habitat", "--rooms", "gym"], "--rooms gym: NavPick has no such"),
         (
             [*HOMES, "--simulator", "habitat", "--habitat_config", "a"],
-            "habitat_config: --simulator habitat-rearrange alone has it",
+            "habitat_config: only --simulator habitat-rearrange has it",
         ),
     ],
 )
@@ -74,7 +74,7 @@ def test_without_habitat_a_line_says_how_to_get_it_and_nothing_is_lost(
         assert re.search("(No module named|import of) '?habitat", error)
         assert "docs/habitat.md" in error
         assert "by conda or by pip install git+https" in error
-        assert "--simulator tensor needs nothing" in error
+        assert "--simulator tensor needs neither" in error
     assert sorted(tmp_path.rglob("*")) == before
 
 
