@@ -1,39 +1,34 @@
-"""Many environments in step, behind Gymnasium's vector interface."""
+"""Vectors of environments that step together, behind Gymnasium's vector interface."""
 
-import multiprocessing
-import signal
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from functools import cached_property, partial
-from multiprocessing import resource_tracker
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import cached_property
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import torch
-from gymnasium.vector import AsyncVectorEnv, AutoresetMode, VectorEnv
+from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
 from env.drawing import Drawing
 from env.episode import Episode
 from env.spec import Spec
-from utils.errors import UserError
-from utils.processes import end_with_parent
 from utils.tensors import Tensors
 
 Seeds = int | Sequence[int | None] | Tensor | None
-"""A seed for each environment, or a first seed that counts up, or none."""
+"""One seed per environment, or the first of consecutive seeds, or none."""
 Step = tuple[Tensors, Tensor, Tensor, Tensor, dict[str, Any]]
 
 
 class RestingEnv(VectorEnv, ABC):
-    """N environments whose observations are tensors by name, (N, ...) each.
+    """N environments. An observation is a dictionary of tensors (N, ...).
 
-    No environment resets by itself. One whose episode has ended rests until `reset` names it: it
-    keeps its last observation and its flags, and its reward is 0. So the last observation of a
-    cut-off episode can be bootstrapped, and no step is a dummy.
+    Nothing resets by itself. After its episode an environment rests: it keeps its last observation
+    and its flags, with reward 0, until `reset` selects it. So the value of a truncated episode's
+    last observation can be bootstrapped, and no step is a dummy.
     """
 
     metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.DISABLED}  # noqa: RUF012
@@ -49,7 +44,7 @@ class RestingEnv(VectorEnv, ABC):
         self.single_action_space = described.action
         self.max_steps = described.max_steps
 
-    # Made only if needed: the bounds of all cells take more memory than the rooms.
+    # Built on demand: the bounds of all cells take more memory than the rooms.
 
     @cached_property
     def observation_space(self) -> gym.Space[Any]:  # type: ignore[override]
@@ -62,9 +57,9 @@ class RestingEnv(VectorEnv, ABC):
     def reset(
         self, *, seed: Seeds | np.integer[Any] = None, options: dict[str, Any] | None = None
     ) -> tuple[Tensors, dict[str, Any]]:
-        """Start new episodes, everywhere or where `options["reset_mask"]` (N,) bool is set.
+        """Start new episodes where `options["reset_mask"]` (N,) bool is set, or everywhere.
 
-        Returns all observations.
+        Returns the observations of all N environments.
         """
         if isinstance(seed, np.integer):
             seed = int(seed)
@@ -73,7 +68,7 @@ class RestingEnv(VectorEnv, ABC):
 
     @abstractmethod
     def _restart(self, seed: Seeds, mask: Any | None) -> Tensors:
-        """Start new episodes where the mask is set; without a mask, everywhere."""
+        """Do what `reset` says, with its mask or None."""
 
     def _seed_list(self, seed: Seeds) -> list[int | None]:
         if seed is None or isinstance(seed, int):
@@ -81,7 +76,7 @@ class RestingEnv(VectorEnv, ABC):
         return seed.tolist() if isinstance(seed, Tensor) else list(seed)
 
     def _seed_words(self, seed: Seeds, device: torch.device) -> Tensor:
-        """(N,) int64, the bits of unsigned seeds."""
+        """The seeds as (N,) int64, with the bits of unsigned ones; missing seeds are drawn."""
         if isinstance(seed, Tensor):
             if seed.shape != (self.num_envs,) or seed.is_floating_point():
                 kind = f"{seed.dtype} {tuple(seed.shape)}"
@@ -97,16 +92,15 @@ class RestingEnv(VectorEnv, ABC):
 
     @property
     def bytes_each(self) -> int | None:
-        """The bytes of the state of one environment, if they are known."""
+        """The bytes that one environment keeps between steps, or None if unknown."""
         return None
 
     def pictures(self) -> dict[str, Any]:
-        """Pictures of the first environment by title, (height, width, 3) uint8 each; perhaps
-        none."""
+        """Pictures of the first environment by title, (height, width, 3) uint8; maybe none."""
         return {}
 
     def drawing(self) -> Drawing:
-        """A drawing of the first environment, for a page."""
+        """A drawing of the first environment for a web page."""
         return Drawing("pictures", {}, {}, self.pictures())
 
 
@@ -115,16 +109,8 @@ def check_count(num_envs: int) -> None:
         raise ValueError(f"num_envs must be at least 1, not {num_envs}")
 
 
-def _in_process(make: Callable[[], Episode]) -> Episode:
-    """Make an environment. A process that holds only it ends with its parent, and uses one core."""
-    if multiprocessing.parent_process():
-        end_with_parent(signal.SIGKILL)
-        torch.set_num_threads(1)
-    return make()
-
-
 class SerialEnvs(RestingEnv):
-    """Single environments, stepped one after another in this process."""
+    """Single environments, stepped one after the other in this process."""
 
     def __init__(self, make: Callable[[], Episode], num_envs: int) -> None:
         check_count(num_envs)
@@ -146,7 +132,7 @@ class SerialEnvs(RestingEnv):
         return self._observation()
 
     def step(self, actions: Any) -> Step:
-        """One step of each that does not rest; `actions` is (N, *A)."""
+        """One step of every environment that does not rest; `actions` is (N, *A)."""
         chosen = torch.as_tensor(actions).cpu().numpy()
         results = [env.step(action) for env, action in zip(self.envs, chosen, strict=True)]
         self._seen, rewards, terminated, truncated, infos = map(list, zip(*results, strict=True))
@@ -179,88 +165,3 @@ class SerialEnvs(RestingEnv):
         return {
             name: torch.from_numpy(np.stack([seen[name] for seen in self._seen])) for name in names
         }
-
-
-STOPS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
-
-
-class ProcessEnvs(RestingEnv):
-    """Single environments, each in its own process: for simulators, which are slow or need a
-    process for themselves."""
-
-    def __init__(self, make: Callable[[], Episode], num_envs: int) -> None:
-        check_count(num_envs)
-        mode, work = AutoresetMode.DISABLED, partial(_in_process, make)
-        # The new processes inherit the block, so only this process handles the signals. Starting
-        # the resource tracker would lift the block, so it starts first.
-        resource_tracker.ensure_running()
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
-        try:
-            self.processes = AsyncVectorEnv([work] * num_envs, context="spawn", autoreset_mode=mode)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-        try:
-            with self._watched():
-                described = self.processes.call("described")[0]
-        except BaseException:
-            # Otherwise the remaining processes would print long errors about closed pipes.
-            self._kill()
-            raise
-        super().__init__(num_envs, described)
-        self.render_mode = self.processes.render_mode
-
-    def _restart(self, seed: Seeds, mask: Any | None) -> Tensors:
-        options = {} if mask is None else {"reset_mask": np.asarray(mask, bool)}
-        with self._watched():
-            observation, _ = self.processes.reset(seed=self._seed_list(seed), options=options)
-        return {name: torch.tensor(array) for name, array in observation.items()}
-
-    def step(self, actions: Any) -> Step:
-        """One step of each that does not rest; `actions` is (N, *A)."""
-        chosen = torch.as_tensor(actions).cpu().numpy()
-        with self._watched():
-            observation, rewards, terminated, truncated, info = self.processes.step(chosen)
-        seen = {name: torch.tensor(array) for name, array in observation.items()}
-        outcome: dict[str, Any] = {k: torch.tensor(info[k]) for k in ("success", "duration")}
-        # Gymnasium adds `_name` beside each name: which environments have reported it.
-        outcome["measures"] = {
-            name: torch.tensor(array, dtype=torch.float32)
-            for name, array in info.get("measures", {}).items()
-            if f"_{name}" in info["measures"]
-        }
-        flags = torch.tensor(terminated), torch.tensor(truncated)
-        return seen, torch.tensor(rewards, dtype=torch.float32), *flags, outcome
-
-    def pictures(self) -> dict[str, Any]:
-        with self._watched():
-            pictures: dict[str, Any] = self.processes.call("pictures")[0]
-        return pictures
-
-    def drawing(self) -> Drawing:
-        with self._watched():
-            drawing: Drawing = self.processes.call("drawing")[0]
-        return drawing
-
-    def close_extras(self, **kwargs: Any) -> None:
-        # A process that has died is an error only where its result is needed.
-        with suppress(UserError), self._watched():
-            self.processes.close()
-        self._kill()
-
-    @contextmanager
-    def _watched(self) -> Iterator[None]:
-        """Around calls of the processes: if one has died, end all of them and raise UserError."""
-        try:
-            yield
-        except (EOFError, BrokenPipeError, ConnectionResetError) as error:
-            self._kill()
-            raise UserError(
-                "the process of an environment has died; its last output may tell why"
-            ) from error
-
-    def _kill(self) -> None:
-        for process in self.processes.processes:
-            process.kill()
-            process.join()
-        # Gymnasium would ask them to close.
-        self.processes.closed = True

@@ -24,7 +24,8 @@ from commands.observers.tags import tagged
 from commands.viewer.film import film_of
 from commands.viewer.replay import Played, Viewer
 from env.episode import Episode
-from env.vector import ProcessEnvs, RestingEnv, SerialEnvs
+from env.process_envs import ProcessEnvs
+from env.vector import RestingEnv, SerialEnvs
 from tests.algos.test_ppo import SETTINGS
 from tests.point import PointEncoder, PointEnv, Points, PointTeacher
 from utils.errors import UserError
@@ -215,7 +216,7 @@ def test_a_process_that_dies_is_said_in_a_line_and_takes_the_others_with_it() ->
     environments = ProcessEnvs(dying, 2)
     environments.reset(seed=0)
     children = environments.processes.processes
-    with pytest.raises(UserError, match="the process of an environment has died"):
+    with pytest.raises(UserError, match="process [0-9]+ was killed by SIGKILL"):
         environments.step(torch.zeros(2, 2))
     assert not any(child.is_alive() for child in children)
     environments.close()

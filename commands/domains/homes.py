@@ -23,7 +23,7 @@ from env.nav_pick.rewards import Rewards
 from env.nav_pick.robot_state import ACTIONS, STATE_SIZE, action_names
 from env.nav_pick.tensor_homes import NavPickHomes
 from env.spec import Spec
-from env.vector import ProcessEnvs, RestingEnv
+from env.vector import RestingEnv
 from planner.home_scene import THING, HomeReader
 from planner.plans import Option, Planner
 from planner.task import CONFIGS

@@ -1,14 +1,13 @@
-"""Depth by ray casting, for N homes at once.
+"""Depth images by ray casting, for N homes at once.
 
-A ray is followed per unit of depth along the optical axis: after t metres of depth it has moved by
-t times its direction, so what is found is the depth itself. Directions depend on the pixel and the
-heading alone: the forward and the sideways part are the camera's, once and for all, and so is all
-that concerns floor, ceiling and height. A box is between three pairs of planes; a ray is inside
-between its last entrance and its first exit.
+Each ray is scaled so that its parameter is the depth along the optical axis. Ray directions depend
+only on the pixel and the heading. Their forward and sideways parts, and everything about floor,
+ceiling and height, are computed once per camera. A box is the space between three pairs of planes.
+A ray is inside the box between its last entrance and its first exit.
 
-Each operation goes over a chunk of pixels that stays in a cache, into memory that is used again:
-what bounds a step is how often these numbers are read and written. No operation chooses by a mask:
-that is ten times slower on a CPU than to calculate.
+Memory traffic limits the speed. So each operation works on a chunk of pixels that fits in the
+cache, and writes into reused memory. No operation selects by a mask: on a CPU that takes ten times
+as long as computing every value.
 """
 
 import math
@@ -20,19 +19,17 @@ from env.nav_pick.layout import CEILING, INNER, LOW, OUTER
 from env.nav_pick.robot import CAMERA_HEIGHT
 
 FAR = 10.0
-"""Metres; what is beyond is seen there."""
+"""Metres, the largest depth."""
 PITCH, WIDE = math.radians(30), math.radians(90)
 STEEP = 1e9
-"""The largest inverse of a direction: a ray along a wall never meets it."""
+"""The largest inverse of a direction: a ray parallel to a wall never meets it."""
 MISS = 1e12
 CHUNK, CUDA_CHUNK = 2**16, 2**20
-"""Pixels at a time: for each thread of a CPU, where fewer, longer operations pay as long as a few
-megabytes hold them; on a GPU about as many as its cache holds."""
+"""Pixels per chunk: per CPU thread, a few megabytes; on a GPU, about its cache."""
 
 
 class DepthCamera:
-    """`size` x `size` pixels, on the axis of a base, tilted down; row 0 is the top, column 0 the
-    left."""
+    """A camera of `size` x `size` pixels on the axis of a base, tilted down by `PITCH`."""
 
     def __init__(self, size: int, device: torch.device) -> None:
         self.size = size
@@ -43,7 +40,7 @@ class DepthCamera:
         ahead = math.cos(PITCH) + up * math.sin(PITCH)
         rise = up * math.cos(PITCH) - math.sin(PITCH)
         steepness = (1 / rise).clamp(-STEEP, STEEP)
-        # The tops of low boxes are met from above, by rays that go down.
+        # Only rays that go down meet the tops of low boxes.
         down = torch.where(rise < 0, steepness, -STEEP)
         height = torch.where(rise < 0, -CAMERA_HEIGHT, CEILING / 100 - CAMERA_HEIGHT)
         self.ahead, self.right, self.steepness, self.down, self.level = (
@@ -54,9 +51,11 @@ class DepthCamera:
     def __call__(
         self, position: Tensor, heading: Tensor, boxes: Tensor, middle: Tensor, half: float
     ) -> Tensor:
-        """What cameras over `position` (N, 2), which look along `heading` (N,), see of homes
-        `boxes` (N, B, 6) with a cube around `middle` (N, 3): (N, size, size, 1) float32 in
-        [0, 1], the depth up to `FAR`."""
+        """Depth / `FAR` in [0, 1], (N, size, size, 1) float32.
+
+        The cameras are above `position` (N, 2) and look along `heading` (N,). A home has `boxes`
+        (N, B, 6) and a cube with its `middle` (N, 3) and `half` its side, in metres.
+        """
         eye = torch.cat([position, torch.full_like(position[:, :1], CAMERA_HEIGHT)], 1)
         boxes = boxes - eye.repeat(1, 2)[:, None]
         cube = torch.cat([middle - half - eye, middle + half - eye], 1)[:, None]
@@ -74,8 +73,8 @@ class DepthCamera:
         return depth.clamp_(max=FAR).mul_(1 / FAR).view(-1, self.size, self.size, 1)
 
     def _look(self, depth: Tensor, facing: Tensor, solids: Tensor, work: Tensor) -> None:
-        """Writes the depth (n, pixels) of a chunk; `solids` (n, B, 6, 1) as seen from the eye, the
-        cube last; `work` is memory to calculate in."""
+        """Write the depth (n, pixels) of a chunk. `solids` (n, B, 6, 1) are boxes relative to the
+        camera, the cube last; `work` (7, n, pixels) is scratch memory."""
         x, y, spare, enter, leave, first, last = work
         cos, sin = facing[:, :1], facing[:, 1:]
         torch.mul(self.ahead, cos, out=x).add_(torch.mul(self.right, sin, out=spare))
@@ -84,13 +83,13 @@ class DepthCamera:
             inverse.reciprocal_().clamp_(-STEEP, STEEP)
 
         def cross(inverse: Tensor, low: Tensor, high: Tensor, enter: Tensor, leave: Tensor) -> None:
-            """When rays enter and leave the space between two planes."""
+            """Where rays enter and leave the space between two planes."""
             torch.mul(inverse, low, out=spare)
             torch.mul(inverse, high, out=leave)
             torch.minimum(spare, leave, out=enter)
             torch.maximum(spare, leave, out=leave)
 
-        # From inside the home only the exit counts.
+        # The camera is inside the outer walls, so only the exit counts.
         left, right, bottom, top = solids[:, OUTER].unbind(1)
         for inverse, low, high in ((x, left[:, 3], right[:, 0]), (y, bottom[:, 4], top[:, 1])):
             torch.mul(inverse, low, out=spare)
@@ -113,7 +112,7 @@ class DepthCamera:
                 torch.maximum(enter, torch.mul(self.down, high_z, out=first), out=enter)
             else:
                 enter.clamp_(min=0)
-            # Who leaves before he enters misses.
+            # A ray that leaves before it enters misses the box.
             torch.sub(enter, leave, out=leave).mul_(MISS)
             torch.maximum(enter, leave, out=enter)
             torch.minimum(depth, enter, out=depth)

@@ -1,4 +1,4 @@
-"""What habitat-lab's scenes and robots are made of, which has to be downloaded first."""
+"""The downloads that habitat-lab's scenes and robots need."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,14 +11,15 @@ DOWNLOADS = {
     "data/objects/ycb": "ycb",
     "data/robots/hab_fetch": "hab_fetch",
 }
-"""Where upstream's downloads lie: ReplicaCAD, its episodes, their objects, the robot; and by what
-name habitat-sim downloads each."""
+"""Folder -> upstream's name of its download: ReplicaCAD, its episodes, the objects, the robot."""
 COMMAND = "python -m habitat_sim.utils.datasets_download --data-path data --uids"
 
 
 def check_downloads(places: Iterable[str], source: object) -> None:
-    """UserError if there is not everything that a source names, by its paths; it says how upstream
-    downloads what is its own."""
+    """UserError if any of the `places`, paths that `source` names, is missing.
+
+    The message has the download command for places that belong to a known download.
+    """
     missing = [place for place in places if not Path(place).exists()]
     if not missing:
         return

@@ -1,4 +1,4 @@
-"""The frames of Nav & Pick as a picture: python -m env.nav_pick.figure docs/nav_pick.png"""
+"""Draw the frames of Nav & Pick: python -m env.nav_pick.figure docs/nav_pick.png"""
 
 import math
 import sys
@@ -8,11 +8,11 @@ from env.nav_pick.pictures import MARGIN, SCALE
 from env.nav_pick.tensor_homes import NavPickHomes
 
 SEED, STOP = 24, 3.4
-"""A home of two rooms; how far from the goal the robot is."""
+"""The seed of a home with two rooms; the robot's distance to the goal, in metres."""
 
 
 def draw_frames(path: str) -> None:
-    """A home from above with its frames and what the camera sees there."""
+    """Save a picture of a home from above, with its frames, beside the camera's depth image."""
     import matplotlib.pyplot as plt
     import torch
 

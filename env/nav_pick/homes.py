@@ -23,18 +23,18 @@ from env.nav_pick.robot_state import FACING, NEAR
 from utils.tensors import Tensors
 
 OTHER_STREAM = 0x5851F42D4C957F2D
-"""Tells draws of a seed from those of its home and of its layout."""
+"""Separates the draws of a start in reach from all other draws of the same seed."""
 BACK = 0.3
-"""Metres: so far behind a place to stand the arm is used from."""
+"""Metres: the most that a start in reach lies behind a goal."""
 
 
 @dataclass(frozen=True)
 class Home:
-    """One home in metres, as plain numbers: what is needed to build it elsewhere.
+    """One home in metres, as plain numbers, from which another program can build it.
 
-    A box is its lowest corner and its highest one, (x, y, z, x, y, z); the `object` is the middle
-    of a cube; `start` is (x, y, heading) of the base; `goals` are places to stand (x, y), from
-    where the object can be reached.
+    A box is its lowest and its highest corner, (x, y, z, x, y, z). `object` is the middle of a
+    cube, `start` is (x, y, heading) of the base. `goals` (x, y) are places of the base from which
+    the hand can reach the object.
     """
 
     walls: list[list[float]]
@@ -48,10 +48,10 @@ class Home:
 
 
 def describe(homes: Tensors, i: int) -> Home:
-    """The i-th of the drawn homes."""
+    """The i-th of the drawn homes as plain numbers."""
 
     def numbers(tensor: Tensor) -> Any:
-        """Without what float32 adds to them."""
+        """As Python numbers, without the rounding errors of float32."""
         return np.round(tensor.double().cpu().numpy(), 6).tolist()
 
     boxes, goals = numbers(homes["boxes"][i]), numbers(homes["goals"][i])
@@ -74,13 +74,12 @@ def describe(homes: Tensors, i: int) -> Home:
 def draw_homes(seeds: Tensor, layouts: int = 10, first_layout: int = 0) -> Tensors:
     """The homes of M episodes, from their seeds (M,) int64.
 
-    A layout (rooms, furniture, table) is a function of its number: `first_layout` and the
-    `layouts` - 1 after it, one of which the seed chooses; or, where `layouts` is 0, the seed's own,
-    `first_layout` + seed. Everything else is the seed's: where on the table the object lies, and
-    the start.
+    A layout (rooms, furniture, table) is a function of its number. The seed chooses one of the
+    numbers from `first_layout` to `first_layout` + `layouts` - 1. With `layouts` 0 the number is
+    `first_layout` + seed. The seed alone sets the object's place on the table and the start.
 
     Returns float32 in metres: `boxes` (M, 12, 6), `object` (M, 3), `start` (M, 3), and `goals`
-    (M, 4, 2), one a side of the table, far outside where there is none.
+    (M, 4, 2), one per side of the table. A goal that does not exist lies far outside.
     """
     draw = HomeDraws(~seeds)
     chosen = draw(layouts) if layouts else seeds & 2**62 - 1
@@ -94,8 +93,10 @@ def draw_homes(seeds: Tensor, layouts: int = 10, first_layout: int = 0) -> Tenso
 
 
 def start_in_reach(homes: Tensors, seeds: Tensor) -> Tensor:
-    """(M, 3) x, y and heading at a place to stand, or up to `BACK` behind it if nothing is in the
-    way, from where the object is within reach and faced; a function of the seeds (M,)."""
+    """Starts (M, 3), x, y and heading, with the object near and faced; a function of seeds (M,).
+
+    A start is at a goal, or up to `BACK` behind it if nothing is in the way.
+    """
     draw = HomeDraws(seeds ^ OTHER_STREAM)
     thing, goals = homes["object"][:, :2], homes["goals"]
     there = goals[..., 0] > 0

@@ -1,14 +1,16 @@
-"""Layouts of many homes at once: one or two rooms, furniture, a table, an object on it.
+"""Layouts of many homes at once: one or two rooms, furniture, and a table with an object.
 
-Everything is drawn in whole centimetres with integers, so that a home is the same on any device and
-at any place in any batch. The order of a home's boxes says what they are: four outer walls, the two
-parts of the wall with the doorway, tall furniture, low furniture, the table. What a home lacks is
-an empty box far outside of it. Tall boxes reach the ceiling, low ones end below the camera.
+All lengths are drawn as integers, in centimetres. So a home is the same on any device and at any
+place in any batch. The order of a home's boxes says what they are: four outer walls, the two parts
+of the wall with the doorway, tall furniture, low furniture, the table. A box that a home lacks is
+empty and far outside. Tall boxes reach the ceiling, low ones end below the camera.
 
-That every home can be solved follows from how it is built: boxes stand flush with a wall of their
-room or at least `GAP` from it, at least `GAP` from each other, and away from the doorway, so that
-no way between them is closed; in front of a free side of the table there is a place to stand, from
-where the object can be reached; and one corner of the home is kept free for the start.
+Every home can be solved by construction:
+
+- a box touches a wall of its room or is at least `GAP` away from it, is at least `GAP` away from
+  other boxes, and leaves the doorway free, so no way is blocked
+- in front of a free side of the table is a goal from which the hand can reach the object
+- one corner of the home stays free for the start
 """
 
 import torch
@@ -17,25 +19,25 @@ from torch import Tensor
 from env.layouts import Draws
 
 CEILING = 250
-"""cm, as all lengths here."""
+"""cm, like all lengths here."""
 THICKNESS, DOORWAY = 10, 100
 GAP = 80
 STAND, REACH = 40, 80
-"""From the table to where the robot stands; from there to the object, as seen from above."""
+"""From the table to a goal; at most from a goal to the object, seen from above."""
 FREE = 45
-"""From anything to where the robot may start."""
+"""From a start to the nearest box, at least."""
 AWAY = 150
-"""From the object to where the robot starts."""
+"""From a start to the object, at least."""
 HALF_OBJECT = 4
 MOST_STARTS = 24
 NOWHERE = -1000
 
 OUTER, DIVIDER, TALL, LOW, TABLE = slice(0, 4), slice(4, 6), slice(6, 8), slice(8, 11), 11
-"""Places among the boxes of a home."""
+"""Indices into the boxes of a home."""
 INNER = slice(4, 12)
-"""All but the outer walls, which go left, right, bottom, top."""
+"""All boxes but the outer walls. Those are left, right, bottom and top."""
 TRIES = 3, 6
-"""How often tall and low furniture is tried; what fits is kept while there are places."""
+"""Number of attempts to place tall and low furniture. The first ones that fit are kept."""
 
 
 class HomeDraws(Draws):
@@ -43,10 +45,10 @@ class HomeDraws(Draws):
 
 
 class Layout:
-    """M homes while they are laid out; lengths are int64, in cm.
+    """The layouts of M homes; lengths are int64, in cm.
 
-    The corner of the first room is the origin, x runs through both rooms. A footprint is (M, 4):
-    the lowest x and y and the highest.
+    The origin is a corner of the first room, and x runs through both rooms. A footprint is (M, 4):
+    lowest x, lowest y, highest x, highest y.
     """
 
     def __init__(self, numbers: Tensor) -> None:
@@ -55,7 +57,7 @@ class Layout:
         self.width = torch.where(self.two, 650 + draw(251), 400 + draw(201))
         self.depth = 380 + draw(171)
         split = self.width * 2 // 5 + draw(self.width // 5)
-        # In a home of one room both of them are the whole home.
+        # In a home with one room, both rooms are the whole home.
         self.left_end = torch.where(self.two, split, self.width)
         self.right_start = torch.where(self.two, split + THICKNESS, 0)
         door = DOORWAY + draw(21)
@@ -88,7 +90,7 @@ class Layout:
         self.table_height = 55 + draw(31)
 
     def boxes(self) -> Tensor:
-        """(M, 12, 6)."""
+        """All boxes (M, 12, 6), lowest and highest corner."""
         zero = torch.zeros_like(self.width)
         x, y = self.width + THICKNESS, self.depth + THICKNESS
         outer = [
@@ -106,18 +108,21 @@ class Layout:
             for flat, top in zip(footprints, heights, strict=True)
         ]
         boxes = torch.stack(rows, 1)
-        # What is not there has no height, too.
+        # A missing box has no height either.
         boxes[..., 5] *= boxes[..., 0] > NOWHERE
         return boxes
 
     def place_object(self, draw: Draws) -> tuple[Tensor, Tensor]:
-        """On the table, near one of the sides that are free: its middle (M, 3), and in front of
-        each side the place to stand, (M, 4, 2), nowhere if the object is out of reach from it."""
+        """Place the object on the table near a free side.
+
+        Returns the object's middle (M, 3) and a goal in front of each side (M, 4, 2), which is
+        `NOWHERE` if the hand cannot reach the object from there.
+        """
         low, high = self.table[:, :2], self.table[:, 2:]
         size = high - low
         wall_low, wall_high = self.table_walls
         free = torch.cat([low > wall_low, high < wall_high], 1)
-        # The rank of the side among those that are free: left, bottom, right, top.
+        # The rank of the side among the free ones, in the order left, bottom, right, top.
         rank = 1 + draw(free.sum(1))
         side = (free & (free.cumsum(1) == rank[:, None])).byte().argmax(1)
         axis, upper = side % 2, side > 1
@@ -143,8 +148,11 @@ class Layout:
         return thing, goals.where(reached[..., None], NOWHERE)
 
     def place_start(self, draw: Draws, thing: Tensor) -> Tensor:
-        """(M, 3): x, y and the heading in tenths of a degree: the first of some places that is
-        free and far enough from the object, or else the corner that was kept free."""
+        """Starts (M, 3): x, y, and the heading in tenths of a degree.
+
+        A start is the first of some random places that is free and far from the object, else the
+        free corner.
+        """
         inside = self.width - 2 * FREE + 1, self.depth - 2 * FREE + 1
         drawn = [_pair(*(FREE + draw(span) for span in inside)) for _ in range(MOST_STARTS)]
         places = torch.stack([*drawn, self.corner], 1)
@@ -162,8 +170,8 @@ class Layout:
         long, short, turned = 90 + draw(51), 60 + draw(21), draw(2) == 1
         size = _pair(torch.where(turned, short, long), torch.where(turned, long, short))
         (start, end), low = self._place(size)
-        # The outer wall is far enough from the doorway, and from the other room, from where nobody
-        # shall reach through the wall between.
+        # A table at the outer wall blocks no doorway, and no hand reaches it through the wall
+        # between the rooms.
         wall = torch.where(start == 0, start, self.width - size[:, 0])
         flat = torch.cat([low, low + size], 1)
         blocks = gaps(flat, self.passage) < STAND
@@ -175,7 +183,7 @@ class Layout:
         self.table_walls = _pair(start, zero), _pair(end, self.depth)
 
     def _place_furniture(self, least: int, most: int) -> Tensor:
-        """Only where it closes no way; else it is left out."""
+        """The footprint of one piece of furniture, `NOWHERE` if it would block a way."""
         span = most - least + 1
         size = _pair(least + self.draw(span), least + self.draw(span))
         _, low = self._place(size)
@@ -189,8 +197,7 @@ class Layout:
         return flat
 
     def _place(self, size: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor]:
-        """Somewhere in one of the rooms: where the room starts and ends in x, and the lowest corner
-        (M, 2)."""
+        """A random place in a random room: the room's range of x, and the lowest corner (M, 2)."""
         right = self.draw(2) == 1
         start = torch.where(right, self.right_start, 0)
         end = torch.where(right, self.width, self.left_end)
@@ -199,7 +206,7 @@ class Layout:
         return (start, end), _pair(x, y)
 
     def _flush(self, start: Tensor, end: Tensor, size: Tensor) -> Tensor:
-        """A place between walls, at one of them if the way between would be too narrow."""
+        """A random place between walls, moved to a wall that would leave too narrow a way."""
         place = start + self.draw(end - start - size + 1)
         place = torch.where(place - start < GAP, start, place)
         return torch.where(end - place - size < GAP, end - size, place)
@@ -209,14 +216,13 @@ class Layout:
 
 
 def gaps(one: Tensor, other: Tensor) -> Tensor:
-    """By how much footprints (..., 4) are apart along the axis in which they are further apart;
-    negative where they overlap."""
+    """The larger gap along x or y between footprints (..., 4); negative where they overlap."""
     apart = torch.maximum(one[..., :2], other[..., :2])
     return (apart - torch.minimum(one[..., 2:], other[..., 2:])).amax(-1)
 
 
 def _first(footprints: Tensor, count: int) -> Tensor:
-    """The first `count` (M, count, 4) of those that are anywhere."""
+    """The first `count` footprints that exist, (M, count, 4)."""
     order = (footprints[..., 0] == NOWHERE).byte().argsort(dim=1, stable=True)[:, :count]
     return footprints.gather(1, order[..., None].expand(-1, -1, 4))
 

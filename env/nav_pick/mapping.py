@@ -1,12 +1,12 @@
-"""What habitat-lab observes and does, in the numbers of Nav & Pick: arithmetic alone, without it.
+"""Convert between the numbers of habitat-lab and Nav & Pick, without importing habitat-lab.
 
-habitat-lab has y up (`to_home` turns its places), a base whose x, y and z are ours, and a hand with
-axes of its own. Its arm is moved in one of two ways, which its configuration says:
+In habitat-lab y is up (`to_home` converts places). Its base has the same axes as ours, its hand has
+axes of its own. Its configuration moves the arm in one of two ways:
 
-- by its hand (3 numbers): actions and observations are those of the package
-- joint by joint, as its own skills move it: 3 + J numbers, forward, turn, J joints, grip, each as
-  habitat-lab takes it; `state` (12 + J) ends with the joints (rad), `privileged` (9) with where the
-  object lay, from the hand and along the axes of the hand, as those skills are told it
+- by the hand (3 numbers): actions and observations are those of the package
+- by joints, like habitat-lab's own skills. Actions (3 + J) are forward, turn, J joints and grip, in
+  habitat-lab's units. `state` (12 + J) ends with the joints (rad). `privileged` (9) ends with the
+  object's initial place relative to the hand, along the hand's axes.
 """
 
 import math
@@ -33,15 +33,18 @@ from env.nav_pick.tensor_homes import NavPickHomes
 from env.spec import Spec
 
 DAMPING = 0.05
-"""Metres a radian: a way in which joints hardly move the hand any more is not worth turning far."""
+"""Metres per radian: damps joints that hardly move the hand in the wanted direction."""
 CLOSE = 0.05
-"""Metres: a corner of a path that is nearer has been reached."""
+"""Metres: a corner of a path within this distance has been reached."""
 
 
 @dataclass(frozen=True)
 class Controls:
-    """How far a step of habitat-lab goes at full command: `forward` (m), `turn` (rad), and its
-    `hand` (m along each axis), which has none where its `joints` are moved one by one."""
+    """The size of one step of habitat-lab at full command.
+
+    `forward` is in metres, `turn` in radians, `hand` in metres along each axis. If the actions move
+    joints, `joints` is their number, otherwise 0.
+    """
 
     forward: float
     turn: float
@@ -49,9 +52,12 @@ class Controls:
     joints: int = 0
 
     def commands(self, action: np.ndarray) -> dict[str, np.ndarray]:
-        """An action in [-1, 1] -> habitat-lab's `base_vel` (2,), `arm_action` (3,) or (J,) and
-        `grip_action` (1,), float32 in [-1, 1]: as many metres and radians as we mean, where it goes
-        so far; its own numbers where it is moved joint by joint."""
+        """An action in [-1, 1] -> habitat-lab's `base_vel` (2,), `arm_action` (3,) or (J,), and
+        `grip_action` (1,), float32 in [-1, 1].
+
+        The metres and radians stay the same, up to habitat-lab's full command. Actions that move
+        joints are passed on unchanged.
+        """
         base, arm = action[[FORWARD, TURN]], action[HAND_MOVE]
         if self.joints:
             arm = action[2:GRIP]
@@ -63,11 +69,11 @@ class Controls:
         return {name: np.clip(part, -1, 1).astype(np.float32) for name, part in told.items()}
 
     def metres(self, action: np.ndarray) -> float:
-        """How far the base is told to move, up to habitat-lab's full command."""
+        """Metres that an action moves the base, up to habitat-lab's full command."""
         return abs(float(self.commands(action)["base_vel"][0])) * self.forward
 
     def describe(self, depth_size: int, max_steps: int) -> Spec:
-        """What there is to see and to do."""
+        """The spaces of observations and actions."""
         spec = NavPickHomes.describe(depth_size, max_steps)
         if not self.joints:
             return spec
@@ -82,29 +88,30 @@ class Controls:
 
 @dataclass(frozen=True)
 class Pose:
-    """Where the robot is: `base` and `hand` (4, 4) in the scene."""
+    """The transformations of `base` and `hand`, (4, 4) in the scene."""
 
     base: np.ndarray
     hand: np.ndarray
 
     @property
     def place(self) -> np.ndarray:
-        """(2,) the base in the home."""
+        """The base (2,) in the home."""
         place: np.ndarray = to_home(self.base[:3, 3])[:2]
         return place
 
     @property
     def heading(self) -> float:
+        """Radians in the home."""
         x, y, _ = to_home(self.base[:3, 0])
         return math.atan2(y, x)
 
     def along_base(self, vector: np.ndarray) -> np.ndarray:
-        """(3,) from the axes of the hand to those of the base."""
+        """Turn a vector (3,) from the hand's axes to the base's."""
         turned: np.ndarray = self.base[:3, :3].T @ self.hand[:3, :3] @ vector
         return turned
 
     def seen(self, place: np.ndarray) -> np.ndarray:
-        """(2,) a place (2,) of the home, from the base."""
+        """A place (2,) of the home in the base frame, (2,)."""
         x, y = place - self.place
         cos, sin = math.cos(self.heading), math.sin(self.heading)
         return np.array([cos * x + sin * y, cos * y - sin * x])
@@ -117,9 +124,12 @@ def to_state(
     flags: tuple[float, float, float],
     joints: np.ndarray,
 ) -> np.ndarray:
-    """`state` (12 + J) float32, from habitat-lab's sensors: the `hand` from the base (3,), where
-    the object lay at the start, along the axes of the hand (3,), and `joints` (J,), none where the
-    hand is moved; `flags` are holding, contact, and the share of the steps that is left."""
+    """`state` (12 + J) float32, from habitat-lab's sensors.
+
+    `hand` (3,) is in the base frame, `start` (3,) is the object's initial place relative to the
+    hand, along the hand's axes. `flags` are holding, contact and the fraction of steps that is
+    left. `joints` (J,) is empty if actions move the hand.
+    """
     way = pose.along_base(start)
     return np.concatenate([hand, hand + way, way, flags, joints]).astype(np.float32)
 
@@ -127,8 +137,8 @@ def to_state(
 def to_privileged(
     pose: Pose, path: Sequence[np.ndarray], length: float, start: np.ndarray
 ) -> np.ndarray:
-    """`privileged` (6, or 9 with where the object lay at the `start`, along the axes of the hand):
-    the shortest path leads over places (3,) of the scene, and is so long."""
+    """`privileged` (6 + S) float32, from the corners (3,) of the shortest path in the scene, its
+    `length` in metres, and `start` (S,), the object's initial place as in `to_state`, or empty."""
     corners = [to_home(np.asarray(corner))[:2] for corner in path]
     ahead = [at for at in corners if np.linalg.norm(at - pose.place) > CLOSE] or corners[-1:]
     known = (pose.place, [pose.heading], pose.seen(ahead[0]), [length], start)
@@ -138,9 +148,11 @@ def to_privileged(
 def joint_moves(
     jacobian: np.ndarray, move: np.ndarray, low: np.ndarray, high: np.ndarray
 ) -> np.ndarray:
-    """How far joints (J,) turn, each between `low` and `high`, for a `move` (3,) of the hand, which
-    a radian of each moves by its column of the `jacobian` (3, J): damped least squares, in which
-    those that come to a stop leave the rest of the move to the others."""
+    """Turns (J,) of the joints, in radians between `low` and `high`, for a `move` (3,) of the hand.
+
+    A column of the `jacobian` (3, J) is the move per radian of a joint. The turns solve damped
+    least squares. When joints reach their limits, the other joints make the rest of the move.
+    """
     turns = np.zeros(len(low))
     free = np.ones(len(low), bool)
     for _ in turns:

@@ -1,9 +1,9 @@
-"""Shortest paths of the base among boxes, from anywhere, without a grid.
+"""Shortest paths of the base among boxes, from any place, without a grid.
 
-A shortest path bends at corners of boxes alone. So the corners, a little away from their boxes, and
-the goals are the nodes of a graph, joined where they see each other, and what a home remembers is
-each node's distance to the nearest goal. From any other place the path leads straight to one of the
-nodes in sight.
+A shortest path bends only at corners of boxes. So a graph has the goals and the corners, a little
+away from their boxes, as nodes. Nodes in sight of each other are joined. Each home keeps the
+distance of every node to the nearest goal. From any other place the path leads straight to one of
+the nodes in sight.
 """
 
 import torch
@@ -13,28 +13,29 @@ from env.nav_pick.layout import INNER
 from utils.tensors import Tensors, join
 
 OFF, BLOCKED = 0.35, 0.32
-"""How far from their box corners are passed, and within how much of a box no path leads (metres).
-Both leave some room to the radius of the base, so that who follows a path does not scrape; and the
-next node comes into sight before one has quite been reached."""
+"""Metres: paths pass corners at distance `OFF` and keep `BLOCKED` away from boxes. Both are larger
+than the radius of the base, so that a robot on a path touches nothing and sees the next node a
+little before it reaches one."""
 HIDDEN = 1e3
-"""What it costs to go where there is no way."""
+"""The cost of a way that is blocked."""
 FARTHER = 1e-3
-"""Of two nodes on the same path the farther is preferred, by this share of the way to it."""
+"""Of two nodes on the same path the farther one wins, by this fraction of the way to it."""
 AT_ONCE = 1024
-"""Homes whose nodes are joined at once, in some hundred megabytes."""
+"""Homes per batch when graphs are built, for some hundred megabytes of memory."""
 NODES = 4 * (INNER.stop - INNER.start + 1)
 
 
 def draw_paths(homes: Tensors) -> Tensors:
-    """`nodes` (M, 36, 2) of drawn homes, and each node's way to the nearest goal, `costs` (M, 36),
-    metres, `HIDDEN` or more from where there is none."""
+    """The `nodes` (M, 36, 2) of M drawn homes and their `costs` (M, 36).
+
+    A cost is the distance to the nearest goal in metres, at least `HIDDEN` if no path exists.
+    """
     parts = zip(homes["boxes"].split(AT_ONCE), homes["goals"].split(AT_ONCE), strict=True)
     return join([_graph(*part) for part in parts])
 
 
 def _graph(boxes: Tensor, goals: Tensor) -> Tensors:
-    """The same for boxes (M, B, 6) and goals (M, 4, 2). A node in a wall, or too near to a box, is
-    seen from nowhere."""
+    """`draw_paths` of boxes (M, B, 6) and goals (M, 4, 2). A node in or near a box joins none."""
     low, high = boxes[:, INNER, :2], boxes[:, INNER, 3:5]
     corners = [low - OFF, high + OFF]
     for one, other in (corners, corners[::-1]):
@@ -51,22 +52,21 @@ def _graph(boxes: Tensor, goals: Tensor) -> Tensors:
     edges = distance + HIDDEN * ~(seen & exists[:, :, None] & exists[:, None])
     costs = torch.full_like(nodes[..., 0], HIDDEN)
     costs[:, -goals.shape[1] :] *= ~exists[:, -goals.shape[1] :]
-    # A shortest path passes a node once.
+    # Bellman-Ford: a shortest path passes each node at most once.
     for _ in range(NODES):
         costs = torch.minimum(costs, (edges + costs[:, None]).amin(2))
     return {"nodes": nodes, "costs": costs}
 
 
 def way(position: Tensor, boxes: Tensor, nodes: Tensor, costs: Tensor) -> tuple[Tensor, Tensor]:
-    """How far it is from `position` (N, 2) to the nearest goal, (N,), and the next place to go
-    straight to, (N, 2).
+    """The distance (N,) from `position` (N, 2) to the nearest goal, and the next node (N, 2).
 
-    Right beside a corner, nearer than paths lead, the distance may jump by up to 0.3 m: there a
-    path leads around the corner first. It is a function of the place all the same.
+    Beside a corner, closer than `OFF`, the distance may jump by up to 0.3 m, because the path there
+    first leads around the corner. It is still a function of the position alone.
     """
     center, half = middles(boxes)
     apart = ((position[:, None] - center).abs() - half).amax(2)
-    # Near a box, as the base may be, paths keep the distance that it has.
+    # A base closer to a box than `BLOCKED` keeps its present distance.
     half = half + (apart - 1e-4).clamp(max=BLOCKED)[..., None]
     seen = visible(position[:, None], nodes, center, half)[:, 0]
     straight = (nodes - position[:, None]).square().sum(2).sqrt()
@@ -77,15 +77,15 @@ def way(position: Tensor, boxes: Tensor, nodes: Tensor, costs: Tensor) -> tuple[
 
 
 def middles(boxes: Tensor) -> tuple[Tensor, Tensor]:
-    """Of the footprints inside the home the middle and half the size, (N, B, 2) each."""
+    """The middle and half the size of each footprint inside the home, (N, B, 2) each."""
     low, high = boxes[:, INNER, :2], boxes[:, INNER, 3:5]
     return (low + high) / 2, (high - low) / 2
 
 
 def visible(starts: Tensor, ends: Tensor, center: Tensor, half: Tensor) -> Tensor:
-    """Which lines from `starts` (N, P, 2) to `ends` (N, Q, 2) cross no box, (N, P, Q) bool.
+    """Which segments from `starts` (N, P, 2) to `ends` (N, Q, 2) cross no box, (N, P, Q) bool.
 
-    A line and a box do not meet if they lie apart along one of the axes or across the line.
+    A segment misses a box if the two are apart along x, along y, or across the segment.
     """
     start, end = starts[:, None, :, None], ends[:, None, None]
     middle_x, middle_y = ((start + end) / 2).unbind(-1)

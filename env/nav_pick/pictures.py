@@ -1,4 +1,4 @@
-"""Pictures of a home: what the camera sees, and a map of where the robot has been."""
+"""Pictures of a home: the camera's view, and a map with the robot's trail."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -13,9 +13,9 @@ from env.nav_pick.homes import Home
 from env.nav_pick.robot import RADIUS
 
 PIXEL = 6
-"""Of a depth view, in pixels of its picture."""
+"""The side of a depth pixel in its picture, in pixels."""
 SCALE, MARGIN = 60, 12
-"""Pixels a metre; around a map."""
+"""Pixels per metre; the width of the border around a map."""
 BACKGROUND, WALL, TALL, LOW, TABLE = (
     (250,) * 3,
     (70,) * 3,
@@ -33,7 +33,7 @@ OBJECT, ROBOT, BUMPED, TRAIL, GOAL = (
 
 
 def home_drawing(home: Home, now: Mapping[str, Tensor], depth: Tensor) -> Drawing:
-    """The boxes of a home, the robot as it is `now`, in metres and radians, and its view."""
+    """The boxes of a home, the state `now`, in metres and radians, and the view (H, W, 1)."""
     place = {**asdict(home), "radius": RADIUS}
     ahead, left, _ = now["hand"].tolist()
     x, y, heading = *now["position"].tolist(), float(now["heading"])
@@ -49,7 +49,7 @@ def home_drawing(home: Home, now: Mapping[str, Tensor], depth: Tensor) -> Drawin
 
 
 def view_picture(depth: Tensor) -> np.ndarray:
-    """A view (H, W, 1) in [0, 1]: the nearer, the brighter."""
+    """A view (H, W, 1) in [0, 1] as a picture; near is bright."""
     large = _shades(depth).repeat(PIXEL, 0).repeat(PIXEL, 1)
     return np.repeat(large[..., None], 3, 2)
 
@@ -59,8 +59,7 @@ def _shades(depth: Tensor) -> np.ndarray:
 
 
 def map_picture(home: Home, now: Mapping[str, Tensor], trail: Tensor) -> np.ndarray:
-    """A home from above, x to the right, y up, with the robot as it is `now` and where it has been,
-    `trail` (T, 2)."""
+    """A home from above, x to the right, y up, with the state `now` and the robot's `trail` (T, 2)."""
     width, depth = (max(box[axis] for box in home.walls) for axis in (3, 4))
     size = (round(width * SCALE) + 2 * MARGIN, round(depth * SCALE) + 2 * MARGIN)
     picture = Image.new("RGB", size, BACKGROUND)
@@ -83,8 +82,11 @@ def map_picture(home: Home, now: Mapping[str, Tensor], trail: Tensor) -> np.ndar
 def floor_picture(
     free: np.ndarray, low: np.ndarray, size: float, now: Mapping[str, Tensor], trail: Tensor
 ) -> np.ndarray:
-    """The same of a floor (H, W) bool, `SCALE` to the metre, row 0 the one with the highest y,
-    where the middle of the base can be; `low` (2,) is its corner of the lowest x and y."""
+    """A map of the `free` floor (H, W) bool, where the middle of the base can be.
+
+    It has `SCALE` pixels per metre; row 0 has the highest y. `low` (2,) is the corner with the
+    lowest x and y, `size` the side of the object in metres; `now` and `trail` as in `map_picture`.
+    """
     colors = np.where(free[..., None], BACKGROUND, LOW).astype(np.uint8)
     picture = Image.fromarray(colors)
     x, y = low
@@ -103,7 +105,7 @@ def _draw_robot(
     now: Mapping[str, Tensor],
     trail: Tensor,
 ) -> None:
-    """With its trail, its hand and the object; `at` says where in the picture a place is."""
+    """Draw the robot, its trail, its hand and the object; `at` converts a place to pixels."""
     if len(trail) > 1:
         draw.line([at(*place) for place in trail.tolist()], TRAIL, 3)
     x, y = now["position"].tolist()

@@ -1,4 +1,4 @@
-"""What a step is worth."""
+"""The reward of a step."""
 
 from dataclasses import dataclass, replace
 
@@ -6,37 +6,37 @@ import torch
 from torch import Tensor
 
 LED_FROM = 1.0
-"""Metres: the hand is led to an object that is not farther."""
+"""Metres: the hand is paid for coming closer to the object from this distance on."""
 LIFT = 0.2
-"""Metres: an object that is held so far above where it lay is picked up. More than a grasp bridges,
-so that it takes a movement of the arm."""
+"""Metres: an object held this far above its initial place is picked up. The reach of a grasp is
+shorter, so the arm must move."""
 
 
 @dataclass(frozen=True)
 class Rewards:
-    """Weights, as for habitat-lab's rearrangement skills.
+    """Weights, like those of habitat-lab's rearrangement skills.
 
-    Of what is still to be done (`remaining`) a step is paid the difference, so that going to and
-    fro, or dropping an object and picking it up again, earns nothing.
+    A step earns the decrease of `remaining`. So moving back and forth earns nothing, nor does
+    dropping the object and picking it up again.
     """
 
     progress: float = 1.0
-    """For each metre of the shortest path to where the object can be reached."""
+    """Per metre of the shortest path to a goal."""
     reach: float = 2.0
-    """For each metre of the hand to the object, from `LED_FROM` on, and then of the lift."""
+    """Per metre between hand and object within `LED_FROM`, and then per metre of the lift."""
     pick: float = 2.0
-    """For holding the object; dropping it costs the same."""
+    """For holding the object. Dropping it costs the same."""
     success: float = 10.0
     contact: float = 0.05
-    """Costs, for a step in which the base runs into something."""
+    """Cost of a step in which the base runs into something."""
     time: float = 0.01
-    """Costs, for each step."""
+    """Cost of each step."""
 
     def remaining(self, path: Tensor, hand: Tensor, lift: Tensor, holding: Tensor) -> Tensor:
-        """What is still to be earned, but for success, (N,).
+        """The reward that is still to be earned, without success and costs, (N,).
 
-        The metres (N,) of the shortest `path`, from `hand` to object, and of the `lift` that is
-        left; `holding` (N,) bool.
+        In metres (N,): the length of the shortest `path`, the distance from `hand` to object, and
+        the remaining `lift`; `holding` (N,) bool.
         """
         fetch = self.progress * path + self.reach * (hand.clamp(max=LED_FROM) + LIFT) + self.pick
         return torch.where(holding, self.reach * lift, fetch)
@@ -46,7 +46,7 @@ SPARSE = Rewards(progress=0, reach=0, pick=0, success=1, contact=0, time=0)
 
 
 def chosen(rewards: Rewards | None, sparse: bool, subtask: str | None) -> Rewards:
-    """Those of a home: `SPARSE`, or the given ones, or else the usual ones; who has only to
-    navigate is paid for nothing that a hand does."""
+    """The rewards of a home: `SPARSE` if `sparse`, else the given or the default ones. The subtask
+    `navigate` pays nothing for the hand."""
     rewards = SPARSE if sparse else rewards or Rewards()
     return replace(rewards, reach=0, pick=0) if subtask == "navigate" else rewards

@@ -1,4 +1,4 @@
-"""The robot: a disc that slides along what it touches, and an arm reduced to its reach."""
+"""The robot: a disc that slides along boxes, and an arm that is only a range of reach."""
 
 import torch
 from torch import Tensor
@@ -6,27 +6,27 @@ from torch import Tensor
 RADIUS = 0.3
 SHOULDER = 0.1, 0.0, 0.8
 SHORTEST, LONGEST = 0.3, 0.9
-"""The hand's distance from the shoulder; it is never behind it."""
+"""Metres: the range of the hand's distance from the shoulder."""
 GRASP = 0.15
-"""An object within this distance of the hand is held when the grip closes."""
+"""Metres: a closing hand holds an object within this distance."""
 CAMERA_HEIGHT = 1.1
 
-# The base keeps this far from boxes, so that rounding does not let it in.
+# The base stays this far away from boxes, so that rounding never lets it in.
 SKIN = 1e-3
 TOUCH = 1e-4
 ROUNDS = 3
 
 
 def slide(position: Tensor, move: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-    """How far the base comes among boxes when it is told to move.
+    """Move the base among boxes.
 
-    `position` and `move` (N, 2), the boxes' footprints from `low` to `high` (N, B, 2), metres.
-    Returns the move that is made (N, 2), and where something was in the way (N,) bool.
+    `position` and `move` are (N, 2), the footprints from `low` to `high` (N, B, 2), in metres.
+    Returns the move that is made (N, 2), and whether something was in the way (N,) bool.
 
-    What lies behind the tangent at a box's nearest point is closed: so boxes, grown by the radius,
-    are never entered. The moves that are left are a convex set with 0 in it, and the command is
-    projected onto one half-plane of it after the other: so a move is never longer than its command.
-    What the rounds leave of a violation, by walls that meet at odd angles, shortens the move.
+    The tangent at each box's nearest point bounds the move, so the disc never enters a box. The
+    allowed moves are a convex set that contains 0. The command is projected onto one half-plane
+    after the other, so no move is longer than its command. The last line shortens a move that still
+    violates a bound after all rounds, where walls meet at odd angles.
     """
     away = position[:, None] - position[:, None].clamp(low, high)
     distance = away.square().sum(2).sqrt()
@@ -46,7 +46,7 @@ def slide(position: Tensor, move: Tensor, low: Tensor, high: Tensor) -> tuple[Te
 
 
 def within_reach(hand: Tensor, shoulder: Tensor) -> Tensor:
-    """The place the arm can reach, (N, 3) in the base frame, along the line from the shoulder."""
+    """The reachable place (N, 3) on the line from the shoulder to `hand`, in the base frame."""
     arm = hand - shoulder
     arm = torch.cat([arm[:, :1].clamp(min=0), arm[:, 1:]], 1)
     length = arm.square().sum(1, keepdim=True).sqrt().clamp(min=1e-6)
@@ -54,8 +54,7 @@ def within_reach(hand: Tensor, shoulder: Tensor) -> Tensor:
 
 
 def ground(thing: Tensor, boxes: Tensor) -> Tensor:
-    """How high (N,) what is under a thing (N, 3) ends: the highest of the boxes (N, B, 6) below, or
-    the floor."""
+    """The height (N,) of the highest box (N, B, 6) under a thing (N, 3), or 0 for the floor."""
     low, high = boxes.split(3, 2)
     middle = thing[:, None, :2]
     under = ((middle >= low[..., :2]) & (middle <= high[..., :2])).all(2)
@@ -65,12 +64,12 @@ def ground(thing: Tensor, boxes: Tensor) -> Tensor:
 
 
 def to_world(vector: Tensor, heading: Tensor) -> Tensor:
-    """(N, 2 or 3) from the axes of the base to those of the home; `heading` (N,)."""
+    """Turn vectors (N, 2 or 3) from the base's axes to the home's; `heading` (N,)."""
     cos, sin = heading.cos(), heading.sin()
     x, y, *rest = vector.unbind(1)
     return torch.stack([cos * x - sin * y, sin * x + cos * y, *rest], 1)
 
 
 def to_base(vector: Tensor, heading: Tensor) -> Tensor:
-    """The other way."""
+    """Turn vectors from the home's axes to the base's."""
     return to_world(vector, -heading)

@@ -1,7 +1,7 @@
-"""Nav & Pick: N robots in N homes at once, on the CPU or a GPU.
+"""Nav & Pick as tensors: N robots in N homes at once, on the CPU or a GPU.
 
-A step does the same few operations on all homes, looks at no value from Python and keeps its state
-in place, so that a CUDA graph can hold it.
+A step does the same few operations on all homes. It reads no value from Python and updates its
+state in place, so a CUDA graph can hold it.
 """
 
 from typing import Any
@@ -44,22 +44,21 @@ SUBTASKS = "navigate", "pick"
 
 
 class NavPickHomes(RestingEnv):
-    """Observations, actions, units and frames: see the package. Returned tensors are new ones.
+    """N homes. The package explains observations, actions, units and frames.
 
-    `layouts` different ones from `first_layout` on, 0 for endless ones: so those of
-    `first_layout=10, layouts=0` are none of the ten of `layouts=10`. `max_collisions` steps with a
-    contact end an episode; `sparse` rewards success alone, whatever the `rewards` are. Of the whole
-    task a `subtask` may be all there is to do: to `navigate` until the object is within reach and
-    faced, or to `pick` it up from there.
+    Returned tensors are new ones. There are `layouts` different layouts, numbered from
+    `first_layout`, or endless ones if `layouts` is 0. So `first_layout=10, layouts=0` shares none
+    with `layouts=10`. An episode ends after `max_collisions` steps with a contact. `sparse` rewards
+    only success. The `subtask` `navigate` ends when the object is near and faced; `pick` starts
+    there. ValueError for a setting out of range.
     """
 
     render_mode = None
     capturable = True
-    """A step can lie in a CUDA graph."""
 
     @staticmethod
     def describe(depth_size: int = 64, max_steps: int = 300, **_: Any) -> Spec:
-        """Of homes that are made with these numbers."""
+        """The spaces and the step limit of homes with these settings."""
 
         def numbers(count: int) -> gym.spaces.Box:
             return gym.spaces.Box(-np.inf, np.inf, (count,), np.float32)
@@ -107,42 +106,42 @@ class NavPickHomes(RestingEnv):
 
         homes = draw_homes(torch.zeros(num_envs, dtype=torch.int64, device=self.device))
         self._home: Tensors = {**homes, **draw_paths(homes)}
-        """What stays during an episode."""
+        """Constant during an episode."""
         self._now: Tensors = self._begin(self._home)
-        """What changes."""
+        """Changes with every step."""
         self._now["terminated"].fill_(True)
-        # Where the first robot has been, for pictures.
+        # The places of the first robot, for pictures.
         self._trail = torch.zeros(max_steps + 1, 2, device=self.device)
 
     @property
     def bytes_each(self) -> int:
-        """What is kept of a home between steps, in bytes."""
+        """The bytes that one home keeps between steps."""
         return sum(t[0].nbytes for t in (*self._home.values(), *self._now.values()))
 
     def home(self, i: int) -> Home:
-        """The i-th one, as it was drawn."""
+        """The i-th home, as it was drawn."""
         return describe(self._home, i)
 
     def pictures(self) -> dict[str, np.ndarray]:
-        """Of the first home."""
+        """The camera's view in the first home, and a map of it."""
         now, depth = self._first()
         trail = self._trail[: int(now["steps"]) + 1].cpu()
         return {"depth": view_picture(depth), "map": map_picture(self.home(0), now, trail)}
 
     def drawing(self) -> Drawing:
-        """Of the first home."""
+        """A drawing of the first home for a web page."""
         return home_drawing(self.home(0), *self._first())
 
     def _first(self) -> tuple[Tensors, Tensor]:
-        """What changes of the first home, and its robot's view (H, W, 1)."""
+        """The state of the first home, and its camera's view (H, W, 1)."""
         now = {name: tensor[0].cpu() for name, tensor in self._now.items()}
         return now, self._depth(slice(0, 1))[0].cpu()
 
     def step(self, actions: Any) -> Step:
         """One step of every home that does not rest; `actions` (N, 6) are clipped to [-1, 1].
 
-        Returns observations, rewards (N,) float32, terminations and truncations (N,) bool, and who
-        has succeeded just now, `success` (N,) bool, with the `measures` of the episodes.
+        Returns observations, rewards (N,) float32, terminations and truncations (N,) bool, and a
+        dictionary: `success` (N,) bool in this step, and the `measures` of the episodes.
         """
         now = self._now
         resting = now["terminated"] | (now["steps"] >= self.max_steps)
@@ -199,7 +198,7 @@ class NavPickHomes(RestingEnv):
         return self._observation()
 
     def _begin(self, homes: Tensors) -> Tensors:
-        """The state of M episodes at their start."""
+        """The initial state of M episodes."""
         start = homes["start"]
         zero = torch.zeros_like(start[:, 0])
         no = torch.zeros_like(zero, dtype=torch.bool)
@@ -218,16 +217,15 @@ class NavPickHomes(RestingEnv):
         }
 
     def _furnish(self) -> None:
-        """What is to be built before a home that was drawn can be moved and looked about in."""
+        """Build what a simulator needs after homes were drawn."""
 
     def _move_base(self, command: Tensor) -> tuple[Tensor, Tensor]:
-        """How far the base comes (N, 2) that is told to move by `command` (N, 2), and where
-        something is in the way (N,) bool."""
+        """The moves (N, 2) that bases make for a `command` (N, 2), and contacts (N,) bool."""
         boxes = self._home["boxes"]
         return robot.slide(self._now["position"], command, boxes[..., :2], boxes[..., 3:5])
 
     def _move_hand(self, action: Tensor, resting: Tensor) -> None:
-        """The hand, the grip, and the object with them."""
+        """Move the hand, open or close it, and move the object with it."""
         now = self._now
         told = now["hand"] + action[:, HAND_MOVE] * (HAND_SPEED * SECONDS)
         hand = robot.within_reach(told, self._shoulder)
@@ -240,8 +238,8 @@ class NavPickHomes(RestingEnv):
         now["holding"].copy_(holds)
 
     def _move_object(self, place: Tensor, holds: Tensor) -> Tensor:
-        """Where the object comes (N, 3) if the hand, at its `place` (N, 3), from now on `holds` it
-        (N,) bool, or not."""
+        """The object's place (N, 3) after this step, from the hand's `place` (N, 3) and whether the
+        hand `holds` it (N,) bool."""
         now = self._now
         falls = now["holding"] & ~holds
         thing = torch.where(holds[:, None], place, now["object"])
@@ -250,7 +248,7 @@ class NavPickHomes(RestingEnv):
         return thing
 
     def _look_ahead(self) -> None:
-        """The shortest path from here, and what is still to be done."""
+        """Update the shortest path and the reward that remains."""
         now, home = self._now, self._home
         distance, target = way(now["position"], home["boxes"], home["nodes"], home["costs"])
         now["distance"].copy_(distance)
@@ -260,7 +258,7 @@ class NavPickHomes(RestingEnv):
         now["remaining"].copy_(self.rewards.remaining(distance, apart, lift, now["holding"]))
 
     def _hand_place(self) -> Tensor:
-        """(N, 3) in the home."""
+        """The hand's place (N, 3) in the home."""
         now = self._now
         place = robot.to_world(now["hand"], now["heading"])
         return torch.cat([now["position"] + place[:, :2], place[:, 2:]], 1)
