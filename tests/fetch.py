@@ -10,7 +10,8 @@ import torch
 
 from env.nav_pick.homes import Home, draw_homes
 from env.nav_pick.homes import describe as describe_home
-from env.nav_pick.stage import to_scene, write_cube, write_stage
+from env.nav_pick.stage import to_scene
+from tests.stages import write_cube, write_stage
 
 # Number of a joint's link as habitat-lab's FetchRobot has it -> kind, parent, place, axis, range.
 # The rest are small plates on the torso; the arm is that of a Fetch, rounded to centimetres.

@@ -216,7 +216,7 @@ def test_a_process_that_dies_is_said_in_a_line_and_takes_the_others_with_it() ->
     environments = ProcessEnvs(dying, 2)
     environments.reset(seed=0)
     children = environments.processes.processes
-    with pytest.raises(UserError, match="process [0-9]+ was killed by SIGKILL"):
+    with pytest.raises(UserError, match=r"process [0-9]+ was killed by SIGKILL"):
         environments.step(torch.zeros(2, 2))
     assert not any(child.is_alive() for child in children)
     environments.close()

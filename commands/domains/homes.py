@@ -19,9 +19,11 @@ from commands.run_files import SKILLS
 from commands.runs import read_config
 from commands.settings.config import PROCESSES, Config
 from commands.settings.groups import MOST
+from env.nav_pick.habitat_version import START_ADVICE
 from env.nav_pick.rewards import Rewards
 from env.nav_pick.robot_state import ACTIONS, STATE_SIZE, action_names
 from env.nav_pick.tensor_homes import NavPickHomes
+from env.process_envs import ProcessEnvs
 from env.spec import Spec
 from env.vector import RestingEnv
 from planner.home_scene import THING, HomeReader
@@ -74,7 +76,7 @@ class NavPickDomain:
         if self.config.simulator == "tensor":
             return self._tensors(count, device, changes)
         make = maker(self.config.simulator)
-        homes = ProcessEnvs(partial(make, **self._settings() | changes), count)
+        homes = ProcessEnvs(partial(make, **self._settings() | changes), count, START_ADVICE)
         self.owned.callback(homes.close)
         return homes
 

@@ -1,18 +1,16 @@
-"""The homes of Nav & Pick in habitat-sim (0.3.3 or later, with Bullet), one a process.
+"""The homes of Nav & Pick in habitat-sim (0.3.3 or 0.3.4, with Bullet), one per process.
 
-All that makes an episode, from what is drawn to what a step is worth, is that of the homes as
-tensors. The simulator's own are the walls and furniture, loaded as a mesh; where the base can go
-on its navigation mesh; what the depth camera sees; and the object, a rigid body that falls when it
-is let go.
+Layouts, starts, rewards and everything else come from the tensor homes. The simulator adds four
+parts: walls and furniture as static boxes, a navigation mesh for the base, the depth camera, and
+the object as a rigid body that falls when the hand releases it. No file is written.
 """
 
 import math
 import os
-import tempfile
-from pathlib import Path
+from collections import OrderedDict
 from typing import Any
 
-# Read when it is loaded, by each part on its own.
+# habitat-sim and Magnum read these when they are imported.
 os.environ.setdefault("MAGNUM_LOG", "quiet")
 os.environ.setdefault("HABITAT_SIM_LOG", "quiet")
 
@@ -28,31 +26,38 @@ from env.drawing import Drawing
 from env.episode import Episode
 from env.nav_pick import robot
 from env.nav_pick.camera import FAR, PITCH, WIDE
+from env.nav_pick.habitat_version import check_habitat_sim
 from env.nav_pick.robot_state import SECONDS
-from env.nav_pick.stage import to_home, to_scene, write_cube, write_stage
+from env.nav_pick.stage import solids, to_home, to_scene
 from env.nav_pick.tensor_homes import HALF, NavPickHomes
 from utils.tensors import Tensors
 
-CELL = 0.02
-"""Metres: the side of a voxel of the navigation mesh, whose borders are thus a little off."""
+CELL = 0.01
+"""Metres: the side of a voxel of the navigation mesh. The mesh's borders are this inexact."""
+MESHES = 32
+"""The number of layouts whose navigation meshes are kept."""
 CONTACT = 0.005
-"""Metres: the base has run into something if it ends farther from where it was told to go, or
-farther than half of what it was told to go."""
+"""Metres: a contact is a step that ends farther than this, or than half of its length, from where
+the command leads."""
 ROBOT_HEIGHT = 1.2
 STEP = 0.04
-"""Metres: the highest thing that the base rolls over."""
+"""Metres: the highest thing that the base can roll over."""
 MASS = 0.2
-"""Kilograms, of the object."""
+"""Kilograms: the mass of the object."""
+CUBE = "cubeSolid"
+"""habitat-sim's cube, from -1 to 1 along each axis."""
+
+check_habitat_sim(habitat_sim.__version__, habitat_sim.built_with_bullet)
 
 
 def make_home(**settings: Any) -> Episode:
-    """One home, as the adapters for many need it; `settings` are those of `NavPickHomes`."""
+    """One home as an episode; `settings` are those of `NavPickHomes`."""
     return Episode(HabitatHome(**settings))
 
 
 class HabitatHome(gym.Env[dict[str, np.ndarray], np.ndarray]):
-    """A single home as a Gymnasium environment: observations, actions, units and frames as the
-    package says, without the first dimension."""
+    """A single home as a Gymnasium environment. The package explains its numbers, which lack the
+    first dimension here."""
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012
 
@@ -80,11 +85,11 @@ class HabitatHome(gym.Env[dict[str, np.ndarray], np.ndarray]):
         return _first(obs), float(reward), bool(terminated), bool(truncated), said
 
     def pictures(self) -> dict[str, np.ndarray]:
-        """What the camera sees, and a map."""
+        """The camera's view, and a map."""
         return self.homes.pictures()
 
     def drawing(self) -> Drawing:
-        """The home from above, and what the camera sees."""
+        """A drawing of the home from above, with the camera's view."""
         return self.homes.drawing()
 
     def close(self) -> None:
@@ -96,49 +101,65 @@ def _first(obs: Tensors) -> dict[str, np.ndarray]:
 
 
 class SimulatedHomes(NavPickHomes):
-    """One home, with a simulator for what the base, the camera and the object do."""
+    """One home, with a simulator for the base, the camera and the object."""
 
     capturable = False
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(1, **settings)
-        self._files = tempfile.TemporaryDirectory(prefix="home-")
         self._simulator: habitat_sim.Simulator | None = None
         self._thing: ManagedBulletRigidObject | None = None
+        self._mesh: habitat_sim.PathFinder | None = None
+        self._meshes: OrderedDict[bytes, habitat_sim.PathFinder] = OrderedDict()
 
     def close_extras(self, **kwargs: Any) -> None:
         if self._simulator:
             self._simulator.close()
-        self._files.cleanup()
 
     def _furnish(self) -> None:
-        """Load the home that was drawn, with the object on its table."""
-        folder = Path(self._files.name)
-        cube = folder / "cube.glb"
-        write_cube(2 * HALF, cube)
-        stage = write_stage(self.home(0), folder)
-        if self._simulator:
-            self._simulator.close()
-        self._simulator = simulator = habitat_sim.Simulator(self._configuration(stage))
-        navigable = simulator.recompute_navmesh(simulator.pathfinder, navigation())
-        assert navigable, "a home has a floor"
-
-        templates = simulator.get_object_template_manager()
-        template = templates.create_new_template(str(cube))
-        template.bounding_box_collisions = True
-        template.margin = 0
-        template.mass = MASS
-        number = templates.register_template(template)
-        self._thing = simulator.get_rigid_object_manager().add_object_by_template_id(number)
-        self._thing.translation = _point(self._now["object"][0])
-        # As it lies: a tenth of a millimetre decides whether a hand is near enough.
+        """Put the boxes of the home and the object into the simulator."""
+        if self._simulator is None:
+            self._simulator = habitat_sim.Simulator(self._configuration())
+        self._simulator.get_rigid_object_manager().remove_all_objects()
+        for low, high in solids(self.home(0)):
+            self._add_box((low + high) / 2, (high - low) / 2).motion_type = MotionType.STATIC
+        self._mesh = self._navigation_mesh()
+        self._thing = self._add_box(self._now["object"][0].numpy(), np.full(3, HALF))
+        # A resting body does not move: a tenth of a millimetre can decide whether a hand is near.
         self._thing.awake = False
 
-    def _configuration(self, stage: Path) -> habitat_sim.Configuration:
+    def _add_box(self, middle: np.ndarray, half: np.ndarray) -> ManagedBulletRigidObject:
+        """Add a box of the home, with its `middle` (3,) and `half` its sides (3,)."""
+        assert self._simulator
+        templates = self._simulator.get_object_template_manager()
+        template = templates.get_template_by_handle(CUBE)
+        template.scale = mn.Vector3(*map(float, np.abs(to_scene(half))))
+        template.margin = 0
+        template.mass = MASS
+        number = templates.register_template(template, "box")
+        box = self._simulator.get_rigid_object_manager().add_object_by_template_id(number)
+        box.translation = _point(middle)
+        return box
+
+    def _navigation_mesh(self) -> habitat_sim.PathFinder:
+        """Where the base can be in this layout, from the kept meshes or a new one."""
+        assert self._simulator
+        layout = self._home["boxes"].numpy().tobytes()
+        if layout not in self._meshes:
+            mesh = habitat_sim.PathFinder()
+            built = self._simulator.recompute_navmesh(mesh, navigation())
+            assert built, "a home has a floor"
+            self._meshes[layout] = mesh
+        self._meshes.move_to_end(layout)
+        if len(self._meshes) > MESHES:
+            self._meshes.popitem(last=False)
+        return self._meshes[layout]
+
+    def _configuration(self) -> habitat_sim.Configuration:
         backend = habitat_sim.SimulatorConfiguration()
-        backend.scene_id = str(stage)
+        backend.scene_id = "NONE"
         backend.enable_physics = True
-        # The renderer's first device: any other kills a process that has no CUDA.
+        # The renderer's first device; any other number ends a process that has no CUDA.
         backend.gpu_device_id = -1
         camera = habitat_sim.CameraSensorSpec()
         camera.uuid = "depth"
@@ -152,15 +173,15 @@ class SimulatedHomes(NavPickHomes):
         return habitat_sim.Configuration(backend, [body])
 
     def _move_base(self, command: Tensor) -> tuple[Tensor, Tensor]:
-        assert self._simulator
+        assert self._mesh
         now = self._now
         start = torch.cat([now["position"], torch.zeros(1, 1)], 1)
         told = torch.cat([now["position"] + command, torch.zeros(1, 1)], 1)
-        end = self._simulator.pathfinder.try_step(_point(start[0]), _point(told[0]))
+        end = self._mesh.try_step(_point(start[0].numpy()), _point(told[0].numpy()))
         place = torch.from_numpy(to_home(np.array(end)))[None, :2].float()
         missed, length = place - told[:, :2], command.square().sum(1).sqrt()
         contact = missed.square().sum(1).sqrt() > (length / 2).clamp(max=CONTACT)
-        # Who rests is told nothing, and is not to be set right either.
+        # A resting base stays exactly where it is, even off the mesh.
         moves = command.any(1, keepdim=True)
         return torch.where(moves, place - now["position"], 0.0), contact & moves[:, 0]
 
@@ -170,7 +191,7 @@ class SimulatedHomes(NavPickHomes):
         assert thing
         if holds:
             thing.motion_type = MotionType.KINEMATIC
-            thing.translation = _point(place[0])
+            thing.translation = _point(place[0].numpy())
         elif thing.motion_type == MotionType.KINEMATIC:
             thing.motion_type = MotionType.DYNAMIC
         self._simulator.step_physics(SECONDS)
@@ -182,24 +203,25 @@ class SimulatedHomes(NavPickHomes):
         assert self._simulator
         node = self._simulator.get_agent(0).scene_node
         position, heading = self._now["position"], float(self._now["heading"])
-        node.translation = _point(torch.cat([position[0], torch.zeros(1)]))
-        # At rest a body looks along the home's y.
+        node.translation = _point(torch.cat([position[0], torch.zeros(1)]).numpy())
+        # Without a rotation, the camera looks along the home's y.
         node.rotation = mn.Quaternion.rotation(mn.Rad(heading - math.pi / 2), mn.Vector3.y_axis())
         depth = torch.from_numpy(self._simulator.get_sensor_observations()["depth"])
         return (depth.float().clamp(max=FAR) / FAR)[None, ..., None]
 
 
 def navigation() -> habitat_sim.NavMeshSettings:
-    """How the navigation mesh of a home is made."""
+    """The settings of a home's navigation mesh."""
     settings = habitat_sim.NavMeshSettings()
     settings.set_defaults()
     settings.cell_size = settings.cell_height = CELL
     settings.agent_radius = robot.RADIUS
     settings.agent_height = ROBOT_HEIGHT
     settings.agent_max_climb = STEP
+    settings.include_static_objects = True
     return settings
 
 
-def _point(place: Tensor) -> mn.Vector3:
+def _point(place: np.ndarray) -> mn.Vector3:
     """A place (3,) of a home in the scene."""
-    return mn.Vector3(*map(float, to_scene(place.numpy())))
+    return mn.Vector3(*map(float, to_scene(place)))

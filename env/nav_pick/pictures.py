@@ -59,7 +59,7 @@ def _shades(depth: Tensor) -> np.ndarray:
 
 
 def map_picture(home: Home, now: Mapping[str, Tensor], trail: Tensor) -> np.ndarray:
-    """A home from above, x to the right, y up, with the state `now` and the robot's `trail` (T, 2)."""
+    """A home from above, x to the right, y up, with the state `now` and the `trail` (T, 2)."""
     width, depth = (max(box[axis] for box in home.walls) for axis in (3, 4))
     size = (round(width * SCALE) + 2 * MARGIN, round(depth * SCALE) + 2 * MARGIN)
     picture = Image.new("RGB", size, BACKGROUND)

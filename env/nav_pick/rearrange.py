@@ -1,13 +1,13 @@
 """Nav & Pick in habitat-lab: a Fetch robot in ReplicaCAD, or what its configuration names instead.
 
-habitat-lab has the scene, the robot, its sensors and its physics; the task, its rewards and its
-measures are the package's, and `mapping` turns the numbers of one into those of the other. Of
-habitat-lab's targets the first is the object. Checked with habitat-lab 0.3.3.
+habitat-lab supplies the scene, the robot, its sensors and its physics. The task, its rewards and
+its measures are the package's, and `mapping` converts the numbers. The first of habitat-lab's
+targets is the object. Checked with habitat-lab 0.3.3.
 """
 
 import os
 
-# Read when they are imported.
+# habitat-sim and Magnum read these when they are imported.
 os.environ.setdefault("MAGNUM_LOG", "quiet")
 os.environ.setdefault("HABITAT_SIM_LOG", "quiet")
 
@@ -18,14 +18,13 @@ import habitat
 import habitat_sim
 import numpy as np
 import torch
-from gym import spaces
-from habitat.core.registry import registry
-from habitat.tasks.rearrange.actions.articulated_agent_action import ArticulatedAgentAction
 from habitat.tasks.rearrange.utils import is_pb_installed
 
 from env.episode import Episode
+from env.nav_pick.arm_hand_action import ArmHandAction
 from env.nav_pick.downloads import check_downloads
-from env.nav_pick.mapping import Controls, Pose, joint_moves, to_privileged, to_state
+from env.nav_pick.habitat_version import check_habitat_sim
+from env.nav_pick.mapping import Controls, Pose, to_privileged, to_state
 from env.nav_pick.pictures import SCALE, floor_picture, view_picture
 from env.nav_pick.rewards import LIFT, Rewards, chosen
 from env.nav_pick.robot_state import HAND as HAND_PLACE
@@ -37,55 +36,23 @@ from utils.errors import UserError
 ACTIONS = "arm_action", "base_velocity"
 CAMERA = "head_depth_sensor"
 SENSORS = "joint_sensor", "target_start_sensor", "is_holding_sensor", "end_effector_sensor"
-"""What a configuration has to have."""
+"""The parts that a configuration must have."""
 OBJECT_SIZE = 0.06
-"""Metres, in pictures."""
-BY_HAND, PYBULLET = "ArmHandAction", "ArmEEAction"
-TURN = 0.01
-"""Radians: by so much a joint is turned to see how far that moves the hand."""
+"""Metres: the side of the object in pictures."""
+BY_HAND, PYBULLET = ArmHandAction.__name__, "ArmEEAction"
 SHORT = 0.002
-"""Metres: a base that comes no farther than this less than it is told has met nothing."""
+"""Metres: a contact is a step that is shorter than its command by more than this."""
 OTHER_SPLIT = "val"
-"""Of a dataset: what no run trains in."""
+"""The split of a dataset in which no run trains."""
 
-
-@registry.register_task_action(name=BY_HAND)
-class ArmHandAction(ArticulatedAgentAction):
-    """Moves the hand along the axes of the base, to `ee_ctrl_lim` metres each, no joint by more
-    than `delta_pos_limit` radians: what habitat-lab's ArmEEAction does, with the kinematics of the
-    robot that stands there instead of those of a second one in pybullet."""
-
-    @property
-    def action_space(self) -> Any:
-        return spaces.Box(shape=(3,), low=-1, high=1, dtype=np.float32)
-
-    def step(self, move: np.ndarray, *args: Any, **kwargs: Any) -> None:
-        robot, most = self.cur_articulated_agent, self._config.delta_pos_limit
-        targets = robot.arm_motor_pos
-        low, high = (np.clip(end - targets, -most, most) for end in robot.arm_joint_limits)
-        wanted = np.clip(move, -1, 1) * self._config.ee_ctrl_lim
-        robot.arm_motor_pos = targets + joint_moves(self._jacobian(targets), wanted, low, high)
-
-    def _jacobian(self, targets: np.ndarray) -> np.ndarray:
-        """(3, J) how far the hand moves from the base for a radian of each joint at its target."""
-        robot = self.cur_articulated_agent
-        to_base = robot.base_transformation.inverted()
-        joints, places = robot.sim_obj.joint_positions, []
-        for turned in (targets, *(targets + TURN * np.eye(len(targets)))):
-            tried = list(joints)
-            for link, angle in zip(robot.params.arm_joints, turned, strict=True):
-                tried[robot.joint_pos_indices[link]] = angle
-            robot.sim_obj.joint_positions = tried
-            places.append(np.array(to_base.transform_point(robot.ee_transform().translation)))
-        robot.sim_obj.joint_positions = joints
-        moved: np.ndarray = (np.array(places[1:]) - places[0]).T / TURN
-        return moved
+check_habitat_sim(habitat_sim.__version__, habitat_sim.built_with_bullet)
 
 
 class Rearrangement(gym.Env[dict[str, np.ndarray], np.ndarray]):
-    """One robot in habitat-lab's scenes, an episode of its dataset a time, which the seed chooses,
-    and with it the start. Actions, observations, rewards and measures: see the package and
-    `mapping`."""
+    """One robot in habitat-lab's scenes. The seed chooses the episode of the dataset and the start.
+
+    The package and `mapping` explain actions, observations, rewards and measures.
+    """
 
     def __init__(
         self,
@@ -111,10 +78,10 @@ class Rearrangement(gym.Env[dict[str, np.ndarray], np.ndarray]):
         inner = self.inner
         draws = int(self.np_random.integers(2**31))
         inner.current_episode = self.episodes[self.np_random.integers(len(self.episodes))]
-        # A navmesh that is made anew draws anew: so the scene first, then the seed.
+        # Building a navigation mesh consumes random numbers, so the seed is set after the scene.
         inner.reconfigure(self.config)
         inner.seed(draws)
-        # What navigates is not to choose among an episode's targets.
+        # Keep the task from choosing among the episode's targets.
         if self.config.task.type == "NavToObjTask-v0":
             inner.task.set_args(obj=0)
         obs = inner.reset()
@@ -154,7 +121,7 @@ class Rearrangement(gym.Env[dict[str, np.ndarray], np.ndarray]):
         return seen, reward, over, self.steps >= self.max_steps, said
 
     def pictures(self) -> dict[str, np.ndarray]:
-        """What the camera sees, and where on the navmesh the robot has been."""
+        """The camera's view, and the robot's trail on the navigation mesh."""
         pose, pathfinder = self._pose(), self.inner.sim.pathfinder
         free = pathfinder.get_topdown_view(1 / SCALE, float(pose.base[1, 3]))
         left, _, back = pathfinder.get_bounds()[0]
@@ -185,10 +152,11 @@ class Rearrangement(gym.Env[dict[str, np.ndarray], np.ndarray]):
         return bool(self.inner.sim.grasp_mgr.snap_idx == self.object)
 
     def _lift(self) -> float:
-        """How much higher the object has to be."""
+        """Metres that the object must still be lifted, negative if none."""
         return float(self.lay[1] + LIFT - self._object()[1])
 
     def _object(self) -> np.ndarray:
+        """The object's place (3,) in the scene."""
         thing = self.inner.sim.get_rigid_object_manager().get_object_by_id(self.object)
         return np.array(thing.translation)
 
@@ -197,7 +165,7 @@ class Rearrangement(gym.Env[dict[str, np.ndarray], np.ndarray]):
         return Pose(np.array(robot.base_transformation), np.array(robot.ee_transform()))
 
     def _observe(self, obs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """What there is to see, and what is still to be done."""
+        """The observation. Also updates the shortest path and the reward that remains."""
         pose, start = self._pose(), np.asarray(obs["obj_start_sensor"]).reshape(-1, 3)
         start = start[self.inner.task.targ_idx]
         way = habitat_sim.ShortestPath()
@@ -222,7 +190,7 @@ class Rearrangement(gym.Env[dict[str, np.ndarray], np.ndarray]):
 
 
 def describe(habitat_config: str, depth_size: int, max_steps: int) -> Spec:
-    """What there is to see and to do with a configuration. UserError if it cannot be used."""
+    """The spaces and step limit of a configuration. UserError if it cannot be used."""
     return _controls(_compose(habitat_config), habitat_config).describe(depth_size, max_steps)
 
 
@@ -236,19 +204,21 @@ def make_home(
     sparse: bool = False,
     subtask: str | None = None,
 ) -> Episode:
-    """A robot with the scenes and episodes of a configuration, or, `unseen`, of the other split of
-    its dataset; the rest as for `NavPickHomes`. UserError if the configuration cannot be used or
-    what it names is not there."""
+    """A robot with the scenes and episodes of a configuration; other settings as `NavPickHomes`.
+
+    `unseen` takes the dataset's other split. UserError if the configuration cannot be used or if
+    files that it names are missing.
+    """
     config = _compose(habitat_config)
     controls = _controls(config, habitat_config)
     with habitat.config.read_write(config):
         simulator, task = config.habitat.simulator, config.habitat.task
-        # Without CUDA any other kills the process.
+        # Without CUDA, any other number ends the process.
         if not (habitat_sim.cuda_enabled and torch.cuda.is_available()):
             simulator.habitat_sim_v0.gpu_device_id = -1
         camera = simulator.agents[simulator.agents_order[0]].sim_sensors[CAMERA]
         camera.width = camera.height = depth_size
-        # Episodes end by the rules of the package.
+        # The package's rules end episodes.
         config.habitat.environment.max_episode_steps = 0
         if unseen:
             config.habitat.dataset.split = OTHER_SPLIT
@@ -261,15 +231,16 @@ def make_home(
 
 
 def _compose(path: str) -> Any:
-    """A configuration with all that it is based on."""
+    """Load a configuration and everything it is based on. UserError if that fails."""
     try:
         return habitat.get_config(path)
-    except Exception as error:  # hydra, omegaconf and YAML have each their own.
+    except Exception as error:  # hydra, omegaconf and YAML raise errors of their own.
         reason = " ".join(str(error).split())
         raise UserError(f"{path} is no configuration of habitat-lab: {reason}") from error
 
 
 def _controls(config: Any, path: str) -> Controls:
+    """The controls of a configuration. UserError if it lacks a part or its arm cannot be moved."""
     task, simulator = config.habitat.task, config.habitat.simulator
     cameras = simulator.agents[simulator.agents_order[0]].sim_sensors
     for names, there in ((ACTIONS, task.actions), (SENSORS, task.lab_sensors), ([CAMERA], cameras)):
@@ -278,7 +249,7 @@ def _controls(config: Any, path: str) -> Controls:
     arm, base = task.actions.arm_action, task.actions.base_velocity
     if arm.arm_controller == PYBULLET and not is_pb_installed():
         raise UserError(
-            f"{path}: {PYBULLET} needs pybullet; {BY_HAND} does the same without (arm_controller)"
+            f"{path}: {PYBULLET} needs pybullet; arm_controller: {BY_HAND} does the same without"
         )
     by_hand = arm.arm_controller in (BY_HAND, PYBULLET)
     return Controls(
@@ -290,7 +261,7 @@ def _controls(config: Any, path: str) -> Controls:
 
 
 def _named(config: Any) -> list[str]:
-    """The files and folders that a configuration needs."""
+    """The paths of all files and folders that a configuration needs."""
     simulator, data = config.habitat.simulator, config.habitat.dataset
     robot = simulator.agents[simulator.agents_order[0]].articulated_agent_urdf
     episodes = data.data_path.format(split=data.split)

@@ -1,7 +1,7 @@
 """Nav & Pick as tensors: N robots in N homes at once, on the CPU or a GPU.
 
-A step does the same few operations on all homes. It reads no value from Python and updates its
-state in place, so a CUDA graph can hold it.
+A step does the same few operations on all homes. Python reads no value of a
+tensor, and the state is updated in place, so a CUDA graph can hold a step.
 """
 
 from typing import Any

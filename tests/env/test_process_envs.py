@@ -130,7 +130,7 @@ def test_an_exit_before_the_first_episode_comes_with_advice(
 def test_a_later_exit_comes_without_that_advice(make: Callable[..., ProcessEnvs]) -> None:
     environments = make(exits_in_step)
     environments.reset(seed=0)
-    with pytest.raises(UserError, match="exited with code 7$"):
+    with pytest.raises(UserError, match=r"exited with code 7$"):
         environments.step(STILL)
 
 
@@ -139,7 +139,7 @@ def test_an_error_of_the_user_is_raised_as_it_is_and_printed_nowhere(
 ) -> None:
     environments = make(lacks_scene)
     environments.reset(seed=0)
-    with pytest.raises(UserError, match="^no scene$"):
+    with pytest.raises(UserError, match=r"^no scene$"):
         environments.step(STILL)
     environments.close()
     assert capfd.readouterr() == ("", "")

@@ -1,5 +1,5 @@
 """Nav & Pick in habitat-lab itself, with a made-up robot in homes of ours: its play task, and our
-configurations. Needs habitat-sim and habitat-lab: docs/habitat_rearrange.md."""
+configurations. Needs habitat-sim and habitat-lab: docs/habitat.md."""
 
 import json
 import math
@@ -246,7 +246,7 @@ def test_skills_of_habitat_baselines_teach_joint_by_joint(
     there = single(JOINTS, tmp_path / "home")
     learned = ["--options", "learned", "--option_dir", str(tmp_path), "--depth_size", "64"]
     assert main.main(["eval", "--eval_teacher", *small, *there, *learned, "--num_eval", "1"]) == 0
-    assert (tmp_path / "ppo/navpick/teacher/eval/eval.json").exists()
+    assert (tmp_path / "ppo/navpick/teacher/eval-habitat-rearrange/eval.json").exists()
     # There are no rules for it.
     assert main.main(["eval", "--eval_teacher", *small, *there, "--num_eval", "1"]) == 1
     assert "moves the arm joint by joint; rules cannot do that" in capsys.readouterr().err
