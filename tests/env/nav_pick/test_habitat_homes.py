@@ -1,9 +1,10 @@
-"""Homes in habitat-sim beside the same homes as tensors.
+"""Homes in habitat-sim, compared with the same homes as tensors.
 
 `make test-habitat HABITAT_PYTHON=…` runs this with a Python that has habitat-sim.
 """
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -113,6 +114,46 @@ def test_both_describe_an_observation_alike(simulated: Any) -> None:
         assert picture.shape[2] == 3
 
 
+def test_an_episode_is_the_same_whatever_was_before(simulated: Any) -> None:
+    """Also while the object falls, to the bit."""
+
+    def played(seed: int) -> list[dict[str, Tensor]]:
+        obs, _ = simulated.reset(seed=[seed])
+        states = [{**obs}]
+        dropped = 0
+        while dropped < 10:
+            dropped += bool(simulated._now["holding"]) or dropped > 0
+            action = pilot(obs) if dropped < 2 else torch.tensor([[-1.0, 0, 0, 0, 0, -1]])
+            obs, *_ = simulated.step(action)
+            states.append({**obs, "object": simulated._now["object"].clone()})
+        return states
+
+    first = played(0)
+    played(1)
+    again = played(0)
+    for one, other in zip(first, again, strict=True):
+        for name, value in one.items():
+            assert torch.equal(value, other[name]), name
+
+
+def test_a_layout_keeps_its_navigation_mesh_and_few_layouts_are_kept() -> None:
+    from env.nav_pick.habitat_homes import MESHES, SimulatedHomes
+
+    homes = SimulatedHomes(layouts=2, depth_size=8)
+    for seed in range(8):
+        homes.reset(seed=[seed])
+    assert len(homes._meshes) == 2
+    kept = list(homes._meshes.values())
+    homes.reset(seed=[0])
+    assert any(homes._mesh is mesh for mesh in kept)
+    homes.close()
+    endless = SimulatedHomes(layouts=0, depth_size=8)
+    for seed in range(MESHES + 2):
+        endless.reset(seed=[seed])
+    assert len(endless._meshes) == MESHES
+    endless.close()
+
+
 def test_an_object_that_is_let_go_falls_and_comes_to_rest(simulated: Any) -> None:
     for seed in range(3):
         obs, _ = simulated.reset(seed=[seed])
@@ -142,7 +183,14 @@ def test_a_run_in_the_simulator_is_killed_resumed_evaluated_and_filmed(tmp_path:
     command = [sys.executable, "main.py", "train", "--logdir", str(tmp_path), *running.SMALL]
     task = ["--task", small_homes.TASK, "--save_interval", "1"]
     flags = [*command, *task, *FLAGS, "cut", "--n_itr", "2"]
-    process = subprocess.Popen(flags, cwd=running.ROOT, stdout=subprocess.PIPE, text=True)
+    (tmp_path / "tmp").mkdir()
+    process = subprocess.Popen(
+        flags,
+        cwd=running.ROOT,
+        env=os.environ | {"TMPDIR": str(tmp_path / "tmp")},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert process.stdout
     for line in process.stdout:
         if " 1/2: " in line:
@@ -152,6 +200,7 @@ def test_a_run_in_the_simulator_is_killed_resumed_evaluated_and_filmed(tmp_path:
     process.wait()
     assert children
     assert not psutil.wait_procs(children, timeout=60)[1]
+    assert not list((tmp_path / "tmp").iterdir())
     cut = small_homes.runs_of(tmp_path) / "cut"
     assert running.done([cut])[0] < 2
     assert small_homes.resume(tmp_path, "--savedir", "cut") == 0
@@ -163,6 +212,59 @@ def test_a_run_in_the_simulator_is_killed_resumed_evaluated_and_filmed(tmp_path:
     assert found["simulator"] == "habitat"
     assert len(found["episodes"]) == 5
     assert len(list((cut / "eval").glob("*.gif"))) == 1
+
+
+def launch(tmp_path: Path, **environment: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "main.py", "train", "--logdir", str(tmp_path), *running.SMALL]
+    flags = ["--task", small_homes.TASK, *FLAGS, "run", "--n_itr", "1000"]
+    return subprocess.Popen(
+        [*command, *flags],
+        cwd=running.ROOT,
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def simulators(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """The processes of homes, oldest first."""
+    children = psutil.Process(process.pid).children()
+    homes = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+    return sorted(homes, key=psutil.Process.create_time)
+
+
+@pytest.mark.parametrize("which", ["first", "last"])
+def test_a_simulator_that_is_killed_ends_its_run_at_once_in_one_line(
+    tmp_path: Path, which: str
+) -> None:
+    """Also one that waits for the verdict while the others train."""
+    process = launch(tmp_path)
+    assert process.stdout
+    for line in process.stdout:
+        if " 1/1000: " in line:
+            homes = simulators(process)
+            victim = homes[0 if which == "first" else -1]
+            victim.kill()
+            break
+    told, error = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert error.splitlines() == [
+        f"error: the environment process {victim.pid} was killed by SIGKILL; "
+        "if memory ran out, use fewer --num_envs"
+    ]
+    assert told.count("/1000: ") <= 2
+    assert not psutil.wait_procs(homes, timeout=60)[1]
+
+
+def test_without_opengl_the_last_line_says_so(tmp_path: Path) -> None:
+    process = launch(tmp_path, __EGL_VENDOR_LIBRARY_DIRS=str(tmp_path))
+    _, error = process.communicate(timeout=120)
+    assert process.returncode == 1
+    last = error.splitlines()[-1]
+    assert last.startswith("error: the environment process")
+    assert "exited with code 1; habitat-sim needs OpenGL" in last
+    assert "Traceback" not in error
 
 
 def test_a_student_of_tensor_homes_acts_in_the_simulator_as_it_is(
