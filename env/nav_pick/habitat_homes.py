@@ -8,6 +8,7 @@ the object as a rigid body that falls when the hand releases it. No file is writ
 import math
 import os
 from collections import OrderedDict
+from pathlib import Path
 from typing import Any
 
 # habitat-sim and Magnum read these when they are imported.
@@ -44,8 +45,9 @@ STEP = 0.04
 """Metres: the highest thing that the base can roll over."""
 MASS = 0.2
 """Kilograms: the mass of the object."""
-CUBE = "cubeSolid"
-"""habitat-sim's cube, from -1 to 1 along each axis."""
+CUBE = Path(__file__).with_name("cube.gltf")
+"""A cube from -1 to 1 along each axis. It is unlit: habitat-sim's own cube is shaded physically,
+which takes twelve seconds to prepare without a GPU and changes no depth."""
 
 check_habitat_sim(habitat_sim.__version__, habitat_sim.built_with_bullet)
 
@@ -132,7 +134,8 @@ class SimulatedHomes(NavPickHomes):
         """Add a box of the home, with its `middle` (3,) and `half` its sides (3,)."""
         assert self._simulator
         templates = self._simulator.get_object_template_manager()
-        template = templates.get_template_by_handle(CUBE)
+        template = templates.create_new_template(str(CUBE))
+        template.bounding_box_collisions = True
         template.scale = mn.Vector3(*map(float, np.abs(to_scene(half))))
         template.margin = 0
         template.mass = MASS

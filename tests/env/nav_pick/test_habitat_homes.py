@@ -136,6 +136,21 @@ def test_an_episode_is_the_same_whatever_was_before(simulated: Any) -> None:
             assert torch.equal(value, other[name]), name
 
 
+def test_a_process_makes_its_first_home_fast() -> None:
+    """habitat-sim prepares no light, which takes twelve seconds without a GPU."""
+    source = """
+import time
+from env.nav_pick.habitat_homes import SimulatedHomes
+homes, start = SimulatedHomes(depth_size=8), time.process_time()
+homes.reset(seed=[0])
+print(time.process_time() - start)
+"""
+    made = subprocess.run(
+        [sys.executable, "-c", source], cwd=running.ROOT, capture_output=True, text=True, check=True
+    )
+    assert float(made.stdout) < 5
+
+
 def test_a_layout_keeps_its_navigation_mesh_and_few_layouts_are_kept() -> None:
     from env.nav_pick.habitat_homes import MESHES, SimulatedHomes
 

@@ -1,13 +1,18 @@
-"""A home in the axes of habitat-sim."""
+"""A home in the axes of habitat-sim, and the cube of its boxes."""
+
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+import trimesh
 from hypothesis import given
 from hypothesis import strategies as st
 
 from env.nav_pick.stage import SLAB, solids, to_home, to_scene
 from tests.env.nav_pick.pilot import make, solid
 
+CUBE = Path("env/nav_pick/cube.gltf")
 NUMBERS = st.floats(-1e3, 1e3, width=32)
 
 
@@ -36,3 +41,12 @@ def test_a_scene_has_up_second_and_turns_nothing_into_its_mirror_image(
     assert np.array_equal(scene[:, 1], home[:, 2])
     assert np.array_equal(to_home(scene), home)
     assert np.linalg.det(to_scene(np.eye(3))) == pytest.approx(1)
+
+
+def test_the_cube_has_half_sides_of_one_faces_outwards_and_is_unlit() -> None:
+    cube = trimesh.load_mesh(CUBE)
+    assert cube.bounds.tolist() == [[-1] * 3, [1] * 3]
+    assert cube.is_watertight
+    assert cube.volume == pytest.approx(8)
+    materials = json.loads(CUBE.read_text())["materials"]
+    assert [list(material["extensions"]) for material in materials] == [["KHR_materials_unlit"]]
