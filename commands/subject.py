@@ -15,7 +15,7 @@ from algos.student import Deterministic, Student, read_student
 from commands import runs
 from commands.build import Parts, check_network
 from commands.domains.networks import make_encoder
-from commands.settings.config import Config, make_config
+from commands.settings.config import DEFAULT_HOME_TASK, SETTINGS, Config, make_config
 from commands.settings.resolve import (
     check_flags,
     check_llm_is_named,
@@ -24,6 +24,7 @@ from commands.settings.resolve import (
     resolve,
 )
 from commands.viewer.replay import Played, Viewer
+from planner.task import load_task
 from teacher.teacher import PlanTeacher
 from utils import seeding
 from utils.devices import choose_device, prepare
@@ -61,16 +62,23 @@ def find_subjects(args: argparse.Namespace, name: str | None) -> list[tuple[Path
     """The folders of the runs of a name, or of the newest run, or the teacher's folder. Each comes
     with the settings that flags give. UserError if there is no such run."""
     given = given_settings(args)
+    task = _task_of_flags(given)
     if args.eval_teacher:
-        settings = fresh_settings(given)
+        settings = fresh_settings(task | given)
         check_llm_is_named(given, settings)
         parent = runs.task_folder(args.logdir, settings["policy"], settings["task"])
         return [(parent / runs.TEACHER, settings | {"seed": (args.seed_list or [0])[0]})]
-    settings = resolve(given, {})
+    settings = resolve(task | given, {})
     given["device"] = choose_device(settings.get("device"))
     if args.seed_list and len(args.seed_list) == 1:
         given["seed"] = args.seed_list[0]
     return [(folder, given) for folder in _run_folders(args, name, settings)]
+
+
+def _task_of_flags(given: dict[str, Any]) -> dict[str, Any]:
+    """The task of homes, if a flag is one that only homes have; else nothing."""
+    is_home = any(SETTINGS[name].domain == "nav_pick" for name in given)
+    return {"task": load_task(DEFAULT_HOME_TASK)} if is_home else {}
 
 
 def _run_folders(

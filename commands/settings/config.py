@@ -21,6 +21,7 @@ from planner.task import Task
 from utils.validation import validated
 
 DEFAULT_TASK = "SimpleDoorKey"
+DEFAULT_HOME_TASK = "NavPick"
 DEFAULT_METHOD = "ppo"
 SETTINGS = declared(GROUPS)
 """Name -> what is declared about a setting."""

@@ -63,6 +63,16 @@ def test_a_name_that_several_tasks_have_needs_one(
 
 
 @pytest.mark.parametrize("look", [watch, evaluate])
+def test_a_flag_of_homes_means_the_newest_run_in_homes(
+    homes: Path, capsys: pytest.CaptureFixture[str], look: Callable[..., int]
+) -> None:
+    assert train(homes, "--savedir", "room", "--n_itr", "0") == 0
+    assert look(homes, *ONE, "--simulator", "tensor") == 0
+    found = f"the newest run of NavPick is {small_homes.runs_of(homes) / 'mine'}"
+    assert found in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("look", [watch, evaluate])
 def test_where_other_tasks_have_runs_is_said(
     homes: Path, capsys: pytest.CaptureFixture[str], look: Callable[..., int]
 ) -> None:
