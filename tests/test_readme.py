@@ -40,9 +40,7 @@ def files() -> dict[str, str]:
 
 def test_the_readme_and_the_docs_are_short() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
-    # habitat.md takes the place of habitat_rearrange.md.
-    besides = {"README.md", "habitat_rearrange.md"}
-    pages = [text for page, text in PAGES.items() if page.name not in besides]
+    pages = [text for page, text in PAGES.items() if page.name != "README.md"]
     assert len(pages) <= 12
     assert sum(len(text.split()) for text in pages) <= 10_000
 
