@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode
 
+from env.drawing import Drawing
 from env.episode import Episode
 from env.vector import RestingEnv, Seeds, Step, check_count
-from env.drawing import Drawing
 from utils.errors import UserError
 from utils.processes import end_with_parent
 from utils.tensors import Tensors
@@ -92,15 +92,15 @@ class ProcessEnvs(RestingEnv):
         with self._watched():
             observation, rewards, terminated, truncated, info = self.processes.step(chosen)
         seen = {name: torch.tensor(array) for name, array in observation.items()}
-        said: dict[str, Any] = {k: torch.tensor(info[k]) for k in ("success", "duration")}
+        outcome: dict[str, Any] = {k: torch.tensor(info[k]) for k in ("success", "duration")}
         # Gymnasium adds a mask `_name` to every `name`.
-        said["measures"] = {
+        outcome["measures"] = {
             name: torch.tensor(array, dtype=torch.float32)
             for name, array in info.get("measures", {}).items()
             if f"_{name}" in info["measures"]
         }
         flags = torch.tensor(terminated), torch.tensor(truncated)
-        return seen, torch.tensor(rewards, dtype=torch.float32), *flags, said
+        return seen, torch.tensor(rewards, dtype=torch.float32), *flags, outcome
 
     def pictures(self) -> dict[str, Any]:
         with self._watched():
