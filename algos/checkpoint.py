@@ -34,7 +34,7 @@ def load(path: Path, *needed: str) -> dict[str, Any]:
     except Exception as error:  # A damaged file can fail in any way.
         raise UserError(f"{path} is damaged or no checkpoint of this project") from error
     if not isinstance(content, dict) or "format" not in content:
-        raise UserError(f"{path} is no checkpoint of this project")
+        raise UserError(f"{path} is not a checkpoint of this project")
     check_format(path, content, FORMAT)
     if missing := [key for key in needed if key not in content]:
         raise UserError(f"{path} lacks {', '.join(missing)}: it is another kind of checkpoint")

@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     assert student
     if subject.config.hierarchical:
         raise UserError(
-            f"{folder}: its student chooses options, which are no part of a network; only a "
+            f"{folder}: its student chooses options, which are not part of a network; only a "
             "student that chooses actions can be exported"
         )
     with ExitStack() as owned:

@@ -23,7 +23,7 @@ SUCCESS = "Test/Success Rate"
 
 def run(args: argparse.Namespace) -> int:
     if not args.logdir.is_dir():
-        raise UserError(f"{args.logdir} is no folder; give the root of a log tree")
+        raise UserError(f"{args.logdir} is not a folder; give the root of a log tree")
     folders = list(run_folders(args.logdir))
     if not folders:
         raise UserError(f"there is no run below {args.logdir}; train one first")

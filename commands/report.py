@@ -79,16 +79,16 @@ def check_out(out: Path) -> None:
     if not out.exists():
         return
     if not out.is_dir():
-        raise UserError(f"--out: {out} is no folder")
+        raise UserError(f"--out: {out} is not a folder")
     present = {path.name for path in out.iterdir()}
     if other := present - output.FILES - {RECORDS}:
         raise UserError(
-            f"--out: {out} holds {min(other)}, which is no part of a report; give another folder"
+            f"--out: {out} holds {min(other)}, which is not part of a report; give another folder"
         )
     # A folder with nothing but figures is the user's own.
     if present and (missing := output.FILES - present):
         raise UserError(
-            f"--out: {out} holds {min(present)} but no {min(missing)}, so it is no report; "
+            f"--out: {out} holds {min(present)} but no {min(missing)}, so it is not a report; "
             "give another folder"
         )
 

@@ -35,7 +35,7 @@ def task_folder(logdir: Path, method: Method, task: Task) -> Path:
 def check_name(name: str) -> str:
     """The same name; UserError if it leaves its folder or means something else."""
     if not re.fullmatch(r"\w[\w.+-]*", name):
-        raise UserError(f"{name!r} is no name for a run: use letters, digits and . _ + -")
+        raise UserError(f"{name!r} is not a name for a run: use letters, digits and . _ + -")
     if name == TEACHER:
         raise UserError(f"the name {TEACHER!r} is kept for evaluations of the teacher alone")
     return name
@@ -74,7 +74,7 @@ def check_free(folder: Path, overwrite: bool) -> None:
     if not held or (begun and folder / OWNER in held):
         return
     if not is_run(folder):
-        raise UserError(f"{folder} exists and is no run; give another --savedir")
+        raise UserError(f"{folder} exists and is not a run; give another --savedir")
     if not overwrite:
         raise UserError(
             f"{folder} holds a run already; continue it with --resume, "

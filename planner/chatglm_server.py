@@ -46,7 +46,7 @@ def connect() -> Service:
         if key := os.environ.get(variable):
             if not KEY.fullmatch(key):
                 raise UserError(
-                    f"{variable} in the environment is no key; a key looks like id.secret"
+                    f"{variable} in the environment is not a key; a key looks like id.secret"
                 )
             # Our client retries by itself.
             return service(api_key=key, timeout=SECONDS, max_retries=0)

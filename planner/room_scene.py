@@ -38,7 +38,7 @@ class RoomReader:
     def __init__(self, names: Mapping[str, str | list[str]]) -> None:
         for kind in names:
             if kind not in TYPES:
-                raise UserError(f"names: {kind!r} is none of the types {', '.join(TYPES)}")
+                raise UserError(f"names: {kind!r} is not one of the types {', '.join(TYPES)}")
         self.kinds = [(TYPES[kind], name) for kind, name in names.items()]
         self.kind: dict[str, int] = {}
         """Name -> type of every thing that may have a name."""

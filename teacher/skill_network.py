@@ -150,7 +150,7 @@ def load_skill(path: Path, trunk: nn.Module, spec: SkillSpec, device: torch.devi
     if found != shapes:
         odd = sorted(set(found.items()) ^ set(shapes.items()), key=str)[0]
         raise UserError(
-            f"{path} is no skill with a view of {spec.depth}x{spec.depth} pixels, {spec.known} "
+            f"{path} is not a skill with a view of {spec.depth}x{spec.depth} pixels, {spec.known} "
             f"numbers beside it and {spec.actions} of an action: {odd[0]} differs"
         )
     skill.load_state_dict(weights)
@@ -173,4 +173,4 @@ def _read(path: Path) -> dict[str, Tensor]:
             content = torch.load(path, map_location="cpu", weights_only=True)
         return {str(name): value for name, value in content["state_dict"].items()}
     except Exception as error:
-        raise UserError(f"{path} is no checkpoint of a skill of habitat-baselines") from error
+        raise UserError(f"{path} is not a checkpoint of a skill of habitat-baselines") from error

@@ -56,7 +56,7 @@ def parse(given: Sequence[str]) -> dict[str, Any]:
         )
     minutes = parameters["time"]
     if not isinstance(minutes, int) or minutes < 1:
-        raise UserError(f"--slurm: time={minutes} is no number of minutes, such as time=600")
+        raise UserError(f"--slurm: time={minutes} is not a number of minutes, such as time=600")
     return {"signal_delay_s": min(WARNING, round(60 * minutes * SHARE)), **parameters}
 
 

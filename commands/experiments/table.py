@@ -131,7 +131,7 @@ def check_settings(group: Group, source: str) -> None:
         for name, settings in found.items():
             if name not in known:
                 raise UserError(
-                    f"{source}.{kind}: {name} is none of the group's: {', '.join(known)}"
+                    f"{source}.{kind}: {name} is not one of the group's: {', '.join(known)}"
                 )
             sections[f"{kind}.{name}"] = settings
     trained = {setting.name for setting in settings_of("train")}

@@ -54,7 +54,7 @@ def read_records(path: Path, name: str) -> Tree:
             else:
                 tree.teachers.append(as_teacher(content["teacher"]))
         except BROKEN as error:
-            raise UserError(f"{path}, line {position} is no record of a report") from error
+            raise UserError(f"{path}, line {position} is not a record of a report") from error
     if not tree.runs:
         raise UserError(f"{path} holds no record of a run")
     return tree

@@ -40,7 +40,7 @@ def _section(place: str, sections: object, names: list[str], wanted: str) -> dic
     found = dict[str, Any]()
     for name, content in sections.items():
         if str(name).lower() not in map(str.lower, names):
-            raise UserError(f"{place}: {name} is none of {', '.join(names)}")
+            raise UserError(f"{place}: {name} is not one of {', '.join(names)}")
         checked = check_settings(content, f"{place}: {name}") if isinstance(content, dict) else None
         if checked is None or "task" in checked:
             raise UserError(f"{place}: {name} must hold settings, and no task")

@@ -236,7 +236,7 @@ def _compose(path: str) -> Any:
         return habitat.get_config(path)
     except Exception as error:  # hydra, omegaconf and YAML raise errors of their own.
         reason = " ".join(str(error).split())
-        raise UserError(f"{path} is no configuration of habitat-lab: {reason}") from error
+        raise UserError(f"{path} is not a configuration of habitat-lab: {reason}") from error
 
 
 def _controls(config: Any, path: str) -> Controls:

@@ -128,7 +128,7 @@ def test_paths_in_a_table_start_at_its_folder(tmp_path: Path) -> None:
             "num_evl: there is no such setting; do you mean num_eval?",
         ),
         ("methods:", "method:", "groups.0.methods: is missing"),
-        ("label: tiny", "label: a b", "groups.0.label: 'a b' is no name for a run"),
+        ("label: tiny", "label: a b", "groups.0.label: 'a b' is not a name for a run"),
         ("n_itr: 3", "n_iter: 3", "groups.0.settings: there is no setting 'n_iter' here"),
         ("n_itr: 3", "threads: 3", "no setting 'threads' here; give reproduce its --threads"),
         ("n_itr: 3", "n_itr: many", "groups.0: ppo in SimpleDoorKey: --n_itr: Input should be a"),
@@ -142,7 +142,7 @@ def test_paths_in_a_table_start_at_its_folder(tmp_path: Path) -> None:
         (
             "{ppo:",
             "{imitate:",
-            "groups.0.of_methods: imitate is none of the group's: ppo, ppo-hard",
+            "groups.0.of_methods: imitate is not one of the group's: ppo, ppo-hard",
         ),
         ("[ppo, ppo-hard,", "[ppo, nonsense,", "nonsense in SimpleDoorKey: unknown method"),
         (
@@ -155,7 +155,11 @@ def test_paths_in_a_table_start_at_its_folder(tmp_path: Path) -> None:
             "[ppo, teacher,",
             "teacher SimpleDoorKey is there twice; leave one out\n",
         ),
-        ("[SimpleDoorKey]", "[Nowhere]", "of_tasks: SimpleDoorKey is none of the group's: Nowhere"),
+        (
+            "[SimpleDoorKey]",
+            "[Nowhere]",
+            "of_tasks: SimpleDoorKey is not one of the group's: Nowhere",
+        ),
         ("label: tiny", "label: tiny\n  config: no.yaml", "ppo in SimpleDoorKey: cannot read"),
     ],
 )

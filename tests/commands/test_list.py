@@ -115,7 +115,7 @@ def test_a_list_needs_no_pytorch(logdir: Path) -> None:
 def test_a_folder_without_runs_is_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for folder, why in ((tmp_path, "there is no run below"), (tmp_path / "no", "is no folder")):
+    for folder, why in ((tmp_path, "there is no run below"), (tmp_path / "no", "is not a folder")):
         assert main.main(["list", str(folder)]) == 1
         error = capsys.readouterr().err
         assert why in error

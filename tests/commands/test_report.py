@@ -123,7 +123,7 @@ def test_an_older_report_is_replaced_whole_and_nothing_else_is(
     (out / "thesis.tex").touch()
     before = sorted(out.rglob("*"))
     assert report(tree, "--out", out) == 1
-    assert "holds thesis.tex, which is no part of a report" in capsys.readouterr().err
+    assert "holds thesis.tex, which is not part of a report" in capsys.readouterr().err
     assert sorted(out.rglob("*")) == before
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
@@ -135,7 +135,7 @@ def test_a_folder_that_is_no_whole_report_stays(
     own.parent.mkdir(parents=True)
     own.touch()
     assert report(tree, "--out", tmp_path / "paper") == 1
-    assert "holds figures but no curves.csv, so it is no report" in capsys.readouterr().err
+    assert "holds figures but no curves.csv, so it is not a report" in capsys.readouterr().err
     assert own.exists()
 
 

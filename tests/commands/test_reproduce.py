@@ -94,7 +94,7 @@ def test_a_failed_experiment_is_named_and_tried_again(table: Path, whole: Path) 
     (teacher.folder / "unseen" / "eval.json").unlink()
     code, said = reproduced(table, whole)
     assert code == 1
-    last = f"error: {first.folder} exists and is no run; give another --savedir (exit code 1)"
+    last = f"error: {first.folder} exists and is not a run; give another --savedir (exit code 1)"
     assert f"ppo SimpleDoorKey tiny-0: failed: {last}\n" in said
     assert said.count(last) == 2
     assert "2 of 3 experiments finished, 0 running, 1 failed" in said
@@ -156,7 +156,10 @@ def test_a_run_that_another_process_trains_is_awaited(
             ["--launcher", "slurm", "--slurm", "time=1:00"],
             "--slurm: time=1:00 is no number",
         ),
-        (["--launcher", "slurm", "--slurm", "time=0"], "--slurm: time=0 is no number of minutes"),
+        (
+            ["--launcher", "slurm", "--slurm", "time=0"],
+            "--slurm: time=0 is not a number of minutes",
+        ),
         (["--launcher", "slurm", "--slurm", "time=9", "time=8"], "--slurm: time is given twice"),
         (
             ["--launcher", "slurm", "--jobs", "3"],

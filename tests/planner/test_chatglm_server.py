@@ -113,7 +113,7 @@ def test_a_key_of_another_shape_is_refused_at_the_start(key: str) -> None:
     environment = {**os.environ, "ZHIPUAI_API_KEY": key}
     done = subprocess.run(COMMAND, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 1
-    assert done.stderr.startswith("error: ZHIPUAI_API_KEY in the environment is no key")
+    assert done.stderr.startswith("error: ZHIPUAI_API_KEY in the environment is not a key")
     assert done.stderr.count("\n") == 1
     assert "4711" not in done.stderr + done.stdout
 

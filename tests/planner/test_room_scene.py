@@ -115,5 +115,5 @@ def test_two_things_of_one_name_are_refused(names: dict[str, str | list[str]]) -
 
 
 def test_an_unknown_type_of_thing_is_refused() -> None:
-    with pytest.raises(UserError, match="'kye' is none of the types"):
+    with pytest.raises(UserError, match="'kye' is not one of the types"):
         RoomReader({"kye": "key"})

@@ -91,8 +91,12 @@ def test_a_configuration_is_not_looked_up(tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("depth", "name", "words"),
     [
-        (128, "pick", "is no skill with a view of 64x64 pixels, 14 numbers beside it and 10 of an"),
-        (SIZE, "navigate", "is no skill with a view of 64x64 pixels"),
+        (
+            128,
+            "pick",
+            "is not a skill with a view of 64x64 pixels, 14 numbers beside it and 10 of an",
+        ),
+        (SIZE, "navigate", "is not a skill with a view of 64x64 pixels"),
     ],
 )
 def test_a_skill_that_sees_or_does_something_else_is_refused(
@@ -110,8 +114,8 @@ def test_what_is_no_checkpoint_is_refused_in_a_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is damaged or no checkpoint"):
         load(path)
     torch.save({"weights": {}}, path)
-    with pytest.raises(UserError, match="no checkpoint of a skill of habitat-baselines"):
+    with pytest.raises(UserError, match="is not a checkpoint of a skill of habitat-baselines"):
         load(path)
     torch.save({"state_dict": {0: torch.zeros(1)}}, path)
-    with pytest.raises(UserError, match="is no skill with a view of 64x64 pixels"):
+    with pytest.raises(UserError, match="is not a skill with a view of 64x64 pixels"):
         load(path)

@@ -39,7 +39,7 @@ def test_a_checkpoint_of_another_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="lacks task, network"):
         checkpoint.load(tmp_path / "a.pt", "task", "network", "weights")
     torch.save([1, 2], tmp_path / "b.pt")
-    with pytest.raises(UserError, match="no checkpoint of this project"):
+    with pytest.raises(UserError, match="is not a checkpoint of this project"):
         checkpoint.load(tmp_path / "b.pt")
 
 

@@ -265,8 +265,8 @@ def test_missing_data_is_said_in_a_line_with_the_command_that_downloads_it(
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("a: [", "is no configuration of habitat-lab"),
-        ("defaults: [/habitat: nothing]", "is no configuration of habitat-lab"),
+        ("a: [", "is not a configuration of habitat-lab"),
+        ("defaults: [/habitat: nothing]", "is not a configuration of habitat-lab"),
         (
             "# @package _global_\ndefaults: [made_up_nav_pick, _self_]\n"
             "habitat: {task: {actions: {arm_action: {arm_controller: ArmEEAction}}}}",
