@@ -61,7 +61,7 @@ def broken(breakable: Path, tmp_path: Path) -> Path:
         (["train", "--batch_size", "1"], "batch_size"),
         (["train", "--n_itr", "-1"], "n_itr"),
         (["train", "--gamma", "2"], "gamma"),
-        (["train", "--savedir", "../up"], "no name for a run"),
+        (["train", "--savedir", "../up"], "not a name for a run"),
         (["train", "--savedir", "teacher"], "kept for evaluations"),
         (["train", "--seed_list", "1", "1"], "twice"),
         (["train", "--resume", "--savedir", "nothing"], "there is no run"),
