@@ -14,10 +14,11 @@ MODULES = {
 
 def maker(simulator: str, part: str = "make_home") -> Any:
     """A function of a simulator's module; the default one makes a home from the settings of
-    `NavPickHomes`. UserError if the simulator is not installed."""
+    `NavPickHomes`. UserError if the simulator cannot be loaded."""
     try:
         return getattr(import_module(MODULES[simulator]), part)
-    except ImportError as error:
+    # A library of the system that is missing, such as libEGL, is an OSError.
+    except (ImportError, OSError) as error:
         reason = " ".join(str(error).split())
         raise UserError(
             f"--simulator {simulator}: {reason}; see docs/habitat.md: it needs habitat-sim "

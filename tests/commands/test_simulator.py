@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import main
+from commands.domains.simulators import maker
 from commands.settings.checks import check
 from commands.settings.flags import parse
 from commands.settings.presets import read_preset
@@ -125,3 +126,14 @@ def test_a_run_of_before_there_were_simulators_is_one_of_tensors(tmp_path: Path)
     write_format_2(run, {}, without=("simulator", "habitat_config"))
     assert small_homes.evaluate(tmp_path, "--loaddir", "run", "--num_eval", "2") == 0
     assert json.loads((run / "eval/eval.json").read_text())["simulator"] == "tensor"
+
+
+def test_a_missing_library_of_the_system_is_one_line_that_names_the_simulator(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "habitat_sim.py").write_text('raise OSError("libEGL.so.1: not there")\n')
+    for name in ("habitat_sim", "env.nav_pick.habitat_homes"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError, match=r"--simulator habitat: libEGL.so.1: not there; see docs/"):
+        maker("habitat")
