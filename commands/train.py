@@ -14,13 +14,13 @@ from algos.verdict import give_verdict
 from commands import runs
 from commands.build import QUICK_EPISODES, Parts
 from commands.evaluation_table import print_evaluations
-from commands.launch import resume_command, shared_runs
 from commands.observers.display import Display
 from commands.observers.film import Film, Screen
 from commands.observers.metrics import Metrics
 from commands.observers.own import OwnObserver, find_class
 from commands.observers.tensorboard import TensorBoard
 from commands.observers.weights_and_biases import WeightsAndBiases
+from commands.planned_runs import resume_command, shared_runs
 from commands.run_files import ANSWERS, METRICS, VERDICT
 from commands.settings.config import Config, make_config
 from utils.devices import choose_device, prepare

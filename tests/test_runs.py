@@ -16,8 +16,8 @@ import yaml
 import main
 from algos import checkpoint
 from commands import evaluate as evaluation
-from commands.launch import planned_runs
 from commands.observers.display import Display
+from commands.planned_runs import planned_runs
 from commands.settings.flags import parse
 from commands.subject import Subject, load_subject
 from planner.task import load_task

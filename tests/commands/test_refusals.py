@@ -11,7 +11,7 @@ import pytest
 
 import main
 from algos import checkpoint
-from commands.launch import check_ranks
+from commands.planned_runs import check_ranks
 from commands.runs import read_config
 from tests.running import ROOT, runs_of, train
 from utils.errors import UserError
@@ -176,7 +176,7 @@ def test_ranks_without_a_device_of_their_own_cost_no_run(
 ) -> None:
     assert train(tmp_path, "--n_itr", "0", "--savedir", "old") == 0
     config = read_config(runs_of(tmp_path) / "old" / "config.json", device="cuda:0")
-    monkeypatch.setattr("commands.launch.choose_device", lambda name: name)
+    monkeypatch.setattr("commands.planned_runs.choose_device", lambda name: name)
     ranks = Ranks()
     ranks.count = 2
     with pytest.raises(UserError, match="each rank needs a GPU of its own"):

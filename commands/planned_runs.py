@@ -62,11 +62,11 @@ def planned_runs(
     for name in args.observer:
         find_class(name)
     if args.resume:
-        return resumed_runs(args, flags, template, ranks, owned)
-    return new_runs(args, flags, template, ranks, owned)
+        return plan_resumed(args, flags, template, ranks, owned)
+    return plan_new(args, flags, template, ranks, owned)
 
 
-def resumed_runs(
+def plan_resumed(
     args: argparse.Namespace, flags: Settings, template: Settings, ranks: Ranks, owned: ExitStack
 ) -> list[tuple[Path, Config]]:
     if args.loaddir:
@@ -85,7 +85,7 @@ def resumed_runs(
     return planned
 
 
-def new_runs(
+def plan_new(
     args: argparse.Namespace, flags: Settings, template: Settings, ranks: Ranks, owned: ExitStack
 ) -> list[tuple[Path, Config]]:
     if args.config and (note := history_note(args.config)):
