@@ -2,6 +2,7 @@
 
 import argparse
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -86,15 +87,18 @@ def _run_folders(
 ) -> list[Path]:
     parent = runs.task_folder(args.logdir, settings["policy"], settings["task"])
     if name:
-        if Path(name).name == name:
+        # Of several methods with a run of that name, the default one counts.
+        known = args.task and _named(parent.glob(f"*/{CONFIG}"), name)
+        if Path(name).name == name and not known:
             method = parent.parent.name if "policy" in args else "*"
             parent = _parent_of(args.logdir, name, method, parent.name if args.task else "*")
         return runs.find(parent, name, args.seed_list)
-    others = {run.parent.parent for run in args.logdir.glob(f"*/*/*/{MODEL}")} - {parent}
-    if others and not args.task and not any(parent.glob(f"*/{MODEL}")):
+    others = args.logdir.glob(f"*/{parent.name if args.task else '*'}/*/{MODEL}")
+    parents = {model.parent.parent for model in others}
+    if parents and parent not in parents:
         raise UserError(
             f"there is no run under {parent}; there are runs under "
-            f"{', '.join(map(str, sorted(others)))}: give the name of one, or --task"
+            f"{', '.join(map(str, sorted(parents)))}: give --task, --policy, or the path of a run"
         )
     folder = runs.newest(parent, MODEL, settings["train_option"])
     say(f"no --loaddir: the newest run of {settings['task'].name} is {folder}")
@@ -104,16 +108,22 @@ def _run_folders(
 def _parent_of(logdir: Path, name: str, method: str, task: str) -> Path:
     """The folder <method>/<task> of a log tree that holds the runs of a name; "*" stands for any
     method or task. UserError if none, or more than one, does."""
-    found = [path.parent for path in sorted(logdir.glob(f"{method}/{task}/*/{CONFIG}"))]
-    per_seed = re.compile(rf"{re.escape(name)}(-\d+)?")
-    parents = dict.fromkeys(run.parent for run in found if per_seed.fullmatch(run.name))
+    found = sorted(logdir.glob(f"{method}/{task}/*/{CONFIG}"))
+    parents = dict.fromkeys(run.parent for run in _named(found, name))
     if not parents:
-        known = f"there are {', '.join(map(str, found))}" if found else "train one first"
+        folders = ", ".join(str(path.parent) for path in found)
+        known = f"there are {folders}" if found else "train one first"
         raise UserError(f"there is no run {name} under {logdir / method / task}; {known}")
     if len(parents) > 1:
         places = ", ".join(str(parent / name) for parent in parents)
-        raise UserError(f"there are several runs {name}: {places}; give a path, or --task")
+        raise UserError(f"there are several runs {name}: {places}; give a path, --task or --policy")
     return next(iter(parents))
+
+
+def _named(configs: Iterable[Path], name: str) -> list[Path]:
+    """The folders of the runs of a name, one or several seeds, among those of some config.json."""
+    per_seed = re.compile(rf"{re.escape(name)}(-\d+)?")
+    return [path.parent for path in configs if per_seed.fullmatch(path.parent.name)]
 
 
 def load_subject(args: argparse.Namespace, folder: Path, given: dict[str, Any]) -> Subject:

@@ -62,6 +62,23 @@ def test_a_name_that_several_tasks_have_needs_one(
     assert "there is no run mine under" in capsys.readouterr().err
 
 
+def test_of_two_methods_with_a_run_of_a_name_the_default_one_counts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for method in ("ppo", "ppo-alone"):
+        assert train(tmp_path, "--savedir", "mine", "--n_itr", "0", "--policy", method) == 0
+    capsys.readouterr()
+    named = ["--loaddir", "mine", *ONE]
+    assert evaluate(tmp_path, *named) == 1
+    assert "give a path, --task or --policy" in capsys.readouterr().err
+    assert evaluate(tmp_path, *named, "--task", "simpledoorkey") == 0
+    assert (runs_of(tmp_path) / "mine" / "eval").is_dir()
+    shutil.rmtree(runs_of(tmp_path))
+    # Without a name too, runs of other methods are told.
+    assert evaluate(tmp_path, *ONE, "--task", "simpledoorkey") == 1
+    assert str(runs_of(tmp_path, "ppo-alone")) in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("look", [watch, evaluate])
 def test_a_flag_of_homes_means_the_newest_run_in_homes(
     homes: Path, capsys: pytest.CaptureFixture[str], look: Callable[..., int]

@@ -42,11 +42,14 @@ def made(method: str, preset: str | None, **flags: Any) -> Iterator[tuple[Parts,
 def updated(method: str, preset: str | None, reward: float, taught: bool = True) -> Weights:
     """The weights that an update from the first rollout leaves, whose rewards were so much more."""
     with made(method, preset) as (_, trainer):
-        rollout = trainer._gather(0, Stopwatch())
+        rollout = trainer._gather(Stopwatch())
         draws = torch.Generator().manual_seed(1)
         more = reward * torch.rand(len(rollout), generator=draws)
         rollout = dataclasses.replace(rollout, reward=rollout.reward + more)
-        advice, k = trainer._advice(rollout) if taught else None, trainer.schedule.weight(0)
+        advice, k = (
+            trainer._advise(rollout, Stopwatch()) if taught else None,
+            trainer.schedule.weight(0),
+        )
         trainer.learner.update(rollout, advice, k, 0.0, torch.Generator().manual_seed(2))
         return trainer.student.state_dict()
 

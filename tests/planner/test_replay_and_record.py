@@ -204,7 +204,8 @@ def test_an_evaluation_of_an_llm_that_did_not_answer_is_an_error(
     with serve(status(401)) as server:
         assert evaluate(server.url, tmp_path, *flags) == 1
     error = capsys.readouterr().err
-    assert error.startswith("error: the LLM ")
+    assert error.startswith("error: ")
+    assert "the LLM does not answer: " in error
     assert error.count("\n") == 1
     assert not list(tmp_path.rglob("eval.json"))
 
