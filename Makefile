@@ -54,7 +54,8 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.ready: requirements.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet -r requirements.txt
+	@echo "installing PyTorch and other packages; this takes some minutes"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 
 $(VENV)/.ready-dev: requirements-dev.txt requirements-servers.txt requirements-slurm.txt requirements-export.txt $(VENV)/.ready

@@ -18,6 +18,12 @@ SHOWN = {1: ("final", "thresholds"), 2: ("trees",)}
 SHOWN_APART = ("final", "improvement")
 """The same for two trees that share no group."""
 
+LEGEND = {
+    "≤": "held at the fifth evaluation, the first that can show it; maybe earlier",
+    "†": "interval over the episodes of one evaluation, not over seeds",
+}
+"""Sign in the tables -> its meaning."""
+
 
 def run(args: argparse.Namespace) -> int:
     folders = args.logdirs
@@ -105,6 +111,10 @@ def show_tables(tables: list[Table], trees: int) -> None:
     if not any(each.name in shown for each in tables):
         say("note: the trees share no group; each is shown on its own")
         shown = SHOWN_APART
-    for each in tables:
-        if each.name in shown:
-            table(each.title, each.columns, each.cells(), texts=each.text_columns)
+    printed = [each for each in tables if each.name in shown]
+    for each in printed:
+        table(each.title, each.columns, each.cells(), texts=each.text_columns)
+    cells = "".join(cell for each in printed for row in each.cells() for cell in row)
+    for sign, meaning in LEGEND.items():
+        if sign in cells:
+            say(f"{sign} {meaning}")

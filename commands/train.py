@@ -173,7 +173,7 @@ def judge_run(parts: Parts, trainer: Trainer, evaluator: Evaluator) -> None:
     say(f"{folder.name}: judging its students in {count} episodes each")
     verdict = give_verdict(trainer, evaluator, parts.actor)
     write_json(folder / VERDICT, verdict.to_dict())
-    title = f"{folder.name}: means of {count} episodes, which no choice of a model used"
+    title = f"{folder.name}: means of {count} fresh episodes, not used to choose a model"
     best = f"best, of iteration {verdict.iteration}"
     if not verdict.best:
         best = "best: none yet, it takes five evaluations"

@@ -34,7 +34,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         parser.exit(2)
     for before, word in zip(["", *given], given, strict=False):
         if not word or (word.startswith("--") and word.endswith("=")):
-            raise UserError(f"{word.rstrip('=') or before or 'a flag'}: is empty; leave it out")
+            raise UserError(f"{word.rstrip('=') or before or 'a flag'} is empty; leave it out")
     args, unknown = parser.parse_known_args(given)
     if unknown:
         commands[args.command].error(f"unrecognized arguments: {' '.join(unknown)}")

@@ -169,7 +169,7 @@ def test_an_empty_flag_is_refused(
 ) -> None:
     for typed in ([f"--{flag}", ""], [f"--{flag}="]):
         assert main.main([command, "--logdir", str(tmp_path / "log"), *typed]) == 1
-        assert only_line(capsys) == f"error: --{flag}: is empty; leave it out\n"
+        assert only_line(capsys) == f"error: --{flag} is empty; leave it out\n"
     assert not (tmp_path / "log").exists()
 
 
