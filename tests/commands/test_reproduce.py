@@ -154,7 +154,7 @@ def test_a_run_that_another_process_trains_is_awaited(
         (["--launcher", "slurm", "--slurm", "time=9", "x=1"], "Unavailable parameter(s): ['x']"),
         (
             ["--launcher", "slurm", "--slurm", "time=1:00"],
-            "--slurm: time=1:00 is no number",
+            "--slurm: time=1:00 is not a number",
         ),
         (
             ["--launcher", "slurm", "--slurm", "time=0"],
