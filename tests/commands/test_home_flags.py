@@ -46,7 +46,7 @@ def test_what_another_world_has_is_refused_before_pytorch_is_loaded(
         ([*ROOMS, "--train_option", "pick"], "--train_option pick: SimpleDoorKey has no such"),
         ([*ROOMS, "--network", "small"], "--network: must be paper or egocentric in Simple"),
         ([*HOMES, "--options", "learned"], TOGETHER),
-        ([*HOMES, "--options", "learned", "--option_dir", ""], "--option_dir: is empty"),
+        ([*HOMES, "--options", "learned", "--option_dir", ""], "--option_dir is empty"),
         ([*HOMES, "--option_dir", "log"], TOGETHER),
         ([*HOMES, "--options", "scripted", "--option_dir", "log"], TOGETHER),
         (
