@@ -27,8 +27,10 @@ from algos.student import (
 )
 from algos.trainer import Trainer, TrainerSettings
 from commands.answer_sources import make_planner
-from commands.domains.domain import DOMAINS, Domain
+from commands.domains.domain import Domain
+from commands.domains.homes import NavPickDomain
 from commands.domains.networks import make_encoder
+from commands.domains.rooms import MiniGridDomain
 from commands.observers.film import MOST_FRAMES
 from commands.run_files import ANSWERS
 from commands.settings.config import Config
@@ -58,7 +60,8 @@ class Parts:
     def __init__(self, config: Config, owned: ExitStack) -> None:
         self.config = config
         self.owned = owned
-        self.domain: Domain = DOMAINS[config.task.domain.kind](config, owned)
+        rooms = config.task.domain.kind == "minigrid"
+        self.domain: Domain = (MiniGridDomain if rooms else NavPickDomain)(config, owned)
 
     def planner(self, answers: Path, asks: bool = True) -> Planner:
         return make_planner(self.config, self.domain.nouns, answers, self.owned, asks)
@@ -66,16 +69,12 @@ class Parts:
     def teacher(self, answers: Path, asks: bool = True) -> PlanTeacher:
         """The teacher; it keeps an LLM's replies in the file `answers`. Without `asks` it knows
         only the replies that are in the file: a film asks no LLM."""
-        return self.domain.teacher(self.planner(answers, asks), self.option_folder)
-
-    @property
-    def option_folder(self) -> Path | None:
-        return Path(self.config.option_dir) if self.config.option_dir else None
+        return self.domain.teacher(self.planner(answers, asks))
 
     @cached_property
     def choices(self) -> Choices | None:
         """The options that a hierarchical student chooses among."""
-        return self.domain.choices(self.option_folder) if self.config.hierarchical else None
+        return self.domain.choices() if self.config.hierarchical else None
 
     def test_environments(self, most: int | None = None) -> tuple[RestingEnv, list[int]]:
         """Environments to evaluate in, at most 100 at once, and the seeds of all episodes, or of

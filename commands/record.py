@@ -91,7 +91,7 @@ def find_scenes(parts: Parts, planner: Planner, episodes: int) -> None:
         raise UserError(f"--episodes: {episodes} is too few; give at least 1")
     environments = parts.domain.single_environments(min(episodes, MOST_TESTED))
     seed, count = parts.config.seed, environments.num_envs
-    network, teacher = parts.network(), parts.domain.teacher(planner, None)
+    network, teacher = parts.network(), parts.domain.teacher(planner)
     actors: tuple[Actor, ...] = Uniform(network.actions, network.continuous), teacher
     for actor in actors:
         for batch in range(ceil(episodes / count)):

@@ -1,14 +1,9 @@
 """The parts that tasks of one kind share."""
 
-from collections.abc import Callable
-from contextlib import ExitStack
-from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 
-from commands.domains.homes import NavPickDomain
-from commands.domains.rooms import MiniGridDomain
 from commands.settings.config import Config
 from env.spec import Spec
 from env.vector import RestingEnv
@@ -18,32 +13,31 @@ from teacher.teacher import PlanTeacher
 
 
 class Domain(Protocol):
-    """Makes environments, teachers and options of tasks of one kind."""
+    """Makes environments, teachers and options of tasks of one kind.
 
+    config: the settings of the run
+    action_names, spec: the actions, and the environment as a student sees it
+    nouns: the things that a planner may name
+    """
+
+    config: Config
     action_names: tuple[str, ...]
+    nouns: tuple[str, ...]
     spec: Spec
 
-    @property
-    def nouns(self) -> tuple[str, ...]:
-        """The things that a planner may name."""
-
     def environments(self, count: int, device: torch.device, **changes: Any) -> RestingEnv:
-        """`count` environments to train in, the fastest there are; fewer if they are costly."""
+        """`count` environments to train in, the fastest there are; fewer if they are costly.
+        `changes` replace arguments of tensor environments, such as their size."""
 
     def unseen(self, count: int, device: torch.device) -> RestingEnv:
         """The same of layouts that no training sees, for the verdict."""
 
     def single_environments(self, count: int, render: bool = False) -> RestingEnv:
-        """`count` environments to evaluate in; pictures can be taken of them with `render`."""
+        """`count` environments on the CPU to evaluate in; films can be made of them with
+        `render`."""
 
-    def teacher(self, planner: Planner, options: Path | None) -> PlanTeacher:
-        """A teacher; `options` is the folder of learned options, if it uses any."""
+    def teacher(self, planner: Planner) -> PlanTeacher:
+        """A teacher that carries out a planner's plans with the task's options."""
 
-    def choices(self, options: Path | None) -> Choices:
+    def choices(self) -> Choices:
         """The task's options, for a student that chooses among them."""
-
-
-DOMAINS: dict[str, Callable[[Config, ExitStack], Domain]] = {
-    "minigrid": MiniGridDomain,
-    "nav_pick": NavPickDomain,
-}

@@ -13,6 +13,7 @@ import env  # noqa: F401  (registers the tasks)
 from algos.saved_files import CONFIG, MODEL
 from algos.student import describe_shapes, read_student
 from algos.vision import resnet18_trunk
+from commands.domains.domain import Domain
 from commands.domains.networks import make_encoder
 from commands.domains.simulators import maker
 from commands.run_files import SKILLS
@@ -45,13 +46,13 @@ REARRANGEMENT = CONFIGS / "habitat" / "nav_pick.yaml"
 """The default configuration of habitat-lab."""
 
 
-class NavPickDomain:
+class NavPickDomain(Domain):
     """Homes, as tensors or in a simulator, and a teacher with two options.
 
     The environments are closed with `owned`.
     """
 
-    nouns: tuple[str, ...] = (THING,)
+    nouns = (THING,)
 
     def __init__(self, config: Config, owned: ExitStack) -> None:
         self.config = config
@@ -72,7 +73,6 @@ class NavPickDomain:
         return NavPickHomes.describe(*sizes)
 
     def environments(self, count: int, device: torch.device, **changes: Any) -> RestingEnv:
-        """Homes to train in. `changes` replace arguments of `NavPickHomes`."""
         if self.config.simulator == "tensor":
             return self._tensors(count, device, changes)
         make = maker(self.config.simulator)
@@ -106,7 +106,6 @@ class NavPickDomain:
         }
 
     def unseen(self, count: int, device: torch.device) -> RestingEnv:
-        """Homes that no run trains in."""
         changes = UNSEEN[self.config.simulator]
         if self.config.simulator == "tensor":
             return self.environments(count, device, **changes)
@@ -117,22 +116,20 @@ class NavPickDomain:
         return self._simulated[count]
 
     def single_environments(self, count: int, render: bool = False) -> RestingEnv:
-        """Unseen homes on the CPU. Films can always be made of them."""
+        # Films can always be made of them.
         return self.unseen(count, torch.device("cpu"))
 
-    def teacher(self, planner: Planner, options: Path | None) -> PlanTeacher:
-        """The teacher. `options` is the folder of learned options, if they are learned."""
-        return PlanTeacher(planner, HomeReader(), self._options(options), self.config.hard)
+    def teacher(self, planner: Planner) -> PlanTeacher:
+        return PlanTeacher(planner, HomeReader(), self._options(), self.config.hard)
 
-    def choices(self, options: Path | None) -> Choices:
-        """The teacher's options, for a student that chooses among them."""
+    def choices(self) -> Choices:
         every = [Option(verb, THING) for verb in VERBS]
-        return Choices(every, HomeReader(), self._options(options))
+        return Choices(every, HomeReader(), self._options())
 
-    def _options(self, options: Path | None) -> HomeOptions:
+    def _options(self) -> HomeOptions:
         policies: Mapping[str, Policy]
-        if options:
-            policies = {name: self._learned(name, options) for name in RULES}
+        if folder := self.config.option_dir:
+            policies = {name: self._learned(name, Path(folder)) for name in RULES}
         elif self.actions != len(ACTIONS):
             raise UserError(
                 f"{self.habitat_config} moves the arm joint by joint; rules cannot do that: "

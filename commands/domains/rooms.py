@@ -2,7 +2,6 @@
 
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 from typing import Any, cast
 
 import gymnasium as gym
@@ -10,11 +9,12 @@ import torch
 from gymnasium.envs.registration import EnvSpec, load_env_creator
 
 import env  # noqa: F401  (registers the tasks)
+from commands.domains.domain import Domain
 from commands.settings.config import Config
 from env.episode import Episode, room
 from env.frame_stack import FrameStack
 from env.spec import Spec
-from env.symbols import ACTIONS
+from env.symbols import ACTIONS, COLORS
 from env.vector import RestingEnv, SerialEnvs
 from planner.anonymous_colors import AnonymousColors
 from planner.plans import Planner
@@ -25,13 +25,13 @@ from teacher.teacher import PlanTeacher
 from utils.errors import UserError
 
 
-class MiniGridDomain:
+class MiniGridDomain(Domain):
     """Rooms, as tensors or one by one, and a teacher that reads their maps.
 
     The environments are closed with `owned`.
     """
 
-    action_names: tuple[str, ...] = ACTIONS
+    action_names = ACTIONS
 
     def __init__(self, config: Config, owned: ExitStack) -> None:
         """UserError if the environment does not exist, or is no room."""
@@ -40,19 +40,13 @@ class MiniGridDomain:
         assert config.task.domain.kind == "minigrid"
         self.task = config.task.domain
         self.reader = RoomReader(self.task.names)
+        colors = AnonymousColors.ALIASES if self.task.anonymous_colors else COLORS
+        self.nouns = self.reader.nouns(colors)
         self.tensors = self._registered_tensors()
         self.plain = self._describe()
         self.spec = self.plain.stacked(config.frame_stack)
 
-    @property
-    def nouns(self) -> tuple[str, ...]:
-        """The names of things in plans."""
-        aliases = AnonymousColors.ALIASES
-        return self.reader.nouns(aliases) if self.task.anonymous_colors else self.reader.nouns()
-
     def environments(self, count: int, device: torch.device, **changes: Any) -> RestingEnv:
-        """Tensor rooms on a device, if the task has them, else rooms one by one. `changes` replace
-        arguments of tensor rooms, such as their size."""
         if self.config.rooms == "gym" or not self.tensors:
             return self.single_environments(count)
         rooms = gym.make_vec(
@@ -65,21 +59,18 @@ class MiniGridDomain:
         return self._kept(cast(RestingEnv, rooms))
 
     def unseen(self, count: int, device: torch.device) -> RestingEnv:
-        """The same environments: other seeds draw other rooms."""
+        # Other seeds draw other rooms.
         return self.environments(count, device)
 
     def single_environments(self, count: int, render: bool = False) -> RestingEnv:
-        """Rooms one by one. With `render`, films can be made of them."""
         return self._kept(SerialEnvs(partial(self._room, render), count))
 
-    def teacher(self, planner: Planner, options: Path | None) -> PlanTeacher:
-        """The teacher. All options of rooms are rules, so `options` is not used."""
+    def teacher(self, planner: Planner) -> PlanTeacher:
         if self.task.anonymous_colors:
             planner = AnonymousColors(planner)
         return PlanTeacher(planner, self.reader, self._options(), self.config.hard)
 
-    def choices(self, options: Path | None) -> Choices:
-        """Every verb with every thing that fits it, for a student that chooses among options."""
+    def choices(self) -> Choices:
         return Choices(options_of(self.reader.kind), self.reader, self._options())
 
     def _options(self) -> RoomOptions:
