@@ -11,8 +11,7 @@ from typing import Any
 from algos.saved_files import CHECKPOINT, CONFIG, MODEL
 from commands.experiments.experiment import FINAL
 from commands.experiments.progress import duration
-from commands.experiments.run_folder import last_rows, read_json, read_settings
-from commands.run_files import METRICS, VERDICT
+from commands.run_files import METRICS, VERDICT, last_rows, read_json, read_settings
 from utils import ownership
 from utils.errors import UserError
 from utils.terminal import table

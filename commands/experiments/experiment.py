@@ -9,8 +9,7 @@ from typing import Any, Literal
 
 from algos.saved_files import CONFIG, MODEL
 from commands import runs
-from commands.experiments.run_folder import iterations, read_json, read_settings
-from commands.run_files import VERDICT
+from commands.run_files import VERDICT, iterations, read_json, read_settings
 from commands.settings.config import DEFAULTS, SETTINGS
 
 FINAL = "unseen"

@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from commands.experiments.experiment import Experiment, State
-from commands.experiments.run_folder import last_lines
 from commands.provenance import PROJECT
+from commands.run_files import last_lines
 from utils.files import writing
 from utils.processes import end_with_parent
 

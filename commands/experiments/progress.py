@@ -11,7 +11,7 @@ from rich.text import Text
 
 from commands.experiments.experiment import Experiment
 from commands.experiments.queue import Queue
-from commands.experiments.run_folder import iterations
+from commands.run_files import iterations
 from utils.terminal import WIDTH, say, unheard
 
 REFRESH = 1.0

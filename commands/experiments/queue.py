@@ -11,7 +11,7 @@ from pathlib import Path
 
 from commands.experiments.experiment import Experiment, State, examine
 from commands.experiments.process import failure, output_of, start
-from commands.experiments.run_folder import iterations
+from commands.run_files import iterations
 from utils import ownership
 from utils.errors import UserError
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from commands.experiments.experiment import Experiment, State, examine
 from commands.experiments.process import failure, output_of, start, stop
-from commands.experiments.run_folder import read_json
 from commands.provenance import PROJECT
+from commands.run_files import read_json
 from utils.command_line import packages_of
 from utils.errors import UserError
 from utils.files import write_json

@@ -10,8 +10,8 @@ from typing import Any
 from algos.iteration import Iteration
 from algos.protocols import Observer
 from commands.observers.tags import tagged
+from commands.run_files import read_lines
 from utils.files import write_text, writing
-from utils.metrics_lines import read_lines
 from utils.terminal import say
 
 

@@ -16,11 +16,10 @@ from PIL import Image
 from algos.iteration import Iteration
 from algos.protocols import Observer
 from commands.observers.tags import tagged
-from commands.run_files import METRICS, WANDB
+from commands.run_files import METRICS, WANDB, read_lines
 from commands.viewer.film import as_gif
 from utils.errors import UserError
 from utils.files import write_json
-from utils.metrics_lines import read_lines
 from utils.terminal import say
 from utils.validation import read_yaml
 

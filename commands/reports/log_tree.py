@@ -23,12 +23,11 @@ from commands.reports.evaluations import (
     read_outcome,
     read_teacher,
 )
-from commands.run_files import METRICS, VERDICT, check_config_format
+from commands.run_files import METRICS, VERDICT, check_config_format, read_lines
 from commands.settings.config import DEFAULTS, SETTINGS
 from commands.settings.presets import BESIDE_SETTINGS
 from commands.settings.setting import flatten
 from utils.errors import UserError
-from utils.metrics_lines import read_lines
 from utils.ownership import OWNER
 from utils.statistics import Values
 

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from algos.evaluation import Evaluation
-from commands.run_files import METRICS
+from commands.run_files import METRICS, read_lines
 from commands.subject import Subject
 from commands.viewer.picture_sheet import as_sheet
 from commands.viewer.replay import Moment, Replay
 from env.drawing import Drawing
 from utils.errors import UserError
-from utils.metrics_lines import read_lines
 
 PAGE = "watch.html"
 TEMPLATE = Path(__file__).with_name(PAGE)

@@ -11,9 +11,8 @@ import pytest
 import main
 from algos import checkpoint
 from algos.saved_files import CHECKPOINT, CONFIG
-from commands.run_files import METRICS
+from commands.run_files import METRICS, read_lines
 from tests.running import runs_of, train
-from utils.metrics_lines import read_lines
 
 Damage = Callable[[Path], object]
 

@@ -7,8 +7,8 @@ import pytest
 
 import main
 from commands.experiments.experiment import Experiment, State, examine
-from commands.experiments.run_folder import iterations
 from commands.experiments.table import read_table
+from commands.run_files import iterations
 from commands.settings.flags import parse
 from commands.settings.presets import read_preset
 from commands.settings.resolve import given_settings, resolve

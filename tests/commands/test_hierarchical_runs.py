@@ -14,11 +14,10 @@ import pytest
 import main
 from algos import checkpoint
 from algos.student import AVAILABLE
-from commands.run_files import METRICS
+from commands.run_files import METRICS, read_lines
 from tests import running, small_homes
 from tests.pages import read_page, watch
 from tests.running import ROOT, SMALL, assert_same_run
-from utils.metrics_lines import read_lines
 
 POLICY = ["--policy", "hierarchical"]
 

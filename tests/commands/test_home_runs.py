@@ -14,8 +14,7 @@ import torch
 import main
 from algos import checkpoint
 from commands.build import Parts
-from commands.observers.metrics import read_lines
-from commands.run_files import METRICS
+from commands.run_files import METRICS, read_lines
 from commands.settings.config import make_config
 from commands.settings.resolve import fresh_settings
 from planner.task import load_task

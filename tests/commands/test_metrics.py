@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from commands.observers.metrics import Metrics, read_lines
+from commands.observers.metrics import Metrics
+from commands.run_files import read_lines
 from utils.errors import UserError
 
 

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from commands.observers.metrics import read_lines
-from commands.run_files import METRICS
+from commands.run_files import METRICS, read_lines
 from tests.running import done, runs_of, train
 
 NOTES = """

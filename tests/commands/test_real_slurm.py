@@ -11,8 +11,8 @@ import pytest
 
 from commands.experiments.experiment import Experiment, examine
 from commands.experiments.process import output_of
-from commands.experiments.run_folder import iterations
 from commands.experiments.table import read_table
+from commands.run_files import iterations
 from tests.reproduction import TABLE
 from tests.running import ROOT, done
 from tests.slurm import missing, slurm

@@ -19,8 +19,8 @@ import psutil
 import pytest
 
 import main
-from commands.experiments.run_folder import iterations
 from commands.experiments.table import read_table
+from commands.run_files import iterations
 from tests.reproduction import PATIENCE, TABLE, begun, evaluations, reproduced, wait_until
 from tests.running import ROOT, assert_same_run, done
 from utils import ownership

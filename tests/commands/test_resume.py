@@ -13,9 +13,8 @@ import torch
 
 import main
 from algos import checkpoint
-from commands.observers.metrics import read_lines
 from commands.planned_runs import planned_runs, resume_command
-from commands.run_files import METRICS
+from commands.run_files import METRICS, read_lines
 from commands.runs import read_config
 from commands.settings.flags import parse
 from tests.running import (

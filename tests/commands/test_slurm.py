@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 import main
 from commands.experiments.process import output_of
-from commands.experiments.run_folder import iterations
 from commands.experiments.slurm import TRIES, parse
 from commands.experiments.table import read_table
+from commands.run_files import iterations
 from tests.reproduction import evaluations, wait_until
 from tests.running import assert_same_run, done
 

@@ -24,7 +24,7 @@ from algos.protocols import Observer
 from commands import build
 from commands.observers.display import Display
 from commands.observers.metrics import Metrics
-from commands.run_files import METRICS
+from commands.run_files import METRICS, read_lines
 from commands.settings.config import make_config
 from commands.settings.resolve import fresh_settings
 from planner.task import load_task
@@ -44,7 +44,6 @@ from tests.running import (
     train,
 )
 from utils import seeding
-from utils.metrics_lines import read_lines
 from utils.ranks import Ranks
 
 

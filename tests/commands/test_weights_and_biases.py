@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 
-from commands.observers.metrics import read_lines
-from commands.run_files import METRICS
+from commands.run_files import METRICS, read_lines
 from tests.running import ROOT, SMALL, runs_of, train
 
 OFFLINE = os.environ | {"WANDB_MODE": "offline"}

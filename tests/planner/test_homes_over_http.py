@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import main
-from commands.run_files import METRICS
+from commands.run_files import METRICS, read_lines
 from planner.chat_server import MAX_REQUEST, ChatRequest, Message
 from planner.home_scene import in_words
 from planner.recorded_plans import load_plans
@@ -17,7 +17,6 @@ from planner.replay_api import UNKNOWN, Replayer
 from planner.task import load_task
 from tests.running import ROOT, settings_of
 from tests.small_homes import TASK, runs_of, train
-from utils.metrics_lines import read_lines
 
 PLANS = load_task("NavPick").plans
 
