@@ -47,7 +47,7 @@ class Episode(gym.Wrapper[Any, Any, Any, Any]):
             low, high = env.action_space.low, env.action_space.high
             self.bounds = (low + high) / 2, (high - low) / 2
             self.action_space = gym.spaces.Box(-1, 1, env.action_space.shape, np.float32)
-        limit = getattr(env.unwrapped, "max_steps", None)
+        limit = _attribute(env, "max_steps")
         if limit is None and env.spec:
             limit = env.spec.max_episode_steps
         if limit is None:
@@ -60,7 +60,7 @@ class Episode(gym.Wrapper[Any, Any, Any, Any]):
     @property
     def described(self) -> Spec:
         """Its spec."""
-        view_size = int(getattr(self.env.unwrapped, "agent_view_size", Spec.view_size))
+        view_size = int(_attribute(self.env, "agent_view_size") or Spec.view_size)
         assert isinstance(self.observation_space, gym.spaces.Dict)
         return Spec(self.observation_space, self.action_space, self.max_steps, view_size)
 
@@ -93,12 +93,12 @@ class Episode(gym.Wrapper[Any, Any, Any, Any]):
     def pictures(self) -> dict[str, Any]:
         """Pictures by title, (height, width, 3) uint8 each: the environment's own, or a rendered
         one."""
-        own = getattr(self.env.unwrapped, "pictures", None)
+        own = _attribute(self.env, "pictures")
         return own() if own else {"": self.env.render()}
 
     def drawing(self) -> Drawing:
         """A drawing for a page: the environment's own, or else its pictures."""
-        own = getattr(self.env.unwrapped, "drawing", None)
+        own = _attribute(self.env, "drawing")
         drawing: Drawing = own() if own else Drawing("pictures", {}, {}, self.pictures())
         return drawing
 
@@ -106,6 +106,11 @@ class Episode(gym.Wrapper[Any, Any, Any, Any]):
         named = observation if isinstance(observation, dict) else {self.name: observation}
         assert isinstance(self.observation_space, gym.spaces.Dict)
         return {name: np.asarray(named[name]) for name in self.observation_space.spaces}
+
+
+def _attribute(env: gym.Env[Any, Any], name: str) -> Any:
+    """An attribute of the outermost wrapper that has it, or of the environment, or None."""
+    return env.get_wrapper_attr(name) if env.has_wrapper_attr(name) else None
 
 
 def is_discrete(space: gym.Space[Any]) -> bool:
