@@ -17,7 +17,7 @@ from planner.plans import Option
 from planner.room_scene import NOWHERE
 from teacher.advice import Advice, drawn
 from teacher.options import Proposal
-from teacher.search import ARRIVED, first_action, pack
+from teacher.search import ARRIVED, first_action, pack, pack_one
 from utils.tensors import Tensors
 
 FINISHED = ARRIVED
@@ -184,8 +184,9 @@ def go_to(maps: Maps, steps: Tensor, cell: Tensor) -> Tensor:
     `steps` (K,) are the numbers of the maps. Without a path the agent waits.
     """
     height = maps.kind.shape[2]
-    target = torch.stack([cell // height, cell % height])
-    return first_action(maps.passable[steps], maps.agent[:, steps], target)
+    passable = maps.passable[steps]
+    target = pack_one(cell // height, cell % height, passable)
+    return first_action(passable, maps.agent[:, steps], target)
 
 
 def explore(maps: Maps, steps: Tensor, view_size: int) -> Tensor:

@@ -23,68 +23,110 @@ def pack(cells: Tensor) -> Tensor:
     return (cells * bits).sum(-1, dtype=dtype)
 
 
-def first_action(passable: Tensor, agent: Tensor, target: Tensor) -> Tensor:
-    """The first action of a shortest path to a cell from which the agent faces its target.
+def pack_one(x: Tensor, y: Tensor, like: Tensor) -> Tensor:
+    """(S,) int64 each -> packed cells like these (S, W), with the one cell (x, y) each."""
+    cells = torch.zeros_like(like)
+    bit = torch.ones_like(cells[:, 0]) << y.to(cells)
+    return cells.scatter_(1, x[:, None], bit[:, None])
 
-    `passable` (S, W) holds packed cells, `agent` (3, S) int64 is x, y, direction, and `target`
-    (2, S) int64 is x, y. Each turn and each step costs 1. Returns (S,) int64: an action, `ARRIVED`
-    where the agent is there already, or DONE where there is no path.
+
+def beside(cells: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The cells whose neighbour to the east, south, west, north is one of these. All packed."""
+    edge = torch.zeros_like(cells[:, :1])
+    east, west = torch.cat([cells[:, 1:], edge], 1), torch.cat([edge, cells[:, :-1]], 1)
+    return east, cells >> 1, west, cells << 1
+
+
+def flood(passable: Tensor, cells: Tensor) -> Tensor:
+    """These cells, and the passable ones that can be reached from them. All packed, (S, W)."""
+    while True:
+        east, south, west, north = beside(cells)
+        grown = cells | (east | south | west | north) & passable
+        if torch.equal(grown, cells):
+            return cells
+        cells = grown
+
+
+def first_action(
+    passable: Tensor, agent: Tensor, targets: Tensor, slow: Tensor | None = None
+) -> Tensor:
+    """The first action of a shortest path to a cell from which the agent faces a target.
+
+    `passable` and `targets` (S, W) hold packed cells. `agent` (3, S) int64 is x, y, direction. Each
+    turn and each step costs 1; a step onto one of the `slow` passable cells costs 2. Returns (S,)
+    int64: an action, `ARRIVED` where the agent faces a target already, or DONE where there is no
+    path.
 
     Among shortest paths, going straight on comes first, then turning left. This gives longer runs
     of one action, which are easier to imitate, and depends on the observation alone.
     """
-    count, width = passable.shape
+    passable = passable | pack_one(agent[0], agent[1], passable)
+    slow = torch.zeros_like(passable) if slow is None else slow
+    # Steps in a row often have the same map. They share one search.
+    new = torch.ones(len(passable), dtype=torch.bool, device=passable.device)
+    new[1:] = False
+    for cells in (passable, slow, targets):
+        new[1:] |= (cells[1:] != cells[:-1]).any(1)
+    row = new.cumsum(0) - 1
+    passable, slow = passable[new], slow[new]
+    delays = bool(slow.any())
+    reached = torch.stack(beside(targets[new])) & passable
+    before = torch.zeros_like(reached)
+
+    action = torch.where(_are_in(reached, row, agent), ARRIVED, DONE)
+    step = (action == DONE).nonzero()[:, 0]
+    row, after = row[step], _after_one_action(agent[:, step], passable)
+    while len(step):
+        # A slow cell can be stepped on one layer after it is reached.
+        entered = reached & ~slow | before if delays else reached
+        straight = _are_in(entered, row, after[0])
+        on_left, on_right = (_are_in(reached, row, turned) for turned in after[1:])
+        best = torch.where(straight, FORWARD, torch.where(on_left, LEFT, RIGHT))
+        found = (straight | on_left | on_right) & (action[step] == DONE)
+        action[step] = torch.where(found, best, action[step])
+        grown = _grow(reached, entered, passable)
+        if torch.equal(grown, reached) and (not delays or torch.equal(reached, before)):
+            break
+        before, reached = reached, grown
+        searching = action[step] == DONE
+        if 2 * int(searching.sum()) < len(passable):
+            step, after = step[searching], after[..., searching]
+            kept, row = row[searching].unique(return_inverse=True)
+            passable, slow = passable[kept], slow[kept]
+            before, reached = before[:, kept], reached[:, kept]
+    return action
+
+
+def _are_in(states: Tensor, row: Tensor, pose: Tensor) -> Tensor:
+    """(S,) bool: whether each pose (3, S) is one of the packed states (4, rows, W) in its row."""
+    x, y, direction = pose
+    return ((states[direction, row, x] >> y.to(states)) & 1).bool()
+
+
+def _after_one_action(agent: Tensor, passable: Tensor) -> Tensor:
+    """The poses (3, 3, S) straight on, turned left and turned right."""
     x, y, direction = agent
-    each = torch.arange(count, device=passable.device)
-    bit = torch.ones_like(passable[:, 0])
-    passable = passable.clone()
-    passable[each, x] |= bit << y.to(bit)
-
-    # Facing the target from next to it, in the four directions: east, south, west, north.
-    facing = torch.zeros(4, count, width, dtype=passable.dtype, device=passable.device)
-    target_x, target_y = target
-    bit = bit << target_y.to(bit)
-    facing[0, each, (target_x - 1).clamp(min=0)] = bit * (target_x > 0)
-    facing[1, each, target_x] = bit >> 1
-    facing[2, each, (target_x + 1).clamp(max=width - 1)] = bit * (target_x < width - 1)
-    facing[3, each, target_x] = bit << 1
-    reached = facing & passable
-
-    # The states after one action: straight on, turned left, turned right.
-    ahead_x = x + (direction == 0).long() - (direction == 2).long()
-    ahead_y = y + (direction == 1).long() - (direction == 3).long()
-    inside = (ahead_x >= 0) & (ahead_x < width) & (ahead_y >= 0)
-    columns = torch.stack(
-        [
-            (direction * count + each) * width + ahead_x.clamp(0, width - 1),
-            ((direction - 1) % 4 * count + each) * width + x,
-            ((direction + 1) % 4 * count + each) * width + x,
-        ]
+    east, south = (direction == 0).long(), (direction == 1).long()
+    west, north = (direction == 2).long(), (direction == 3).long()
+    ahead_x, ahead_y = x + east - west, y + south - north
+    inside = (ahead_x >= 0) & (ahead_x < passable.shape[1]) & (ahead_y >= 0)
+    # No map has so high a cell.
+    nowhere = torch.iinfo(passable.dtype).bits - 2
+    ahead = torch.stack(
+        [torch.where(inside, ahead_x, 0), torch.where(inside, ahead_y, nowhere), direction]
     )
-    shifts = torch.stack([ahead_y * inside, y, y]).to(bit)
-    exists = torch.stack([inside, inside.new_ones(count), inside.new_ones(count)]).to(bit)
-
-    arrived = ((reached.view(-1)[(direction * count + each) * width + x] >> y.to(bit)) & 1).bool()
-    action = torch.where(arrived, ARRIVED, DONE)
-    searching = ~arrived
-    while True:
-        straight, left, right = ((reached.view(-1)[columns] >> shifts) & exists).bool()
-        best = torch.where(straight, FORWARD, torch.where(left, LEFT, RIGHT))
-        found = (straight | left | right) & searching
-        action = torch.where(found, best, action)
-        searching &= ~found
-        grown = _grow(reached, passable)
-        if not searching.any() or torch.equal(grown, reached):
-            return action
-        reached = grown
+    turned = (torch.stack([x, y, (direction + turn) % 4]) for turn in (-1, 1))
+    return torch.stack([ahead, *turned])
 
 
-def _grow(reached: Tensor, passable: Tensor) -> Tensor:
-    """Add the states that are one action away from a reached state."""
+def _grow(reached: Tensor, entered: Tensor, passable: Tensor) -> Tensor:
+    """Add the states that are one turn away from a reached state, or one step from an entered
+    one."""
     east, south, west, north = reached
     grown = reached.clone()
     grown[0::2] |= south | north
     grown[1::2] |= east | west
+    east, south, west, north = entered
     grown[0, :, :-1] |= east[:, 1:] & passable[:, :-1]
     grown[1] |= (south >> 1) & passable
     grown[2, :, 1:] |= west[:, :-1] & passable[:, 1:]
