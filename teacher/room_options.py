@@ -11,13 +11,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from env import symbols
+from env.packed_maps import pack, pack_one
 from env.symbols import ACTIONS, DONE, DROP, FORWARD, LEFT, PICK_UP, RIGHT, TOGGLE
 from planner import plans
 from planner.plans import Option
 from planner.room_scene import NOWHERE
 from teacher.advice import Advice, drawn
 from teacher.options import Proposal
-from teacher.search import ARRIVED, first_action, pack, pack_one
+from teacher.search import ARRIVED, first_action
 from utils.tensors import Tensors
 
 FINISHED = ARRIVED

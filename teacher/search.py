@@ -1,50 +1,16 @@
-"""Shortest paths for many maps at once.
+"""Shortest paths for many packed maps at once.
 
-A map is one integer per column, with a bit per cell. So one layer of a breadth-first search over
-(x, y, direction) takes a dozen integer operations for all maps together.
+One layer of a breadth-first search over (x, y, direction) takes a dozen integer operations for all
+maps together.
 """
 
 import torch
 from torch import Tensor
 
+from env.packed_maps import beside, pack_one
 from env.symbols import DONE, FORWARD, LEFT, RIGHT
 
 ARRIVED = -1
-MAX_HEIGHT = 62
-
-
-def pack(cells: Tensor) -> Tensor:
-    """(S, W, H) bool -> (S, W) int32 or int64, whose bit y is the cell (x, y)."""
-    height = cells.shape[2]
-    if height > MAX_HEIGHT:
-        raise ValueError(f"maps are at most {MAX_HEIGHT} cells high, not {height}")
-    dtype = torch.int32 if height <= 30 else torch.int64
-    bits = 1 << torch.arange(height, dtype=dtype, device=cells.device)
-    return (cells * bits).sum(-1, dtype=dtype)
-
-
-def pack_one(x: Tensor, y: Tensor, like: Tensor) -> Tensor:
-    """(S,) int64 each -> packed cells like these (S, W), with the one cell (x, y) each."""
-    cells = torch.zeros_like(like)
-    bit = torch.ones_like(cells[:, 0]) << y.to(cells)
-    return cells.scatter_(1, x[:, None], bit[:, None])
-
-
-def beside(cells: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The cells whose neighbour to the east, south, west, north is one of these. All packed."""
-    edge = torch.zeros_like(cells[:, :1])
-    east, west = torch.cat([cells[:, 1:], edge], 1), torch.cat([edge, cells[:, :-1]], 1)
-    return east, cells >> 1, west, cells << 1
-
-
-def flood(passable: Tensor, cells: Tensor) -> Tensor:
-    """These cells, and the passable ones that can be reached from them. All packed, (S, W)."""
-    while True:
-        east, south, west, north = beside(cells)
-        grown = cells | (east | south | west | north) & passable
-        if torch.equal(grown, cells):
-            return cells
-        cells = grown
 
 
 def first_action(

@@ -11,10 +11,10 @@ MAY_IMPORT = {
     "main.py": {"commands", "utils"},
     "commands": {"commands", "algos", "teacher", "planner", "env", "utils"},
     "env": {"env", "utils"},
-    "planner": {"planner", "utils", "env.symbols", "env.nav_pick.robot_state"},
+    "planner": {"planner", "utils", "env.symbols", "env.packed_maps", "env.nav_pick.robot_state"},
     "teacher": {
         *("teacher", "planner.plans", "planner.scene", "planner.room_scene"),
-        *("utils", "env.symbols", "env.nav_pick.robot_state"),
+        *("utils", "env.symbols", "env.packed_maps", "env.nav_pick.robot_state"),
     },
     "algos": {"algos", "utils"},
     "utils": {"utils"},
