@@ -37,10 +37,12 @@ class AnonymousColors:
 
 
 def _colored(answer: Answer, names: Mapping[str, str]) -> Answer:
-    return tuple(
-        (p, tuple(Option(verb, thing and rename(thing, names)) for verb, thing in plan))
-        for p, plan in answer
-    )
+    return tuple((p, tuple(_recolored(option, names) for option in plan)) for p, plan in answer)
+
+
+def _recolored(option: Option, names: Mapping[str, str]) -> Option:
+    things = (thing and rename(thing, names) for thing in option[1:])
+    return Option(option.verb, *things)
 
 
 def color_aliases(scene: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ VERBS = {
         r"|\bapproach"
     ),
     PICK_UP: r"\bpick(?:ing)?[ _-]?up(?!\w)|\bpick the\b|\b(?:grab|collect|take)\b|\bget (?!to\b)",
-    DROP: r"\bdrop|\bput down\b",
+    DROP: r"\bdrop|\bput down\b|\bput\b.{0,80}\bnext to\b",
     OPEN: r"\bopen|\bunlock|\btoggle|\buse\b.{0,80}\b(?:door|key)",
 }
 WORDS = {verb: re.compile(pattern) for verb, pattern in VERBS.items()}
@@ -62,19 +62,29 @@ def parse_option(words: str, nouns: Sequence[str]) -> Option:
     """Words such as "go to <red key>" -> an option. Words without a known verb are a wait.
 
     The thing is the first noun in the words; to open, it is the first door. If no noun is there,
-    it is what stands in <>, unless the verb is "explore", which needs no thing.
+    it is what stands in <>, unless the verb is "explore", which needs no thing. To drop, the other
+    thing stands behind "next to".
     """
     words = " ".join(words.lower().split())
     verb = _verb(words)
     if verb == WAIT:
         return Option(WAIT)
+    words, _, next_to = words.partition(" next to ") if verb == DROP else (words, "", "")
     noun = _noun(words, nouns, doors_first=verb == OPEN)
     if verb == OPEN and noun and re.search(r"\buse\b", words):
         # "use <red key>" opens <red door>, if the task has one.
         noun = noun.replace("key", "door")
         return Option(OPEN, noun) if noun in nouns else Option(WAIT)
-    marked = None if verb == EXPLORE else re.search(r"<\s*([^<>]*?)\s*>", words)
-    return Option(verb, noun or (marked.group(1) if marked else None))
+    if verb == EXPLORE:
+        return Option(EXPLORE, noun)
+    other = _noun(next_to, nouns, doors_first=False) or _marked(next_to)
+    return Option(verb, noun or _marked(words), other)
+
+
+def _marked(words: str) -> str | None:
+    """What stands in the first <>."""
+    found = re.search(r"<\s*([^<>]*?)\s*>", words)
+    return found.group(1) if found else None
 
 
 def _clauses(part: str, nouns: Sequence[str]) -> list[str]:
@@ -87,9 +97,17 @@ def _clauses(part: str, nouns: Sequence[str]) -> list[str]:
 
 
 def _noun(words: str, nouns: Sequence[str], doors_first: bool) -> str | None:
-    """The first noun in the words; with `doors_first`, the first in the order of `nouns`."""
+    """The first noun in the words; with `doors_first`, the first in the order of `nouns`.
+
+    A noun inside another one does not count, such as "door" in "locked door".
+    """
     found = {noun: re.search(rf"\b{re.escape(noun)}\b", words) for noun in nouns}
-    places = {noun: match.start() for noun, match in found.items() if match}
+    spans = {noun: match.span() for noun, match in found.items() if match}
+    places = {
+        noun: begin
+        for noun, (begin, end) in spans.items()
+        if not any(a <= begin and end <= b and (a, b) != (begin, end) for a, b in spans.values())
+    }
     if doors_first:
         return next(iter(places), None)
     return min(places, key=places.__getitem__, default=None)

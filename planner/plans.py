@@ -10,13 +10,16 @@ NOTHING = "nothing"
 
 
 class Option(NamedTuple):
-    """One thing to do, such as "go to <key>". `thing` is None if the words name no thing."""
+    """One thing to do, such as "go to <key>". `thing` is None if the words name no thing. `other`
+    is what a thing is dropped next to."""
 
     verb: str
     thing: str | None = None
+    other: str | None = None
 
     def __str__(self) -> str:
-        return self.verb if self.thing is None else f"{self.verb} <{self.thing}>"
+        words = self.verb if self.thing is None else f"{self.verb} <{self.thing}>"
+        return words if self.other is None else f"{words} next to <{self.other}>"
 
 
 Plan = tuple[Option, ...]
@@ -46,8 +49,11 @@ class Planner(Protocol):
 
 
 def is_clear(option: Option, nouns: Sequence[str]) -> bool:
-    """Whether an option names a verb, and one of the nouns unless it explores."""
-    return option.verb == EXPLORE or (option.verb != WAIT and option.thing in nouns)
+    """Whether an option names a verb, and only things among the nouns unless it explores."""
+    if option.verb == EXPLORE:
+        return True
+    known = option.thing in nouns and (option.other is None or option.other in nouns)
+    return option.verb != WAIT and known
 
 
 def only_clear(plan: Plan, nouns: Sequence[str]) -> Plan:

@@ -59,7 +59,8 @@ class RecordedPlanner(Planner):
             parsed = tuple((p, parse_plan(words, nouns)) for words, p in answer.items())
             self.recorded[text] = parsed
             for words, (_, plan) in zip(answer, parsed, strict=True):
-                if [verb for verb, _ in plan].count(WAIT) > len(re.findall(WAIT, words.lower())):
+                waits = [option.verb for option in plan].count(WAIT)
+                if waits > len(re.findall(WAIT, words.lower())):
                     known = ", ".join((*VERBS, WAIT))
                     self.doubts.append(
                         f"{words!r} for {text!r}: the teacher waits at an unknown option; options "

@@ -39,7 +39,8 @@ PIECES = [
 texts = st.lists(st.sampled_from(PIECES) | st.text(max_size=5), max_size=30).map("".join)
 things = st.sampled_from(NOUNS)
 options = st.one_of(
-    st.builds(Option, st.sampled_from([GO_TO, PICK_UP, DROP, OPEN]), things),
+    st.builds(Option, st.sampled_from([GO_TO, PICK_UP, DROP, OPEN]), things, st.none()),
+    st.builds(Option, st.just(DROP), things, things),
     st.sampled_from([Option(EXPLORE), Option(WAIT)]),
 )
 
@@ -65,6 +66,10 @@ def test_a_plan_survives_its_words(plan: list[Option]) -> None:
         ("move to key", Option(GO_TO, "key")),
         ("go to <unicorn>", Option(GO_TO, "unicorn")),
         ("explore behind <door2>", Option(EXPLORE, "door2")),
+        ("drop <key> next to <red key>", Option(DROP, "key", "red key")),
+        ("put the red key next to the blue door", Option(DROP, "red key", "blue door")),
+        ("drop <key> near <door>", Option(DROP, "key")),
+        ("put <key> next to <unicorn>", Option(DROP, "key", "unicorn")),
         ("dance with <key>", Option(WAIT)),
         ("", Option(WAIT)),
     ],
