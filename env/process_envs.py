@@ -70,7 +70,16 @@ class ProcessEnvs(RestingEnv):
         resource_tracker.ensure_running()
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
         try:
-            self.processes = _Processes([work] * num_envs, context="spawn", autoreset_mode=mode)
+            # Observations come through pipes. In shared memory, a full disk would end this process
+            # with a segmentation fault.
+            self.processes = _Processes(
+                [work] * num_envs, shared_memory=False, context="spawn", autoreset_mode=mode
+            )
+        except OSError as error:
+            raise UserError(
+                f"cannot start environment processes: {error.strerror or error}; they need space "
+                "in /dev/shm"
+            ) from error
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         _running.update(self.processes.processes)

@@ -2,7 +2,9 @@
 
 import multiprocessing
 import os
+import resource
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,6 +15,7 @@ import torch
 from env.episode import Episode
 from env.process_envs import ProcessEnvs
 from tests.point import PointEnv
+from tests.running import ROOT
 from utils.errors import UserError
 
 STILL = torch.zeros(2, 2)
@@ -163,3 +166,35 @@ def test_signals_of_the_terminal_are_left_to_the_main_process(
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         os.kill(environments.processes.processes[0].pid, number)
     environments.step(STILL)
+
+
+def start_with_files_of_at_most(size: int) -> subprocess.CompletedProcess[str]:
+    """Make environments where no file can have more bytes: writing fails as on a full disk."""
+    source = """
+from env.process_envs import ProcessEnvs
+from tests.env.test_process_envs import well
+environments = ProcessEnvs(well, 2)
+environments.reset(seed=0)
+environments.close()
+"""
+    return subprocess.run(
+        [sys.executable, "-B", "-c", source],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)),
+    )
+
+
+def test_observations_need_no_disk() -> None:
+    made = start_with_files_of_at_most(100)
+    assert (made.returncode, made.stderr) == (0, "")
+
+
+def test_without_room_for_locks_a_line_says_where_it_is_needed() -> None:
+    made = start_with_files_of_at_most(8)
+    assert made.returncode == 1
+    last = made.stderr.splitlines()[-1]
+    assert last.startswith("utils.errors.UserError: cannot start environment processes: ")
+    assert last.endswith("they need space in /dev/shm")
+    assert "Exception ignored" not in made.stderr
