@@ -4,23 +4,20 @@ The agent must find the key and open the door with it. Layouts are drawn with Mi
 random calls, so that a seed always gives the same room.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
-from minigrid.core.constants import COLOR_NAMES, DIR_TO_VEC, TILE_PIXELS
+from minigrid.core.constants import COLOR_NAMES
 from minigrid.core.grid import Grid
 from minigrid.core.mission import MissionSpace
 from minigrid.core.world_object import Door, Key, Lava
 from minigrid.minigrid_env import MiniGridEnv
 
 from env.drawing import Drawing
-from env.symbols import COLORS, EMPTY, NO_AGENT, STATES, TOGGLE, TYPES, UNSEEN
-
-Cell = tuple[int, int]
-HEADINGS = tuple((int(dx), int(dy)) for dx, dy in DIR_TO_VEC)
-UNSEEN_GREY = 200
+from env.map_pictures import both_pictures, map_drawing, memory_picture
+from env.remembered_map import Cell, RememberedMap
+from env.symbols import TOGGLE
 
 
 def _mission() -> str:
@@ -59,6 +56,7 @@ class DoorKeyRoom(MiniGridEnv):
         )
         self.min_size, self.max_size = min_size, max_size
         self.doors: list[Cell] = []
+        self.remembered = RememberedMap(self)
         image = spaces.Box(0, 255, (grid_size, grid_size, 4), np.uint8)
         self.observation_space = spaces.Dict({"image": image, "mission": MissionSpace(_mission)})
 
@@ -100,8 +98,7 @@ class DoorKeyRoom(MiniGridEnv):
     def reset(  # type: ignore[override]
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        self._map = np.zeros((self.width, self.height, 4), np.uint8)
-        self._map[..., 3] = NO_AGENT
+        self.remembered.forget()
         return super().reset(seed=seed, options=options)
 
     def step(  # type: ignore[override]
@@ -118,105 +115,23 @@ class DoorKeyRoom(MiniGridEnv):
         return isinstance(thing, Door) and thing.is_open
 
     def gen_obs(self) -> dict[str, Any]:
-        self._remember_view()
-        x, y = self.agent_pos
-        image = self._map.copy()
-        image[x, y, :3] = self.carrying.encode() if self.carrying else (EMPTY, 0, 0)
-        image[x, y, 3] = self.agent_dir
-        return {"image": image, "mission": self.mission}
-
-    def _remember_view(self) -> None:
-        # Only cells in view can change, so the rest of the map stays true.
-        for x, y in self._cells_in_view():
-            cell = self.grid.get(x, y)
-            self._map[x, y, :3] = cell.encode() if cell else (EMPTY, 0, 0)
-
-    def _cells_in_view(self) -> Iterator[Cell]:
-        """The cells that the agent sees now. Light spreads line by line away from it.
-
-        On each line, once forth and once back, a lit transparent cell lights its neighbour and the
-        two cells ahead of them.
-        """
-        size, half = self.agent_view_size, self.agent_view_size // 2
-        (dx, dy), (x, y) = HEADINGS[self.agent_dir], self.agent_pos
-        side_x, side_y = abs(dy), abs(dx)
-        x, y = int(x) - half * side_x, int(y) - half * side_y
-        lit = [place == half for place in range(size)]
-        for _ in range(size):
-            cells = [(x + place * side_x, y + place * side_y) for place in range(size)]
-            clear = [on and self._seen_through(cell) for on, cell in zip(lit, cells, strict=True)]
-            ahead = [False] * size
-            for places, step in ((range(size - 1), 1), (range(size - 1, 0, -1), -1)):
-                for place in places:
-                    if clear[place]:
-                        if not lit[place + step]:
-                            lit[place + step] = True
-                            clear[place + step] = self._seen_through(cells[place + step])
-                        ahead[place] = ahead[place + step] = True
-            for on, cell in zip(lit, cells, strict=True):
-                if on and self._inside(cell):
-                    yield cell
-            lit = ahead
-            x, y = x + dx, y + dy
-
-    def _inside(self, cell: Cell) -> bool:
-        return 0 <= cell[0] < self.width and 0 <= cell[1] < self.height
-
-    def _seen_through(self, cell: Cell) -> bool:
-        if not self._inside(cell):
-            return False
-        thing = self.grid.get(*cell)
-        return thing is None or thing.see_behind()
+        self.remembered.look()
+        return {"image": self.remembered.image(), "mission": self.mission}
 
     def get_full_render(self, highlight: bool, tile_size: int) -> np.ndarray:
         """The room as the agent remembers it, (height, width, 3) uint8."""
-        self._remember_view()
-        picture = self.render_truth(tile_size, highlight)
-        unseen = (self._map[..., 0] == UNSEEN).T
-        veil = unseen.repeat(tile_size, axis=0).repeat(tile_size, axis=1)
-        picture[veil] = UNSEEN_GREY
-        return picture
+        # MiniGrid may render before it observes.
+        self.remembered.look()
+        return memory_picture(self.remembered, tile_size, highlight)
 
-    def pictures(self) -> dict[str, Any]:
+    def pictures(self) -> dict[str, np.ndarray]:
         """The agent's memory of the room, and the room itself, (height, width, 3) uint8 each, by
         title."""
-        return {
-            "as the agent remembers it (light grey: not seen yet)": self.render(),
-            "as it is": self.render_truth(),
-        }
+        return both_pictures(self.remembered)
 
     def drawing(self) -> Drawing:
-        """The maps of the room and of the agent's memory, the agent, and the cells in its view.
-
-        A map is a text with two base-36 digits per cell, column by column: (type * colours +
-        colour) * states + state. The agent is x, y and direction; what it carries is one such
-        cell. Cells in view are x * height + y.
-        """
-
-        def digits(cells: np.ndarray) -> str:
-            kind, color, state = cells.reshape(-1, 3).astype(int).T
-            codes = (kind * len(COLORS) + color) * len(STATES) + state
-            return "".join(np.base_repr(code, 36).lower().zfill(2) for code in codes)
-
-        types, colors = ({i: name for name, i in table.items()} for table in (TYPES, COLORS))
-        held = self.carrying.encode() if self.carrying else (EMPTY, 0, 0)
-        now = {
-            "truth": digits(self.grid.encode()),
-            "memory": digits(self._map[..., :3]),
-            "agent": [*map(int, self.agent_pos), int(self.agent_dir)],
-            "carries": digits(np.array(held)),
-            "view": sorted(x * self.height + y for x, y in self._cells_in_view()),
-        }
-        size = [self.width, self.height]
-        place = {"size": size, "types": types, "colors": colors, "states": len(STATES)}
-        return Drawing("room", place, now, {})
-
-    def render_truth(self, tile_size: int = TILE_PIXELS, highlight: bool = True) -> np.ndarray:
-        """The room itself, (height, width, 3) uint8. `highlight` lights up the view."""
-        in_view = np.zeros((self.width, self.height), bool)
-        if highlight:
-            in_view[tuple(np.array(list(self._cells_in_view())).T)] = True
-        return self.grid.render(tile_size, tuple(self.agent_pos), self.agent_dir, in_view)
+        """The room, the agent's memory of it, and the agent, for the script of a page."""
+        return map_drawing(self.remembered)
 
 
 class ColoredDoorKeyRoom(DoorKeyRoom):

@@ -143,7 +143,7 @@ class DoorKeyRooms(RestingEnv):
         singles: list[Any] = [env.unwrapped for env in envs]
         truth = np.full((self.num_envs, *self.map_shape[:2], 4), NO_AGENT, np.uint8)
         truth[..., :3] = [single.grid.encode() for single in singles]
-        memory = np.stack([single._map for single in singles])
+        memory = np.stack([single.remembered.cells for single in singles])
         for row, cells in ((self._truth, truth), (self._memory, memory)):
             row[:, 1:] = torch.from_numpy(cells).flatten(1).view(torch.int32)
         height = self.map_shape[1]

@@ -5,7 +5,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from env.rooms import HEADINGS
+from env.remembered_map import HEADINGS
 from env.symbols import ACTIONS, FORWARD, LEFT, RIGHT
 
 

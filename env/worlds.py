@@ -10,9 +10,11 @@ from gymnasium.spaces import Box
 from minigrid.envs.babyai.core.levelgen import LevelGen
 from minigrid.minigrid_env import MiniGridEnv
 
+from env.drawing import Drawing
+from env.map_pictures import both_pictures, map_drawing, memory_picture
 from env.missions import MOST_CLAUSES, MOST_WORDS, VOCABULARY, to_numbers
-from env.progress import Code, Pose, Progress
-from env.symbols import EMPTY, NO_AGENT, UNSEEN
+from env.progress import Progress
+from env.remembered_map import RememberedMap
 
 Memory = Literal["map", "none"]
 Observation = dict[str, np.ndarray]
@@ -37,9 +39,11 @@ class World(gym.Wrapper[Any, Any, Any, Any]):
         super().__init__(env)
         self.inner = cast(MiniGridEnv, env.unwrapped)
         self.memory = memory
-        size, view = (self.inner.width, self.inner.height), self.inner.agent_view_size
+        self.remembered = RememberedMap(self.inner)
+        self.inner.gen_obs = self._partial_view  # type: ignore[method-assign]
+        view = self.inner.agent_view_size
         spaces: dict[str, gym.Space[Any]] = {
-            "image": Box(0, 255, (*size, 4), np.uint8),
+            "image": Box(0, 255, self.remembered.cells.shape, np.uint8),
             "mission": Box(0, len(VOCABULARY), (MOST_WORDS,), np.uint8),
             "done": Box(0, 1, (MOST_CLAUSES,), np.uint8),
             "start": Box(0, 255, (3,), np.uint8),
@@ -48,6 +52,15 @@ class World(gym.Wrapper[Any, Any, Any, Any]):
             spaces["view"] = Box(0, 255, (view, view, 3), np.uint8)
         self.observation_space = gym.spaces.Dict(spaces)
         self.max_steps = self._most_steps()
+
+    def _partial_view(self) -> dict[str, Any]:
+        """MiniGrid's own observation, made faster, and remembered."""
+        self.remembered.look()
+        return {
+            "image": self.remembered.view(),
+            "direction": self.inner.agent_dir,
+            "mission": self.inner.mission,
+        }
 
     def _most_steps(self) -> int:
         """MiniGrid's limit. BabyAI sets one for each mission: so many steps for each walk."""
@@ -71,65 +84,46 @@ class World(gym.Wrapper[Any, Any, Any, Any]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
         self._quiet_reset(seed=seed, options=options)
-        self._map = np.zeros((self.inner.width, self.inner.height, 4), np.uint8)
-        self._map[..., 3] = NO_AGENT
-        self._mission = to_numbers(self.inner.mission)
-        self._start = np.array(self._pose, np.uint8)
         # BabyAI may change the room after its own reset has made an observation.
-        self._remember(self.inner.gen_obs()["image"])
-        self.progress = Progress(self.inner.mission, self._pose, self._map, self._held)
+        self.remembered.forget()
+        self.remembered.look()
+        self.progress = Progress(self.inner.mission, self.remembered)
+        self._mission = to_numbers(self.inner.mission)
+        self._start = np.array(self.remembered.pose, np.uint8)
         return self._observation(), {}
 
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        observation, reward, terminated, truncated, info = self.env.step(action)
-        self._remember(observation["image"])
-        self.progress.step(int(action), self._pose, self._held)
+        _, reward, terminated, truncated, info = self.env.step(action)
+        self.progress.step(int(action))
         info["success"] = bool(terminated and reward > 0)
         return self._observation(), float(reward), bool(terminated), bool(truncated), info
 
-    @property
-    def _pose(self) -> Pose:
-        x, y = self.inner.agent_pos
-        return int(x), int(y), int(self.inner.agent_dir)
-
-    @property
-    def _held(self) -> Code | None:
-        kind, color = self._view[len(self._view) // 2, -1, :2].tolist()
-        return None if kind == EMPTY else (kind, color)
-
-    def _remember(self, view: np.ndarray) -> None:
-        """Put a partial view (V, V, 3) into the map, except the agent's own cell.
-
-        A view shows there what the agent carries. So the map keeps what it saw there last.
-        """
-        self._view = view
-        left, top, right, bottom = self.inner.get_view_exts()
-        turned = np.rot90(view, self.inner.agent_dir + 1)
-        x0, y0 = max(left, 0), max(top, 0)
-        part = turned[x0 - left : self.inner.width - left, y0 - top : self.inner.height - top]
-        place = self._map[x0:right, y0:bottom, :3]
-        x, y = self.inner.agent_pos
-        own = self._map[x, y, :3].copy()
-        np.copyto(place, part, where=part[..., :1] != UNSEEN)
-        self._map[x, y, :3] = own if own[0] != UNSEEN else (EMPTY, 0, 0)
-
     def _observation(self) -> Observation:
-        x, y, direction = self._pose
-        image = self._map.copy()
-        image[x, y, :3] = self._view[len(self._view) // 2, -1]
-        image[x, y, 3] = direction
         seen = {
-            "image": image,
+            "image": self.remembered.image(),
             "mission": self._mission,
             "done": self.progress.done.copy(),
             "start": self._start,
         }
         if self.memory == "none":
-            seen["view"] = self._view
+            seen["view"] = self.remembered.view()
         return seen
+
+    def render(self) -> np.ndarray:  # type: ignore[override]
+        """The environment as the agent remembers it, (height, width, 3) uint8."""
+        return memory_picture(self.remembered)
+
+    def pictures(self) -> dict[str, np.ndarray]:
+        """The agent's memory, and the environment itself, (height, width, 3) uint8 each, by
+        title."""
+        return both_pictures(self.remembered)
+
+    def drawing(self) -> Drawing:
+        """The environment, the agent's memory of it, and the agent, for the script of a page."""
+        return map_drawing(self.remembered)
 
 
 def make_world(env_id: str, memory: Memory = "map", render: bool = False) -> World:
     """The environment of an id behind `World`. With `render`, pictures can be taken of it."""
     mode = "rgb_array" if render else None
-    return World(gym.make(env_id, render_mode=mode, disable_env_checker=True), memory)
+    return World(gym.make(gym.spec(env_id), render_mode=mode, disable_env_checker=True), memory)

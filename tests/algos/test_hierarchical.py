@@ -14,7 +14,8 @@ from algos.play import play
 from algos.rollout import Rollout, discounted_returns, generalized_advantages
 from algos.student import AVAILABLE
 from env.episode import room
-from env.rooms import Cell, DoorKeyRoom
+from env.remembered_map import Cell
+from env.rooms import DoorKeyRoom
 from env.symbols import DROP, FORWARD, LEFT, PICK_UP, RIGHT, TOGGLE
 from env.vector import SerialEnvs
 from planner.plans import GO_TO, Option

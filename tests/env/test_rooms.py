@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from minigrid.minigrid_env import MiniGridEnv
 
 import env  # noqa: F401
+from env.map_pictures import truth_picture
 from env.symbols import ACTIONS, EMPTY, FORWARD, LAVA, TOGGLE, UNSEEN
 from tests.recordings import TASKS, recording, task
 
@@ -112,7 +113,7 @@ def test_rendering_greys_what_was_never_seen() -> None:
     room = gym.make(task("SimpleDoorKey").env_id, render_mode="rgb_array").unwrapped
     obs, _ = room.reset(seed=3)
     picture = room.render().reshape(10, 32, 10, 32, 3).swapaxes(1, 2)
-    truth = room.render_truth().reshape(10, 32, 10, 32, 3).swapaxes(1, 2)
+    truth = truth_picture(room.remembered).reshape(10, 32, 10, 32, 3).swapaxes(1, 2)
     for x, y in np.ndindex(10, 10):
         if obs["image"][x, y, 0] == UNSEEN:
             assert len(np.unique(picture[y, x])) == 1
