@@ -27,6 +27,11 @@ def pack_one(x: Tensor, y: Tensor, like: Tensor) -> Tensor:
     return cells.scatter_(1, x[:, None], bit[:, None])
 
 
+def is_in(cells: Tensor, row: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """(K,) bool: whether the cell (x, y) is one of these packed cells, on the map of this row."""
+    return ((cells[row, x] >> y.to(cells)) & 1).bool()
+
+
 def beside(cells: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The cells whose neighbour to the east, south, west, north is one of these.
 

@@ -7,14 +7,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+TABLES = {"env.symbols", "env.packed_maps", "env.nav_pick.robot_state"}
+"""What observations mean, and how maps are packed."""
 MAY_IMPORT = {
     "main.py": {"commands", "utils"},
     "commands": {"commands", "algos", "teacher", "planner", "env", "utils"},
     "env": {"env", "utils"},
-    "planner": {"planner", "utils", "env.symbols", "env.packed_maps", "env.nav_pick.robot_state"},
+    "planner": {"planner", *TABLES, "env.missions", "utils"},
     "teacher": {
         *("teacher", "planner.plans", "planner.scene", "planner.room_scene"),
-        *("utils", "env.symbols", "env.packed_maps", "env.nav_pick.robot_state"),
+        *("planner.world_scene", "planner.world_words", *TABLES, "utils"),
     },
     "algos": {"algos", "utils"},
     "utils": {"utils"},
