@@ -141,5 +141,6 @@ def _clause(words: str, group: int, mission: str) -> Clause:
                 for i in "12"
                 if named.get(f"kind{i}")
             ]
-            return Clause(verb, *things, group=group)
+            other = things[1] if len(things) > 1 else None
+            return Clause(verb, things[0], other, group)
     raise UserError(f"the mission {mission!r} is not understood at {words!r} (env/missions.py)")

@@ -95,7 +95,7 @@ class World(gym.Wrapper[Any, Any, Any, Any]):
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         _, reward, terminated, truncated, info = self.env.step(action)
         self.progress.step(int(action))
-        info["success"] = bool(terminated and reward > 0)
+        info["success"] = bool(terminated and float(reward) > 0)
         return self._observation(), float(reward), bool(terminated), bool(truncated), info
 
     def _observation(self) -> Observation:
@@ -109,7 +109,7 @@ class World(gym.Wrapper[Any, Any, Any, Any]):
             seen["view"] = self.remembered.view()
         return seen
 
-    def render(self) -> np.ndarray:  # type: ignore[override]
+    def render(self) -> np.ndarray:
         """The environment as the agent remembers it, (height, width, 3) uint8."""
         return memory_picture(self.remembered)
 
@@ -121,9 +121,3 @@ class World(gym.Wrapper[Any, Any, Any, Any]):
     def drawing(self) -> Drawing:
         """The environment, the agent's memory of it, and the agent, for the script of a page."""
         return map_drawing(self.remembered)
-
-
-def make_world(env_id: str, memory: Memory = "map", render: bool = False) -> World:
-    """The environment of an id behind `World`. With `render`, pictures can be taken of it."""
-    mode = "rgb_array" if render else None
-    return World(gym.make(gym.spec(env_id), render_mode=mode, disable_env_checker=True), memory)
