@@ -11,6 +11,7 @@ from minigrid.envs.babyai.core.levelgen import LevelGen
 from minigrid.minigrid_env import MiniGridEnv
 
 from env.drawing import Drawing
+from env.ids import find_spec
 from env.map_pictures import both_pictures, map_drawing, memory_picture
 from env.missions import MOST_CLAUSES, MOST_WORDS, VOCABULARY, to_numbers
 from env.progress import Progress
@@ -121,3 +122,9 @@ class World(gym.Wrapper[Any, Any, Any, Any]):
     def drawing(self) -> Drawing:
         """The environment, the agent's memory of it, and the agent, for the script of a page."""
         return map_drawing(self.remembered)
+
+
+def make_world(env_id: str, memory: Memory = "map", render: bool = False) -> World:
+    """The environment of an id behind `World`. With `render`, pictures can be taken of it."""
+    mode = "rgb_array" if render else None
+    return World(gym.make(find_spec(env_id), render_mode=mode, disable_env_checker=True), memory)
