@@ -21,7 +21,10 @@ BALL = TYPES["ball"]
 BOX = TYPES["box"]
 GOAL = TYPES["goal"]
 LAVA = TYPES["lava"]
+CARRIED = (KEY, BALL, BOX)
+"""The types of things that can be carried."""
 OPEN = STATES["open"]
+CLOSED = STATES["closed"]
 LOCKED = STATES["locked"]
 NO_AGENT = 4
 

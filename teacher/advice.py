@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from planner.plans import Answer
+from utils.tensors import Tensors
 
 
 @dataclass
@@ -52,6 +53,18 @@ class Advice:
         """(S, count) float32: the total weight of each discrete action."""
         shares = torch.zeros(len(self.weights), count, device=self.weights.device)
         return shares.scatter_add_(1, self.actions, self.weights)
+
+    def choose(self, count: int, wait: int, generator: torch.Generator) -> Tensors:
+        """Discrete actions that follow the advice; without advice, the one that waits.
+
+        `action` (S,) is drawn with `generator`, on the CPU. `mode` (S,) is the first of the
+        likeliest actions. `advised` (S, count) is the weight of each action.
+        """
+        advised = self.by_action(count)
+        probabilities = advised.clone()
+        probabilities[~self.answered, wait] = 1
+        action = drawn(probabilities, generator)
+        return {"action": action, "mode": probabilities.argmax(1), "advised": advised}
 
 
 def drawn(weights: Tensor, generator: torch.Generator) -> Tensor:

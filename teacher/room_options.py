@@ -12,13 +12,14 @@ from torch.nn import functional
 
 from env import symbols
 from env.packed_maps import pack, pack_one
-from env.symbols import ACTIONS, DONE, DROP, FORWARD, LEFT, PICK_UP, RIGHT, TOGGLE
+from env.symbols import ACTIONS, CARRIED, DONE, DROP, FORWARD, LEFT, PICK_UP, RIGHT, TOGGLE
 from planner import plans
 from planner.plans import Option
 from planner.room_scene import NOWHERE
-from teacher.advice import Advice, drawn
+from teacher.advice import Advice
 from teacher.options import Proposal
 from teacher.search import ARRIVED, first_action
+from teacher.surroundings import cell_ahead, cells_of, is_any, kind_next_to, poses
 from utils.tensors import Tensors
 
 FINISHED = ARRIVED
@@ -29,7 +30,6 @@ SINGLE_ACTIONS = {
 }
 STEP_LIMIT = 50
 """Steps after which a student that chose to walk or to explore chooses again."""
-CARRIED = (symbols.KEY, symbols.BALL, symbols.BOX)
 
 
 def options_of(kinds: Mapping[str, int]) -> list[Option]:
@@ -68,7 +68,7 @@ class RoomOptions:
         state: Tensors,
     ) -> tuple[Proposal, Tensors]:
         """Each option's action on each of S maps. `memory` holds the `cells` of their things."""
-        maps, cells = Maps.of(obs["image"]), self._cells(memory["cells"], options)
+        maps, cells = Maps.of(obs["image"]), self._cells(memory, options)
         walking, exploring = (_of(verb, options, used) for verb in (plans.GO_TO, plans.EXPLORE))
         bare = _bools((option.thing is None for option in options), used)
         # The agent waits for a thing that it has not seen in this episode.
@@ -84,6 +84,9 @@ class RoomOptions:
         finished = functional.pad(actions == FINISHED, (0, 1), value=True)
         return Proposal(functional.pad(actions, (0, 1), value=DONE), finished), state
 
+    def _cells(self, memory: Tensors, options: list[Option]) -> Tensor:
+        return cells_of([option.thing for option in options], self.number, memory["cells"])
+
     def possible(
         self, obs: Tensors, memory: Tensors, options: list[Option], proposal: Proposal
     ) -> Tensor:
@@ -94,15 +97,13 @@ class RoomOptions:
         x, y, _ = maps.agent
         _, width, height = maps.kind.shape
         own, kind = (x * height + y)[:, None], maps.kind.flatten(1)
-        full = _is(kind.gather(1, own), *CARRIED)
+        full = is_any(kind.gather(1, own), *CARRIED)
         # The agent's own cell shows what it carries.
         ground, states = kind.scatter(1, own, symbols.EMPTY), obs["image"][..., 2].flatten(1)
-        x, y = _next_to(maps.agent, 0)
-        inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-        front = torch.where(inside, x * height + y, NOWHERE)[:, None]
-        free = (_beside(maps.kind, maps.agent, 0) == symbols.EMPTY)[:, None]
+        front = cell_ahead(maps.agent, width, height)[:, None]
+        free = (kind_next_to(maps.kind, maps.agent) == symbols.EMPTY)[:, None]
 
-        cells = self._cells(memory["cells"], options)
+        cells = self._cells(memory, options)
         place = cells.clamp(min=0)
         in_hand, faced = full & (ground.gather(1, place) == symbols.EMPTY), cells == front
         possible = proposal.actions[:, :-1] != DONE
@@ -119,19 +120,7 @@ class RoomOptions:
         return 1 if option.verb in SINGLE_ACTIONS else STEP_LIMIT
 
     def choose(self, advice: Advice, obs: Tensors, generator: torch.Generator) -> Tensors:
-        """The mode is the first of the likeliest actions."""
-        advised = advice.by_action(len(ACTIONS))
-        probabilities = advised.clone()
-        probabilities[~advice.answered, DONE] = 1
-        action = drawn(probabilities, generator)
-        return {"action": action, "mode": probabilities.argmax(1), "advised": advised}
-
-    def _cells(self, cells: Tensor, options: list[Option]) -> Tensor:
-        """(S, O): where each option's thing was last seen. `NOWHERE` if it has no thing, or the
-        task has no such thing."""
-        unknown = cells.shape[1]
-        numbers = [self.number.get(option.thing or "", unknown) for option in options]
-        return functional.pad(cells, (0, 1), value=NOWHERE)[:, cells.new_tensor(numbers)]
+        return advice.choose(len(ACTIONS), DONE, generator)
 
 
 def _of(verb: str, options: list[Option], like: Tensor) -> Tensor:
@@ -161,22 +150,10 @@ class Maps:
     @classmethod
     def of(cls, obs: Tensor) -> "Maps":
         """From observations (S, W, H, 4) uint8."""
-        kind, _, state, direction = obs.unbind(-1)
-        flat = direction.flatten(1)
-        cell = (flat != symbols.NO_AGENT).to(torch.uint8).argmax(1)
-        height = obs.shape[2]
-        heading = flat.gather(1, cell[:, None])[:, 0].long()
+        kind, state = obs[..., 0], obs[..., 2]
         open_door = (kind == symbols.DOOR) & (state == symbols.OPEN)
-        passable = _is(kind, symbols.EMPTY, symbols.GOAL, symbols.LAVA) | open_door
-        agent = torch.stack([cell // height, cell % height, heading])
-        return cls(kind.contiguous(), pack(passable), agent)
-
-
-def _is(kind: Tensor, *kinds: int) -> Tensor:
-    found = kind == kinds[0]
-    for other in kinds[1:]:
-        found |= kind == other
-    return found
+        passable = is_any(kind, symbols.EMPTY, symbols.GOAL, symbols.LAVA) | open_door
+        return cls(kind.contiguous(), pack(passable), poses(obs))
 
 
 def go_to(maps: Maps, steps: Tensor, cell: Tensor) -> Tensor:
@@ -205,7 +182,7 @@ def explore(maps: Maps, steps: Tensor, view_size: int) -> Tensor:
     # The agent's own cell may show the key it carries, which is no obstacle.
     ground = kind
     ground[each, x, y] = symbols.EMPTY
-    right, bottom = _far_edges(_is(ground, symbols.WALL, symbols.DOOR))
+    right, bottom = _far_edges(is_any(ground, symbols.WALL, symbols.DOOR))
 
     columns = torch.arange(width, device=kind.device)
     rows = torch.arange(height, device=kind.device)
@@ -231,8 +208,8 @@ def explore(maps: Maps, steps: Tensor, view_size: int) -> Tensor:
     action[to_left >= reach] = LEFT
     action[ahead >= reach] = FORWARD
 
-    in_the_way = _is(_beside(ground, agent, 0), *CARRIED)
-    left_taken = _is(_beside(ground, agent, -1), symbols.WALL, symbols.DOOR, *CARRIED)
+    in_the_way = is_any(kind_next_to(ground, agent), *CARRIED)
+    left_taken = is_any(kind_next_to(ground, agent, -1), symbols.WALL, symbols.DOOR, *CARRIED)
     return torch.where(in_the_way, torch.where(left_taken, RIGHT, LEFT), action)
 
 
@@ -252,21 +229,3 @@ def _far_edges(solid: Tensor) -> tuple[Tensor, Tensor]:
     right = torch.where(above.any(1), first[:, 0] // (height - 2) + 2, width)
     bottom = torch.where(beside.any(1), second[:, 0] % (height - 2) + 2, height)
     return right, bottom
-
-
-def _beside(ground: Tensor, agent: Tensor, turn: int) -> Tensor:
-    """The kind of the cell next to the agent, `turn` quarter turns to the right of ahead."""
-    x, y = _next_to(agent, turn)
-    _, width, height = ground.shape
-    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    each = torch.arange(len(x), device=x.device)
-    found = ground[each, x.clamp(0, width - 1), y.clamp(0, height - 1)]
-    return torch.where(inside, found, symbols.UNSEEN)
-
-
-def _next_to(agent: Tensor, turn: int) -> tuple[Tensor, Tensor]:
-    """x and y of the cell next to the agent, `turn` quarter turns to the right of ahead."""
-    x, y, heading = agent
-    heading = (heading + turn) % 4
-    x = x + (heading == 0).long() - (heading == 2).long()
-    return x, y + (heading == 1).long() - (heading == 3).long()

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from env.packed_maps import beside, pack_one
 from env.symbols import DONE, FORWARD, LEFT, RIGHT
+from teacher.surroundings import next_to
+from utils.tensors import changes
 
 ARRIVED = -1
 
@@ -29,11 +31,7 @@ def first_action(
     passable = passable | pack_one(agent[0], agent[1], passable)
     slow = torch.zeros_like(passable) if slow is None else slow
     # Steps in a row often have the same map. They share one search.
-    new = torch.ones(len(passable), dtype=torch.bool, device=passable.device)
-    new[1:] = False
-    for cells in (passable, slow, targets):
-        new[1:] |= (cells[1:] != cells[:-1]).any(1)
-    row = new.cumsum(0) - 1
+    new, row = changes(passable, slow, targets)
     passable, slow = passable[new], slow[new]
     delays = bool(slow.any())
     reached = torch.stack(beside(targets[new])) & passable
@@ -72,9 +70,7 @@ def _are_in(states: Tensor, row: Tensor, pose: Tensor) -> Tensor:
 def _after_one_action(agent: Tensor, passable: Tensor) -> Tensor:
     """The poses (3, 3, S) straight on, turned left and turned right."""
     x, y, direction = agent
-    east, south = (direction == 0).long(), (direction == 1).long()
-    west, north = (direction == 2).long(), (direction == 3).long()
-    ahead_x, ahead_y = x + east - west, y + south - north
+    ahead_x, ahead_y = next_to(agent)
     inside = (ahead_x >= 0) & (ahead_x < passable.shape[1]) & (ahead_y >= 0)
     # No map has so high a cell.
     nowhere = torch.iinfo(passable.dtype).bits - 2

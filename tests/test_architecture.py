@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "planner": {"planner", *TABLES, "env.missions", "utils"},
     "teacher": {
         *("teacher", "planner.plans", "planner.scene", "planner.room_scene"),
-        *("planner.world_scene", "planner.world_words", *TABLES, "utils"),
+        *("planner.world_scene", "planner.world_words", *TABLES, "env.missions", "utils"),
     },
     "algos": {"algos", "utils"},
     "utils": {"utils"},

@@ -57,6 +57,16 @@ def count(tensors: Mapping[str, Tensor]) -> int:
     return len(next(iter(tensors.values())))
 
 
+def changes(*tensors: Tensor) -> tuple[Tensor, Tensor]:
+    """Where rows begin that differ from the row before in one of these tensors (S, ...), (S,) bool;
+    and the place of each row among these, (S,) int64."""
+    new = torch.ones(len(tensors[0]), dtype=torch.bool, device=tensors[0].device)
+    new[1:] = False
+    for tensor in tensors:
+        new[1:] |= (tensor[1:] != tensor[:-1]).flatten(1).any(1)
+    return new, new.cumsum(0) - 1
+
+
 def under(group: str, tensors: Mapping[str, Tensor]) -> Tensors:
     """The same tensors under names `group/name`."""
     return {f"{group}/{name}": tensor for name, tensor in tensors.items()}

@@ -1,0 +1,107 @@
+"""Remembered maps of MiniGrid and BabyAI tasks, in packed cells."""
+
+from dataclasses import dataclass, fields
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from env import missions, symbols
+from env.packed_maps import beside, pack, pack_one
+from env.symbols import CARRIED, COLORS, DOOR, EMPTY, GOAL, UNSEEN
+from teacher.surroundings import is_any, next_to, poses
+from utils.tensors import Tensors, changes
+
+
+@dataclass
+class WorldMaps:
+    """S maps. Masks of cells are packed, (S, W).
+
+    `empty` cells hold nothing. `free` ones can be walked on: these, goals and open doors. `doors`
+    are closed but not locked; `mission_doors` are those whose colour the mission names. `things`
+    can be picked up. The agent's `own` cell counts as empty.
+    """
+
+    pose: Tensor
+    """(S, 3) int64: x, y and direction of the agent."""
+    full: Tensor
+    """(S,) bool: whether it holds something."""
+    own: Tensor
+    ahead: Tensor
+    empty: Tensor
+    free: Tensor
+    goals: Tensor
+    doors: Tensor
+    mission_doors: Tensor
+    locked: Tensor
+    things: Tensor
+    unseen: Tensor
+
+    @classmethod
+    def of(cls, obs: Tensors) -> "WorldMaps":
+        """From the observations `image` (S, W, H, 4) uint8 and `mission` (S, words) uint8."""
+        kind, color, state, direction = obs["image"].unbind(-1)
+        agent = poses(obs["image"])
+        # The agent's own cell shows what it carries, which is no obstacle.
+        here = direction != symbols.NO_AGENT
+        full = (here & is_any(kind, *CARRIED)).flatten(1).any(1)
+        kind = torch.where(here, EMPTY, kind)
+        door = kind == DOOR
+        closed = door & (state == symbols.CLOSED)
+        named = _door_colors(obs["mission"]).gather(1, color.flatten(1).long()).view_as(door)
+        empty, goals = pack(kind == EMPTY), pack(kind == GOAL)
+        return cls(
+            pose=agent.T,
+            full=full,
+            own=pack_one(*agent[:2], empty),
+            ahead=pack_one(*next_to(agent), empty),
+            empty=empty,
+            free=empty | goals | pack(door & (state == symbols.OPEN)),
+            goals=goals,
+            doors=pack(closed & ~named),
+            mission_doors=pack(closed & named),
+            locked=pack(door & (state == symbols.LOCKED)),
+            things=pack(is_any(kind, *CARRIED)),
+            unseen=pack(kind == UNSEEN),
+        )
+
+    def __getitem__(self, steps: Tensor) -> "WorldMaps":
+        """The maps of these steps."""
+        return WorldMaps(*(getattr(self, field.name)[steps] for field in fields(self)))
+
+    def harmless(self) -> Tensor:
+        """The cells that can be filled without cutting off a way or a thing: all ways around such a
+        cell stay connected by the cells around it."""
+        ways = self.free | self.doors | self.mission_doors | self.locked | self.things | self.unseen
+        sides = beside(ways)
+        links = list[Tensor]()
+        for side in range(4):
+            corner = beside(beside(self.free)[side])[(side + 1) % 4]
+            links.append(corner & sides[side] & sides[(side + 1) % 4])
+        cut = torch.zeros_like(ways)
+        for side in range(4):
+            first, second, third, last = (links[(side + turn) % 4] for turn in range(4))
+            neighbour, opposite = sides[(side + 1) % 4], sides[(side + 2) % 4]
+            cut |= sides[side] & neighbour & ~(first | (second & third & last))
+            cut |= sides[side] & opposite & ~((first & second) | (third & last))
+        return ~cut
+
+
+def meet(cells: Tensor, others: Tensor) -> Tensor:
+    """(S,) bool: whether two masks have a cell in common."""
+    return (cells & others).any(1)
+
+
+def _door_colors(mission: Tensor) -> Tensor:
+    """(S, colours) bool: whether the mission (S, words) uint8 names doors of a colour."""
+    new, index = changes(mission)
+    named = [_named_colors(missions.to_words(words)) for words in mission[new].cpu().numpy()]
+    return torch.tensor(named, device=mission.device)[index]
+
+
+@cache
+def _named_colors(mission: str) -> list[bool]:
+    clauses = missions.parse(mission)
+    things = [thing for clause in clauses for thing in (clause.thing, clause.other) if thing]
+    named = {thing.color for thing in things if thing.kind == "door"}
+    return [color in named for color in sorted(COLORS, key=COLORS.__getitem__)]
