@@ -1,0 +1,251 @@
+"""The reading of one observation, written as plainly as possible, cell by cell."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from env.missions import OPEN, PUT_NEXT, Thing, parse, to_words
+from env.remembered_map import HEADINGS
+from env.symbols import COLORS, LOCKED, NO_AGENT, TYPES
+from planner.world_words import ANOTHER, PUT, THING, Deed, SceneWords
+
+Cell = tuple[int, int]
+CARRIED = ("ball", "box", "key")
+NAMES = {number: name for name, number in TYPES.items()}
+COLOR_NAMES = {number: name for name, number in COLORS.items()}
+
+
+class Lying(NamedTuple):
+    """A thing on the map. `way` is 0 over free cells, 1 over cells not seen, 2 if things must be
+    moved, 3 if there is none."""
+
+    cell: Cell
+    kind: str
+    color: str
+    locked: bool
+    way: int
+    distance: int
+
+
+class Plain:
+    def __init__(self, obs: dict[str, np.ndarray]) -> None:
+        self.image = obs["image"]
+        self.start = tuple(obs["start"].tolist())
+        ((x, y),) = np.argwhere(self.image[..., 3] != NO_AGENT).tolist()
+        self.agent = (x, y)
+        self.held_kind = NAMES[int(self.image[x, y, 0])]
+        self.held_color = COLOR_NAMES[int(self.image[x, y, 1])]
+        clauses = parse(to_words(obs["mission"]))
+        self.left = [clause for clause, done in zip(clauses, obs["done"], strict=False) if not done]
+        self.clause = self.left[0] if self.left else clauses[-1]
+        free = {cell for cell in self.cells() if self.kind(cell) in ("empty", "floor", "goal")}
+        free |= {
+            cell for cell in self.cells() if self.kind(cell) == "door" and not self.locked(cell)
+        }
+        unseen = {cell for cell in self.cells() if self.kind(cell) == "unseen"}
+        movable = {cell for cell in self.cells() if self.kind(cell) in CARRIED}
+        self.unseen = unseen
+        self.reached = self.walk(free)
+        self.hoped = self.walk(free | unseen)
+        self.cleared = self.walk(free | unseen | movable)
+        self.things = [self.lying(cell) for cell in self.cells() if self.is_thing(cell)]
+
+    def cells(self) -> Iterable[Cell]:
+        return [(x, y) for x in range(self.image.shape[0]) for y in range(self.image.shape[1])]
+
+    def beside(self, cell: Cell) -> list[Cell]:
+        near = [(cell[0] + dx, cell[1] + dy) for dx, dy in HEADINGS]
+        width, height = self.image.shape[:2]
+        return [(x, y) for x, y in near if 0 <= x < width and 0 <= y < height]
+
+    def kind(self, cell: Cell) -> str:
+        return "empty" if cell == self.agent else NAMES[int(self.image[(*cell, 0)])]
+
+    def locked(self, cell: Cell) -> bool:
+        return self.kind(cell) == "door" and int(self.image[(*cell, 2)]) == LOCKED
+
+    def is_thing(self, cell: Cell) -> bool:
+        return self.kind(cell) in ("door", "goal", *CARRIED)
+
+    def walk(self, passable: set[Cell]) -> dict[Cell, int]:
+        """The number of steps to each cell that can be reached."""
+        steps, waiting = {self.agent: 0}, [self.agent]
+        for cell in waiting:
+            for near in self.beside(cell):
+                if near in passable and near not in steps:
+                    steps[near] = steps[cell] + 1
+                    waiting.append(near)
+        return steps
+
+    def touches(self, cell: Cell, cells: Iterable[Cell]) -> bool:
+        return any(near in cells for near in self.beside(cell))
+
+    def lying(self, cell: Cell) -> Lying:
+        reaches = (self.reached, self.hoped, self.cleared)
+        way = next((way for way, cells in enumerate(reaches) if self.touches(cell, cells)), 3)
+        crow = abs(cell[0] - self.agent[0]) + abs(cell[1] - self.agent[1])
+        walked = [1 + self.reached[near] for near in self.beside(cell) if near in self.reached]
+        color = COLOR_NAMES[int(self.image[(*cell, 1)])]
+        distance = min(walked) if way == 0 else crow
+        return Lying(cell, self.kind(cell), color, self.locked(cell), way, distance)
+
+    def fits(self, asked: Thing, kind: str, color: str) -> bool:
+        if asked.color and asked.color != color:
+            return False
+        return kind in CARRIED if asked.kind == "object" else kind == asked.kind
+
+    def named(self, asked: Thing) -> list[Lying]:
+        if asked.kind == "matching object":
+            pairs = [(thing.kind, thing.color) for thing in self.things if thing.kind in CARRIED]
+            return [each for each in self.things if pairs.count((each.kind, each.color)) > 1]
+        return [
+            thing
+            for thing in self.things
+            if self.fits(asked, thing.kind, thing.color)
+            and (not asked.place or self.lies(asked.place, thing.cell))
+        ]
+
+    def ahead_and_right(self, cell: Cell) -> tuple[int, int]:
+        x, y, direction = self.start
+        dx, dy = HEADINGS[direction]
+        return (cell[0] - x) * dx + (cell[1] - y) * dy, (cell[1] - y) * dx - (cell[0] - x) * dy
+
+    def lies(self, place: str, cell: Cell) -> bool:
+        ahead, right = self.ahead_and_right(cell)
+        side = {
+            "in front of you": ahead > 0,
+            "behind you": ahead < 0,
+            "on your left": right < 0,
+            "on your right": right > 0,
+        }
+        room = {self.start[:2]}
+        waiting = list(room)
+        for inner in waiting:
+            for near in self.beside(inner):
+                if near not in room:
+                    room.add(near)
+                    if self.kind(near) not in ("unseen", "wall", "door"):
+                        waiting.append(near)
+        return side[place] and cell in room
+
+    def door_rank(self, door: Lying) -> tuple[bool, int, int]:
+        keys = [each.way for each in self.things if (each.kind, each.color) == ("key", door.color)]
+        held = (self.held_kind, self.held_color) == ("key", door.color)
+        return door.way == 3, 0 if held else 1 + min(keys, default=4), door.way
+
+    def behind(self, hidden: set[Cell]) -> set[Cell]:
+        """These cells and all that are connected with them, if only moving things opens them."""
+        opened = {
+            cell
+            for cell in self.cells()
+            if self.touches(cell, self.cleared)
+            and cell not in self.hoped
+            and not self.touches(cell, self.hoped)
+            and self.kind(cell) != "wall"
+        }
+        region = list(hidden & opened)
+        for cell in region:
+            region += [near for near in self.beside(cell) if near in opened and near not in region]
+        return set(region)
+
+    def read(self) -> tuple[str, dict[str, Cell]]:
+        """The scene's text, and where the things are that it names."""
+        clause, asked = self.clause, self.clause.thing
+        opens, puts = clause.verb == OPEN, clause.verb == PUT_NEXT
+        holds_it = not opens and self.fits(asked, self.held_kind, self.held_color)
+
+        def order(thing: Lying) -> tuple[object, ...]:
+            if asked.kind == "matching object":
+                return (-self.ahead_and_right(thing.cell)[0], thing.distance, thing.cell)
+            locked = opens and thing.locked
+            rank = self.door_rank(thing) if locked else (False, 0, thing.way)
+            return (locked, rank, thing.distance, thing.cell)
+
+        it = min(self.named(asked), key=order, default=None)
+        other = self.nearest(self.named(clause.other)) if clause.other else None
+        opens_locked = opens and it is not None and it.locked
+        doors = [thing for thing in self.things if thing.locked]
+        door = min(doors, key=lambda each: (self.door_rank(each), each[5], each[0]), default=None)
+        door = it if opens_locked else door
+        fitting = [each for each in self.things if door and each[1:3] == ("key", door.color)]
+        key, box = self.nearest(fitting), self.nearest(self.unneeded_boxes())
+
+        needs = [other] if puts else []
+        if not (holds_it and (puts or it is None)):
+            needs.append(it)
+        explored = not any(self.touches(cell, self.reached) for cell in self.unseen)
+        holds_key = door is not None and (self.held_kind, self.held_color) == ("key", door.color)
+        lost = any(thing is None or thing.way == 3 for thing in needs)
+        key_is_seen = key is not None and key.way < 3
+        unlocks = opens_locked or (
+            lost and door is not None and (explored or holds_key or key_is_seen)
+        )
+        holds_key = holds_key and unlocks
+        told = {
+            "it": None if puts and holds_it else it,
+            "other": other,
+            "door": door if unlocks and not opens_locked else None,
+            "key": key if unlocks and not holds_key else None,
+            "box": box if unlocks and not holds_key and not key_is_seen and explored else None,
+        }
+        matters = [told["other"], told["door"], told["key"], told["box"]]
+        matters += [it] if it in needs else []
+        hidden = {thing.cell for thing in matters if thing and thing.way == 2}
+        near = [thing is not None and thing.way <= 1 for thing in (door, key, told["box"])]
+        can_help = (unlocks and near[0] and (holds_key or near[1])) or near[2]
+        no_way = any(thing is None or thing.way > 1 for thing in needs)
+        if no_way and explored and not can_help and not hidden:
+            hidden = self.unseen
+        region = self.behind(hidden)
+        told["obstacle"] = self.nearest(
+            thing
+            for thing in self.things
+            if thing.kind in CARRIED and thing.way == 0 and self.touches(thing.cell, region)
+        )
+        return self.in_words(told, opens_locked, holds_it, holds_key)
+
+    def nearest(self, things: Iterable[Lying]) -> Lying | None:
+        return min(things, key=lambda each: (each.way, each.distance, each.cell), default=None)
+
+    def unneeded_boxes(self) -> list[Lying]:
+        needed = [thing for clause in self.left for thing in (clause.thing, clause.other) if thing]
+        return [
+            box
+            for box in self.things
+            if box.kind == "box"
+            and not any(
+                thing.kind in ("box", "object") and thing.color in (None, box.color)
+                for thing in needed
+            )
+        ]
+
+    def in_words(
+        self, told: dict[str, Lying | None], opens_locked: bool, holds_it: bool, holds_key: bool
+    ) -> tuple[str, dict[str, Cell]]:
+        clause = self.clause
+        first = clause.thing.kind
+        second = clause.other and clause.other.kind
+        if second == first:
+            second = ANOTHER + first
+        key, box = (ANOTHER + each if each in (first, second) else each for each in ("key", "box"))
+        names = {
+            "it": "locked door" if opens_locked else first,
+            "other": second,
+            "door": "another locked door" if clause.verb == OPEN else "locked door",
+            "key": key,
+            "box": box,
+            "obstacle": "obstacle",
+        }
+        sees, no_way = dict[str, Cell](), []
+        for place, thing in told.items():
+            name = names[place]
+            if thing and name:
+                sees.setdefault(name, thing.cell)
+                no_way += [name] if thing.way >= 2 and name not in no_way else []
+        holds = None if self.held_kind == "empty" else THING
+        holds = key if holds_key else holds
+        holds = first if holds_it else holds
+        deed = Deed(PUT if clause.verb == PUT_NEXT else clause.verb, first, second)
+        scene = SceneWords(deed, tuple(sees), holds, tuple(no_way))
+        return str(scene), sees | ({holds: self.agent} if holds and holds not in sees else {})
