@@ -9,17 +9,16 @@ from torch import Tensor
 
 from env.nav_pick.robot_state import (
     ACTIONS,
+    DRIVEN,
     FORWARD,
     GRIP,
     HAND_MOVE,
-    HAND_SPEED,
     OBJECT,
     OBJECT_FROM_HAND,
     PATH,
-    SECONDS,
-    SPEED,
+    REACHED,
     TURN,
-    TURN_SPEED,
+    TURNED,
     WAYPOINT,
     is_faced,
     is_held,
@@ -74,11 +73,11 @@ def navigate(obs: Tensors) -> Tensor:
     there = is_near(state) | (known[:, PATH] < ARRIVED)
     aim = torch.where(there[:, None], state[:, OBJECT][:, :2], known[:, WAYPOINT])
     angle = torch.atan2(aim[:, 1], aim[:, 0])
-    far = aim.square().sum(1).sqrt() / (SPEED * SECONDS)
+    far = aim.square().sum(1).sqrt() / DRIVEN
     drives = ~there & (angle.abs() < AHEAD)
     action = waiting(obs)
     action[:, FORWARD] = far.clamp(max=1) * angle.cos() * drives
-    action[:, TURN] = (angle / (TURN_SPEED * SECONDS)).clamp(-1, 1)
+    action[:, TURN] = (angle / TURNED).clamp(-1, 1)
     return action
 
 
@@ -86,7 +85,7 @@ def pick(obs: Tensors) -> Tensor:
     """Reach for the object with a closed grip, to which it snaps, then lift it: (N, 6)."""
     state = obs["state"]
     held = is_held(state)[:, None]
-    reach = (state[:, OBJECT_FROM_HAND] / (HAND_SPEED * SECONDS)).clamp(-1, 1)
+    reach = (state[:, OBJECT_FROM_HAND] / REACHED).clamp(-1, 1)
     action = waiting(obs)
     action[:, HAND_MOVE] = torch.where(held, reach.new_tensor([0.0, 0.0, 1.0]), reach)
     action[:, GRIP] = 1.0

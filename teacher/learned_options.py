@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -30,23 +30,13 @@ LIMITS = {"navigate": 300, "pick": 200}
 """Steps in a row after which a skill gives up, as in habitat-baselines."""
 
 
-class GaussianPolicy(Protocol):
-    """A Gaussian over actions: `mean` and `log_std` (N, A)."""
-
-    @property
-    def mean(self) -> Tensor: ...
-
-    @property
-    def log_std(self) -> Tensor: ...
-
-
 class GaussianStudent(Protocol):
     """A trained student of continuous actions."""
 
     def initial_state(self, count: int, device: torch.device) -> Tensors: ...
 
-    def policy(self, obs: Tensors, state: Tensors) -> tuple[GaussianPolicy, Tensors]:
-        """One step of N episodes: the policy, and the new state."""
+    def policy(self, obs: Tensors, state: Tensors) -> tuple[Any, Tensors]:
+        """One step of N episodes: a Gaussian, `mean` and `log_std` (N, A), and the new state."""
 
 
 @dataclass

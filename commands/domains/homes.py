@@ -22,7 +22,7 @@ from commands.settings.config import PROCESSES, Config
 from commands.settings.groups import MOST
 from env.nav_pick.habitat_version import START_ADVICE
 from env.nav_pick.rewards import Rewards
-from env.nav_pick.robot_state import ACTIONS, STATE_SIZE, action_names
+from env.nav_pick.robot_state import ACTIONS, action_names
 from env.nav_pick.tensor_homes import NavPickHomes
 from env.process_envs import ProcessEnvs
 from env.spec import Spec
@@ -32,7 +32,7 @@ from planner.plans import Option, Planner
 from planner.task import CONFIGS
 from teacher.choices import Choices
 from teacher.home_options import LIMITS, RULES, VERBS, HomeOptions, Policy, Scripted
-from teacher.learned_options import GaussianStudent, LearnedOption, SkillOption
+from teacher.learned_options import LearnedOption, SkillOption
 from teacher.skill_network import WIDTH
 from teacher.teacher import PlanTeacher
 from utils.errors import UserError
@@ -73,22 +73,22 @@ class NavPickDomain(Domain):
         return NavPickHomes.describe(*sizes)
 
     def environments(self, count: int, device: torch.device, **changes: Any) -> RestingEnv:
+        settings = self._settings() | changes
         if self.config.simulator == "tensor":
-            return self._tensors(count, device, changes)
-        make = maker(self.config.simulator)
-        homes = ProcessEnvs(partial(make, **self._settings() | changes), count, START_ADVICE)
+            homes = self._tensors(count, device, settings)
+        else:
+            make = partial(maker(self.config.simulator), **settings)
+            homes = ProcessEnvs(make, count, START_ADVICE)
         self.owned.callback(homes.close)
         return homes
 
-    def _tensors(self, count: int, device: torch.device, changes: dict[str, Any]) -> RestingEnv:
+    def _tensors(self, count: int, device: torch.device, settings: dict[str, Any]) -> RestingEnv:
         env_id, mode = self.config.task.env_id, "vector_entry_point"
-        settings = self._settings() | changes
         try:
             homes = gym.make_vec(env_id, count, vectorization_mode=mode, device=device, **settings)
         except (gym.error.Error, ImportError) as error:
             reason = " ".join(str(error).split())
             raise UserError(f"cannot make the environment {env_id}: {reason}") from error
-        self.owned.callback(homes.close)
         return cast(RestingEnv, homes)
 
     def _settings(self) -> dict[str, Any]:
@@ -162,7 +162,7 @@ class NavPickDomain(Domain):
             )
         student.requires_grad_(False).eval()
         # What sees a home moves a robot: its policy is a Gaussian.
-        return LearnedOption(cast(GaussianStudent, student), LIMITS[name])
+        return LearnedOption(student, LIMITS[name])
 
     def _skill(self, name: str, path: Path) -> SkillOption:
         if self.actions == len(ACTIONS):
@@ -170,7 +170,6 @@ class NavPickDomain(Domain):
                 f"{path} moves an arm joint by joint: it needs --simulator habitat-rearrange and a "
                 "--habitat_config such as configs/habitat/joints.yaml"
             )
-        spaces, device = self.spec.observation.spaces, torch.device(self.config.device)
-        depth = (spaces["depth"].shape or ())[0]
-        joints = (spaces["state"].shape or ())[0] - STATE_SIZE
-        return SkillOption(name, path, resnet18_trunk(1, WIDTH), depth, joints, device)
+        trunk, device = resnet18_trunk(1, WIDTH), torch.device(self.config.device)
+        # All actions but forward, turn and grip move a joint.
+        return SkillOption(name, path, trunk, self.config.depth_size, self.actions - 3, device)

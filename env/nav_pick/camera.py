@@ -92,9 +92,7 @@ class DepthCamera:
         # The camera is inside the outer walls, so only the exit counts.
         left, right, bottom, top = solids[:, OUTER].unbind(1)
         for inverse, low, high in ((x, left[:, 3], right[:, 0]), (y, bottom[:, 4], top[:, 1])):
-            torch.mul(inverse, low, out=spare)
-            torch.mul(inverse, high, out=leave)
-            torch.maximum(spare, leave, out=leave)
+            cross(inverse, low, high, enter, leave)
             torch.minimum(self.level if inverse is x else depth, leave, out=depth)
 
         cube = solids.shape[1] - 1

@@ -12,8 +12,7 @@ START_ADVICE = (
 
 def check_habitat_sim(version: str, has_bullet: bool) -> None:
     """UserError if this habitat-sim has another version or lacks Bullet's physics."""
-    needed = f"habitat-sim {' or '.join(VERSIONS)} with Bullet"
-    if version not in VERSIONS:
-        raise UserError(f"this needs {needed}, not {version}; see docs/habitat.md")
-    if not has_bullet:
-        raise UserError(f"this needs {needed}, not {version} without it; see docs/habitat.md")
+    if version not in VERSIONS or not has_bullet:
+        needed = f"habitat-sim {' or '.join(VERSIONS)} with Bullet"
+        found = version if has_bullet else f"{version} without it"
+        raise UserError(f"this needs {needed}, not {found}; see docs/habitat.md")

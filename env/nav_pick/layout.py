@@ -73,12 +73,9 @@ class Layout:
 
         self._place_table()
         x, y = (self.table[:, :2] + self.table[:, 2:]).unbind(1)
-        self.corner = torch.stack(
-            [
-                torch.where(x > self.width, 50, self.width - 50),
-                torch.where(y > self.depth, 50, self.depth - 50),
-            ],
-            1,
+        self.corner = _pair(
+            torch.where(x > self.width, 50, self.width - 50),
+            torch.where(y > self.depth, 50, self.depth - 50),
         )
         self.furniture: list[Tensor] = []
         kept = []

@@ -13,20 +13,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import gymnasium as gym
 import numpy as np
 
 from env.nav_pick.robot_state import (
+    DRIVEN,
     FORWARD,
     GRIP,
     HAND_MOVE,
-    HAND_SPEED,
     PRIVILEGED_SIZE,
-    SECONDS,
-    SPEED,
+    REACHED,
     STATE_SIZE,
     TURN,
-    TURN_SPEED,
+    TURNED,
 )
 from env.nav_pick.stage import to_home
 from env.nav_pick.tensor_homes import NavPickHomes
@@ -62,8 +60,8 @@ class Controls:
         if self.joints:
             arm = action[2:GRIP]
         else:
-            base = base * (SPEED * SECONDS / self.forward, TURN_SPEED * SECONDS / self.turn)
-            arm = arm * (HAND_SPEED * SECONDS / self.hand)
+            base = base * (DRIVEN / self.forward, TURNED / self.turn)
+            arm = arm * (REACHED / self.hand)
         grip = np.where(action[[GRIP]] > 0, 1.0, -1.0)
         told = {"base_vel": base, "arm_action": arm, "grip_action": grip}
         return {name: np.clip(part, -1, 1).astype(np.float32) for name, part in told.items()}
@@ -74,16 +72,10 @@ class Controls:
 
     def describe(self, depth_size: int, max_steps: int) -> Spec:
         """The spaces of observations and actions."""
-        spec = NavPickHomes.describe(depth_size, max_steps)
         if not self.joints:
-            return spec
-        state, known = (
-            gym.spaces.Box(-np.inf, np.inf, (size,), np.float32)
-            for size in (STATE_SIZE + self.joints, PRIVILEGED_SIZE + 3)
-        )
-        spaces = {**spec.observation.spaces, "state": state, "privileged": known}
-        actions = gym.spaces.Box(-1, 1, (3 + self.joints,), np.float32)
-        return Spec(gym.spaces.Dict(spaces), actions, max_steps)
+            return NavPickHomes.describe(depth_size, max_steps)
+        sizes = STATE_SIZE + self.joints, PRIVILEGED_SIZE + 3, 3 + self.joints
+        return NavPickHomes.describe(depth_size, max_steps, *sizes)
 
 
 @dataclass(frozen=True)
@@ -111,10 +103,9 @@ class Pose:
         return turned
 
     def seen(self, place: np.ndarray) -> np.ndarray:
-        """A place (2,) of the home in the base frame, (2,)."""
-        x, y = place - self.place
-        cos, sin = math.cos(self.heading), math.sin(self.heading)
-        return np.array([cos * x + sin * y, cos * y - sin * x])
+        """Where a place (3,) of the scene is in the base frame, seen from above, (2,)."""
+        ahead: np.ndarray = self.base[:3, :2].T @ (place - self.base[:3, 3])
+        return ahead
 
 
 def to_state(
@@ -139,9 +130,9 @@ def to_privileged(
 ) -> np.ndarray:
     """`privileged` (6 + S) float32, from the corners (3,) of the shortest path in the scene, its
     `length` in metres, and `start` (S,), the object's initial place as in `to_state`, or empty."""
-    corners = [to_home(np.asarray(corner))[:2] for corner in path]
-    ahead = [at for at in corners if np.linalg.norm(at - pose.place) > CLOSE] or corners[-1:]
-    known = (pose.place, [pose.heading], pose.seen(ahead[0]), [length], start)
+    corners = [pose.seen(corner) for corner in path]
+    ahead = [corner for corner in corners if np.linalg.norm(corner) > CLOSE] or corners[-1:]
+    known = (pose.place, [pose.heading], ahead[0], [length], start)
     return np.concatenate(known, dtype=np.float32, casting="same_kind")
 
 

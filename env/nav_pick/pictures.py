@@ -16,32 +16,25 @@ PIXEL = 6
 """The side of a depth pixel in its picture, in pixels."""
 SCALE, MARGIN = 60, 12
 """Pixels per metre; the width of the border around a map."""
-BACKGROUND, WALL, TALL, LOW, TABLE = (
-    (250,) * 3,
-    (70,) * 3,
-    (120, 110, 100),
-    (196, 184, 168),
-    (222, 190, 130),
-)
-OBJECT, ROBOT, BUMPED, TRAIL, GOAL = (
-    (200, 40, 40),
-    (50, 110, 200),
-    (230, 140, 30),
-    (120, 160, 220),
-    (60, 150, 80),
-)
+BACKGROUND = 250, 250, 250
+WALL = 70, 70, 70
+TALL, LOW, TABLE = (120, 110, 100), (196, 184, 168), (222, 190, 130)
+OBJECT, GOAL = (200, 40, 40), (60, 150, 80)
+ROBOT, BUMPED, TRAIL = (50, 110, 200), (230, 140, 30), (120, 160, 220)
 
 
 def home_drawing(home: Home, now: Mapping[str, Tensor], depth: Tensor) -> Drawing:
-    """The boxes of a home, the state `now`, in metres and radians, and the view (H, W, 1)."""
+    """The boxes of a home, the view (H, W, 1), and the state `now` in the home, in metres and
+    radians; its `hand` is the hand's place."""
     place = {**asdict(home), "radius": RADIUS}
-    ahead, left, _ = now["hand"].tolist()
-    x, y, heading = *now["position"].tolist(), float(now["heading"])
-    cos, sin = math.cos(heading), math.sin(heading)
+
+    def rounded(*numbers: float) -> list[float]:
+        return [round(number, 3) for number in numbers]
+
     changes = {
-        "robot": [round(number, 3) for number in (x, y, heading)],
-        "hand": [round(x + cos * ahead - sin * left, 3), round(y + sin * ahead + cos * left, 3)],
-        "thing": [round(number, 3) for number in now["object"].tolist()],
+        "robot": rounded(*now["position"].tolist(), float(now["heading"])),
+        "hand": rounded(*now["hand"].tolist()[:2]),
+        "thing": rounded(*now["object"].tolist()),
         "holds": bool(now["holding"]),
         "contact": bool(now["contact"]),
     }
@@ -111,13 +104,12 @@ def _draw_robot(
     x, y = now["position"].tolist()
     heading, color = float(now["heading"]), BUMPED if now["contact"] else ROBOT
     _draw_disc(draw, at(x, y), RADIUS, color)
-    cos, sin = math.cos(heading), math.sin(heading)
-    draw.line([at(x, y), at(x + RADIUS * cos, y + RADIUS * sin)], color, 3)
-    ahead, left, _ = now["hand"].tolist()
-    hand = x + cos * ahead - sin * left, y + sin * ahead + cos * left
-    draw.line([at(x, y), at(*hand)], color, 2)
-    _draw_disc(draw, at(*now["object"].tolist()[:2]), object_size, OBJECT)
-    _draw_disc(draw, at(*hand), 0.05, color)
+    front = x + RADIUS * math.cos(heading), y + RADIUS * math.sin(heading)
+    draw.line([at(x, y), at(*front)], color, 3)
+    hand, thing = (at(*now[name].tolist()[:2]) for name in ("hand", "object"))
+    draw.line([at(x, y), hand], color, 2)
+    _draw_disc(draw, thing, object_size, OBJECT)
+    _draw_disc(draw, hand, 0.05, color)
 
 
 def _draw_disc(

@@ -27,7 +27,6 @@ from env.nav_pick.habitat_version import check_habitat_sim
 from env.nav_pick.mapping import Controls, Pose, to_privileged, to_state
 from env.nav_pick.pictures import SCALE, floor_picture, view_picture
 from env.nav_pick.rewards import LIFT, Rewards, chosen
-from env.nav_pick.robot_state import HAND as HAND_PLACE
 from env.nav_pick.robot_state import is_faced, is_near
 from env.nav_pick.stage import to_home
 from env.spec import Spec
@@ -130,7 +129,7 @@ class Rearrangement(gym.Env[dict[str, np.ndarray], np.ndarray]):
             "position": torch.tensor(pose.place),
             "heading": torch.tensor(pose.heading),
             "contact": torch.tensor(self.contact),
-            "hand": torch.from_numpy(self.seen["state"])[HAND_PLACE],
+            "hand": torch.tensor(to_home(pose.hand[:3, 3])),
             "object": torch.tensor(to_home(self._object())),
         }
         trail = torch.tensor(np.array(self.trail))

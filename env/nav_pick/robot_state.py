@@ -32,8 +32,8 @@ end of `privileged`: the object's initial place relative to the hand, along the 
 
 SECONDS = 0.1
 """Duration of a control step."""
-SPEED, TURN_SPEED, HAND_SPEED = 0.5, math.pi / 2, 0.5
-"""At full command: m/s, rad/s, and m/s along each axis."""
+DRIVEN, TURNED, REACHED = 0.5 * SECONDS, math.pi / 2 * SECONDS, 0.5 * SECONDS
+"""In one step at full command: metres of the base, radians, metres of the hand along each axis."""
 
 NEAR, FACING = 0.95, 0.2
 """Seen from above, an object is near within `NEAR` metres of the middle of the base, and faced

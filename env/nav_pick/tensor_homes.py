@@ -21,17 +21,16 @@ from env.nav_pick.pictures import home_drawing, map_picture, view_picture
 from env.nav_pick.rewards import LIFT, Rewards, chosen
 from env.nav_pick.robot_state import (
     ACTIONS,
+    DRIVEN,
     FORWARD,
     GRIP,
     HAND_MOVE,
-    HAND_SPEED,
     PRIVILEGED_SIZE,
+    REACHED,
     REST,
-    SECONDS,
-    SPEED,
     STATE_SIZE,
     TURN,
-    TURN_SPEED,
+    TURNED,
     is_faced,
     is_near,
 )
@@ -57,19 +56,22 @@ class NavPickHomes(RestingEnv):
     capturable = True
 
     @staticmethod
-    def describe(depth_size: int = 64, max_steps: int = 300, **_: Any) -> Spec:
-        """The spaces and the step limit of homes with these settings."""
-
-        def numbers(count: int) -> gym.spaces.Box:
-            return gym.spaces.Box(-np.inf, np.inf, (count,), np.float32)
-
+    def describe(
+        depth_size: int = 64,
+        max_steps: int = 300,
+        state: int = STATE_SIZE,
+        privileged: int = PRIVILEGED_SIZE,
+        actions: int = len(ACTIONS),
+        **_: Any,
+    ) -> Spec:
+        """The spaces and the step limit of homes with these settings, from sizes of vectors."""
         spaces: dict[str, gym.Space[Any]] = {
             "depth": gym.spaces.Box(0, 1, (depth_size, depth_size, 1), np.float32),
-            "state": numbers(STATE_SIZE),
-            "privileged": numbers(PRIVILEGED_SIZE),
+            "state": gym.spaces.Box(-np.inf, np.inf, (state,), np.float32),
+            "privileged": gym.spaces.Box(-np.inf, np.inf, (privileged,), np.float32),
         }
-        actions = gym.spaces.Box(-1, 1, (len(ACTIONS),), np.float32)
-        return Spec(gym.spaces.Dict(spaces), actions, max_steps)
+        action = gym.spaces.Box(-1, 1, (actions,), np.float32)
+        return Spec(gym.spaces.Dict(spaces), action, max_steps)
 
     def __init__(
         self,
@@ -133,8 +135,9 @@ class NavPickHomes(RestingEnv):
         return home_drawing(self.home(0), *self._first())
 
     def _first(self) -> tuple[Tensors, Tensor]:
-        """The state of the first home, and its camera's view (H, W, 1)."""
-        now = {name: tensor[0].cpu() for name, tensor in self._now.items()}
+        """The state of the first home, with the hand's place in it, and the view (H, W, 1)."""
+        state = {**self._now, "hand": self._hand_place()}
+        now = {name: tensor[0].cpu() for name, tensor in state.items()}
         return now, self._depth(slice(0, 1))[0].cpu()
 
     def step(self, actions: Any) -> Step:
@@ -149,8 +152,8 @@ class NavPickHomes(RestingEnv):
         before = now["remaining"].clone()
 
         now["steps"] += ~resting
-        now["heading"] += action[:, TURN] * (TURN_SPEED * SECONDS)
-        length = action[:, FORWARD] * (SPEED * SECONDS)
+        now["heading"] += action[:, TURN] * TURNED
+        length = action[:, FORWARD] * DRIVEN
         command = torch.stack([length * now["heading"].cos(), length * now["heading"].sin()], 1)
         move, contact = self._move_base(command)
         now["position"] += move
@@ -227,7 +230,7 @@ class NavPickHomes(RestingEnv):
     def _move_hand(self, action: Tensor, resting: Tensor) -> None:
         """Move the hand, open or close it, and move the object with it."""
         now = self._now
-        told = now["hand"] + action[:, HAND_MOVE] * (HAND_SPEED * SECONDS)
+        told = now["hand"] + action[:, HAND_MOVE] * REACHED
         hand = robot.within_reach(told, self._shoulder)
         now["hand"].copy_(torch.where(resting[:, None], now["hand"], hand))
         place = self._hand_place()

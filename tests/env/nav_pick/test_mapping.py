@@ -103,8 +103,8 @@ def test_a_robot_that_looks_along_y_of_a_home() -> None:
     assert pose.base[:3, 1] == pytest.approx([-1, 0, 0])
     assert pose.place.tolist() == [1, 2]
     assert pose.heading == pytest.approx(math.pi / 2)
-    assert pose.seen(np.array([1, 3])) == pytest.approx([1, 0])
-    assert pose.seen(np.array([0, 2])) == pytest.approx([0, 1])
+    assert pose.seen(to_scene(np.array([1, 3, 0.7]))) == pytest.approx([1, 0])
+    assert pose.seen(to_scene(np.array([0, 2, 0]))) == pytest.approx([0, 1])
 
 
 @pytest.mark.parametrize("turn", [0, 0.5, math.pi / 2])
@@ -199,7 +199,7 @@ def test_a_floor_is_drawn_with_the_robot_on_it() -> None:
         "position": torch.tensor([10.5, 5.5]),
         "heading": torch.tensor(0.0),
         "contact": torch.tensor(False),
-        "hand": torch.tensor([0.5, 0, 1]),
+        "hand": torch.tensor([11.0, 5.5, 1]),
         "object": torch.tensor([12.0, 5.5, 0.7]),
     }
     trail = torch.tensor([[10.5, 5.2], [10.5, 5.5]])
