@@ -12,9 +12,7 @@ from commands.run_files import ANSWERS
 from commands.subject import (
     Subject,
     Trial,
-    check_plans,
     find_subjects,
-    load_subject,
     try_subject,
     viewer_of,
 )
@@ -29,13 +27,12 @@ RESULT = "eval.json"
 def run(args: argparse.Namespace) -> int:
     if args.videos < 0:
         raise UserError(f"--videos: {args.videos} films cannot be made")
-    check_plans(args)
     # Evaluations in two simulators keep their results apart.
     simulator = f"-{args.simulator}" if "simulator" in args else ""
     name = runs.check_name(args.savedir or f"eval{simulator}")
     trials = list[tuple[Subject, Trial]]()
-    for folder, given in find_subjects(args, args.loaddir):
-        subject = load_subject(args, folder, given)
+    for subject in find_subjects(args, args.loaddir):
+        folder = subject.folder
         if subject.student:
             say(f"evaluating {folder / str(subject.model)}, of iteration {subject.iteration}")
         trials.append((subject, evaluate_subject(args, subject, folder / name)))

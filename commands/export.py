@@ -17,7 +17,7 @@ from torch.export import Dim, ExportedProgram
 from algos.distributions import Categorical, Gaussian
 from algos.student import Student
 from commands.build import Parts, check_network
-from commands.subject import find_subjects, load_subject
+from commands.subject import find_subjects
 from utils.errors import UserError
 from utils.files import write_atomically
 from utils.tensors import Tensors, rows
@@ -63,11 +63,11 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"--to {path}: the name of the file must end in {ONNX} or {PROGRAM}")
     if path.suffix == ONNX:
         check_packages(path)
-    (folder, given), *more = find_subjects(args, args.run or args.loaddir)
+    name = args.run or args.loaddir
+    subject, *more = find_subjects(args, name, device="cpu", precision="fp32")
+    folder, student = subject.folder, subject.student
     if more:
         raise UserError(f"a file holds one student: name {folder}, or another run")
-    subject = load_subject(args, folder, given | {"device": "cpu", "precision": "fp32"})
-    student = subject.student
     assert student
     if subject.config.hierarchical:
         raise UserError(

@@ -6,14 +6,14 @@ import os
 import shlex
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from commands import runs
 from commands.build import Parts
 from commands.history import history_note
 from commands.observers.own import find_class
 from commands.observers.weights_and_biases import check_login
-from commands.settings.config import DEFAULT_METHOD, Config
+from commands.run_search import find, runs_to_resume
+from commands.settings.config import DEFAULT_METHOD, Config, make_config
 from commands.settings.flags import DEFAULT_LOGDIR
 from commands.settings.methods import Method, method_names
 from commands.settings.presets import read_preset
@@ -37,17 +37,18 @@ BEST_PRESET = "configs/best.yaml"
 
 def shared_runs(
     args: argparse.Namespace, ranks: Ranks, owned: ExitStack
-) -> list[tuple[str, dict[str, Any]]]:
-    """The folders to train in and their settings, as plain values. The first rank decides; if it
-    raises an error, the other ranks get an empty list."""
-    shared: list[tuple[str, dict[str, Any]]] = []
+) -> list[tuple[Path, Config]]:
+    """The folders to train in and their settings. The first rank decides; if it raises an error,
+    the other ranks get an empty list."""
+    shared = "[]"
     try:
         if ranks.lead:
             planned = planned_runs(args, ranks, owned)
-            shared = [(str(folder), dict(config)) for folder, config in planned]
+            plain = [(str(folder), dict(config)) for folder, config in planned]
+            shared = json.dumps(plain, default=dict)
     finally:
-        shared = json.loads(ranks.from_lead(json.dumps(shared, default=dict)))
-    return shared
+        shared = ranks.from_lead(shared)
+    return [(Path(name), make_config(found, "settings")) for name, found in json.loads(shared)]
 
 
 def planned_runs(
@@ -73,14 +74,13 @@ def plan_resumed(
         raise UserError("--loaddir: a resumed run goes on from its own checkpoint alone")
     # These settings only say where the runs lie. A run's folder holds its own settings.
     settings = resolve(flags, template)
-    method = settings["policy"]
-    parent = runs.task_folder(args.logdir, method, settings["task"])
     name = args.savedir or settings["train_option"]
-    planned = runs.resumed_runs(parent, name, args.seed_list, flags)
+    folders = runs_to_resume(args, name, settings)
+    planned = [(folder, runs.resumed_config(folder, flags)) for folder in folders]
     check_ranks([config for _, config in planned], ranks)
     for folder, config in planned:
         check_task(args, folder, config, flags.get("task", config.task))
-        check_method(folder, config, method)
+        check_method(folder, config, settings["policy"])
         owned.enter_context(ownership.owned(folder))
     return planned
 
@@ -94,7 +94,7 @@ def plan_new(
     parent = runs.task_folder(args.logdir, settings["policy"], settings["task"])
     check_llm_is_named(flags, settings)
     if args.loaddir:
-        source = runs.find(parent, args.loaddir, None)[0]
+        source = find(parent, args.loaddir, None)[0]
         model = str(runs.model_file(source, args.loadmodel))
         settings = fresh_settings({**flags, "warm_start": model}, template)
     configs = seeded(settings, args.seed_list or [settings["seed"]])

@@ -4,7 +4,6 @@ to judge it."""
 import re
 import shutil
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
@@ -12,7 +11,7 @@ from typing import Any, get_args
 from algos.saved_files import CHECKPOINT, CONFIG, MODEL
 from commands.history import Resumed, changes, read_history
 from commands.provenance import provenance
-from commands.run_files import CONFIG_FORMAT, OPTIONS, SKILLS, check_config_format
+from commands.run_files import ANSWERS, CONFIG_FORMAT, OPTIONS, SKILLS, check_config_format
 from commands.settings.config import SETTINGS, Config, grouped, make_config
 from commands.settings.groups import Learnable
 from commands.settings.methods import Method
@@ -141,17 +140,9 @@ def new_runs(
     return planned
 
 
-def resumed_runs(
-    parent: Path, name: str | None, seeds: list[int] | None, given: Mapping[str, Any]
-) -> list[tuple[Path, Config]]:
-    """The runs of a name (of these seeds), or else the newest, with the given settings."""
-    if seeds and not name:
-        raise UserError("--resume with --seed_list needs the name of the runs, --savedir")
-    folders = find(parent, name, seeds) if name else [newest(parent)]
-    return [(folder, _resumed_config(folder, given)) for folder in folders]
-
-
-def _resumed_config(folder: Path, given: Mapping[str, Any]) -> Config:
+def resumed_config(folder: Path, given: Mapping[str, Any]) -> Config:
+    """The settings of a run, with the given ones that a resume may change. UserError if the run
+    cannot go on, or if others of the given ones differ."""
     if (folder / MODEL).exists() and not (folder / CHECKPOINT).exists():
         raise UserError(
             f"{folder} has lost its {CHECKPOINT} and cannot go on; "
@@ -172,55 +163,18 @@ def _resumed_config(folder: Path, given: Mapping[str, Any]) -> Config:
     return read_config(folder / CONFIG, **changes)
 
 
-def find(task_folder: Path, name: str, seeds: list[int] | None) -> list[Path]:
-    """The run of a name or path, or the runs <name>-<seed> of its seeds."""
-    single = Path(name) if Path(name).name != name else task_folder / name
-    if is_run(single):
-        if seeds and len(seeds) > 1:
-            raise UserError(f"{single} is a run of one seed; leave --seed_list out")
-        return [single]
-    prefix = f"{single.name}-"
-    per_seed = {
-        int(seed): folder
-        for folder in single.parent.glob(f"{prefix}*")
-        if is_run(folder) and (seed := folder.name.removeprefix(prefix)).isdigit()
-    }
-    wanted = sorted(per_seed) if seeds is None else seeds
-    for missing in [seed for seed in wanted if seed not in per_seed]:
-        raise UserError(f"there is no run {single}-{missing}; {_known(single.parent)}")
-    if not wanted:
-        raise UserError(f"there is no run {single}; {_known(single.parent)}")
-    return [per_seed[seed] for seed in wanted]
+def discard_unbegun(folder: Path) -> None:
+    """Remove a new run that has failed before its first save. An LLM's replies, which may have cost
+    money, stay."""
+    answers = folder / ANSWERS
+    paid = answers.exists() and answers.stat().st_size > 0
+    if not (folder / CHECKPOINT).exists() and not paid:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def model_file(folder: Path, name: str) -> Path:
     """A run's model by its name, with or without `.pt`."""
     return folder / (name if name.endswith(".pt") else f"{name}.pt")
-
-
-def newest(task_folder: Path, needed: str = CONFIG, option: str | None = None) -> Path:
-    """The run of a task, or of one of its options, that was trained last and has a needed file."""
-    found = [path.parent for path in task_folder.glob(f"*/{needed}") if is_run(path.parent)]
-    trained = [folder for folder in found if _option(folder) == option]
-    if not trained:
-        raise UserError(f"there is no run under {task_folder}; train one first")
-    return max(trained, key=_last_trained)
-
-
-def _option(folder: Path) -> Any:
-    with suppress(UserError):
-        return check_settings(read_yaml(folder / CONFIG), folder).get("train_option")
-    return None
-
-
-def _last_trained(folder: Path) -> int:
-    saved = folder / CHECKPOINT
-    return (saved if saved.exists() else folder / CONFIG).stat().st_mtime_ns
-
-
-def _known(task_folder: Path) -> str:
-    names = sorted(folder.parent.name for folder in task_folder.glob(f"*/{CONFIG}"))
-    return f"there are {', '.join(names)}" if names else "train one first"
 
 
 def write_config(folder: Path, config: Config, iteration: int = 0) -> None:

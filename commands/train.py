@@ -22,7 +22,7 @@ from commands.observers.tensorboard import TensorBoard
 from commands.observers.weights_and_biases import WeightsAndBiases
 from commands.planned_runs import resume_command, shared_runs
 from commands.run_files import ANSWERS, METRICS, VERDICT
-from commands.settings.config import Config, make_config
+from commands.settings.config import Config
 from utils.devices import choose_device, prepare
 from utils.errors import UserError
 from utils.files import write_json
@@ -36,8 +36,8 @@ def run(args: argparse.Namespace) -> int:
     if not ranks.lead:
         silence()
     with Interrupts(patient=ranks.count > 1) as interrupts, ExitStack() as owned:
-        for name, settings in shared_runs(args, ranks, owned):
-            folder, config = Path(name), make_config(settings, "settings")
+        planned = shared_runs(args, ranks, owned)
+        for folder, config in planned:
             further = resume_command(args, folder, config)
             try:
                 with ExitStack() as made:
@@ -45,6 +45,11 @@ def run(args: argparse.Namespace) -> int:
             except KeyboardInterrupt:
                 say(f"stopped at once; continue from what was saved with: {further}")
                 return 128 + (interrupts.received or signal.SIGINT)
+            except UserError:
+                if ranks.lead and not args.resume:
+                    for new, _ in planned:
+                        runs.discard_unbegun(new)
+                raise
             if ranks.any(interrupts()):
                 say(f"stopped; continue with: {further}")
                 return 128 + (interrupts.received or signal.SIGTERM)

@@ -7,9 +7,7 @@ from contextlib import ExitStack
 from commands.build import Parts
 from commands.run_files import ANSWERS
 from commands.subject import (
-    check_plans,
     find_subjects,
-    load_subject,
     try_subject,
     viewer_of,
 )
@@ -29,14 +27,13 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"{args.run} and --loaddir {args.loaddir}: give one run")
     if args.eval_teacher and (args.run or args.loaddir):
         raise UserError("--eval_teacher needs no run; leave one of them out")
-    check_plans(args)
     args.num_eval = getattr(args, "num_eval", PLAYED)
-    (folder, given), *more = find_subjects(args, args.run or args.loaddir)
+    subject, *more = find_subjects(args, args.run or args.loaddir)
+    folder = subject.folder
     if more:
         raise UserError(
             f"a page shows one run: name {folder}, or another, or a seed of them with --seed_list"
         )
-    subject = load_subject(args, folder, given)
     answers, target = folder / ANSWERS, args.out or folder / PAGE
     with ExitStack() as owned:
         parts = Parts(subject.config, owned)

@@ -15,7 +15,7 @@ import yaml
 
 import main
 from algos import checkpoint
-from commands import evaluate as evaluation
+from commands import subject
 from commands.observers.display import Display
 from commands.planned_runs import planned_runs
 from commands.settings.flags import parse
@@ -230,12 +230,12 @@ def test_a_run_in_bf16_is_evaluated_in_bf16(
     evaluated = []
 
     def note(*given: Any) -> Subject:
-        subject = load_subject(*given)
-        assert subject.student
-        evaluated.append(subject.student.bf16)
-        return subject
+        found = load_subject(*given)
+        assert found.student
+        evaluated.append(found.student.bf16)
+        return found
 
-    monkeypatch.setattr(evaluation, "load_subject", note)
+    monkeypatch.setattr(subject, "load_subject", note)
     for precision in ("bf16", "fp32"):
         name = ["--savedir", precision]
         assert train(tmp_path, "--n_itr", "0", "--precision", precision, *name) == 0

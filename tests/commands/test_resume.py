@@ -17,6 +17,7 @@ from commands.planned_runs import planned_runs, resume_command
 from commands.run_files import METRICS, read_lines
 from commands.runs import read_config
 from commands.settings.flags import parse
+from tests import small_homes
 from tests.running import (
     ROOT,
     SCALARS,
@@ -144,6 +145,28 @@ def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
     assert config["n_itr"] == 3
     assert len(config["provenance"]["resumed"]) == 1
     assert config["provenance"]["command"] == json.loads(before)["provenance"]["command"]
+
+
+def test_without_a_name_the_newest_run_of_all_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = ["train", "--logdir", str(tmp_path)]
+    for policy in ("ppo-alone", "ppo"):
+        assert train(tmp_path, "--savedir", "room", "--policy", policy, "--n_itr", "0") == 0
+    assert small_homes.train(tmp_path, "--savedir", "home", "--n_itr", "0") == 0
+    for flags, folder in (
+        ([], small_homes.runs_of(tmp_path) / "home"),
+        (["--task", "SimpleDoorKey"], runs_of(tmp_path) / "room"),
+        (["--policy", "ppo-alone"], runs_of(tmp_path, "ppo-alone") / "room"),
+        (["--savedir", "home"], small_homes.runs_of(tmp_path) / "home"),
+    ):
+        capsys.readouterr()
+        assert main.main([*place, *flags, "--resume"]) == 0
+        said = capsys.readouterr().out
+        assert ("no --savedir: the newest run is" in said) == ("--savedir" not in flags)
+        assert f"{folder} has its 0 iterations" in said
+    assert main.main([*place, "--savedir", "room", "--resume"]) == 1
+    assert "give a path, --task or --policy" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("flags", [["--rooms", "gym"], ["--precision", "bf16"]])

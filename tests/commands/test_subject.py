@@ -59,7 +59,7 @@ def test_a_name_that_several_tasks_have_needs_one(
     assert error.count("\n") == 1
     assert look(homes, "--loaddir", "mine", *ONE, "--task", "simpledoorkey") == 0
     assert look(homes, "--loaddir", "mine", *ONE, "--policy", "ppo-alone") == 1
-    assert "there is no run mine under" in capsys.readouterr().err
+    assert f"there is no run {homes / 'ppo-alone' / '*' / 'mine'}; " in capsys.readouterr().err
 
 
 def test_of_two_methods_with_a_run_of_a_name_the_default_one_counts(

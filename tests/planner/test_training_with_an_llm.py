@@ -49,6 +49,10 @@ def test_a_wrong_key_ends_a_run_at_once_unless_the_llm_is_optional(
         assert "LLM_API_KEY" in error
         assert error.count("\n") == 1
         assert len(server.requests) == 1
+        assert not (runs_of(tmp_path) / "run1").exists()
+        assert main.main([*flags, "--seed_list", "0", "1", "--llm_strict"]) == 1
+        assert not [*runs_of(tmp_path).iterdir()]
+        capsys.readouterr()
         assert main.main([*flags, "--llm_optional", "--llm_strict"]) == 1
         assert "give one of them" in capsys.readouterr().err
         assert main.main([*flags, "--llm_optional"]) == 0
