@@ -22,6 +22,7 @@ from algos.student import Student, save_student
 from utils import seeding
 from utils.errors import UserError
 from utils.ranks import Ranks
+from utils.terminal import counted
 from utils.timing import Stopwatch
 
 
@@ -73,9 +74,8 @@ class Trainer:
         """
         success = 0.0
         if evaluator:
-            self._announce(
-                f"trying the teacher alone in {evaluator.trial_episodes} episodes", observers
-            )
+            episodes = counted(evaluator.trial_episodes, "episode")
+            self._announce(f"trying the teacher alone in {episodes}", observers)
             self.teacher_alone, success = evaluator.try_teacher()
             for observer in observers:
                 observer.teacher_tried(self.teacher_alone)

@@ -21,7 +21,7 @@ from utils.devices import choose_device, prepare
 from utils.errors import UserError
 from utils.files import write_json
 from utils.ranks import Ranks
-from utils.terminal import say, table
+from utils.terminal import counted, say, table
 
 COUNTS = {
     "cpu": {"minigrid": [10, 1024, 16384], "nav_pick": [10, 100]},
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"--plot: {args.plot.name} must end in .png or .svg")
     device = torch.device(choose_device(args.device))
     prepare(device, args.threads)
-    machine = f"{device}, {args.threads} CPU thread(s), {args.precision}"
+    machine = f"{device}, {counted(args.threads, 'CPU thread')}, {args.precision}"
     measured, grown = list[speeds.Speed](), list[speeds.Speed]()
     for task in chosen_tasks(args):
         simulated = args.simulator != "tensor"
@@ -84,7 +84,7 @@ def bench_settings(args: argparse.Namespace, task: Task, count: int) -> dict[str
 def bench_task(
     args: argparse.Namespace, task: Task, count: int, device: torch.device
 ) -> list[speeds.Speed]:
-    what = f"{task.name}, {count} environment{'s' if count > 1 else ''}"
+    what = f"{task.name}, {counted(count, 'environment')}"
     say(f"measuring {what}")
     config = make_config(bench_settings(args, task, count), "settings")
     with ExitStack() as owned:
@@ -112,7 +112,7 @@ def bench_growth(
 
     @contextmanager
     def rooms(count: int, size: int) -> Iterator[RestingEnv]:
-        say(f"measuring {count} room{'s' if count > 1 else ''} of up to {size}x{size}")
+        say(f"measuring {counted(count, 'room')} of up to {size}x{size}")
         with ExitStack() as owned:
             domain = Parts(config, owned).domain
             yield domain.environments(count, device, grid_size=size, max_size=size)

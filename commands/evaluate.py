@@ -19,7 +19,7 @@ from commands.subject import (
 from commands.viewer.film import film_of, write_film
 from utils.errors import UserError
 from utils.files import write_json
-from utils.terminal import say
+from utils.terminal import counted, say
 
 RESULT = "eval.json"
 
@@ -57,7 +57,7 @@ def evaluate_subject(args: argparse.Namespace, subject: Subject, target: Path) -
                 write_film(path, film_of(viewer, episode))
                 say(f"wrote {path}")
     if missed := trial.evaluation.unanswered_steps:
-        say(f"{missed} steps were in scenes without an answer: the teacher waited there")
+        say(f"the teacher waited for {counted(missed, 'step')}, in scenes without an answer")
     return trial
 
 

@@ -14,7 +14,7 @@ from commands.experiments.progress import duration
 from commands.run_files import METRICS, VERDICT, last_rows, read_json, read_settings
 from utils import ownership
 from utils.errors import UserError
-from utils.terminal import table
+from utils.terminal import counted, table
 
 COLUMNS = ["method", "task", "run", "state", "iteration", "success", "measured at"]
 SUCCESS = "Test/Success Rate"
@@ -27,8 +27,7 @@ def run(args: argparse.Namespace) -> int:
     if not folders:
         raise UserError(f"there is no run below {args.logdir}; train one first")
     rows = [row(folder, args.logdir) for folder in folders]
-    count = "1 run" if len(rows) == 1 else f"{len(rows)} runs"
-    table(f"{count} below {args.logdir}", COLUMNS, rows, texts=4)
+    table(f"{counted(len(rows), 'run')} below {args.logdir}", COLUMNS, rows, texts=4)
     return 0
 
 

@@ -18,7 +18,7 @@ from planner.plans import Answer, Planner, plan_shares
 from planner.recorded_plans import load_plans, write_plans
 from utils import seeding
 from utils.errors import UserError
-from utils.terminal import say, table
+from utils.terminal import counted, say, table
 from utils.timing import Stopwatch
 
 NO_ADVICE = "no advice"
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         say(f"the system prompt:\n\n{config.task.instructions}")
         scenes = [[scene] for scene in planner.collected]
-        table(f"{len(scenes)} scenes", ["user prompt"], scenes)
+        table(counted(len(scenes), "scene"), ["user prompt"], scenes)
         return 0
     plans = {scene: plan_shares(answer) for scene, answer in planner.collected.items()}
     show_plans(config.task.name, plans)
@@ -108,4 +108,4 @@ def show_plans(title: str, plans: Mapping[str, Mapping[str, float]]) -> None:
         for scene, answer in plans.items()
         for number, (plan, share) in enumerate((answer or {NO_ADVICE: 0.0}).items())
     ]
-    table(f"{title}: {len(plans)} scenes", ["scene", "plan", "probability"], rows, 2)
+    table(f"{title}: {counted(len(plans), 'scene')}", ["scene", "plan", "probability"], rows, 2)

@@ -16,7 +16,7 @@ from utils import ownership
 from utils.cores import physical_cores
 from utils.errors import UserError
 from utils.interrupts import Interrupts
-from utils.terminal import say
+from utils.terminal import counted, say
 
 
 def run(args: argparse.Namespace) -> int:
@@ -94,7 +94,7 @@ def run_on_slurm(args: argparse.Namespace, states: Mapping[Experiment, State], o
         ready.remove(experiment)
     if ready:
         job = submit(ready, out, parse(args.slurm), args.threads)
-        say(f"submitted {len(ready)} of {len(states)} experiments as job {job}")
+        say(f"submitted {len(ready)} of {counted(len(states), 'experiment')} as job {job}")
         say(f"when they have ended, report on them with: python main.py report {out}")
     else:
         say(f"nothing to submit; report on what is there with: python main.py report {out}")

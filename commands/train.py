@@ -28,7 +28,7 @@ from utils.errors import UserError
 from utils.files import write_json
 from utils.interrupts import Interrupts
 from utils.ranks import Ranks
-from utils.terminal import say, silence
+from utils.terminal import counted, say, silence
 
 
 def run(args: argparse.Namespace) -> int:
@@ -80,7 +80,7 @@ def train_run(
             trainer.export()
             if not (folder / VERDICT).exists():
                 judge_run(parts, trainer, parts.evaluator(trainer, teacher))
-        say(f"{folder} has its {done} iterations; give a larger --n_itr to go on")
+        say(f"{folder} has its {counted(done, 'iteration')}; give a larger --n_itr to go on")
         return
     if resumed:
         runs.write_config(folder, config, done)
@@ -94,9 +94,9 @@ def train_run(
     did = trainer.progress
     if done < did.iteration == config.n_itr and not interrupts():
         judge_run(parts, trainer, evaluator)
-    missed = f"; {did.unanswered} steps had no answer of the LLM" if config.llm else ""
+    missed = f"; {counted(did.unanswered, 'step')} had no answer of the LLM" if config.llm else ""
     say(
-        f"{folder}: {did.iteration} iterations, {did.steps} steps, "
+        f"{folder}: {counted(did.iteration, 'iteration')}, {counted(did.steps, 'step')}, "
         f"{did.seconds:.0f} s of training{missed}"
     )
     if failure:
@@ -175,10 +175,10 @@ def train(
 def judge_run(parts: Parts, trainer: Trainer, evaluator: Evaluator) -> None:
     """Judge the run's students, write the verdict and print it."""
     folder, count = trainer.folder, len(evaluator.verdict_seeds)
-    say(f"{folder.name}: judging its students in {count} episodes each")
+    say(f"{folder.name}: judging its students in {counted(count, 'episode')} each")
     verdict = give_verdict(trainer, evaluator, parts.actor)
     write_json(folder / VERDICT, verdict.to_dict())
-    title = f"{folder.name}: means of {count} fresh episodes, not used to choose a model"
+    title = f"{folder.name}: means of {counted(count, 'fresh episode')}, not used to choose a model"
     best = f"best, of iteration {verdict.iteration}"
     if not verdict.best:
         best = "best: none yet, it takes five evaluations"

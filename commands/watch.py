@@ -14,7 +14,7 @@ from commands.subject import (
 from commands.viewer.watch_page import PAGE, as_page, choose, page_content
 from utils.errors import UserError
 from utils.files import write_text
-from utils.terminal import say
+from utils.terminal import counted, say
 
 PLAYED = 100
 """How many episodes are played if no flag says it."""
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     write_text(target, as_page(content | {"deterministic": args.deterministic}))
     failed = sum(not replay.success for replay in shown)
     played = len(trial.episodes)
-    say(f"wrote {target}: {len(shown)} of {played} episodes, {failed} of them failures")
+    say(f"wrote {target}: {len(shown)} of {counted(played, 'episode')}, {failed} of them failed")
     if args.open and not webbrowser.open(target.resolve().as_uri()):
         say(f"there is no browser to open {target} with")
     return 0

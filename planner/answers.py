@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from utils.errors import UserError
+from utils.terminal import counted
 
 
 class Question(NamedTuple):
@@ -102,7 +103,7 @@ class AnswerStore:
             self._warn(f"{self.path}: the last line is torn and does not count")
         bad = sum(not self._take(line) for line in content[:whole].splitlines() if line.strip())
         if bad:
-            self._warn(f"{self.path}: {bad} line(s) cannot be read and do not count")
+            self._warn(f"{self.path}: {counted(bad, 'line')} cannot be read and will not count")
         self._read_to += whole
 
     def _size(self) -> int:

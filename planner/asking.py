@@ -16,6 +16,7 @@ from planner.plans import Answer, Plan, is_clear, only_clear, plan_shares
 from planner.replies import shown
 from planner.request_pool import Request, RequestPool
 from utils.errors import UserError
+from utils.terminal import counted
 
 Progress = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
 """Shows a text and a number of parts while a block runs; gives a function to call at each part."""
@@ -161,7 +162,7 @@ class AskingPlanner:
         refused: dict[str, LLMError] = {}
         with self.store.locked():
             if scenes := self._to_ask(unknown):
-                about = f"asking {self.pool.client.url} about {len(scenes)} scene(s)"
+                about = f"asking {self.pool.client.url} about {counted(len(scenes), 'scene')}"
                 if backoff.is_starting:
                     limit = backoff.first_timeout
                     about += f"; it has {limit:g} s to start (a model may be loading)"

@@ -13,6 +13,11 @@ WIDTH = 200
 """Columns of a table that goes to a file or a pipe, where nothing needs to be folded."""
 
 
+def counted(number: int, noun: str) -> str:
+    """A number and its noun: "1 step", "2 steps"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def say(line: str) -> None:
     """Print one line, if the terminal is still there."""
     with unheard():

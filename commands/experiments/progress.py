@@ -12,7 +12,7 @@ from rich.text import Text
 from commands.experiments.experiment import Experiment
 from commands.experiments.queue import Queue
 from commands.run_files import iterations
-from utils.terminal import WIDTH, say, unheard
+from utils.terminal import WIDTH, counted, say, unheard
 
 REFRESH = 1.0
 """Seconds."""
@@ -120,7 +120,7 @@ def entry(queue: Queue, experiment: Experiment) -> Text:
 
 def headline(queue: Queue) -> str:
     finished = sum(map(queue.is_finished, queue.experiments))
-    parts = [f"{finished} of {len(queue.experiments)} experiments finished"]
+    parts = [f"{finished} of {counted(len(queue.experiments), 'experiment')} finished"]
     parts.append(f"{len(queue.jobs)} running")
     if queue.failed:
         parts.append(f"{len(queue.failed)} failed")

@@ -14,6 +14,7 @@ from commands.experiments.process import failure, output_of, start
 from commands.run_files import iterations
 from utils import ownership
 from utils.errors import UserError
+from utils.terminal import counted
 
 PAUSE = 0.2
 """Seconds between two looks at the processes."""
@@ -134,7 +135,7 @@ class Queue:
             process = start(command, output_of(experiment, self.out))
             # At once: `run` ends every process that stands in `jobs`, whatever happens.
             self.jobs.append(Job(experiment, process, state, time.monotonic()))
-            self.tell(experiment, NEWS[state.stage].format(done=state.done))
+            self.tell(experiment, NEWS[state.stage].format(done=counted(state.done, "iteration")))
         else:
             self._settle(experiment, state)
 
@@ -165,7 +166,7 @@ class Queue:
 
 NEWS = {
     "new": "trains",
-    "begun": "goes on after {done} iterations",
+    "begun": "goes on after {done}",
     "to evaluate": "is being evaluated",
 }
 """Stage -> the news when its process starts."""

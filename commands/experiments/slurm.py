@@ -13,7 +13,7 @@ from commands.run_files import read_json
 from utils.command_line import packages_of
 from utils.errors import UserError
 from utils.files import write_json
-from utils.terminal import say
+from utils.terminal import counted, say
 
 if TYPE_CHECKING:
     from submitit.core.utils import DelayedSubmission
@@ -143,5 +143,6 @@ class Task:
                 f"{experiment.name}: {TRIES} jobs got no further within their time limit; "
                 "submit it again with a longer one, --slurm time=MINUTES"
             )
-        say(f"{experiment.name}: stopped after {state.done} iterations, before the time limit")
+        done = counted(state.done, "iteration")
+        say(f"{experiment.name}: stopped after {done}, before the time limit")
         return DelayedSubmission(Task(failed), experiment, out)

@@ -8,7 +8,7 @@ from algos.evaluation import Evaluation
 from algos.iteration import Iteration
 from algos.protocols import Observer
 from commands.evaluation_table import mean_in_words
-from utils.terminal import say
+from utils.terminal import counted, say
 
 
 class Display(Observer):
@@ -39,9 +39,9 @@ class Display(Observer):
 
     def teacher_tried(self, outcome: Evaluation) -> None:
         summary, missed = outcome.summary(), outcome.unanswered_steps
-        also = f"; {missed} steps unanswered" if missed else ""
+        also = f"; {counted(missed, 'step')} unanswered" if missed else ""
         say(
-            f"teacher alone in {len(outcome.seeds)} episodes: "
+            f"teacher alone in {counted(len(outcome.seeds), 'episode')}: "
             f"success {mean_in_words(summary['success'])}, "
             f"return {mean_in_words(summary['return'])}{also}"
         )

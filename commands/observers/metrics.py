@@ -12,7 +12,7 @@ from algos.protocols import Observer
 from commands.observers.tags import tagged
 from commands.run_files import read_lines
 from utils.files import write_text, writing
-from utils.terminal import say
+from utils.terminal import counted, say
 
 
 class Metrics(Observer):
@@ -28,7 +28,7 @@ class Metrics(Observer):
         if missing := set(range(1, after + 1)) - {row["iteration"] for row in kept}:
             some = f"iterations {min(missing)} to {max(missing)}"
             some = some if len(missing) > 1 else f"iteration {min(missing)}"
-            say(f"warning: {path} lacks {len(missing)} of {after} lines ({some})")
+            say(f"warning: {path} lacks {len(missing)} of {counted(after, 'line')} ({some})")
         write_text(path, "".join(map(_line, kept)))
         with writing(path):
             self.file = path.open("a", encoding="utf-8", buffering=1)

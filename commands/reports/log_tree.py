@@ -30,6 +30,7 @@ from commands.settings.setting import flatten
 from utils.errors import UserError
 from utils.ownership import OWNER
 from utils.statistics import Values
+from utils.terminal import counted
 
 RUN_FILES = {METRICS, CHECKPOINT, MODEL, VERDICT, OWNER}
 """A folder with one of these, and without runs below it, should be a run."""
@@ -197,7 +198,7 @@ def read_run(folder: Path, name: str) -> Run:
     if settings.get("quick"):
         notes.append("a --quick run: its evaluations have a few episodes each")
     if iterations < planned:
-        notes.append(f"unfinished: {iterations} of {planned} iterations")
+        notes.append(f"unfinished: {iterations} of {counted(planned, 'iteration')}")
     origin = config.get("provenance")
     return Run(
         name=name,
@@ -228,13 +229,12 @@ def read_metrics(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
         raise UserError(f"cannot read {METRICS}: {error}") from error
     notes = []
     if torn := lines - len(rows):
-        notes.append(f"{torn} of {lines} lines of {METRICS} cannot be read")
+        notes.append(f"{torn} of {counted(lines, 'line')} of {METRICS} cannot be read")
     numbers = {int(row["iteration"]) for row in rows}
     if missing := max(numbers, default=0) - len(numbers):
         first = next(number for number in count(1) if number not in numbers)
-        notes.append(
-            f"{METRICS} lacks {missing} of {max(numbers)} iterations, the first is {first}"
-        )
+        logged = counted(max(numbers), "iteration")
+        notes.append(f"{METRICS} lacks {missing} of {logged}, the first is {first}")
     return rows, notes
 
 

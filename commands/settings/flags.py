@@ -95,7 +95,8 @@ def add_train_flags(command: argparse.ArgumentParser) -> None:
     add_shared(common, "policy", "seed_list")
     common.add_argument("--savedir", metavar="NAME", help="name of the run; default run1, run2, …")
     old = common.add_mutually_exclusive_group()
-    old.add_argument("--resume", action="store_true", help="continue --savedir, or the newest run")
+    text = "continue --savedir, or the newest run of all, or of --task or --policy"
+    old.add_argument("--resume", action="store_true", help=text)
     old.add_argument("--overwrite", action="store_true", help="replace the run of that name")
     groups = add_settings(command, "train", dict.fromkeys(COMMON, common))
     add_shared(groups["run"], "logdir")

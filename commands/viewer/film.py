@@ -11,6 +11,7 @@ from PIL import Image
 from commands.viewer.frames import SIZE, Caption, Pictures, compose
 from commands.viewer.replay import Played, Replay, Viewer
 from utils.files import write_atomically
+from utils.terminal import counted
 
 FRAMES_PER_SECOND, OUTCOME_SECONDS = 4, 2
 GIF_COLORS = 64
@@ -26,7 +27,7 @@ def film_of(viewer: Viewer, episode: Played, limit: int | None = None) -> list[I
         for step, pictures in enumerate(replay.views[:length])
     ]
     if len(replay.views) > length:
-        title = f"{replay.outcome} after {length} steps, return {replay.total:.2f}"
+        title = f"{replay.outcome} after {counted(length, 'step')}, return {replay.total:.2f}"
         frames.append(compose(replay.views[-1], Caption(f"episode {replay.seed}: {title}")))
     return frames
 

@@ -15,6 +15,7 @@ from commands.viewer.frames import Pictures
 from env.drawing import Drawing
 from utils.errors import UserError
 from utils.tensors import Tensors, join, move, rows
+from utils.terminal import counted
 
 TOLERANCE = 1e-3
 """Returns that differ by less are equal: in a batch an environment may round differently."""
@@ -118,7 +119,7 @@ class Viewer:
         same = ended and len(rewards) == len(steps["action"])
         same &= success == bool(played.success[number])
         if not (same and abs(now - before) <= TOLERANCE * (1 + abs(before))):
-            lasts = f"{len(rewards)} steps" if ended else f"more than {len(rewards)} steps"
+            lasts = f"{'' if ended else 'more than '}{counted(len(rewards), 'step')}"
             raise UserError(
                 f"from the seed {episode.seed} the environment does not play the same episode "
                 f"again: it lasts {lasts} with a return of {now:.3f}, and lasted "

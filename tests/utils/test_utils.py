@@ -116,3 +116,7 @@ def test_what_is_wrong_with_a_task_file_is_said(tmp_path: Path, text: str, words
 def test_unknown_settings_are_refused() -> None:
     with pytest.raises(UserError, match="task: is missing"):
         make_config({"seed": 0}, "settings")
+
+
+def test_one_thing_is_counted_in_the_singular() -> None:
+    assert [counted(number, "step") for number in (0, 1, 2)] == ["0 steps", "1 step", "2 steps"]
