@@ -29,19 +29,6 @@ from utils import command_line
 # (a second run, an LLM) slows them down tenfold.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-COMMANDS = {
-    "train": "train",
-    "eval": "evaluate",
-    "watch": "watch",
-    "export": "export",
-    "report": "report",
-    "record": "record",
-    "bench": "bench",
-    "reproduce": "reproduce",
-    "list": "list",
-}
-"""Command -> its module."""
-
 
 def report_thread_error(error: threading.ExceptHookArgs) -> None:
     # TensorBoard's writer raises the error of a full disk again at its next use.
@@ -63,7 +50,7 @@ def execute(arguments: list[str] | None) -> int:
     args = parse(arguments)
     check(args)
     # PyTorch takes seconds to load: only when there is a command to run.
-    command = import_module(f"commands.{COMMANDS[args.command]}")
+    command = import_module(f"commands.{args.command}")
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     code: int = command.run(args)

@@ -2,17 +2,19 @@
 
 import argparse
 import logging
+import shutil
 import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from importlib import import_module
-from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from torch import nn
-from torch.export import Dim, ExportedProgram
+from torch.export import Dim
 
 from algos.distributions import Categorical, Gaussian
 from algos.student import Student
@@ -74,7 +76,8 @@ def run(args: argparse.Namespace) -> int:
             f"{folder}: its student chooses options, which are not part of a network; only a "
             "student that chooses actions can be exported"
         )
-    with ExitStack() as owned:
+    with ExitStack() as owned, TemporaryDirectory() as folder_of_drafts:
+        draft = Path(folder_of_drafts) / path.name
         parts = Parts(subject.config, owned)
         check_network(student, parts.network(), folder)
         environment: Any = parts.domain.single_environments(1)
@@ -83,11 +86,11 @@ def run(args: argparse.Namespace) -> int:
         with warnings.catch_warnings():
             # PyTorch warns of its own internals; the outputs are compared below.
             warnings.simplefilter("ignore")
-            content, exported = export(step, inputs, path.suffix)
+            exported = export(step, inputs, draft)
         difference = largest_difference(step, exported, environment)
-    if difference > TOLERANCE:
-        raise UserError(f"{path} is not written: its outputs differ by {difference:.1e}")
-    write_atomically(path, lambda part: part.write_bytes(content))
+        if difference > TOLERANCE:
+            raise UserError(f"{path} is not written: its outputs differ by {difference:.1e}")
+        write_atomically(path, partial(shutil.copyfile, draft))
     say(f"wrote {path}: {folder / str(subject.model)}, of iteration {subject.iteration}")
     for kind, tensors in (("input ", inputs), ("output", step(inputs))):
         for name, tensor in tensors.items():
@@ -116,43 +119,28 @@ def first_inputs(step: Step, environment: Any) -> Tensors:
     return obs | step.student.initial_state(1, torch.device("cpu"))
 
 
-def export(step: Step, inputs: Tensors, suffix: str) -> tuple[bytes, Run]:
-    """The content of a file for batches of any size, and what runs it."""
+def export(step: Step, inputs: Tensors, path: Path) -> Run:
+    """Write a file for batches of any size; returns what runs it."""
     # A batch of one would count as a constant.
     two = rows(inputs, torch.tensor([0, 0]))
     shapes = {"inputs": {name: {0: Dim("batch")} for name in two}}
     program = torch.export.export(step, (two,), dynamic_shapes=shapes)
-    if suffix == ONNX:
-        return _as_onnx(program, shapes, list(two), list(step(two)))
-    content = BytesIO()
-    torch.export.save(program, content)
-    content.seek(0)
-    loaded = torch.export.load(content).module()
-    return content.getvalue(), loaded
-
-
-def _as_onnx(
-    program: ExportedProgram, shapes: Any, inputs: list[str], outputs: list[str]
-) -> tuple[bytes, Run]:
-    runtime: Any = import_module("onnxruntime")
+    if path.suffix == PROGRAM:
+        torch.export.save(program, path)
+        return torch.export.load(path).module()
+    outputs = list(step(two))
     # The exporter warns of packages that no student needs.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     onnx: Any = torch.onnx.export(
         program,
         dynamo=True,
         verbose=False,
-        input_names=inputs,
+        input_names=list(two),
         output_names=outputs,
         dynamic_shapes=shapes,
     )
-    content: bytes = onnx.model_proto.SerializeToString()
-    session = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
-
-    def run(tensors: Tensors) -> Tensors:
-        found = session.run(None, {name: tensor.numpy() for name, tensor in tensors.items()})
-        return dict(zip(outputs, map(torch.from_numpy, found), strict=True))
-
-    return content, run
+    onnx.save(path)
+    return lambda tensors: dict(zip(outputs, onnx(tensors), strict=True))
 
 
 def largest_difference(step: Step, exported: Run, environment: Any) -> float:

@@ -152,7 +152,7 @@ def make_observers(
     observers, screens = list[Observer]([metrics, tensorboard]), list[Screen]([tensorboard])
     if args.wandb:
         names = {"task": config.task.name, "policy": config.policy.name}
-        wandb = WeightsAndBiases(args.wandb, folder, config.model_dump() | names, done)
+        wandb = WeightsAndBiases(args.wandb, folder, config.model_dump() | names)
         observers.append(wandb)
         screens.append(wandb)
     film = Film(parts.camera(trainer, film_seed), screens, stopped)

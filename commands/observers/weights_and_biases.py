@@ -1,9 +1,7 @@
 """A run in Weights & Biases; its package is loaded only for a run that asks for it."""
 
-import math
 import os
 import uuid
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
@@ -15,7 +13,6 @@ from PIL import Image
 
 from algos.iteration import Iteration
 from algos.protocols import Observer
-from commands.observers.tags import tagged
 from commands.run_files import METRICS, WANDB, read_lines
 from commands.viewer.film import as_gif
 from utils.errors import UserError
@@ -35,17 +32,15 @@ def check_login(project: str) -> None:
 
 class WeightsAndBiases(Observer):
     """Shows a run in a project, each iteration once, however often the run is killed and resumed.
-    Iterations from before the run was first shown are sent as well.
 
-    Iterations are sent when the run is about to be saved: a killed run repeats what it has done
-    beyond its checkpoint.
+    Its numbers are those of metrics.jsonl, also from before the run was first shown. They are sent
+    when the run is about to be saved: a killed run repeats what it has done beyond its checkpoint.
     """
 
-    def __init__(self, project: str, folder: Path, config: Mapping[str, Any], after: int) -> None:
-        """Begin the run of a folder, or go on with it after iteration `after`; UserError if Weights
-        & Biases refuses."""
+    def __init__(self, project: str, folder: Path, config: Mapping[str, Any]) -> None:
+        """Begin the run of a folder, or go on with it; UserError if Weights & Biases refuses."""
         self.wandb = wandb = _package()
-        self.path = folder / WANDB
+        self.path, self.metrics = folder / WANDB, folder / METRICS
         known = read_yaml(self.path) if self.path.exists() else {}
         self.id = known.get("id") or uuid.uuid4().hex[:12]
         with _errors_in_one_line(wandb):
@@ -62,41 +57,33 @@ class WeightsAndBiases(Observer):
         # The server knows best which iterations it has; offline there is none to ask.
         self.sent = known.get("iteration", 0) if self.run.offline else self.run.step - 1
         self.complete = self.sent
-        self.rows = defaultdict[int, dict[str, Any]](dict)
-        for row in read_lines(folder / METRICS):
-            if (iteration := row.pop("iteration")) <= after:
-                self._add(iteration, row)
+        self.plans = dict[int, Any]()
         self.saving()
         where = f"offline, in {folder / 'wandb'}" if self.run.offline else self.run.url
         say(f"Weights & Biases shows the run {self.id}: {where}")
 
     def iteration(self, iteration: Iteration) -> None:
-        self._add(iteration.number, tagged(iteration.numbers))
         if plans := iteration.plans:
             rows = [[scene, plan, p] for scene in plans for plan, p in plans[scene].items()]
             table = self.wandb.Table(["scene", "plan", "probability"], rows)
-            self.rows[iteration.number]["LLM/Plans"] = table
+            self.plans[iteration.number] = {"LLM/Plans": table}
 
     def film(self, name: str, frames: list[Image.Image], iteration: int) -> None:
         film = self.wandb.Video(BytesIO(as_gif(frames)), format="gif")
         self.run.log({name: film}, step=iteration)
 
     def saving(self) -> None:
-        for iteration, row in sorted(self.rows.items()):
-            if iteration > self.sent:
-                self.run.log(row, step=iteration)
+        for row in read_lines(self.metrics):
+            if (iteration := row.pop("iteration")) > self.sent:
+                numbers = {name: value for name, value in row.items() if value is not None}
+                self.run.log(numbers | self.plans.pop(iteration, {}), step=iteration)
                 # A row is complete when the next one begins: its film may be still to come.
                 self.complete, self.sent = self.sent, iteration
-        self.rows.clear()
         self._note(self.complete)
 
     def ended(self) -> None:
         self.run.finish()
         self._note(self.sent)
-
-    def _add(self, iteration: int, values: Mapping[str, float | None]) -> None:
-        numbers = {n: v for n, v in values.items() if v is not None and math.isfinite(v)}
-        self.rows[iteration] |= numbers
 
     def _note(self, iteration: int) -> None:
         write_json(self.path, {"id": self.id, "iteration": iteration})

@@ -14,6 +14,7 @@ from planner.task import load_task, task_names
 from utils import statistics
 from utils.errors import UserError
 from utils.files import write_atomically, write_json
+from utils.terminal import counted
 
 
 class Bomb:
