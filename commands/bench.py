@@ -2,8 +2,7 @@
 
 import argparse
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from commands.build import MOST_TESTED, Parts
 from commands.provenance import provenance
 from commands.settings.config import DEFAULT_TASK, SETTINGS, make_config
 from commands.settings.resolve import check_domain, fresh_settings
-from env.vector import RestingEnv
 from planner.task import Task, load_task, task_names
 from utils.devices import choose_device, prepare
 from utils.errors import UserError
@@ -91,15 +89,15 @@ def bench_task(
         parts = Parts(config, owned)
         environments = parts.domain.environments(count, device)
         teacher = parts.teacher(Path(os.devnull))
-        plain = None
-        if gym.spec(task.env_id).entry_point:
-            plain = gym.make_vec(task.env_id, min(count, MOST_TESTED), vectorization_mode="sync")
-            owned.callback(plain.close)
         length = speeds.trained_length(count, device)
         trainer = parts.trainer(Path(), teacher, Ranks(), max_steps=length)
         # The width of a room or of a camera picture.
         size = max(shape[0] for shape in parts.network().obs.values() if len(shape) == 3)
-        found = speeds.of_task(task.name, size, environments, plain, teacher, device)
+        found = speeds.of_environments(task.name, size, environments, teacher, device)
+        if gym.spec(task.env_id).entry_point:
+            plain = gym.make_vec(task.env_id, min(count, MOST_TESTED), vectorization_mode="sync")
+            owned.callback(plain.close)
+            found.append(speeds.of_gymnasium(task.name, size, plain))
         say(f"measuring {what}: training")
         return found + speeds.of_training(task.name, size, trainer)
 
@@ -109,17 +107,16 @@ def bench_growth(
 ) -> list[speeds.Speed]:
     """Speeds of the default task for growing sizes and numbers of rooms."""
     config = make_config(bench_settings(args, load_task(DEFAULT_TASK), 1), "settings")
-
-    @contextmanager
-    def rooms(count: int, size: int) -> Iterator[RestingEnv]:
-        say(f"measuring {counted(count, 'room')} of up to {size}x{size}")
-        with ExitStack() as owned:
-            domain = Parts(config, owned).domain
-            yield domain.environments(count, device, grid_size=size, max_size=size)
-
-    with ExitStack() as owned:
-        teacher = Parts(config, owned).teacher(Path(os.devnull))
-        return speeds.growth(DEFAULT_TASK, rooms, teacher, counts, device)
+    found = list[speeds.Speed]()
+    for size in speeds.SIZES:
+        for count in counts:
+            say(f"measuring {counted(count, 'room')} of up to {size}x{size}")
+            with ExitStack() as owned:
+                parts = Parts(config, owned)
+                teacher = parts.teacher(Path(os.devnull))
+                rooms = parts.domain.environments(count, device, grid_size=size, max_size=size)
+                found += speeds.of_environments(DEFAULT_TASK, size, rooms, teacher, device)
+    return found
 
 
 def show_speeds(title: str, measured: list[speeds.Speed]) -> None:

@@ -2,15 +2,15 @@
 
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, TypeVar
 
 import gymnasium as gym
 import matplotlib
 import torch
+from gymnasium.vector import VectorEnv
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -19,6 +19,7 @@ from algos.protocols import Teacher
 from algos.trainer import Trainer
 from env.vector import RestingEnv
 
+Result = TypeVar("Result")
 REPEATS, FEWEST_REPEATS = 7, 3
 SECONDS = 8.0
 """After so many seconds no repeat beyond the fewest begins."""
@@ -67,43 +68,28 @@ class Speed:
 COLUMNS = ["task", "what", "size", "environments", "µs a step", "steps/s", "bytes each"]
 
 
-class Walkable(Protocol):
-    """The part of a vector environment that a random walk needs."""
-
-    num_envs: int
-    single_action_space: gym.Space[Any]
-
-    def reset(self, *, seed: Any = None, options: Any = None) -> tuple[Any, dict[str, Any]]: ...
-
-    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]: ...
-
-
-def repeats() -> Iterator[None]:
-    """Yields once for a warm-up, then once for each repeat."""
-    yield
-    began = time.perf_counter()
-    for number in range(REPEATS):
-        if number < FEWEST_REPEATS or time.perf_counter() - began < SECONDS:
-            yield
+def repeated(measure: Callable[[], Result]) -> list[Result]:
+    """What a function measures in each repeat, after a warm-up."""
+    measure()
+    began, found = time.perf_counter(), list[Result]()
+    while len(found) < REPEATS:
+        if len(found) >= FEWEST_REPEATS and time.perf_counter() - began > SECONDS:
+            break
+        found.append(measure())
+    return found
 
 
 def median_seconds(work: Callable[[], object], device: torch.device) -> float:
     """The median seconds of a call."""
-    seconds = []
-    for _ in repeats():
+
+    def once() -> float:
         start = time.perf_counter()
         work()
         if device.type == "cuda":
             torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds[1:])
+        return time.perf_counter() - start
 
-
-def walk(environments: Walkable, step: Callable[[Any], object], moves: Sequence[Any]) -> None:
-    """Reset all environments and take these moves."""
-    environments.reset(seed=0)
-    for move in moves:
-        step(move)
+    return statistics.median(repeated(once))
 
 
 def trained_length(count: int, device: torch.device) -> int:
@@ -111,11 +97,10 @@ def trained_length(count: int, device: torch.device) -> int:
     return min(max(TRAINED_STEPS[device.type] // count, 1), EPISODE)
 
 
-def moves(
-    count: int, environments: int, action: gym.Space[Any], device: torch.device
-) -> list[Tensor]:
+def moves(count: int, environments: VectorEnv, device: torch.device) -> list[Tensor]:
     """`count` random actions, (environments, *A) each."""
-    draws, shape = torch.Generator().manual_seed(0), (count, environments)
+    action, draws = environments.single_action_space, torch.Generator().manual_seed(0)
+    shape = count, environments.num_envs
     if isinstance(action, gym.spaces.Discrete):
         drawn = torch.randint(int(action.n), shape, generator=draws)
     else:
@@ -123,39 +108,34 @@ def moves(
     return list(drawn.to(device).unbind())
 
 
-def gymnasium(environments: Walkable, steps: int) -> float:
-    """The median seconds of `steps` random steps in one of Gymnasium's own vector environments,
-    which reset by themselves."""
-    action, count = environments.single_action_space, environments.num_envs
-    taken = [move.numpy() for move in moves(steps, count, action, torch.device("cpu"))]
-    return median_seconds(lambda: walk(environments, environments.step, taken), torch.device("cpu"))
+def of_gymnasium(task: str, size: int, environments: VectorEnv) -> Speed:
+    """The speed of one of Gymnasium's own vector environments, which reset by themselves."""
+    device = torch.device("cpu")
+    taken = [move.numpy() for move in moves(EPISODE, environments, device)]
+
+    def walk() -> None:
+        environments.reset(seed=0)
+        for move in taken:
+            environments.step(move)
+
+    steps, seconds = EPISODE * environments.num_envs, median_seconds(walk, device)
+    return Speed(task, "Gymnasium's vector", size, environments.num_envs, steps, seconds)
 
 
-def labels(environments: Walkable, teacher: Teacher, device: torch.device) -> tuple[int, float]:
-    """How many steps of random walks the teacher advises on, and the median seconds for them."""
-    length = min(max(LABELLED_STEPS[device.type] // environments.num_envs, 2), EPISODE)
-    seen = [environments.reset(seed=0)[0]]
-    action, count = environments.single_action_space, environments.num_envs
-    seen += [environments.step(move)[0] for move in moves(length - 1, count, action, device)]
-    obs = {name: torch.stack([s[name] for s in seen], 1).flatten(0, 1) for name in seen[0]}
-    starts = torch.arange(length * environments.num_envs, device=device) % length == 0
-    seconds = median_seconds(lambda: teacher.advise(obs, starts, torch.Generator()), device)
-    return len(starts), seconds
-
-
-def with_labels(
+def of_environments(
     task: str, size: int, environments: RestingEnv, teacher: Teacher, device: torch.device
 ) -> list[Speed]:
     """The speeds of the environment alone, of the teacher's labels alone, and of both together."""
-    steps = EPISODE * environments.num_envs
-    action, count = environments.single_action_space, environments.num_envs
-    taken = moves(EPISODE, count, action, device)
+    taken = moves(EPISODE, environments, device)
     # As in training: environments on a GPU are stepped by a CUDA graph.
-    place = environments.device
-    advance = Graphed(lambda given: environments.step(given["move"])[0], place)
-    walking = median_seconds(
-        lambda: walk(environments, lambda move: advance({"move": move}), taken), device
-    )
+    advance = Graphed(lambda given: environments.step(given["move"])[0], environments.device)
+
+    def walk() -> None:
+        environments.reset(seed=0)
+        for move in taken:
+            advance({"move": move})
+
+    steps, walking = EPISODE * environments.num_envs, median_seconds(walk, device)
     labelled, labelling = labels(environments, teacher, device)
     both = labelling + walking * labelled / steps
 
@@ -170,61 +150,40 @@ def with_labels(
     ]
 
 
-def iteration(trainer: Trainer) -> tuple[int, dict[str, float]]:
-    """The steps of a training iteration, and the median seconds of each phase and of the total. The
-    student has learned nothing."""
-    seconds: dict[str, list[float]] = {}
-    for _ in repeats():
-        before = trainer.progress.steps
-        numbers = trainer.iterate().numbers
-        steps = trainer.progress.steps - before
-        for name, speed in numbers.items():
-            if name.startswith("speed/"):
-                seconds.setdefault(name.removeprefix("speed/"), []).append(steps / speed)
-    return steps, {phase: statistics.median(each[1:]) for phase, each in seconds.items()}
-
-
-def of_task(
-    task: str,
-    size: int,
-    environments: RestingEnv,
-    plain: Walkable | None,
-    teacher: Teacher,
-    device: torch.device,
-) -> list[Speed]:
-    """The speeds of environment and labels, and of `plain`, Gymnasium's own vector, if given."""
-    found = with_labels(task, size, environments, teacher, device)
-    if plain:
-        steps, seconds = EPISODE * plain.num_envs, gymnasium(plain, EPISODE)
-        found.append(Speed(task, "Gymnasium's vector", size, plain.num_envs, steps, seconds))
-    return found
+def labels(environments: RestingEnv, teacher: Teacher, device: torch.device) -> tuple[int, float]:
+    """How many steps of random walks the teacher advises on, and the median seconds for them."""
+    length = min(max(LABELLED_STEPS[device.type] // environments.num_envs, 2), EPISODE)
+    seen = [environments.reset(seed=0)[0]]
+    seen += [environments.step(move)[0] for move in moves(length - 1, environments, device)]
+    obs = {name: torch.stack([s[name] for s in seen], 1).flatten(0, 1) for name in seen[0]}
+    starts = torch.arange(length * environments.num_envs, device=device) % length == 0
+    seconds = median_seconds(lambda: teacher.advise(obs, starts, torch.Generator()), device)
+    return len(starts), seconds
 
 
 def of_training(task: str, size: int, trainer: Trainer) -> list[Speed]:
-    """The speeds of a training iteration: each phase, and the total."""
-    steps, phases = iteration(trainer)
-    count = trainer.settings.environments
+    """The speeds of a training iteration, each phase and the total, of a student that has learned
+    nothing."""
+
+    def once() -> tuple[int, dict[str, float]]:
+        before = trainer.progress.steps
+        numbers = trainer.iterate().numbers
+        speeds = {name: rate for name, rate in numbers.items() if name.startswith("speed/")}
+        return trainer.progress.steps - before, speeds
+
+    measured = repeated(once)
+    steps, count = measured[-1][0], trainer.settings.environments
     return [
-        Speed(task, f"training, {name}", size, count, steps, seconds)
-        for name, seconds in phases.items()
+        Speed(
+            task,
+            f"training, {phase.removeprefix('speed/')}",
+            size,
+            count,
+            steps,
+            statistics.median(steps / each[phase] for steps, each in measured),
+        )
+        for phase in measured[-1][1]
     ]
-
-
-def growth(
-    task: str,
-    make: Callable[[int, int], AbstractContextManager[RestingEnv]],
-    teacher: Teacher,
-    counts: list[int],
-    device: torch.device,
-) -> list[Speed]:
-    """The speeds of environment and labels for each size and count. `make` takes a count and a
-    size, and closes the environments afterwards."""
-    found = []
-    for size in SIZES:
-        for count in counts:
-            with make(count, size) as environments:
-                found += with_labels(task, size, environments, teacher, device)
-    return found
 
 
 def plot(path: Path, speeds: list[Speed], title: str) -> None:
