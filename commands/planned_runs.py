@@ -13,9 +13,8 @@ from commands.history import history_note
 from commands.observers.own import find_class
 from commands.observers.weights_and_biases import check_login
 from commands.run_search import find, runs_to_resume
-from commands.settings.config import DEFAULT_METHOD, Config, make_config
-from commands.settings.flags import DEFAULT_LOGDIR
-from commands.settings.methods import Method, method_names
+from commands.settings.config import Config, make_config
+from commands.settings.methods import Method
 from commands.settings.presets import read_preset
 from commands.settings.resolve import (
     Settings,
@@ -79,8 +78,8 @@ def plan_resumed(
     planned = [(folder, runs.resumed_config(folder, flags)) for folder in folders]
     check_ranks([config for _, config in planned], ranks)
     for folder, config in planned:
-        check_task(args, folder, config, flags.get("task", config.task))
-        check_method(folder, config, settings["policy"])
+        task = flags.get("task", config.task)
+        check_origin(args, folder, config, task, settings["policy"])
         owned.enter_context(ownership.owned(folder))
     return planned
 
@@ -119,19 +118,17 @@ def check_parts(config: Config) -> None:
         parts.teacher(Path(os.devnull), asks=False)
 
 
-def check_task(args: argparse.Namespace, folder: Path, config: Config, task: Task) -> None:
-    """UserError if --plans gives a resumed run other plans. Warns if the task's file has changed:
-    a run goes on with the task that it began with."""
+def check_origin(
+    args: argparse.Namespace, folder: Path, config: Config, task: Task, method: Method
+) -> None:
+    """UserError if --plans gives a resumed run other plans. Warns if the files of its task and its
+    method have changed: a run goes on with what it began with."""
     if args.plans and task.plans != config.task.plans:
         raise UserError(f"--plans: {args.plans} differs from the plans that {folder} began with")
     for part in Task.model_fields:
         # The task's settings are among the run's own.
         if part != "settings" and getattr(task, part) != getattr(config.task, part):
             say(f"{folder} keeps the {part} that it began with, not those of {task.name} now")
-
-
-def check_method(folder: Path, config: Config, method: Method) -> None:
-    """Warns if the method's file has changed: a run goes on with the method that it began with."""
     had = config.policy
     if method.name == had.name and not method.is_same(had):
         say(f"{folder} keeps what {had.name} fixed when it began, not what its file fixes now")
@@ -152,26 +149,12 @@ def check_ranks(configs: list[Config], ranks: Ranks) -> None:
             )
 
 
-def resume_command(args: argparse.Namespace, folder: Path, config: Config) -> str:
-    """The command line that goes on with a run."""
-    several = len(args.seed_list or []) > 1
-    name = args.savedir or folder.name.removesuffix(f"-{config.seed}" if several else "")
-    if several and runs.is_run(folder.with_name(name)):
-        # A run of a single seed has this name, too.
-        name = folder.name
-    words = ["--config", str(args.config)] if args.config else []
-    if args.task or not args.config:
-        words += ["--task", args.task or config.task.name]
-    if "policy" in args:
-        words += ["--policy", args.policy]
-    elif config.policy.name != DEFAULT_METHOD and config.policy.name in method_names():
-        words += ["--policy", config.policy.name]
-    if args.logdir != DEFAULT_LOGDIR:
-        words += ["--logdir", str(args.logdir)]
-    if args.plans:
-        words += ["--plans", str(args.plans)]
-    if args.wandb:
-        words += ["--wandb", args.wandb]
+def resume_command(args: argparse.Namespace, folder: Path, seed: int, several: bool) -> str:
+    """The command line that goes on with a run, or with all of several seeds."""
+    together = folder.with_name(folder.name.removesuffix(f"-{seed}"))
+    # A run of a single seed may have this name, too.
+    named = together if several and not runs.is_run(together) else folder
+    words = ["--wandb", args.wandb] if args.wandb else []
     for observer in args.observer:
         words += ["--observer", observer]
-    return shlex.join(["python", "main.py", "train", *words, "--savedir", name, "--resume"])
+    return shlex.join(["python", "main.py", "train", *words, "--savedir", str(named), "--resume"])

@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     with Interrupts(patient=ranks.count > 1) as interrupts, ExitStack() as owned:
         planned = shared_runs(args, ranks, owned)
         for folder, config in planned:
-            further = resume_command(args, folder, config)
+            further = resume_command(args, folder, config.seed, len(planned) > 1)
             try:
                 with ExitStack() as made:
                     train_run(args, Parts(config, made), folder, ranks, interrupts)

@@ -15,7 +15,6 @@ import main
 from algos import checkpoint
 from commands.planned_runs import planned_runs, resume_command
 from commands.run_files import METRICS, read_lines
-from commands.runs import read_config
 from commands.settings.flags import parse
 from tests import small_homes
 from tests.running import (
@@ -192,8 +191,8 @@ def test_of_a_seed_beside_a_run_of_the_same_name_the_whole_name_is_said(tmp_path
         assert train(tmp_path, "--n_itr", "0", "--savedir", "a", *seeds) == 0
     flags = ["--logdir", str(tmp_path), *SMALL, "--savedir", "a", "--seed_list", "0", "1"]
     folder = runs_of(tmp_path) / "a-1"
-    command = resume_command(parse(["train", *flags]), folder, read_config(folder / "config.json"))
-    assert "--savedir a-1 --resume" in command
+    command = resume_command(parse(["train", *flags]), folder, 1, several=True)
+    assert f"--savedir {folder} --resume" in command
 
 
 @pytest.mark.parametrize("preset", [[], ["--config", "configs/best.yaml"]])
@@ -201,5 +200,5 @@ def test_the_command_that_continues_a_run_finds_it(tmp_path: Path, preset: list[
     flags = ["--logdir", str(tmp_path), *SMALL, *preset, "--hard", "--savedir", "a"]
     assert main.main(["train", *flags, "--n_itr", "0"]) == 0
     folder = runs_of(tmp_path, "ppo-hard") / "a"
-    command = resume_command(parse(["train", *flags]), folder, read_config(folder / "config.json"))
+    command = resume_command(parse(["train", *flags]), folder, 0, several=False)
     assert main.main([*shlex.split(command)[2:], "--n_itr", "0"]) == 0
