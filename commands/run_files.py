@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from algos.saved_files import CONFIG, check_format
+from algos.saved_files import CONFIG, MODEL, check_format
 from commands.settings.setting import flatten
 from utils.errors import UserError
 
@@ -25,6 +25,12 @@ CONFIG_FORMAT = 3
 TAIL = 2**16
 """Bytes read from the end of a file; many times the length of a line."""
 _ADVICE = "move it away to go on without its numbers"
+
+
+def option_file(folder: Path, option: str) -> Path:
+    """The model of an option in a folder of learned options: habitat-baselines' own, or ours."""
+    skill = folder / SKILLS[option]
+    return skill if skill.exists() else folder / option / MODEL
 
 
 def check_config_format(path: Path, content: Mapping[str, Any]) -> None:

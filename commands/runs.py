@@ -11,7 +11,7 @@ from typing import Any, get_args
 from algos.saved_files import CHECKPOINT, CONFIG, MODEL
 from commands.history import Resumed, changes, read_history
 from commands.provenance import provenance
-from commands.run_files import ANSWERS, CONFIG_FORMAT, OPTIONS, SKILLS, check_config_format
+from commands.run_files import ANSWERS, CONFIG_FORMAT, OPTIONS, check_config_format, option_file
 from commands.settings.config import SETTINGS, Config, grouped, make_config
 from commands.settings.groups import Learnable
 from commands.settings.methods import Method
@@ -104,11 +104,7 @@ def option_models(config: Config) -> list[Path]:
     """The models of learned options, before a run has copies of them."""
     if not config.option_dir:
         return []
-    folder = Path(config.option_dir)
-    return [
-        folder / SKILLS[name] if (folder / SKILLS[name]).exists() else folder / name / MODEL
-        for name in get_args(Learnable)
-    ]
+    return [option_file(Path(config.option_dir), name) for name in get_args(Learnable)]
 
 
 def keep_options(folder: Path, config: Config) -> None:

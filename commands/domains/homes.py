@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,13 +11,12 @@ import gymnasium as gym
 import torch
 
 import env  # noqa: F401  (registers the tasks)
-from algos.saved_files import CONFIG, MODEL
+from algos.saved_files import CONFIG
 from algos.student import describe_shapes, read_student
 from algos.vision import resnet18_trunk
 from commands.domains.domain import Domain
 from commands.domains.networks import make_encoder
-from commands.domains.simulators import maker
-from commands.run_files import SKILLS
+from commands.run_files import SKILLS, option_file
 from commands.runs import read_config
 from commands.settings.config import PROCESSES, Config
 from commands.settings.groups import MOST
@@ -37,6 +37,11 @@ from teacher.skill_network import WIDTH
 from teacher.teacher import PlanTeacher
 from utils.errors import UserError
 
+MODULES = {
+    "habitat": "env.nav_pick.habitat_homes",
+    "habitat-rearrange": "env.nav_pick.rearrange",
+}
+"""Simulator -> the module that makes its homes. No other module imports the simulator."""
 UNSEEN: Mapping[str, Mapping[str, Any]] = {
     **{name: {"layouts": 0, "first_layout": MOST} for name in ("tensor", "habitat")},
     "habitat-rearrange": {"unseen": True},
@@ -141,9 +146,9 @@ class NavPickDomain(Domain):
         return HomeOptions(policies, self.actions)
 
     def _learned(self, name: str, folder: Path) -> Policy:
-        if (skill := folder / SKILLS[name]).exists():
-            return self._skill(name, skill)
-        path = folder / name / MODEL
+        path = option_file(folder, name)
+        if path.name == SKILLS[name]:
+            return self._skill(name, path)
         if not path.exists():
             raise UserError(
                 f"there is no {path}; --option_dir needs the runs {' and '.join(RULES)}; train "
@@ -173,3 +178,18 @@ class NavPickDomain(Domain):
         trunk, device = resnet18_trunk(1, WIDTH), torch.device(self.config.device)
         # All actions but forward, turn and grip move a joint.
         return SkillOption(name, path, trunk, self.config.depth_size, self.actions - 3, device)
+
+
+def maker(simulator: str, part: str = "make_home") -> Any:
+    """A function of a simulator's module; the default one makes a home from the settings of
+    `NavPickHomes`. UserError if the simulator cannot be loaded."""
+    try:
+        return getattr(import_module(MODULES[simulator]), part)
+    # A library of the system that is missing, such as libEGL, is an OSError.
+    except (ImportError, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"--simulator {simulator}: {reason}; see docs/habitat.md: it needs habitat-sim "
+            "(by conda or by pip install git+https://github.com/facebookresearch/habitat-sim) and "
+            "habitat-lab; --simulator tensor needs neither"
+        ) from error

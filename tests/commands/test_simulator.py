@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import main
-from commands.domains.simulators import maker
+from commands.domains.homes import maker
 from commands.settings.checks import check
 from commands.settings.flags import parse
 from commands.settings.presets import read_preset
