@@ -44,8 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def execute(arguments: list[str] | None) -> int:
     # Here, so that a missing package is reported as any other error.
-    from commands.settings.checks import check
     from commands.settings.flags import parse
+    from commands.settings.resolve import check
 
     args = parse(arguments)
     check(args)

@@ -12,8 +12,8 @@ from algos.saved_files import CHECKPOINT, CONFIG, MODEL
 from commands.history import Resumed, changes, read_history
 from commands.provenance import provenance
 from commands.run_files import ANSWERS, CONFIG_FORMAT, OPTIONS, check_config_format, option_file
-from commands.settings.config import SETTINGS, Config, grouped, make_config
-from commands.settings.groups import Learnable
+from commands.settings.config import SETTINGS, Config, make_config
+from commands.settings.groups import GROUPS, Learnable
 from commands.settings.methods import Method
 from commands.settings.presets import check_settings
 from commands.settings.resolve import check_flags
@@ -187,9 +187,13 @@ def write_config(folder: Path, config: Config, iteration: int = 0) -> None:
             history.append(Resumed(iteration=iteration, changed=changed))
     else:
         origin = provenance()
-    content = {"format": CONFIG_FORMAT, **grouped(config)}
+    settings = {
+        heading: config.model_dump(include={*group.model_fields})
+        for heading, group in GROUPS.items()
+    }
     resumed = [each.model_dump() for each in history]
-    write_json(path, content | {"history": resumed, "provenance": origin})
+    about = {"history": resumed, "provenance": origin}
+    write_json(path, {"format": CONFIG_FORMAT, **settings, **about})
 
 
 def read_config(path: Path, **changes: Any) -> Config:

@@ -1,18 +1,6 @@
 """A trained student for use elsewhere: in a Gymnasium environment, step by step.
 
-import gymnasium as gym
-
-import env  # registers the tasks
-from commands.trained_student import load_student
-
-rooms = gym.make("MiniGrid-SimpleDoorKey-Min5-Max10-View3")
-student = load_student("log/ppo/simpledoorkey/run1")
-student.reset()
-observation, _ = rooms.reset(seed=0)
-over = False
-while not over:
-    observation, reward, terminated, truncated, _ = rooms.step(student.act(observation))
-    over = terminated or truncated
+docs/using.md has an example.
 """
 
 from collections.abc import Mapping

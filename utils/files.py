@@ -51,15 +51,18 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(strict(content), indent=2, ensure_ascii=False) + "\n")
 
 
-def strict(content: Any) -> Any:
-    """The content as dictionaries and lists, with None for NaN and infinities."""
+def strict(content: Any, digits: int | None = None) -> Any:
+    """The content as dictionaries and lists, with None for NaN and infinities, and other numbers
+    rounded if `digits` are given."""
     match content:
         case Mapping():
-            return {name: strict(part) for name, part in content.items()}
+            return {name: strict(part, digits) for name, part in content.items()}
         case list() | tuple():
-            return [strict(part) for part in content]
+            return [strict(part, digits) for part in content]
         case float() if not math.isfinite(content):
             return None
+        case float() if digits is not None:
+            return round(content, digits)
     return content
 
 

@@ -1,26 +1,9 @@
 """Observers of a user's own: `train --observer my_file.py:MyObserver`.
 
 An observer is a class with any of the methods of `algos.protocols.Observer`. It is made with the
-run folder, and sees what happens in the run. For example:
-
-    # my_file.py
-    from pathlib import Path
-
-    from algos.iteration import Iteration
-    from algos.protocols import Observer
-
-
-    class MyObserver(Observer):
-        def __init__(self, folder: Path) -> None:
-            self.path = folder / "lengths.txt"
-
-        def iteration(self, iteration: Iteration) -> None:
-            longest = int(iteration.rollout.lengths.max())
-            with self.path.open("a") as file:
-                print(iteration.number, iteration.numbers["success"], longest, file=file)
-
-`iteration.numbers` has a name for every number, and `commands.observers.tags.tagged` gives them the
-names of metrics.jsonl. An exception in an observer ends the run after the next save.
+run folder, and sees what happens in the run; docs/using.md has an example. `iteration.numbers` has
+a name for every number, and `commands.observers.tags.tagged` gives them the names of metrics.jsonl.
+An exception in an observer ends the run after the next save.
 """
 
 import sys

@@ -55,8 +55,6 @@ class Config(
 
     @model_validator(mode="after")
     def _fit_together(self) -> "Config":
-        if self.llm_strict and self.llm_optional:
-            raise ValueError("llm_strict and llm_optional: give one of them")
         if len(self.env_seed_list) == 1 and self.env_seed_list[0] + self.num_eval > MAX_SEED + 1:
             raise ValueError(f"env_seed_list: evaluation seeds are at most {MAX_SEED}")
         if self.hierarchical and self.kl_start:
@@ -97,11 +95,3 @@ def make_config(
     UserError says where a wrong setting comes from: from `source`, or from its place in `places`.
     """
     return validated(Config, settings, source, places)
-
-
-def grouped(config: Config) -> dict[str, dict[str, Any]]:
-    """Heading -> the settings below it, as plain values."""
-    return {
-        heading: config.model_dump(include={*group.model_fields})
-        for heading, group in GROUPS.items()
-    }

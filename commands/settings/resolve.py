@@ -2,6 +2,7 @@
 device loads PyTorch."""
 
 import argparse
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,13 +16,14 @@ from commands.settings.config import (
     make_config,
 )
 from commands.settings.methods import Method, load_method
+from commands.settings.presets import read_preset
 from commands.settings.setting import Defaults
 from commands.settings.setting_flags import as_typed
 from planner.recorded_plans import load_plans
-from planner.task import Task, load_task
+from planner.task import Task, load_task, task_names
 from utils.cores import default_threads
 from utils.errors import UserError
-from utils.validation import validated
+from utils.validation import is_file_name, validated
 
 Settings = Mapping[str, Any]
 """Some settings by name."""
@@ -163,3 +165,37 @@ def check_llm_is_named(flags: Settings, settings: Settings) -> None:
     for name in flags:
         if SETTINGS[name].needs_llm and not settings["llm"]:
             raise UserError(f"--{name}: there is no LLM to ask; say which with --llm")
+
+
+def check(args: argparse.Namespace) -> None:
+    """UserError if a command cannot work: before PyTorch is loaded, which takes seconds."""
+    # One of several ranks reports it.
+    if os.environ.get("RANK", "0") != "0":
+        return
+    if args.command == "bench":
+        for name in args.task or ():
+            load_task(name)
+        return
+    if "task" not in args:
+        return
+    path = getattr(args, "config", None)
+    preset = read_preset(path, args.task) if path else {}
+    flags = given_settings(args, preset.get("task"))
+    settings = resolve(flags, preset)
+    # The folder of a run that continues, or is evaluated, holds its task and method.
+    of_a_run = args.command in ("eval", "watch", "export") and not (args.eval_teacher or args.task)
+    if not (of_a_run or getattr(args, "resume", False)):
+        check_flags(flags, settings)
+    seeded({"device": "cpu"} | settings, getattr(args, "seed_list", None) or [])
+    tell_choices(args, flags, preset, settings)
+
+
+def tell_choices(
+    args: argparse.Namespace, flags: Settings, preset: Settings, settings: Settings
+) -> None:
+    """Print consequences of the flags that a user may not expect."""
+    if flags.get("hard") and not {"policy"} & {*flags, *preset}:
+        print(f"--hard without --policy: the method is {settings['policy'].name}")
+    task = settings["task"].name
+    if is_file_name(args.task or "") and task.lower() in map(str.lower, task_names()):
+        print(f"{args.task} has the name of the built-in task {task}: their runs lie together")

@@ -1,26 +1,36 @@
 """The page of `watch`: the data of its episodes, in an HTML template that draws them."""
 
 import json
+from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
+from io import BytesIO
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image, ImageOps
+
 from algos.evaluation import Evaluation
 from commands.run_files import METRICS, read_lines
 from commands.subject import Subject
-from commands.viewer.picture_sheet import as_sheet
 from commands.viewer.replay import Moment, Replay
 from env.drawing import Drawing
 from utils.errors import UserError
+from utils.files import strict
 
 PAGE = "watch.html"
 TEMPLATE = Path(__file__).with_name(PAGE)
 DATA = "{{data}}"
 """Where the data goes in the template."""
-DIGITS = 4
-"""Numbers on the page are rounded to so many digits after the point."""
+rounded = partial(strict, digits=4)
+"""Makes plain values of anything, with numbers as the page shows them."""
+COLUMNS = 16
+MOST_PIXELS = 160
+"""The longer side of a picture in a sheet; larger ones are scaled down."""
+COLORS = 64
 
 
 def page_content(
@@ -87,6 +97,28 @@ def episode_content(replay: Replay[Drawing]) -> dict[str, Any]:
     }
 
 
+def as_sheet(pictures: Sequence[np.ndarray]) -> dict[str, Any]:
+    """Put pictures of one size into one image, row by row. Similar pictures compress well together.
+
+    Returns the PNG as a data URL (`src`), the number of pictures in a row (`columns`), and the size
+    of each (`width`, `height`).
+    """
+    images = [Image.fromarray(picture) for picture in pictures]
+    if max(images[0].size) > MOST_PIXELS:
+        images = [ImageOps.contain(image, (MOST_PIXELS, MOST_PIXELS)) for image in images]
+    width, height = images[0].size
+    columns = min(COLUMNS, len(images))
+    sheet = Image.new("RGB", (columns * width, -(-len(images) // columns) * height))
+    for number, image in enumerate(images):
+        sheet.paste(image, (number % columns * width, number // columns * height))
+    content = BytesIO()
+    # This method keeps the colours of small objects.
+    few = sheet.quantize(COLORS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    few.save(content, "PNG", optimize=True)
+    src = f"data:image/png;base64,{b64encode(content.getvalue()).decode()}"
+    return {"src": src, "columns": columns, "width": width, "height": height}
+
+
 def step_contents(replay: Replay[Drawing]) -> Iterator[dict[str, Any]]:
     """Everything that the page shows of each step. The last one shows the end, where nothing is
     done any more."""
@@ -96,17 +128,6 @@ def step_contents(replay: Replay[Drawing]) -> Iterator[dict[str, Any]]:
         yield {**drawing.now, **rounded(moment._asdict()), "return": rounded(total)}
     nothing = dict.fromkeys(Moment._fields)
     yield {**replay.views[-1].now, **nothing, "return": rounded(total)}
-
-
-def rounded(content: Any) -> Any:
-    """Plain values with their numbers rounded; None for a number that is not finite."""
-    if isinstance(content, float):
-        return round(content, DIGITS) if isfinite(content) else None
-    if isinstance(content, dict):
-        return {name: rounded(value) for name, value in content.items()}
-    if isinstance(content, list | tuple):
-        return [rounded(value) for value in content]
-    return content
 
 
 def changes(steps: Iterator[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import main
-from commands.settings.checks import check
 from commands.settings.flags import parse
+from commands.settings.resolve import check
 from tests.commands.test_flags import HEAVY, answer
 from utils.errors import UserError
 

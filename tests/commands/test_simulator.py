@@ -9,10 +9,9 @@ import pytest
 
 import main
 from commands.domains.homes import maker
-from commands.settings.checks import check
 from commands.settings.flags import parse
 from commands.settings.presets import read_preset
-from commands.settings.resolve import given_settings, resolve
+from commands.settings.resolve import check, given_settings, resolve
 from tests import small_homes
 from tests.running import settings_of, write_format_2
 from utils.errors import UserError

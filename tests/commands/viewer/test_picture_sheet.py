@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from commands.viewer.picture_sheet import MOST_PIXELS, as_sheet
+from commands.viewer.watch_page import MOST_PIXELS, as_sheet
 
 
 @pytest.mark.parametrize("count", [1, 15, 16, 40])
