@@ -15,7 +15,7 @@ from commands import runs
 from commands.build import QUICK_EPISODES, Parts
 from commands.evaluation_table import print_evaluations
 from commands.observers.display import Display
-from commands.observers.film import Film, Screen
+from commands.observers.film import Film
 from commands.observers.metrics import Metrics
 from commands.observers.own import OwnObserver, find_class
 from commands.observers.tensorboard import TensorBoard
@@ -124,39 +124,26 @@ def observe_and_train(
     evaluator: Evaluator,
     interrupts: Interrupts,
 ) -> UserError | None:
-    """Train with the run's observers and the user's own. Training stops, and the run is saved, if
-    one of the user's own fails; returns that failure."""
-    own = [OwnObserver(name, find_class(name), trainer.folder) for name in args.observer]
+    """Train with what every run logs, films and shows in the terminal, and with the user's own
+    observers. Training stops, and the run is saved, if one of these fails; returns that failure."""
+    config, folder, done = parts.config, trainer.folder, trainer.progress.iteration
+    own = [OwnObserver(name, find_class(name), folder) for name in args.observer]
 
     def stopped() -> bool:
         return interrupts() or any(observer.failed for observer in own)
 
+    metrics = Metrics(folder / METRICS, done)
+    boards: list[TensorBoard | WeightsAndBiases] = [TensorBoard(folder, done)]
+    if args.wandb:
+        names = {"task": config.task.name, "policy": config.policy.name}
+        boards.append(WeightsAndBiases(args.wandb, folder, config.model_dump() | names))
+    film = Film(parts.camera(trainer, evaluator.seeds[0]), boards, stopped)
+    observers = [metrics, *boards, film, Display(folder.name, done, config.n_itr), *own]
     with ExitStack() as closing:
-        observers = [*make_observers(args, parts, trainer, evaluator.seeds[0], stopped), *own]
         for observer in observers:
             closing.callback(observer.ended)
         train(trainer, evaluator, observers, interrupts, stopped)
     return next((observer.failed for observer in own if observer.failed), None)
-
-
-def make_observers(
-    args: argparse.Namespace,
-    parts: Parts,
-    trainer: Trainer,
-    film_seed: int,
-    stopped: Callable[[], bool],
-) -> list[Observer]:
-    """The observers of every run: what it logs, films and shows in the terminal."""
-    config, folder, done = parts.config, trainer.folder, trainer.progress.iteration
-    metrics, tensorboard = Metrics(folder / METRICS, done), TensorBoard(folder, done)
-    observers, screens = list[Observer]([metrics, tensorboard]), list[Screen]([tensorboard])
-    if args.wandb:
-        names = {"task": config.task.name, "policy": config.policy.name}
-        wandb = WeightsAndBiases(args.wandb, folder, config.model_dump() | names)
-        observers.append(wandb)
-        screens.append(wandb)
-    film = Film(parts.camera(trainer, film_seed), screens, stopped)
-    return [*observers, film, Display(folder.name, done, config.n_itr)]
 
 
 def train(
