@@ -13,7 +13,7 @@ from planner.llm import ChatClient
 from planner.plans import Planner
 from planner.recorded_plans import RecordedPlanner
 from planner.request_pool import RequestPool
-from planner.servers import KEY_VARIABLE, LLM, SERVERS
+from planner.servers import KEY_VARIABLE, SERVERS
 from planner.task import Task
 from utils.errors import UserError
 from utils.terminal import say, waiting
@@ -30,7 +30,8 @@ def make_planner(
 
     An LLM's replies go to the file `answers`, unless the settings name another. The file and the
     connections are closed with `owned`. With `asks` off, the planner is a silent second one: it
-    asks no LLM and repeats no warning.
+    asks no LLM and repeats no warning. UserError if the task has no instructions for an LLM, or the
+    key in the environment cannot be one.
     """
     recorded = RecordedPlanner(config.task.plans, nouns)
     if not config.llm:
@@ -38,32 +39,12 @@ def make_planner(
             more = f" (and {len(doubts) - 1} more like it)" if len(doubts) > 1 else ""
             say(f"warning: plans of {config.task.name}: {doubts[0]}{more}")
         return recorded
-    store = AnswerStore(Path(config.answers or answers), say if asks else lambda _: None)
-    owned.callback(store.close)
-    planner = make_asking_planner(config, config.llm, nouns, store, asks)
-    owned.callback(planner.pool.client.close)
-    return planner
-
-
-def check_instructions(task: Task) -> None:
-    """UserError if a task has no instructions for an LLM."""
-    if not task.instructions:
-        raise UserError(
-            f"the task {task.name} has no instructions for an LLM in its file; "
-            "give it a goal (and an example), or instructions"
-        )
-
-
-def make_asking_planner(
-    config: Config, llm: LLM, nouns: Sequence[str], store: AnswerStore, asks: bool = True
-) -> AskingPlanner:
-    """A planner that asks an LLM. UserError if the task has no instructions, or the key in the
-    environment cannot be one."""
     check_instructions(config.task)
-    server = SERVERS[llm]
-    key = os.environ.get(KEY_VARIABLE)
+    server, key = SERVERS[config.llm], os.environ.get(KEY_VARIABLE)
     if key and not (key.isascii() and key.isprintable()):
         raise UserError(f"{KEY_VARIABLE} in the environment holds characters that no key has")
+    store = AnswerStore(Path(config.answers or answers), say if asks else lambda _: None)
+    owned.callback(store.close)
     client = ChatClient(
         config.llm_url or server.url,
         config.llm_model or server.model,
@@ -72,6 +53,7 @@ def make_asking_planner(
         server.max_tokens,
         config.llm_workers,
     )
+    owned.callback(client.close)
     return AskingPlanner(
         pool=RequestPool(client, Backoff(config.llm_workers, strict=config.llm_strict)),
         store=store,
@@ -86,3 +68,12 @@ def make_asking_planner(
         progress=waiting,
         asks=asks,
     )
+
+
+def check_instructions(task: Task) -> None:
+    """UserError if a task has no instructions for an LLM."""
+    if not task.instructions:
+        raise UserError(
+            f"the task {task.name} has no instructions for an LLM in its file; "
+            "give it a goal (and an example), or instructions"
+        )

@@ -10,7 +10,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,7 @@ from scipy.stats import binom
 import main
 from algos.saved_files import CONFIG
 from commands import runs
-from commands.answer_sources import make_asking_planner
-from planner.answers import AnswerStore
+from commands.answer_sources import make_planner
 from planner.llm import ChatClient, Prompt
 from planner.plan_parser import parse_reply
 from planner.plans import Plan, describe, only_clear
@@ -199,7 +198,7 @@ def test_a_student_is_taught_by_what_fastchat_answers(url: str, tmp_path: Path) 
 
     config = runs.read_config(runs_of(tmp_path) / "first" / CONFIG)
     nouns = RoomReader(TASK.domain.names).nouns()
-    planner = make_asking_planner(config, "vicuna", nouns, AnswerStore(answers, print))
+    planner = make_planner(config, nouns, answers, ExitStack())
     likely = {}
     for scene, answer in zip(asked, planner.answers(asked), strict=True):
         plans = plans_of(replies[scene], planner.nouns)
