@@ -76,8 +76,8 @@ def run(args: argparse.Namespace) -> int:
             f"{folder}: its student chooses options, which are not part of a network; only a "
             "student that chooses actions can be exported"
         )
-    with ExitStack() as owned, TemporaryDirectory() as folder_of_drafts:
-        draft = Path(folder_of_drafts) / path.name
+    with ExitStack() as owned, TemporaryDirectory() as drafts:
+        draft = Path(drafts) / path.name
         parts = Parts(subject.config, owned)
         check_network(student, parts.network(), folder)
         environment: Any = parts.domain.single_environments(1)

@@ -1,5 +1,5 @@
-"""Which value a setting has: the places that set it, and their precedence. Only the choice of the
-device loads PyTorch."""
+"""Which value a setting has: the places that set it, their precedence, and what is checked before a
+command runs. Only the choice of the device loads PyTorch."""
 
 import argparse
 import os

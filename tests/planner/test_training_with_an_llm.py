@@ -63,6 +63,13 @@ def test_a_wrong_key_ends_a_run_at_once_unless_the_llm_is_optional(
         assert "the LLM does not answer" in capsys.readouterr().err
 
 
+def test_replies_stay_when_a_new_run_fails_before_its_first_save(tmp_path: Path) -> None:
+    with serve(in_turn(plans, status(401))) as server:
+        llm = ["--llm", "vicuna", "--llm_strict", "--llm_url", server.url]
+        assert main.main(["train", "--logdir", str(tmp_path), *SMALL, *llm]) == 1
+    assert (runs_of(tmp_path) / "run1" / "answers.jsonl").stat().st_size > 0
+
+
 def test_a_trial_without_answers_does_not_send_the_teacher_away(tmp_path: Path) -> None:
     """A schedule that compares with the teacher would else find it matched from the start."""
     flags = ["--schedule", "matched", "--llm", "vicuna", "--llm_optional", "--n_itr", "0"]
