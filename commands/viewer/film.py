@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import imageio.v3 as iio
 import numpy as np
 from PIL import Image
 
-from commands.viewer.frames import SIZE, Caption, Pictures, compose
+from commands.viewer.frames import SIZE, Caption, compose
 from commands.viewer.replay import Played, Replay, Viewer
 from utils.files import write_atomically
 from utils.terminal import counted
@@ -32,7 +33,7 @@ def film_of(viewer: Viewer, episode: Played, limit: int | None = None) -> list[I
     return frames
 
 
-def _caption(replay: Replay[Pictures], step: int, action_names: tuple[str, ...]) -> Caption:
+def _caption(replay: Replay[Any], step: int, action_names: tuple[str, ...]) -> Caption:
     moment = replay.moments[step]
     continuous = isinstance(moment.action, list)
     action = "" if continuous else action_names[moment.action]

@@ -2,17 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
 from algos.distributions import Distribution
 from algos.hierarchical import values
-from algos.protocols import Environments, Teacher
+from algos.protocols import Teacher
 from algos.rollout import Rollout
-from commands.viewer.frames import Pictures
-from env.drawing import Drawing
+from env.vector import RestingEnv
 from utils.errors import UserError
 from utils.tensors import Tensors, join, move, rows
 from utils.terminal import counted
@@ -20,14 +19,6 @@ from utils.terminal import counted
 TOLERANCE = 1e-3
 """Returns that differ by less are equal: in a batch an environment may round differently."""
 View = TypeVar("View")
-
-
-class Viewable(Environments, Protocol):
-    """A single environment that can be shown."""
-
-    def pictures(self) -> Pictures: ...
-
-    def drawing(self) -> Drawing: ...
 
 
 class Played(NamedTuple):
@@ -80,7 +71,7 @@ class Viewer:
     `distribution` is the policy's over actions; `option_names` are those of a hierarchical student.
     """
 
-    environment: Viewable
+    environment: RestingEnv
     teacher: Teacher
     distribution: type[Distribution]
     action_names: tuple[str, ...]
