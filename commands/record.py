@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
 
@@ -25,12 +26,12 @@ NO_ADVICE = "no advice"
 """The plan of a scene without an answer, in a table."""
 
 
+@dataclass
 class SceneCollector(Planner):
     """A planner that keeps the scenes it was asked about, and another planner's answers to them."""
 
-    def __init__(self, planner: Planner) -> None:
-        self.planner = planner
-        self.collected: dict[str, Answer | None] = {}
+    planner: Planner
+    collected: dict[str, Answer | None] = field(default_factory=dict)
 
     def answers(self, scenes: Sequence[str]) -> list[Answer | None]:
         answers = self.planner.answers(scenes)

@@ -31,26 +31,24 @@ def run(command: Callable[[], int], memory_advice: str = "") -> int:
     try:
         return command()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        problem = str(error)
     except ModuleNotFoundError as error:
         if _is_ours(error.name):
             raise
         advice = "install what the project needs with: pip install -r requirements.txt"
-        print(f"error: {error}: {advice}", file=sys.stderr)
-        return 1
+        problem = f"{error}: {advice}"
     except OSError as error:
         place = f" ({error.filename})" if error.filename else ""
-        print(f"error: {error.strerror or error}{place}", file=sys.stderr)
-        return 1
+        problem = f"{error.strerror or error}{place}"
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and not NO_MEMORY.search(str(error)):
             raise
         advice = memory_advice and f"; {memory_advice}"
-        print(f"error: there is not enough memory{advice}", file=sys.stderr)
-        return 1
+        problem = f"there is not enough memory{advice}"
     except KeyboardInterrupt:
         return 130
+    print(f"error: {problem}", file=sys.stderr)
+    return 1
 
 
 @contextmanager

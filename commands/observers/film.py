@@ -1,6 +1,7 @@
 """The film of an episode, taken whenever a run is saved."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from PIL import Image
@@ -19,20 +20,15 @@ class Screen(Protocol):
     def film(self, name: str, frames: list[Image.Image], iteration: int) -> None: ...
 
 
+@dataclass
 class Film(Observer):
     """Films an episode after each save and shows it, unless nothing is learned yet or the user
-    waits for the run to stop."""
+    waits for the run to stop. `take` plays an episode of the student after an iteration, and
+    returns its frames."""
 
-    def __init__(
-        self,
-        take: Callable[[int], list[Image.Image]],
-        screens: Sequence[Screen],
-        stopped: Callable[[], bool],
-    ) -> None:
-        """`take` plays an episode of the student after an iteration; returns its frames."""
-        self.take = take
-        self.screens = screens
-        self.stopped = stopped
+    take: Callable[[int], list[Image.Image]]
+    screens: Sequence[Screen]
+    stopped: Callable[[], bool]
 
     def saved(self, iteration: int) -> None:
         if iteration == 0 or self.stopped():
