@@ -4,7 +4,6 @@ import argparse
 import os
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import gymnasium as gym
 import torch
@@ -12,7 +11,7 @@ import torch
 from commands import speeds
 from commands.build import MOST_TESTED, Parts
 from commands.provenance import provenance
-from commands.settings.config import DEFAULT_TASK, SETTINGS, make_config
+from commands.settings.config import DEFAULT_TASK, SETTINGS, Config, make_config
 from commands.settings.resolve import check_domain, fresh_settings
 from planner.task import Task, load_task, task_names
 from utils.devices import choose_device, prepare
@@ -69,14 +68,15 @@ def chosen_tasks(args: argparse.Namespace) -> list[Task]:
     return [task for task in tasks if task.domain.kind == SETTINGS["simulator"].domain]
 
 
-def bench_settings(args: argparse.Namespace, task: Task, count: int) -> dict[str, Any]:
+def bench_config(args: argparse.Namespace, task: Task, count: int) -> Config:
     """The paper's settings, and what the flags set. Minibatches grow with the environments."""
     given = {"task": task, "device": args.device, "threads": args.threads, "num_envs": count}
     if args.simulator != "tensor":
         given["simulator"] = args.simulator
     settings = fresh_settings(given) | {"seed": 0, "precision": args.precision}
     trained = speeds.TRAINED_STEPS[torch.device(settings["device"]).type]
-    return settings | {"batch_size": max(128, min(count, trained // 4))}
+    batch_size = max(128, min(count, trained // 4))
+    return make_config(settings | {"batch_size": batch_size}, "settings")
 
 
 def bench_task(
@@ -84,9 +84,8 @@ def bench_task(
 ) -> list[speeds.Speed]:
     what = f"{task.name}, {counted(count, 'environment')}"
     say(f"measuring {what}")
-    config = make_config(bench_settings(args, task, count), "settings")
     with ExitStack() as owned:
-        parts = Parts(config, owned)
+        parts = Parts(bench_config(args, task, count), owned)
         environments = parts.domain.environments(count, device)
         teacher = parts.teacher(Path(os.devnull))
         length = speeds.trained_length(count, device)
@@ -106,7 +105,7 @@ def bench_growth(
     args: argparse.Namespace, counts: list[int], device: torch.device
 ) -> list[speeds.Speed]:
     """Speeds of the default task for growing sizes and numbers of rooms."""
-    config = make_config(bench_settings(args, load_task(DEFAULT_TASK), 1), "settings")
+    config = bench_config(args, load_task(DEFAULT_TASK), 1)
     found = list[speeds.Speed]()
     for size in speeds.SIZES:
         for count in counts:
