@@ -1,19 +1,17 @@
 """The ids of MiniGrid's and BabyAI's environments, and what is wrong with one that cannot be used.
 
-Gymnasium and MiniGrid are imported when an id is looked up: most commands need none, and they take
-a quarter of a second. PyTorch is not needed.
+MiniGrid is imported when an id is looked up: most commands need none. PyTorch is not needed.
 """
 
 import difflib
 import importlib
 import re
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+
+import gymnasium as gym
+from gymnasium.envs.registration import EnvSpec
 
 from utils.errors import UserError
-
-if TYPE_CHECKING:
-    from gymnasium.envs.registration import EnvSpec
 
 FAMILIES = re.compile(r"(MiniGrid|BabyAI)-\w", re.IGNORECASE)
 VERSION = re.compile(r"-v\d*$")
@@ -48,10 +46,8 @@ def check_id(name: str) -> str:
     return name if ":" in name else found.id
 
 
-def find_spec(name: str) -> "EnvSpec":
+def find_spec(name: str) -> EnvSpec:
     """The registration of an id, in any case. UserError if there is none, or if it is left out."""
-    import gymnasium as gym
-
     module, _, env_id = name.rpartition(":")
     if module:
         try:
@@ -68,7 +64,6 @@ def find_spec(name: str) -> "EnvSpec":
 
 
 def _of_minigrid() -> list[str]:
-    import gymnasium as gym
     import minigrid  # noqa: F401  (registers its ids)
 
     return sorted(
@@ -94,9 +89,8 @@ def _unknown(env_id: str) -> str:
     return f"there is no environment {env_id}; {advice}"
 
 
-def _check_fits(found: "EnvSpec") -> None:
+def _check_fits(found: EnvSpec) -> None:
     """UserError unless it is a MiniGridEnv with MiniGrid's actions and a mission that is known."""
-    import gymnasium as gym
     from minigrid.minigrid_env import MiniGridEnv
 
     from env.missions import parse, to_numbers
