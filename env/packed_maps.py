@@ -27,6 +27,13 @@ def pack_one(x: Tensor, y: Tensor, like: Tensor) -> Tensor:
     return cells.scatter_(1, x[:, None], bit[:, None])
 
 
+def pack_cell(cell: Tensor, height: int, like: Tensor) -> Tensor:
+    """(S,) int64, x * H + y, or negative for no cell -> packed cells of the width of `like`."""
+    known = cell.clamp(min=0)
+    cells = pack_one(known // height, known % height, like[: len(cell)])
+    return cells * (cell >= 0)[:, None]
+
+
 def is_in(cells: Tensor, row: Tensor, x: Tensor, y: Tensor) -> Tensor:
     """(K,) bool: whether the cell (x, y) is one of these packed cells, on the map of this row."""
     return ((cells[row, x] >> y.to(cells)) & 1).bool()

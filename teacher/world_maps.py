@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from env import missions, symbols
-from env.packed_maps import beside, pack, pack_one
+from env.packed_maps import beside, pack, pack_cell, pack_one
 from env.symbols import CARRIED, COLORS, DOOR, EMPTY, GOAL, UNSEEN
-from teacher.surroundings import is_any, next_to, poses
+from teacher.surroundings import cell_ahead, is_any, poses
 from utils.tensors import Tensors, changes
 
 
@@ -54,7 +54,7 @@ class WorldMaps:
             pose=agent.T,
             full=full,
             own=pack_one(*agent[:2], empty),
-            ahead=pack_one(*next_to(agent), empty),
+            ahead=pack_cell(cell_ahead(agent, *kind.shape[1:]), kind.shape[2], empty),
             empty=empty,
             free=empty | goals | pack(door & (state == symbols.OPEN)),
             goals=goals,
@@ -70,21 +70,21 @@ class WorldMaps:
         return WorldMaps(*(getattr(self, field.name)[steps] for field in fields(self)))
 
     def harmless(self) -> Tensor:
-        """The cells that can be filled without cutting off a way or a thing: all ways around such a
-        cell stay connected by the cells around it."""
-        ways = self.free | self.doors | self.mission_doors | self.locked | self.things | self.unseen
-        sides = beside(ways)
-        links = list[Tensor]()
+        """The cells that can be filled without harm. The ways next to such a cell are connected by
+        the cells around it, and each thing and locked door next to it can be reached from there.
+        """
+        ways = beside(self.free | self.doors | self.mission_doors | self.unseen)
+        things = beside(self.things | self.locked)
+        corners = [beside(beside(self.free)[side])[(side + 1) % 4] for side in range(4)]
+        harm = torch.zeros_like(self.free)
         for side in range(4):
-            corner = beside(beside(self.free)[side])[(side + 1) % 4]
-            links.append(corner & sides[side] & sides[(side + 1) % 4])
-        cut = torch.zeros_like(ways)
-        for side in range(4):
-            first, second, third, last = (links[(side + turn) % 4] for turn in range(4))
-            neighbour, opposite = sides[(side + 1) % 4], sides[(side + 2) % 4]
-            cut |= sides[side] & neighbour & ~(first | (second & third & last))
-            cut |= sides[side] & opposite & ~((first & second) | (third & last))
-        return ~cut
+            here, right, across, left = (ways[(side + turn) % 4] for turn in range(4))
+            first, second, third, last = (corners[(side + turn) % 4] for turn in range(4))
+            round_right, round_left = first & right, last & left
+            harm |= here & across & ~((round_right & second) | (round_left & third))
+            harm |= here & right & ~(first | (round_left & third & across & second))
+            harm |= things[side] & ~(round_right | round_left)
+        return ~harm
 
 
 def meet(cells: Tensor, others: Tensor) -> Tensor:

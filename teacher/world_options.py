@@ -11,11 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from env.packed_maps import flood, pack_one, touched
+from env.packed_maps import flood, pack_cell, touched
 from env.symbols import ACTIONS, DONE, DROP, FORWARD, PICK_UP, TOGGLE
 from planner import plans
 from planner.plans import Option
-from planner.room_scene import NOWHERE
 from teacher.advice import Advice
 from teacher.options import Proposal
 from teacher.search import ARRIVED, first_action
@@ -56,7 +55,7 @@ class WorldOptions:
             mine = used.new_tensor([_act_of(option) is act for option in options])
             steps, number = (used & mine).nonzero(as_tuple=True)
             if len(steps):
-                place = _packed(cells[steps, number], height, maps.own)
+                place = pack_cell(cells[steps, number], height, maps.own)
                 actions[steps, number] = act(maps[steps], place)
         finished = functional.pad(actions == FINISHED, (0, 1), value=True)
         return Proposal(functional.pad(actions, (0, 1), value=DONE), finished), state
@@ -72,14 +71,6 @@ class WorldOptions:
 
     def choose(self, advice: Advice, obs: Tensors, generator: torch.Generator) -> Tensors:
         return advice.choose(len(ACTIONS), DONE, generator)
-
-
-def _packed(cell: Tensor, height: int, like: Tensor) -> Tensor:
-    """(K,) cells x * H + y -> masks (K, W) like these; no cell for `NOWHERE`."""
-    known = cell.clamp(min=0)
-    place = pack_one(known // height, known % height, like[: len(cell)])
-    place[cell == NOWHERE] = 0
-    return place
 
 
 def explore(maps: WorldMaps, place: Tensor) -> Tensor:
