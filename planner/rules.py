@@ -62,7 +62,9 @@ class _Rules:
             if self.reaches(self.other):
                 return (Option(DROP, self.thing, self.other),)
             return self.find()
-        if self.reaches(self.thing) and (self.reaches(self.other) or not self.unlocks()):
+        # The way to the other thing is cleared first, with an empty hand.
+        blocked = self.sees(self.locked_door) or self.sees(OBSTACLE)
+        if self.reaches(self.thing) and (self.reaches(self.other) or not blocked):
             return self.fetch(self.thing)
         return self.find()
 
@@ -74,10 +76,6 @@ class _Rules:
 
     def open(self, name: str) -> Plan:
         return Option(GO_TO, name), Option(OPEN, name)
-
-    def unlocks(self) -> bool:
-        """Whether a locked door is known that should be opened."""
-        return self.sees(self.locked_door)
 
     def find(self) -> Plan:
         """Towards a thing that is not seen, or has no free way: unlock, clear the way, explore."""

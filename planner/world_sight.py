@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from env.missions import OPEN, PUT_NEXT
-from env.packed_maps import pack_one, touched
+from env.packed_maps import pack_one
 from env.symbols import BOX, EMPTY, KEY
 from planner.room_scene import NOWHERE
 from planner.world_asks import VERBS, Ask
@@ -77,9 +77,7 @@ def look(image: Tensor, start: Tensor, asks: Tensor) -> Sight:
     can_open_box = needs_box & (box_way <= UNSURE)
     stuck = (worst >= BLOCKED) & explored & ~can_unlock & ~can_open_box & ~blocked.any(1)
     hidden = blocked | ground.unseen * stuck[:, None]
-    in_the_way = touched(ground.behind(hidden))
-    movable = (things.way == FREE) & things.is_in(ground.movable) & things.is_in(in_the_way)
-    obstacle = things.nearest(movable)[:, None]
+    obstacle = things.nearest(things.is_in(ground.blockers(hidden)))[:, None]
 
     numbers = torch.cat([numbers, obstacle], 1)
     told = torch.cat([told, things.way[obstacle] != NOT_SEEN], 1)

@@ -56,10 +56,21 @@ class Ground:
         """(S,) bool: whether a cell not seen borders on the cells that can be reached."""
         return (touched(self.reached) & self.unseen).any(1)
 
-    def behind(self, cells: Tensor) -> Tensor:
-        """These packed cells, and all cells connected with them that only moving things opens."""
-        newly = touched(self.cleared) & ~(self.hoped | touched(self.hoped)) & ~self.wall
-        return flood(newly, cells & newly)
+    def blockers(self, hidden: Tensor) -> Tensor:
+        """The things next to the agent's way that keep it from these packed cells.
+
+        If several must be moved, these are the first ones on the ways with the fewest things.
+        """
+        near = touched(self.reached) & self.movable
+        beyond = touched(self.cleared) & ~(self.hoped | touched(self.hoped)) & ~self.wall
+        region = flood(beyond & ~self.movable, hidden & beyond)
+        while True:
+            found = touched(region) & near
+            searching = ~found.any(1, keepdim=True)
+            grown = region | (touched(region) & beyond & self.movable * searching)
+            if torch.equal(grown, region):
+                return found
+            region = flood(beyond & ~self.movable, grown)
 
 
 @dataclass
