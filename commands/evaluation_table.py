@@ -10,19 +10,24 @@ from utils.terminal import table
 COLUMNS = ["actor", "n", "success", "return", "length", "timed out", "failed early", "unanswered"]
 """Name, number of episodes, three means with intervals, two shares of failures, and the share of
 steps without an answer."""
+BESIDE = 3
+"""Evaluations that fit beside each other in a narrow terminal."""
 
 
 def print_evaluations(title: str, evaluations: Sequence[tuple[str, Evaluation | None]]) -> None:
-    """One row for each name and its evaluation. A row has dashes where there is no evaluation."""
+    """A column for each name and its evaluation, or a row if there are many. There are dashes where
+    there is no evaluation."""
     measures = dict.fromkeys(name for _, each in evaluations if each for name in each.measures)
     columns = [*COLUMNS, *measures]
     nothing = ["–"] * (len(columns) - 1)
     rows = [[name, *(cells(each) if each else nothing)] for name, each in evaluations]
+    if len(rows) <= BESIDE:
+        columns, *rows = map(list, zip(columns, *rows, strict=True))
     table(title, columns, rows)
 
 
 def cells(evaluation: Evaluation) -> list[str]:
-    """The cells of a row behind its name."""
+    """Everything but the name."""
     summary = evaluation.summary()
     return [
         str(len(evaluation.seeds)),

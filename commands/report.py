@@ -5,8 +5,8 @@ from pathlib import Path
 
 from commands.reports import output
 from commands.reports.figures import figures
-from commands.reports.log_tree import Tree, read_tree, readable
-from commands.reports.records import RECORDS, read_records
+from commands.reports.log_tree import read_tree, readable
+from commands.reports.records import RECORDS, Tree, read_records
 from commands.reports.run_groups import groups_of
 from commands.reports.tables import Table, tables_of
 from utils.errors import UserError
@@ -18,11 +18,14 @@ SHOWN = {1: ("final", "thresholds"), 2: ("trees",)}
 SHOWN_APART = ("final", "improvement")
 """The same for two trees that share no group."""
 
+LISTED = 5
+"""Places of a note that the terminal shows; the page shows all."""
 LEGEND = {
-    "≤": "held at the fifth evaluation, the first that can show it; maybe earlier",
-    "†": "interval over the episodes of one evaluation, not over seeds",
+    "[": "[low, high]: 95% interval over seeds: percentile bootstrap",
+    "≤": "≤: held at the fifth evaluation, the first that can show it; maybe earlier",
+    "†": "†: interval over the episodes of one evaluation, not over seeds: Wilson's or Student's t",
 }
-"""Sign in the tables -> its meaning."""
+"""Sign in the tables -> a line about its meaning."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -100,10 +103,10 @@ def check_out(out: Path) -> None:
 
 
 def show_notes(trees: list[Tree]) -> None:
-    for place, why in output.placed(trees, "left_out"):
-        say(f"left out: {place}: {why}")
-    for place, note in output.placed(trees, "notes"):
-        say(f"note: {place}: {note}")
+    for kind, name in (("left out", "left_out"), ("note", "notes")):
+        for places, text in output.placed(trees, name):
+            more = f" and {len(places) - LISTED} more" if len(places) > LISTED else ""
+            say(f"{kind}: {', '.join(places[:LISTED])}{more}: {text}")
 
 
 def show_tables(tables: list[Table], trees: int) -> None:
@@ -111,10 +114,10 @@ def show_tables(tables: list[Table], trees: int) -> None:
     if not any(each.name in shown for each in tables):
         say("note: the trees share no group; each is shown on its own")
         shown = SHOWN_APART
-    printed = [each for each in tables if each.name in shown]
+    printed = [each.brief() for each in tables if each.name in shown]
     for each in printed:
-        table(each.title, each.columns, each.cells(), texts=each.text_columns)
+        table(each.title, each.columns, each.cells(), texts=len(each.rows[0].names))
     cells = "".join(cell for each in printed for row in each.cells() for cell in row)
     for sign, meaning in LEGEND.items():
         if sign in cells:
-            say(f"{sign} {meaning}")
+            say(meaning)

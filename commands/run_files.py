@@ -8,6 +8,7 @@ from typing import Any
 
 from algos.saved_files import CONFIG, MODEL, check_format
 from commands.settings.setting import flatten
+from utils import files
 from utils.errors import UserError
 
 METRICS = "metrics.jsonl"
@@ -40,9 +41,8 @@ def check_config_format(path: Path, content: Mapping[str, Any]) -> None:
 
 def read_json(path: Path) -> dict[str, Any] | None:
     """The mapping in a JSON file; None if there is none, or if it is damaged."""
-    with suppress(OSError, ValueError, RecursionError):
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return content if isinstance(content, dict) else None
+    with suppress(UserError):
+        return files.read_json(path)
     return None
 
 

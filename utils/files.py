@@ -66,6 +66,17 @@ def strict(content: Any, digits: int | None = None) -> Any:
     return content
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """The mapping in a JSON file; UserError if it cannot be read or holds something else."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"cannot read {path.name}: {error}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"cannot read {path.name}: it must hold names and values")
+    return content
+
+
 def replace_folder(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a temporary folder beside `path`, then move it into place.
 

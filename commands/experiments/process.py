@@ -72,18 +72,13 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def failure(before: State, after: State, code: int, output: Path) -> str:
-    """Why a process left its experiment unfinished; empty if it got one stage further and ended
-    with exit code 0."""
+    """Why a process left its experiment unfinished: the last line that it printed, with its exit
+    code or the signal that killed it. Empty if it got one stage further and ended with 0."""
     if code:
-        return last_words(output, code)
+        lines = [line.strip() for line in last_lines(output) if line.strip()]
+        said = lines[-1] if lines and not lines[-1].startswith("$ ") else "it printed nothing"
+        how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        return f"{said} ({how})"
     if after.stage in (before.stage, "begun"):
         return f"its process ended too early; see {output}"
     return ""
-
-
-def last_words(output: Path, code: int) -> str:
-    """The last line that a process printed, with its exit code or the signal that killed it."""
-    lines = [line.strip() for line in last_lines(output) if line.strip()]
-    said = lines[-1] if lines and not lines[-1].startswith("$ ") else "it printed nothing"
-    how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-    return f"{said} ({how})"

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -56,36 +57,42 @@ class Table(Strict):
 
 @dataclass(frozen=True)
 class Row:
-    """One task with one method, each a name or a file, and the table's settings for them."""
+    """One task with one method, each a name or a file, and the table's settings for them. All rows
+    share the log tree `out`, the `threads` of a process, and the seeds of the final `episodes`."""
 
     label: str
     preset: Path | None
     task: str
     method: str
     settings: Settings
-
-
-@dataclass(frozen=True)
-class Common:
-    """What a table's experiments share: the log tree, the threads of a process, and the seeds of
-    the final evaluation."""
-
     out: Path
     threads: int
-    seeds: range
+    episodes: range
 
 
 def read_table(path: Path, out: Path, threads: int) -> list[Experiment]:
     """The experiments of a file in its order, seeds innermost. UserError, with the file and the
-    place in it, if it is not valid."""
+    place in it, if it is not valid. Paths of presets, tasks and methods start at its folder."""
     table = validated(Table, read_yaml(path), path)
     if threads < 1:
         raise UserError(f"--threads: {threads} is too few; give 1 or more")
-    common = Common(out, threads, range(table.eval_seed, table.eval_seed + table.num_eval))
+    episodes = range(table.eval_seed, table.eval_seed + table.num_eval)
     experiments = list[Experiment]()
     for number, group in enumerate(table.groups):
-        seeds = group.seeds or table.seeds
-        experiments += read_group(group, seeds, path.parent, common, f"{path}: groups.{number}")
+        source = f"{path}: groups.{number}"
+        check_group(group, source)
+        preset = path.parent / group.config if group.config else None
+        for task, method in product(group.tasks, group.methods):
+            given = group.settings | group.of_tasks.get(task, {}) | group.of_methods.get(method, {})
+            places = (located(name, path.parent) for name in (task, method))
+            row = Row(group.label, preset, *places, given, out, threads, episodes)
+            try:
+                if method == runs.TEACHER:
+                    experiments.append(teacher(row))
+                else:
+                    experiments += students(row, group.seeds or table.seeds)
+            except UserError as error:
+                raise UserError(f"{source}: {method} in {task}: {error}") from error
     folders = set[Path]()
     for experiment in experiments:
         if experiment.folder in folders:
@@ -95,34 +102,13 @@ def read_table(path: Path, out: Path, threads: int) -> list[Experiment]:
     return experiments
 
 
-def read_group(
-    group: Group, seeds: list[int], folder: Path, common: Common, source: str
-) -> list[Experiment]:
-    """A group's experiments. Paths of presets, tasks and methods start at the table's `folder`."""
+def check_group(group: Group, source: str) -> None:
+    """UserError for a label that is no name, for settings of a task or method that the group lacks,
+    for a setting without a flag, and for a value that no flag can have."""
     try:
         runs.check_name(group.label)
     except UserError as error:
         raise UserError(f"{source}.label: {error}") from error
-    check_settings(group, source)
-    preset = folder / group.config if group.config else None
-    experiments = list[Experiment]()
-    for task in group.tasks:
-        for method in group.methods:
-            given = group.settings | group.of_tasks.get(task, {}) | group.of_methods.get(method, {})
-            row = Row(group.label, preset, located(task, folder), located(method, folder), given)
-            try:
-                if method == runs.TEACHER:
-                    experiments.append(teacher(row, common))
-                else:
-                    experiments += students(row, seeds, common)
-            except UserError as error:
-                raise UserError(f"{source}: {method} in {task}: {error}") from error
-    return experiments
-
-
-def check_settings(group: Group, source: str) -> None:
-    """UserError for settings of a task or method that the group lacks, for a setting without a
-    flag, and for a value that no flag can have."""
     sections = {"settings": group.settings}
     for kind, found, known in (
         ("of_tasks", group.of_tasks, group.tasks),
@@ -153,34 +139,34 @@ def located(name: str, folder: Path) -> str:
     return str(folder / name) if is_file_name(name) else name
 
 
-def students(row: Row, seeds: list[int], common: Common) -> Iterator[Experiment]:
+def students(row: Row, seeds: list[int]) -> Iterator[Experiment]:
     """A run for each seed, with the evaluation of its last model."""
     preset = read_preset(row.preset, row.task) if row.preset else {}
     task, method = load_task(row.task), load_method(row.method)
     flags = row.settings | {"task": task, "policy": method}
     settings = resolve(flags, preset)
     check_flags(flags, settings)
-    place = ["--task", row.task, "--policy", row.method, "--logdir", str(common.out)]
+    place = ["--task", row.task, "--policy", row.method, "--logdir", str(row.out)]
     train = ["train", *place, *(["--config", str(row.preset)] if row.preset else [])]
     device = as_flags(row.settings.keys() & {"device"}, settings)
     for seed in seeds:
         run = f"{row.label}-{seed}"
-        own = ["--seed_list", str(seed), "--savedir", run, "--threads", str(common.threads)]
+        own = ["--seed_list", str(seed), "--savedir", run, "--threads", str(row.threads)]
         config = make_config({"device": "cpu"} | settings | {"seed": seed}, "settings")
         yield Experiment(
             label=row.label,
             task=task.name,
             method=method.name,
             seed=seed,
-            folder=runs.task_folder(common.out, method, task) / run,
+            folder=runs.task_folder(row.out, method, task) / run,
             train=[*train, *own, *as_flags(row.settings, settings)],
-            evaluate=["eval", *place, "--loaddir", run, *final_flags(common), *device],
+            evaluate=["eval", *place, "--loaddir", run, *final_flags(row), *device],
             settings=json.loads(json.dumps(config.model_dump(), default=dict)),
-            seeds=common.seeds,
+            seeds=row.episodes,
         )
 
 
-def teacher(row: Row, common: Common) -> Experiment:
+def teacher(row: Row) -> Experiment:
     """An evaluation of a task's teacher alone. Of the preset and the table's settings it takes
     those that define a teacher."""
     preset = read_preset(row.preset, row.task) if row.preset else {}
@@ -194,24 +180,24 @@ def teacher(row: Row, common: Common) -> Experiment:
         # A preset may say how to ask an LLM without naming one.
         own = {n: v for n, v in own.items() if n in given or not SETTINGS[n].needs_llm}
     check_flags(own | {"task": task}, settings)
-    place = ["--eval_teacher", "--task", row.task, "--logdir", str(common.out)]
+    place = ["--eval_teacher", "--task", row.task, "--logdir", str(row.out)]
     return Experiment(
         label=row.label,
         task=task.name,
         method=runs.TEACHER,
         seed=None,
-        folder=runs.task_folder(common.out, method, task) / runs.TEACHER,
+        folder=runs.task_folder(row.out, method, task) / runs.TEACHER,
         train=[],
-        evaluate=["eval", *place, *final_flags(common), *as_flags(own, settings)],
+        evaluate=["eval", *place, *final_flags(row), *as_flags(own, settings)],
         settings=teacher_traits(task, settings),
-        seeds=common.seeds,
+        seeds=row.episodes,
     )
 
 
-def final_flags(common: Common) -> list[str]:
+def final_flags(row: Row) -> list[str]:
     """The flags of a final evaluation."""
-    seeds = ["--env_seed_list", str(common.seeds.start), "--num_eval", str(len(common.seeds))]
-    return [*seeds, "--savedir", FINAL, "--threads", str(common.threads)]
+    seeds = ["--env_seed_list", str(row.episodes.start), "--num_eval", str(len(row.episodes))]
+    return [*seeds, "--savedir", FINAL, "--threads", str(row.threads)]
 
 
 def as_flags(names: Iterable[str], settings: Settings) -> list[str]:

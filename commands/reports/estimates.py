@@ -77,22 +77,24 @@ def over_seeds(*strata: Values) -> Estimate:
     return Estimate(*map(float, statistics.interquartile_mean(*strata)))
 
 
-def final(group: RunGroup, measure: str) -> Number:
+def final(measure: str, *groups: RunGroup) -> Number:
     """What the last models reach; a single run has the interval of its episodes."""
-    if len(group.runs) == 1:
-        return Number(group.runs[0].final.of(measure), measure, "episodes")
-    return Number(over_seeds(group.final(measure)), measure)
+    runs = [run for group in groups for run in group.runs]
+    if len(runs) == 1:
+        return Number(runs[0].final.of(measure), measure, "episodes")
+    return Number(over_seeds(*(group.final(measure) for group in groups)), measure)
 
 
 def early(group: RunGroup, threshold: float, kind: str) -> Number:
     """Steps or seconds to a success; unknown if a run never reached it."""
-    found = over_seeds(group.reached(threshold, kind))
-    is_bound = found is not UNKNOWN and bool(group.reached_at_once(threshold).any())
+    reached = group.reached(threshold)
+    found = over_seeds(np.array([getattr(each, kind) for each in reached]))
+    is_bound = found is not UNKNOWN and any(each.at_once for each in reached)
     return Number(found, kind, is_bound=is_bound)
 
 
 def measured(group: RunGroup, measure: str) -> Number:
-    return early(group, THRESHOLDS[-1], "steps") if measure == EARLY else final(group, measure)
+    return early(group, THRESHOLDS[-1], "steps") if measure == EARLY else final(measure, group)
 
 
 def within(group: RunGroup, measure: str, steps: float) -> Number:
@@ -117,22 +119,20 @@ def improvement(measure: str, ones: Sequence[RunGroup], others: Sequence[RunGrou
 def earliness(*pair: RunGroup) -> tuple[Values, ...]:
     """How early the runs of two groups reached the success, each (runs,). Some steps are upper
     bounds: all runs that were as early as the latest bound count as equal."""
-    steps = [group.reached(THRESHOLDS[-1]) for group in pair]
-    at_once = [group.reached_at_once(THRESHOLDS[-1]) for group in pair]
-    bounds = [values[runs] for values, runs in zip(steps, at_once, strict=True)]
-    latest = np.concatenate(bounds).max(initial=0)
-    return tuple(-np.maximum(values, latest) for values in steps)
+    both = [group.reached(THRESHOLDS[-1]) for group in pair]
+    latest = max((run.steps for reached in both for run in reached if run.at_once), default=0.0)
+    return tuple(-np.array([max(run.steps, latest) for run in reached]) for reached in both)
 
 
 def difference(one: RunGroup, other: RunGroup, measure: str) -> Number:
     """One group's number minus the other's; unknown if a number is unknown or an upper bound."""
-    pair = (one, other)
     if measure != EARLY:
-        found = statistics.difference(*(group.final(measure) for group in pair))
-        return Number(found, "difference")
-    steps = [group.reached(THRESHOLDS[-1]) for group in pair]
-    known = all(np.isfinite(values).all() for values in steps)
-    known &= not any(group.reached_at_once(THRESHOLDS[-1]).any() for group in pair)
+        pair = [group.final(measure) for group in (one, other)]
+        return Number(statistics.difference(*pair), "difference")
+    both = [group.reached(THRESHOLDS[-1]) for group in (one, other)]
+    steps = [np.array([run.steps for run in reached]) for reached in both]
+    known = np.isfinite(np.concatenate(steps)).all()
+    known &= not any(run.at_once for reached in both for run in reached)
     return Number(statistics.difference(*steps) if known else UNKNOWN, "step difference")
 
 

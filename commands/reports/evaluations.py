@@ -1,18 +1,18 @@
-"""Evaluations in a log tree: of the last model of a run, and of a teacher alone."""
+"""Reading evaluations in a log tree: of the last model of a run, and of a teacher alone."""
 
-import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from algos.saved_files import MODEL
 from algos.selection import WINDOW
+from commands.reports.records import Outcome, Teacher
 from commands.run_files import METRICS, VERDICT
 from commands.settings.config import SETTINGS
 from utils import statistics
 from utils.errors import UserError
+from utils.files import read_json
 from utils.statistics import Estimate, Values
 
 EVALUATION = "eval.json"
@@ -24,54 +24,6 @@ WORLD, OPTIONS = (
 TRAITS = (*WORLD, *("llm", "llm_model", "plans"), *OPTIONS)
 """What tells two teachers of a task apart; plans count by their digest. A hard teacher that acts
 alone succeeds as often as a soft one, so `hard` is no trait."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How an actor did: means over its episodes with their intervals, and the file they are from.
-
-    ValueError if the numbers cannot be those of an evaluation.
-    """
-
-    episodes: int
-    success: Estimate
-    returns: Estimate
-    source: str
-
-    def __post_init__(self) -> None:
-        if self.episodes < 1:
-            raise ValueError("it has no episode")
-        if not math.isfinite(self.returns.value):
-            raise ValueError(f"a return of {self.returns.value} is not a number")
-        for part in (self.success.value, *filter(math.isfinite, self.success)):
-            # Wilson's interval may end a rounding error beside 0 or 1.
-            if not -1e-9 <= part <= 1 + 1e-9:
-                raise ValueError(f"a success of {part:g} is not between 0 and 1")
-
-    def of(self, measure: str) -> Estimate:
-        return self.success if measure == "success" else self.returns
-
-
-@dataclass(frozen=True)
-class TeacherRecord:
-    """An evaluation of a teacher alone. `place` is the folder of its task in the tree; `traits`
-    identify the teacher as far as the evaluation tells."""
-
-    place: str
-    task: str
-    traits: Mapping[str, Any]
-    outcome: Outcome
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The mapping in a JSON file; UserError if it cannot be read or holds something else."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"cannot read {path.name}: {error}") from error
-    if not isinstance(content, dict):
-        raise UserError(f"cannot read {path.name}: it must hold names and values")
-    return content
 
 
 def final_outcome(
@@ -92,13 +44,12 @@ def final_outcome(
                 found.append(read_outcome(content, source))
         except UserError as error:
             notes.append(f"{source} is left out: {error}")
-    if found:
-        return max(found, key=lambda each: each.episodes), notes
-    try:
-        last = verdict.get("last")
-        return (read_outcome(last, VERDICT) if last else None), notes
-    except UserError as error:
-        return None, [*notes, f"{VERDICT} is left out: {error}"]
+    if not found and verdict.get("last"):
+        try:
+            found.append(read_outcome(verdict["last"], VERDICT))
+        except UserError as error:
+            notes.append(f"{VERDICT} is left out: {error}")
+    return max(found, key=lambda each: each.episodes, default=None), notes
 
 
 def last_evaluations(evaluations: Mapping[str, Values], episodes: int) -> Outcome:
@@ -127,7 +78,7 @@ def estimate(numbers: Mapping[str, float | None]) -> Estimate:
     return Estimate(*(math.nan if part is None else float(part) for part in parts))
 
 
-def read_teacher(folder: Path, where: str) -> TeacherRecord | None:
+def read_teacher(folder: Path, where: str) -> Teacher | None:
     """The evaluation of a teacher, `where` in its tree; None if another actor was evaluated or
     actions were not sampled."""
     content = read_json(folder / EVALUATION)
@@ -137,5 +88,4 @@ def read_teacher(folder: Path, where: str) -> TeacherRecord | None:
     traits = {name: content[name] for name in TRAITS if name in content}
     if isinstance(llm := content.get("llm"), dict):
         traits |= {"llm": llm.get("name"), "llm_model": llm.get("model")}
-    place = str(Path(where).parent.parent)
-    return TeacherRecord(place, str(content.get("task")), traits, outcome)
+    return Teacher(str(Path(where).parent.parent), str(content.get("task")), traits, outcome)

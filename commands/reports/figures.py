@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from functools import partial
-from itertools import product
+from itertools import groupby, product
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -17,10 +17,12 @@ from matplotlib.ticker import (
 )
 
 from commands.reports.estimates import OUTCOMES, Curve, Number, curve, final
-from commands.reports.evaluations import TRAITS, Outcome
+from commands.reports.evaluations import TRAITS
 from commands.reports.pictures import COLORS, INK, WIDTH, Panel, Picture, folded, picture, slug
+from commands.reports.records import Outcome
 from commands.reports.run_groups import RunGroup
 from commands.reports.tables import COMMON, Row, Table
+from utils.terminal import counted
 
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (6, 2, 1, 2)))
 AXES = {"steps": "environment steps", "seconds": "seconds of training"}
@@ -52,21 +54,18 @@ def figures(groups: list[RunGroup], tables: list[Table]) -> list[Picture]:
         if table := by_name.get("trees"):
             column = next(name for name in table.rows[0].numbers if " minus " in name)
             found.append(of_column(table, column, f"trees-{measure}", 0, measure))
-    for usual in main:
-        place = (usual.tree, usual.task, usual.method)
-        shown = [each for each in groups if (each.tree, each.task, each.method) == place]
-        if len(shown) > 1:
-            title = ", ".join((usual.task, usual.method, *usual.place.values()))
-            name = f"ablations-{slug('-'.join((*usual.place.values(), usual.task, usual.method)))}"
+    for (_, task, method), same in groupby(groups, lambda group: group.experiment):
+        if len(shown := [*same]) > 1:
+            of_tree = shown[0].place.values()
+            name = f"ablations-{slug('-'.join((*of_tree, task, method)))}"
+            title = ", ".join((task, method, *of_tree))
             found += curves(title, name, "ablations", shown, styles_of(shown), ("steps",))
     return found
 
 
 def by_task(groups: Iterable[RunGroup]) -> dict[str, list[RunGroup]]:
-    found: dict[str, list[RunGroup]] = {}
-    for group in groups:
-        found.setdefault(group.task, []).append(group)
-    return found
+    """Groups in the order of their tasks, as a report has them, by task."""
+    return {task: [*same] for task, same in groupby(groups, lambda group: group.task)}
 
 
 def styles_of(groups: list[RunGroup]) -> Styles:
@@ -89,7 +88,7 @@ def overview(groups: list[RunGroup], styles: Styles) -> list[Picture]:
     """Success over steps for each of several tasks, with a logarithmic axis."""
     panels = list[Panel]()
     for task, shown in by_task(groups).items():
-        lines = lines_of(shown, styles, "steps", "success", counted=False)
+        lines = lines_of(shown, styles, "steps", "success", with_runs=False)
         if lines:
             first = min(line.x[0] for line, _ in lines.values())
             lines |= teacher_lines(shown, "success", lines, first)
@@ -122,17 +121,15 @@ def curves(
 
 
 def lines_of(
-    groups: list[RunGroup], styles: Styles, axis: str, measure: str, counted: bool = True
+    groups: list[RunGroup], styles: Styles, axis: str, measure: str, with_runs: bool = True
 ) -> Lines:
-    """The curve of each group that was evaluated while training; `counted` shows its runs."""
+    """The curve of each group that was evaluated while training; `with_runs` shows how many."""
     found = {}
     for group in groups:
         label = group.full_label
-        if counted:
-            runs = f"{len(group.runs)} run{'s' if len(group.runs) > 1 else ''}"
-            label += (
-                f" ({runs}, {group.unfinished} unfinished)" if group.unfinished else f" ({runs})"
-            )
+        if with_runs:
+            unfinished = f", {group.unfinished} unfinished" if group.unfinished else ""
+            label += f" ({counted(len(group.runs), 'run')}{unfinished})"
         if line := curve(group, axis, measure):
             found[folded(label, LEGEND, 9)] = line, styles[group.tree, group.label]
     return found
@@ -209,7 +206,7 @@ def final_intervals(groups: list[RunGroup], measure: str, styles: Styles) -> Pic
         for group in shown:
             shape = "o" if group.tree == groups[0].tree else "s"
             color = styles[group.tree, group.label]["color"]
-            number = final(group, measure)
+            number = final(measure, group)
             marks.append(Mark(f"{task}: {group.full_label}", number, color, shape))
         for label, teacher in teachers_of(shown).items():
             number = Number(teacher.of(measure), measure, "episodes")
@@ -254,23 +251,16 @@ def intervals(
     def draw(place: Axes) -> None:
         for depth, label, (_, number, color, shape) in zip(depths, labels, marks, strict=True):
             value, low, high = number.estimate
-            if number.has_interval:
-                place.plot([low, high], [depth, depth], color=color, linewidth=2)
+            # Without an interval both ends are NaN, and there is no line.
+            place.plot([low, high], [depth, depth], color=color, linewidth=2)
             place.plot(value, depth, shape, color=color, markersize=5)
-            place.annotate(
-                label,
-                (0, depth),
-                xytext=(0, 6),
-                xycoords=("axes fraction", "data"),
-                textcoords="offset points",
-                fontsize=8,
-            )
+            above = {"xytext": (0, 6), "textcoords": "offset points", "fontsize": 8}
+            place.annotate(label, (0, depth), xycoords=("axes fraction", "data"), **above)
         # No line may run through a label.
         place.grid(False)
         if neutral is not None:
-            place.vlines(
-                np.full(len(marks), neutral), depths - 0.05, depths + 0.05, color=INK, linewidth=1
-            )
+            ends = depths - 0.05, depths + 0.05
+            place.vlines(np.full(len(marks), neutral), *ends, color=INK, linewidth=1)
         place.set_xlabel(folded(axis, LEGEND, 9))
         place.set_yticks([])
         place.xaxis.set_major_locator(MaxNLocator(5))

@@ -1,9 +1,8 @@
-"""A log tree: its runs, the evaluations of its teachers, and what is left out and why."""
+"""Reading a log tree: its runs, the evaluations of its teachers, and what is left out and why."""
 
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -11,97 +10,23 @@ from typing import Any
 import numpy as np
 
 from algos.saved_files import CHECKPOINT, CONFIG, MODEL
-from algos.selection import WINDOW
-from commands.provenance import digest
 from commands.reports.evaluations import (
     EVALUATION,
-    Outcome,
-    TeacherRecord,
     final_outcome,
     last_evaluations,
-    read_json,
     read_outcome,
     read_teacher,
 )
+from commands.reports.records import COLUMNS, Run, Tree, comparable
 from commands.run_files import METRICS, VERDICT, check_config_format, read_lines
-from commands.settings.config import DEFAULTS, SETTINGS
-from commands.settings.presets import BESIDE_SETTINGS
 from commands.settings.setting import flatten
 from utils.errors import UserError
+from utils.files import read_json
 from utils.ownership import OWNER
-from utils.statistics import Values
 from utils.terminal import counted
 
 RUN_FILES = {METRICS, CHECKPOINT, MODEL, VERDICT, OWNER}
 """A folder with one of these, and without runs below it, should be a run."""
-COLUMNS = {
-    "steps": "Train/Steps",
-    "seconds": "Speed/Seconds",
-    "success": "Test/Success Rate",
-    "return": "Test/Return",
-}
-"""Part of an evaluation while training -> its name in metrics.jsonl."""
-
-
-@dataclass(frozen=True, eq=False)
-class Run:
-    """A run up to its last iteration; `name` is its path in the tree.
-
-    `evaluations` has an array (evaluations,) for each of `COLUMNS`. `final` is the result of the
-    last model, `teacher` that of the teacher alone in the run's verdict. `notes` say what is
-    missing or wrong.
-    """
-
-    name: str
-    task: str
-    method: str
-    seed: int
-    settings: Mapping[str, Any]
-    commit: str
-    iterations: int
-    planned: int
-    steps: float
-    seconds: float
-    evaluations: Mapping[str, Values]
-    final: Outcome
-    teacher: Outcome | None
-    notes: list[str]
-
-    @property
-    def finished(self) -> bool:
-        return self.iterations >= self.planned
-
-    def reached(self, threshold: float) -> dict[str, float]:
-        """The steps and seconds of training after which five evaluations in a row first had this
-        mean success; infinite if they never had it."""
-        success = self.evaluations["success"]
-        if len(success) >= WINDOW:
-            means = np.lib.stride_tricks.sliding_window_view(success, WINDOW).mean(1)
-            # Sums of decimal fractions: 0.8 may be 0.7999….
-            if len(places := np.flatnonzero(means >= threshold - 1e-9)):
-                last = places[0] + WINDOW - 1
-                return {name: float(self.evaluations[name][last]) for name in ("steps", "seconds")}
-        return {"steps": math.inf, "seconds": math.inf}
-
-    def reached_at_once(self, threshold: float) -> bool:
-        """Whether the first five evaluations reached it. The run may then have had the success
-        earlier, so its number of steps is an upper bound."""
-        fifth = self.evaluations["steps"][WINDOW - 1 : WINDOW]
-        return self.reached(threshold)["steps"] in fifth
-
-
-@dataclass
-class Tree:
-    """The runs and teachers below a folder; what is left out, with its place and the reason."""
-
-    name: str
-    runs: list[Run] = field(default_factory=list)
-    teachers: list[TeacherRecord] = field(default_factory=list)
-    left_out: list[tuple[str, str]] = field(default_factory=list)
-
-    @property
-    def notes(self) -> list[tuple[str, str]]:
-        return [(run.name, note) for run in self.runs for note in run.notes]
 
 
 def read_tree(folder: Path, name: str) -> Tree:
@@ -177,8 +102,6 @@ def read_run(folder: Path, name: str) -> Run:
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{CONFIG} does not hold the settings of a run") from error
     rows, notes = read_metrics(folder / METRICS)
-    if not rows:
-        raise UserError("it has no iteration yet")
     iterations = int(rows[-1]["iteration"])
     tests = [row for row in rows if is_test(row)]
     evaluations = {
@@ -192,13 +115,10 @@ def read_run(folder: Path, name: str) -> Run:
     except UserError as error:
         notes.append(f"{VERDICT} is left out: {error}")
     final, final_notes = final_outcome(folder, iterations, settings, verdict)
-    notes += final_notes
     if not final and not tests:
         raise UserError("it has no evaluation yet")
     if settings.get("quick"):
-        notes.append("a --quick run: its evaluations have a few episodes each")
-    if iterations < planned:
-        notes.append(f"unfinished: {iterations} of {counted(planned, 'iteration')}")
+        final_notes.append("a --quick run: its evaluations have a few episodes each")
     origin = config.get("provenance")
     return Run(
         name=name,
@@ -214,24 +134,24 @@ def read_run(folder: Path, name: str) -> Run:
         evaluations=evaluations,
         final=final or last_evaluations(evaluations, episodes),
         teacher=teacher,
-        notes=notes,
+        notes=notes + final_notes,
     )
 
 
 def read_metrics(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
-    """The iterations that can be read, and notes on those that cannot or are missing."""
+    """The iterations that can be read, and notes on those that cannot or are missing. UserError if
+    there is none."""
     if not path.exists():
         raise UserError(f"there is no {METRICS} in it")
-    try:
-        rows = [row for row in read_lines(path) if has(row, "iteration")]
-        lines = sum(bool(line) for line in path.read_text(encoding="utf-8").splitlines())
-    except (OSError, ValueError) as error:
-        raise UserError(f"cannot read {METRICS}: {error}") from error
+    rows = read_lines(path)
+    if not rows:
+        raise UserError("it has no iteration yet")
     notes = []
+    lines = sum(bool(line) for line in path.read_text(encoding="utf-8").splitlines())
     if torn := lines - len(rows):
         notes.append(f"{torn} of {counted(lines, 'line')} of {METRICS} cannot be read")
-    numbers = {int(row["iteration"]) for row in rows}
-    if missing := max(numbers, default=0) - len(numbers):
+    numbers = {row["iteration"] for row in rows}
+    if missing := max(numbers) - len(numbers):
         first = next(number for number in count(1) if number not in numbers)
         logged = counted(max(numbers), "iteration")
         notes.append(f"{METRICS} lacks {missing} of {logged}, the first is {first}")
@@ -250,21 +170,3 @@ def has(row: Mapping[str, Any], name: str) -> bool:
 
 def number(row: Mapping[str, Any], name: str) -> float:
     return float(row[name]) if has(row, name) else math.nan
-
-
-def comparable(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that tell groups of one method and task apart. A setting that is younger than
-    the run has its default."""
-    settings = {**DEFAULTS, **config}
-    task = settings.pop("task")
-    for name in (*BESIDE_SETTINGS, "policy"):
-        settings.pop(name, None)
-    for name, setting in SETTINGS.items():
-        if setting.compared == "no":
-            settings.pop(name, None)
-        elif setting.compared == "if set":
-            settings[name] = bool(settings[name])
-    # A task's own defaults stand among the settings.
-    parts = {name: part for name, part in task.items() if name not in ("name", "settings")}
-    parts["plans"] = digest(parts.get("plans"))
-    return settings | parts

@@ -1,7 +1,6 @@
 """The files of a report: an HTML page, Markdown, CSV, and figures as PNG and SVG."""
 
 import csv
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
 from itertools import product
@@ -11,15 +10,19 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from commands.reports.estimates import OUTCOMES, THRESHOLDS, Curve, Number, curve
-from commands.reports.log_tree import Run, Tree
 from commands.reports.pictures import COLORS, Picture
-from commands.reports.records import RECORDS, record_lines
+from commands.reports.records import RECORDS, Run, Tree, record_lines
 from commands.reports.run_groups import RunGroup
 from commands.reports.tables import Row, Table
+from utils.files import strict
+from utils.statistics import RESAMPLES
+from utils.terminal import counted
 
 PAGE, MARKDOWN = "index.html", "report.md"
 RESULTS, RUNS, CURVES = "results.csv", "runs.csv", "curves.csv"
 FIGURES = "figures"
+Placed = list[tuple[list[str], str]]
+"""Places in the trees, and what is said about them."""
 FILES = {PAGE, MARKDOWN, RESULTS, RUNS, CURVES, FIGURES}
 """What every report's folder holds; that of a single tree has its records, too."""
 DARK = ("#56a9e0", "#f08a4b", "#3dbd95", "#e089bf", "#cfa63a", "#9fa3f2", "#a4abb2")
@@ -94,15 +97,16 @@ def markdown(
     title: str,
     summary: str,
     reading: list[str],
-    left_out: list[tuple[str, str]],
-    notes: list[tuple[str, str]],
+    left_out: Placed,
+    notes: Placed,
     sections: list[Table],
     pictures: dict[str, list[Picture]],
 ) -> str:
     lines = [f"# {title}", "", summary, ""]
     lines += [f"- {line}" for line in reading]
-    lines += [f"- left out: `{place}`: {why}" for place, why in left_out]
-    lines += [f"- note: `{place}`: {what}" for place, what in notes]
+    for kind, placed in (("left out", left_out), ("note", notes)):
+        for places, text in placed:
+            lines.append(f"- {kind}: {', '.join(f'`{place}`' for place in places)}: {text}")
     for section in sections:
         lines += ["", f"## {section.title}", "", *([section.note, ""] if section.note else [])]
         lines += [f"![{each.text}]({FIGURES}/{each.name}.png)" for each in pictures[section.name]]
@@ -117,9 +121,6 @@ def bar(cells: Sequence[str]) -> str:
 
 
 def summary(trees: list[Tree], groups: list[RunGroup]) -> str:
-    def counted(count: int, word: str) -> str:
-        return f"{count} {word}{'' if count == 1 else 's'}"
-
     unfinished = sum(group.unfinished for group in groups)
     runs = counted(sum(len(group.runs) for group in groups), "run")
     parts = [
@@ -138,17 +139,20 @@ def reading(groups: list[RunGroup]) -> list[str]:
         "A group is a method with its settings. Its runs differ in their seed, and in where they "
         "ran. The main group of a method on a task has the method's name; it is the one with the "
         "most runs. Other groups are named by the settings that differ.",
-        "Numbers over seeds are interquartile means (with fewer than four runs: means) with 95% "
-        "percentile intervals of a bootstrap. It resamples whole runs, and each task separately. "
-        "With few runs such an interval is too narrow. It does not cover the choice of the "
-        "evaluation rooms, which all runs share.",
+        "Numbers over seeds are interquartile means (with fewer than four runs: means). Square "
+        "brackets hold 95% intervals.",
+        f"Intervals over seeds come from a percentile bootstrap with {RESAMPLES} resamples. It "
+        "resamples whole runs, and each task separately, so no end lies beyond the runs' own "
+        "numbers. With few runs such an interval is too narrow. It does not cover the choice of "
+        "the evaluation rooms, which all runs share.",
+        "† marks an interval over the episodes of one evaluation. It says nothing about other "
+        "seeds. For a success it is Wilson's, for a return Student's t. A return's interval ends "
+        "at 0 or 1 where all its episodes lie between these.",
         "A run reaches a success when five evaluations in a row first have this mean; the last of "
         "the five counts. If these are its first five, it may have had the success earlier: ≤ "
         "marks its steps as an upper bound. A mean with such a run is an upper bound, too.",
         "A probability counts ties half. Fewer steps are better. All runs that are as early as the "
         "latest upper bound count as equal.",
-        "† marks an interval over the episodes of one evaluation. It says nothing about other "
-        "seeds.",
     ]
     if any(len(group.runs) == 1 for group in groups):
         lines.append("A single run has no interval over seeds.")
@@ -180,35 +184,34 @@ def runs_table(groups: list[RunGroup]) -> Table:
     return Table("runs", "Runs", "", rows)
 
 
-def placed(trees: list[Tree], name: str) -> list[tuple[str, str]]:
-    """What is left out, or the notes; each place has its tree if there are several."""
-    return [
-        (f"{tree.name}: {place}" if len(trees) > 1 else place, text)
-        for tree in trees
-        for place, text in getattr(tree, name)
-    ]
+def placed(trees: list[Tree], name: str) -> Placed:
+    """What is left out, or the notes: each text once, with all its places. A place has its tree if
+    there are several."""
+    found: dict[str, list[str]] = {}
+    for tree in trees:
+        for place, text in getattr(tree, name):
+            places = found.setdefault(text, [])
+            places.append(f"{tree.name}: {place}" if len(trees) > 1 else place)
+    return [(places, text) for text, places in found.items()]
 
 
 def results(tables: list[Table]) -> Iterator[dict[str, Any]]:
     """Each number in full precision, with the text columns of all tables."""
-    columns = dict.fromkeys(name for table in tables for row in table.rows for name in row.names)
-    for table in tables:
-        for row in table.rows:
-            for name, number in row.numbers.items():
-                yield {
-                    "table": table.name,
-                    **{column: row.names.get(column, "") for column in columns},
-                    "number": name,
-                    **number.estimate._asdict(),
-                    "interval": number.over if number.has_interval else "none",
-                }
+    rows = [(table.name, row) for table in tables for row in table.rows]
+    columns = dict.fromkeys((name for _, row in rows for name in row.names | row.details), "")
+    for table, row in rows:
+        texts = columns | row.names | row.details
+        for name, number in row.numbers.items():
+            interval = number.over if number.has_interval else "none"
+            numbers = {"number": name, **number.estimate._asdict(), "interval": interval}
+            yield {"table": table, **texts, **numbers}
 
 
 def run_row(group: RunGroup, run: Run) -> dict[str, Any]:
     reached = {
-        f"{kind}_to_{threshold}": value
+        f"{kind}_to_{threshold}": getattr(run.reached(threshold), kind)
         for threshold in THRESHOLDS
-        for kind, value in run.reached(threshold).items()
+        for kind in ("steps", "seconds")
     }
     place = {"tree": group.tree, "run": run.name, "task": group.task, "method": group.method}
     counts = ("seed", "iterations", "planned", "steps", "seconds")
@@ -235,13 +238,8 @@ def curve_points(groups: list[RunGroup]) -> Iterator[dict[str, Any]]:
 
 def as_csv(rows: Iterable[dict[str, Any]]) -> str:
     """All rows have the same columns. A cell is empty where a number is NaN or infinite."""
-    text = StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    for number, row in enumerate(rows):
-        if number == 0:
-            writer.writerow(row)
-        writer.writerow(
-            "" if isinstance(cell, float) and not math.isfinite(cell) else cell
-            for cell in row.values()
-        )
+    text, rows = StringIO(), [*rows]
+    writer = csv.DictWriter(text, rows[0] if rows else (), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(map(strict, rows))
     return text.getvalue()

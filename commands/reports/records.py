@@ -1,27 +1,183 @@
-"""What a report has read, in one small file that later reports read in place of the log tree.
+"""What a report knows about runs and teachers, and the small file that keeps it.
 
-Each line is a run, or an evaluation of a teacher, as JSON. Such files can be joined end to end.
+A later report reads this file in place of the log tree. Each line is a run, or an evaluation of a
+teacher, as JSON. Such files can be joined end to end.
 """
 
 import json
 import math
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
+from pydantic import BeforeValidator, PlainValidator, TypeAdapter
 
 from algos.saved_files import FORMAT, check_format
-from commands.reports.evaluations import Outcome, TeacherRecord
-from commands.reports.log_tree import COLUMNS, Run, Tree, comparable
+from algos.selection import WINDOW
+from commands.provenance import digest
+from commands.settings.config import DEFAULTS, SETTINGS
+from commands.settings.presets import BESIDE_SETTINGS
 from utils.errors import UserError
 from utils.files import strict
-from utils.statistics import Estimate
+from utils.statistics import Estimate, Values
 
 RECORDS = "records.jsonl"
-BROKEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError)
-"""What a line raises that no report has written."""
+COLUMNS = {
+    "steps": "Train/Steps",
+    "seconds": "Speed/Seconds",
+    "success": "Test/Success Rate",
+    "return": "Test/Return",
+}
+"""Part of an evaluation while training -> its name in metrics.jsonl."""
+
+
+def or_nan(number: Any) -> Any:
+    """JSON has no NaN: null stands for it."""
+    return math.nan if number is None else number
+
+
+def as_evaluations(content: Mapping[str, Any]) -> dict[str, Values]:
+    found = {name: np.array(content[name], float) for name in COLUMNS}
+    if not np.isfinite([*found.values()]).all():
+        raise ValueError("evaluations lack a number")
+    return found
+
+
+OrNan = Annotated[float, BeforeValidator(or_nan)]
+Mean = Annotated[Estimate, BeforeValidator(lambda parts: [*map(or_nan, parts)])]
+Evaluations = Annotated[dict[str, Values], PlainValidator(as_evaluations)]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an actor did: means over its episodes with their intervals, and the file they are from.
+
+    ValueError if the numbers cannot be those of an evaluation.
+    """
+
+    episodes: int
+    success: Mean
+    returns: Mean
+    source: str
+
+    def __post_init__(self) -> None:
+        if self.episodes < 1:
+            raise ValueError("it has no episode")
+        if not math.isfinite(self.returns.value):
+            raise ValueError(f"a return of {self.returns.value} is not a number")
+        for part in (self.success.value, *filter(math.isfinite, self.success)):
+            # Wilson's interval may end a rounding error beside 0 or 1.
+            if not -1e-9 <= part <= 1 + 1e-9:
+                raise ValueError(f"a success of {part:g} is not between 0 and 1")
+
+    def of(self, measure: str) -> Estimate:
+        return self.success if measure == "success" else self.returns
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """An evaluation of a teacher alone. `place` is the folder of its task in the tree; `traits`
+    identify the teacher as far as the evaluation tells."""
+
+    place: str
+    task: str
+    traits: dict[str, Any]
+    outcome: Outcome
+
+
+class Reached(NamedTuple):
+    """The steps and seconds of training until a run reached a success; infinite if it never did.
+
+    `at_once` says that its first five evaluations reached it. The run may then have had the success
+    earlier, so both numbers are upper bounds.
+    """
+
+    steps: float = math.inf
+    seconds: float = math.inf
+    at_once: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A run up to its last iteration; `name` is its path in the tree.
+
+    `evaluations` has an array (evaluations,) for each of `COLUMNS`. `final` is the result of the
+    last model, `teacher` that of the teacher alone in the run's verdict. `notes` say what is
+    missing or wrong.
+    """
+
+    name: str
+    task: str
+    method: str
+    seed: int
+    settings: dict[str, Any]
+    commit: str
+    iterations: int
+    planned: int
+    steps: OrNan
+    seconds: OrNan
+    evaluations: Evaluations
+    final: Outcome
+    teacher: Outcome | None
+    notes: list[str]
+
+    @property
+    def finished(self) -> bool:
+        return self.iterations >= self.planned
+
+    def reached(self, threshold: float) -> Reached:
+        """When five evaluations in a row first had this mean success; the last of them counts."""
+        success = self.evaluations["success"]
+        if len(success) < WINDOW:
+            return Reached()
+        means = np.lib.stride_tricks.sliding_window_view(success, WINDOW).mean(1)
+        # Sums of decimal fractions: 0.8 may be 0.7999….
+        places = np.flatnonzero(means >= threshold - 1e-9)
+        if not len(places):
+            return Reached()
+        steps, seconds = (
+            float(self.evaluations[name][places[0] + WINDOW - 1]) for name in ("steps", "seconds")
+        )
+        return Reached(steps, seconds, at_once=bool(places[0] == 0))
+
+
+@dataclass
+class Tree:
+    """The runs and teachers below a folder; what is left out, with its place and the reason."""
+
+    name: str
+    runs: list[Run] = field(default_factory=list)
+    teachers: list[Teacher] = field(default_factory=list)
+    left_out: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def notes(self) -> list[tuple[str, str]]:
+        missing = [(run.name, note) for run in self.runs for note in run.notes]
+        return missing + [
+            (f"{run.name} ({run.iterations} of {run.planned} iterations)", "unfinished")
+            for run in self.runs
+            if not run.finished
+        ]
+
+
+def comparable(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that tell groups of one method and task apart. A setting that is younger than
+    the run has its default."""
+    settings = {**DEFAULTS, **config}
+    task = settings.pop("task")
+    for name in (*BESIDE_SETTINGS, "policy"):
+        settings.pop(name, None)
+    for name, setting in SETTINGS.items():
+        if setting.compared == "no":
+            settings.pop(name, None)
+        elif setting.compared == "if set":
+            settings[name] = bool(settings[name])
+    # A task's own defaults stand among the settings.
+    parts = {name: part for name, part in task.items() if name not in ("name", "settings")}
+    parts["plans"] = digest(parts.get("plans"))
+    return settings | parts
 
 
 def record_lines(tree: Tree) -> Iterator[str]:
@@ -40,7 +196,8 @@ def as_line(record: dict[str, Any]) -> str:
 
 def read_records(path: Path, name: str) -> Tree:
     """UserError if a line is not from a report."""
-    tree = Tree(name)
+    tree, defaults = Tree(name), comparable({"task": {}})
+    as_run, as_teacher = TypeAdapter(Run), TypeAdapter(Teacher)
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:
@@ -50,49 +207,14 @@ def read_records(path: Path, name: str) -> Tree:
             content = json.loads(line)
             check_format(path, content, FORMAT)
             if "run" in content:
-                tree.runs.append(as_run(content["run"], content["notes"]))
+                run = content["run"] | {"notes": content["notes"]}
+                # A setting that is younger than the record has its default.
+                run["settings"] = defaults | run["settings"]
+                tree.runs.append(as_run.validate_python(run))
             else:
-                tree.teachers.append(as_teacher(content["teacher"]))
-        except BROKEN as error:
+                tree.teachers.append(as_teacher.validate_python(content["teacher"]))
+        except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
             raise UserError(f"{path}, line {position} is not a record of a report") from error
     if not tree.runs:
         raise UserError(f"{path} holds no record of a run")
     return tree
-
-
-def as_run(content: dict[str, Any], notes: list[Any]) -> Run:
-    evaluations = {name: np.array(content["evaluations"][name], float) for name in COLUMNS}
-    if not np.isfinite(list(evaluations.values())).all():
-        raise ValueError("evaluations lack a number")
-    teacher = content["teacher"]
-    return Run(
-        name=str(content["name"]),
-        task=str(content["task"]),
-        method=str(content["method"]),
-        seed=int(content["seed"]),
-        # A setting that is younger than the record has its default.
-        settings=comparable({"task": {}}) | content["settings"],
-        commit=str(content["commit"]),
-        iterations=int(content["iterations"]),
-        planned=int(content["planned"]),
-        steps=number(content["steps"]),
-        seconds=number(content["seconds"]),
-        evaluations=evaluations,
-        final=as_outcome(content["final"]),
-        teacher=None if teacher is None else as_outcome(teacher),
-        notes=[str(note) for note in notes],
-    )
-
-
-def as_teacher(content: dict[str, Any]) -> TeacherRecord:
-    traits, outcome = dict(content["traits"]), as_outcome(content["outcome"])
-    return TeacherRecord(str(content["place"]), str(content["task"]), traits, outcome)
-
-
-def as_outcome(content: dict[str, Any]) -> Outcome:
-    success, returns = (Estimate(*map(number, content[name])) for name in ("success", "returns"))
-    return Outcome(int(content["episodes"]), success, returns, str(content["source"]))
-
-
-def number(value: float | None) -> float:
-    return math.nan if value is None else float(value)

@@ -2,17 +2,16 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from commands.provenance import digest
-from commands.reports.evaluations import Outcome, TeacherRecord
-from commands.reports.log_tree import Run, Tree
+from commands.reports.records import Outcome, Reached, Run, Teacher, Tree
 from commands.settings.config import SETTINGS
 from commands.settings.setting_flags import as_typed
 from utils.statistics import Values
@@ -35,6 +34,11 @@ class RunGroup:
     settings: Mapping[str, Any]
     runs: list[Run]
     teacher: Outcome | None
+
+    @property
+    def experiment(self) -> tuple[str, str, str]:
+        """What it has in common with its main group, which comes before it in a report."""
+        return self.tree, self.task, self.method
 
     @property
     def is_main(self) -> bool:
@@ -68,36 +72,38 @@ class RunGroup:
         """The success or return of each last model, (runs,)."""
         return np.array([run.final.of(measure).value for run in self.runs])
 
-    def reached(self, threshold: float, kind: str = "steps") -> Values:
-        """The steps or seconds to a success, (runs,); infinite if a run never reached it."""
-        return np.array([run.reached(threshold)[kind] for run in self.runs])
-
-    def reached_at_once(self, threshold: float) -> NDArray[np.bool_]:
-        """Which of these steps and seconds are upper bounds, (runs,)."""
-        return np.array([run.reached_at_once(threshold) for run in self.runs])
+    def reached(self, threshold: float) -> list[Reached]:
+        return [run.reached(threshold) for run in self.runs]
 
 
 def groups_of(tree: Tree, compared: bool = False) -> list[RunGroup]:
     """The groups of a tree by task and method, the main one first. A seed counts once in a group;
     its other runs move to what the tree leaves out."""
-    found: dict[tuple[str, str], dict[str, list[Run]]] = defaultdict(lambda: defaultdict(list))
+    by_settings: dict[str, list[Run]] = defaultdict(list)
     for run in tree.runs:
-        found[run.task, run.method][_text(run.settings)].append(run)
-    usual = usual_values(run.settings for run in tree.runs)
+        by_settings[_text([run.task, run.method, run.settings])].append(run)
+    users = Counter[tuple[str, str]]()
+    for runs in by_settings.values():
+        for name, value in runs[0].settings.items():
+            users[name, _text(value)] += len(runs)
 
     def rank(runs: list[Run]) -> tuple[Any, ...]:
         """Most runs first; of equal ones the longest trained, so that no short trial is the main
-        group; then the one with the usual settings."""
+        group; then the one whose settings most runs of the tree share."""
         trained = sum(run.iterations for run in runs)
-        return -len(runs), -trained, -agreement(runs[0], usual), runs[0].name
+        shared = sum(users[name, _text(value)] for name, value in runs[0].settings.items())
+        return *kind(runs), -len(runs), -trained, -shared, runs[0].name
 
-    groups = []
-    for (task, method), by_settings in sorted(found.items()):
-        several = sorted((one_run_per_seed(runs, tree) for runs in by_settings.values()), key=rank)
-        main = several[0][0].settings
+    def kind(runs: list[Run]) -> tuple[str, str]:
+        return runs[0].task, runs[0].method
+
+    groups = list[RunGroup]()
+    ranked = sorted((one_run_per_seed(runs, tree) for runs in by_settings.values()), key=rank)
+    for (task, method), alike in groupby(ranked, kind):
+        several = [*alike]
         for runs in several:
             settings = runs[0].settings
-            change = " ".join(differences(settings, main))
+            change = " ".join(differences(settings, several[0][0].settings))
             teacher = known_teacher(runs, tree.teachers)
             groups.append(
                 RunGroup(tree.name, compared, task, method, change, settings, runs, teacher)
@@ -127,24 +133,7 @@ def one_run_per_seed(runs: list[Run], tree: Tree) -> list[Run]:
             why += f" (both {', '.join(given)}; which files they read does not count)"
         tree.runs.remove(run)
         tree.left_out.append((run.name, why))
-    return list(first.values())
-
-
-def usual_values(all_settings: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """The value, as text, that most runs have for each setting."""
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for settings in all_settings:
-        for name, value in settings.items():
-            counts[name][_text(value)] += 1
-    return {
-        name: min(counter, key=lambda text: (-counter[text], text))
-        for name, counter in counts.items()
-    }
-
-
-def agreement(run: Run, usual: Mapping[str, str]) -> int:
-    """How many settings of a run have their usual value."""
-    return sum(usual[name] == _text(value) for name, value in run.settings.items())
+    return [*first.values()]
 
 
 def differences(settings: Mapping[str, Any], others: Mapping[str, Any]) -> list[str]:
@@ -165,7 +154,7 @@ def typed(name: str, value: Any) -> str:
     return f"--{name} unset" if value is None else as_typed(name, value)
 
 
-def known_teacher(runs: list[Run], teachers: list[TeacherRecord]) -> Outcome | None:
+def known_teacher(runs: list[Run], teachers: list[Teacher]) -> Outcome | None:
     """The evaluation of the group's teacher with the most episodes. Of equal ones, those beside the
     runs come first, then others of the tree, then the runs' verdicts."""
     first = runs[0]

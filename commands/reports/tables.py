@@ -2,11 +2,8 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import combinations, product
-from typing import NamedTuple
-
-import numpy as np
+from dataclasses import dataclass, field, replace
+from itertools import combinations, groupby, product
 
 from commands.reports.estimates import (
     MEASURES,
@@ -19,7 +16,6 @@ from commands.reports.estimates import (
     formatted,
     improvement,
     measured,
-    over_seeds,
     within,
 )
 from commands.reports.run_groups import RunGroup, differences, main_groups
@@ -34,11 +30,14 @@ Method = tuple[str, dict[str, RunGroup]]
 """Its name, and its main group for each task."""
 
 
-class Row(NamedTuple):
-    """What a row is about, by column, and its numbers, by column."""
+@dataclass(frozen=True)
+class Row:
+    """What a row is about, by column, and its numbers, by column. Only pages show the `details`; a
+    terminal is too narrow."""
 
     names: dict[str, str]
     numbers: dict[str, Number]
+    details: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -50,18 +49,16 @@ class Table:
 
     @property
     def columns(self) -> list[str]:
-        return [*self.rows[0].names, *self.rows[0].numbers]
-
-    @property
-    def text_columns(self) -> int:
-        """How many columns, from the first one on, hold text and no numbers."""
-        return len(self.rows[0].names)
+        return [*self.rows[0].names, *self.rows[0].details, *self.rows[0].numbers]
 
     def cells(self) -> list[list[str]]:
         return [
-            [*row.names.values(), *(number.text() for number in row.numbers.values())]
+            [*(row.names | row.details).values(), *(n.text() for n in row.numbers.values())]
             for row in self.rows
         ]
+
+    def brief(self) -> "Table":
+        return replace(self, rows=[Row(row.names, row.numbers) for row in self.rows])
 
 
 def tables_of(groups: list[RunGroup], trees: list[str]) -> list[Table]:
@@ -95,9 +92,8 @@ def tree_table(groups: list[RunGroup], one: str, other: str) -> Table:
             "task": group.task,
             "group": group.label,
             "runs": f"{len(group.runs)} : {len(twin.runs)}",
-            f"settings in {one}": " ".join(differences(group.settings, twin.settings))
-            or "the same",
         }
+        changed = " ".join(differences(group.settings, twin.settings)) or "the same"
         for measure in MEASURES:
             numbers = {
                 one: measured(group, measure),
@@ -105,7 +101,8 @@ def tree_table(groups: list[RunGroup], one: str, other: str) -> Table:
                 f"{one} minus {other}": difference(group, twin, measure),
                 f"P({one} better)": improvement(measure, [group], [twin]),
             }
-            rows.append(Row(names | {"measure": measure}, numbers))
+            details = {f"settings in {one}": changed}
+            rows.append(Row(names | {"measure": measure}, numbers, details))
     paired = {(row.names["task"], row.names["group"]) for row in rows}
     alone = [group for group in groups if (group.task, group.label) not in paired]
     note = (
@@ -124,14 +121,18 @@ def final_table(groups: list[RunGroup]) -> Table:
     rows = []
     for group in groups:
         sources = ", ".join(sorted({run.final.source for run in group.runs}))
-        names = names_of(group) | {"episodes per run": group.episodes, "from": sources}
-        rows.append(Row(names, {f"final {measure}": final(group, measure) for measure in OUTCOMES}))
+        details = {"episodes per run": group.episodes, "from": sources}
+        rows.append(Row(names_of(group), finals(group), details))
     note = (
         "The last model of each run, with sampled actions, in its evaluation with the most "
         "episodes. Without an evaluation the run's verdict counts, or else its last five "
         "evaluations while training."
     )
     return Table("final", "Final success and return", note, rows)
+
+
+def finals(*groups: RunGroup) -> dict[str, Number]:
+    return {f"final {measure}": final(measure, *groups) for measure in OUTCOMES}
 
 
 def overall_table(groups: list[RunGroup], trees: list[str]) -> Table:
@@ -148,13 +149,7 @@ def overall_table(groups: list[RunGroup], trees: list[str]) -> Table:
                 "group": method,
                 "runs": " + ".join(str(len(group.runs)) for group in chosen),
             }
-            numbers = {
-                f"final {measure}": Number(
-                    over_seeds(*(group.final(measure) for group in chosen)), measure
-                )
-                for measure in OUTCOMES
-            }
-            rows.append(Row(names, numbers))
+            rows.append(Row(names, finals(*chosen)))
     note = (
         "Only tasks that all methods share. All runs count alike, so a task with more runs weighs "
         "more, and the quarter that is cut off at either end can be a whole task. The bootstrap "
@@ -166,20 +161,21 @@ def overall_table(groups: list[RunGroup], trees: list[str]) -> Table:
 def early_table(groups: list[RunGroup]) -> Table:
     rows = []
     for group, threshold in product(groups, THRESHOLDS):
-        steps, at_once = group.reached(threshold), group.reached_at_once(threshold)
+        reached = group.reached(threshold)
         each = [
-            ("≤ " if first else "") + formatted(value, "steps")
-            if math.isfinite(value)
+            ("≤ " if found.at_once else "") + formatted(found.steps, "steps")
+            if math.isfinite(found.steps)
             else ("never" if run.finished else "not yet")
-            for value, first, run in zip(steps, at_once, group.runs, strict=True)
+            for run, found in zip(group.runs, reached, strict=True)
         ]
+        successful = sum(math.isfinite(found.steps) for found in reached)
         names = names_of(group) | {
             "success": str(threshold),
-            "reached by": f"{np.isfinite(steps).sum()} of {len(steps)}",
-            "each run": ", ".join(each[:LISTED] + ["…"] * (len(each) > LISTED)),
+            "reached by": f"{successful} of {len(reached)}",
         }
+        details = {"each run": ", ".join(each[:LISTED] + ["…"] * (len(each) > LISTED))}
         numbers = {kind: early(group, threshold, kind) for kind in ("steps", "seconds")}
-        rows.append(Row(names, numbers))
+        rows.append(Row(names, numbers, details))
     note = (
         "Seconds are training time on the machine that trained, without evaluations. A mean needs "
         "all runs to reach the success."
@@ -213,7 +209,7 @@ def teacher_table(groups: list[RunGroup]) -> Table:
             continue
         numbers = dict[str, Number]()
         for measure in OUTCOMES:
-            student, teacher = final(group, measure), group.teacher.of(measure)
+            student, teacher = final(measure, group), group.teacher.of(measure)
             gain = statistics.apart(student.estimate, teacher)
             numbers |= {
                 f"student's {measure}": student,
@@ -268,16 +264,14 @@ def rivals_of(groups: list[RunGroup], trees: list[str]) -> Iterator[tuple[str, M
 
 
 def ablation_table(groups: list[RunGroup]) -> Table:
-    main = {(each.tree, each.task, each.method): each for each in groups if each.is_main}
     rows = []
-    for group in groups:
-        if group.is_main:
-            continue
-        usual = main[group.tree, group.task, group.method]
-        names = names_of(group)
-        names["runs"] += f" : {len(usual.runs)}"
-        gains = {f"{name} difference": difference(group, usual, name) for name in OUTCOMES}
-        rows.append(Row(names, gains | better([group], [usual])))
+    for _, alike in groupby(groups, lambda group: group.experiment):
+        usual, *others = alike
+        for group in others:
+            names = names_of(group)
+            names["runs"] += f" : {len(usual.runs)}"
+            gains = {f"{name} difference": difference(group, usual, name) for name in OUTCOMES}
+            rows.append(Row(names, gains | better([group], [usual])))
     note = (
         "Groups of one method and task against the main group, which has the usual settings: the "
         "difference, and the probability that a run does better than a run of the main group."

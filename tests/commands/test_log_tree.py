@@ -1,4 +1,4 @@
-"""What a report reads of runs: which evaluation counts, which teacher is theirs, their curves."""
+"""What a report reads from runs: the evaluation that counts, their teacher, their curves."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.trees import RISING, numbers, report, write_evaluation, write_run
 from utils.files import write_json
 
 
-def test_the_final_result_is_the_last_model_s_in_most_episodes(tmp_path: Path) -> None:
+def test_the_final_result_is_the_last_models_evaluation_with_most_episodes(tmp_path: Path) -> None:
     run = write_run(tmp_path, "run", [0.5] * 6, final=[1, 0])
     last = {"model": "acmodel.pt", "iteration": 6}
     assert read_tree(tmp_path, "log").runs[0].final.source == "verdict.json"
@@ -34,7 +34,7 @@ def test_the_final_result_is_the_last_model_s_in_most_episodes(tmp_path: Path) -
     assert "broken/eval.json is left out" in tree.notes[0][1]
 
 
-def test_who_chooses_options_is_judged_with_those_of_its_training(tmp_path: Path) -> None:
+def test_a_hierarchical_student_is_judged_with_the_options_of_its_training(tmp_path: Path) -> None:
     homes = {"task": "NavPick", "navigate_noise": 1.5}
     for method, clean in (("hierarchical", "verdict.json"), ("ppo", "clean/eval.json")):
         run = write_run(tmp_path, method, [0.5] * 6, method=method, final=[1, 0], **homes)
@@ -47,14 +47,14 @@ def test_who_chooses_options_is_judged_with_those_of_its_training(tmp_path: Path
         assert found.final.source == "noisy/eval.json"
 
 
-def test_several_seeds_of_evaluation_are_as_many_episodes(tmp_path: Path) -> None:
+def test_each_evaluation_seed_is_an_episode(tmp_path: Path) -> None:
     seeds = {"env_seed_list": list(range(100)), "num_eval": 10}
     write_run(tmp_path, "run", [0, 0.87, 0.88, 0.86, 0.88, 0.88], **seeds)
     final = read_tree(tmp_path, "log").runs[0].final
     assert (final.episodes, final.success.value) == (500, pytest.approx(0.874))
 
 
-def test_of_two_runs_of_a_seed_with_other_files_it_is_said_that_these_do_not_count(
+def test_of_two_runs_with_one_seed_and_different_files_one_is_left_out(
     tmp_path: Path,
 ) -> None:
     for name in ("a", "b"):
@@ -70,14 +70,14 @@ def test_of_two_runs_of_a_seed_with_other_files_it_is_said_that_these_do_not_cou
     ]
 
 
-def test_a_run_without_any_evaluation_of_its_end_has_its_last_five(tmp_path: Path) -> None:
+def test_without_a_final_evaluation_the_last_five_count(tmp_path: Path) -> None:
     write_run(tmp_path, "run", [0, 0.5, 0.6, 0.7, 0.8, 0.9])
     final = read_tree(tmp_path, "log").runs[0].final
     assert (final.episodes, final.success.value) == (50, 0.7)
     assert final.returns.value == pytest.approx(0.63)
 
 
-def test_a_teacher_is_the_one_that_the_run_had(tmp_path: Path) -> None:
+def test_a_group_gets_the_evaluation_of_its_own_teacher(tmp_path: Path) -> None:
     run = write_run(tmp_path, "run", RISING, final=[1, 1])
     place = run.parent / "teacher"
     own = digest(load_task("SimpleDoorKey").plans)
@@ -99,7 +99,7 @@ def test_a_teacher_is_the_one_that_the_run_had(tmp_path: Path) -> None:
     assert group.teacher.source == "teacher/hard/eval.json"
 
 
-def test_a_folder_of_runs_is_no_run_that_lacks_its_settings(tmp_path: Path) -> None:
+def test_a_folder_of_runs_is_not_taken_for_a_broken_run(tmp_path: Path) -> None:
     write_run(tmp_path / "my_table", "run", RISING)
     (tmp_path / "my_table" / "owner.lock").touch()
     tree = read_tree(tmp_path, "log")
@@ -107,7 +107,7 @@ def test_a_folder_of_runs_is_no_run_that_lacks_its_settings(tmp_path: Path) -> N
     assert not tree.left_out
 
 
-def test_of_arms_with_as_many_runs_the_longest_trained_has_the_method_s_name(
+def test_of_groups_with_equally_many_runs_the_longest_trained_is_the_main_one(
     tmp_path: Path,
 ) -> None:
     write_run(tmp_path, "a-trial", [0], n_itr=1)
@@ -119,7 +119,7 @@ def test_of_arms_with_as_many_runs_the_longest_trained_has_the_method_s_name(
     assert labels[1].startswith("ppo --")
 
 
-def test_a_curve_is_the_mean_of_the_runs_that_are_there(tmp_path: Path) -> None:
+def test_a_curve_is_the_mean_of_the_runs_that_got_so_far(tmp_path: Path) -> None:
     write_run(tmp_path, "long", [0, 1, 1, 1], seed=0, n_itr=4)
     write_run(tmp_path, "quick", [1, 1, 1, 1], seed=1, every=50, n_itr=4)
     write_run(tmp_path, "stopped", [0, 0.5], seed=2, n_itr=4)
@@ -136,7 +136,7 @@ def test_a_curve_is_the_mean_of_the_runs_that_are_there(tmp_path: Path) -> None:
     assert (line.value[-1], line.low[-1], line.high[-1]) == (1, 1, 1)
 
 
-def test_who_holds_a_success_at_the_fifth_evaluation_may_have_had_it_before(
+def test_a_success_at_the_fifth_evaluation_is_an_upper_bound(
     tmp_path: Path,
 ) -> None:
     for method, every in (("ppo", 100), ("ppo-alone", 200)):
@@ -155,7 +155,7 @@ def test_who_holds_a_success_at_the_fifth_evaluation_may_have_had_it_before(
     assert numbers(folder, "improvement", group="ppo")["P(better steps to 0.95)"][0] == 0.75
 
 
-def test_to_hold_a_success_before_another_s_first_chance_is_no_loss(tmp_path: Path) -> None:
+def test_runs_before_the_latest_upper_bound_count_as_equal(tmp_path: Path) -> None:
     early = [0, 0.75, *[1] * 8]
     for method, every, successes in (
         ("ppo", 8000, ([1] * 10, [1] * 10)),
@@ -171,7 +171,7 @@ def test_to_hold_a_success_before_another_s_first_chance_is_no_loss(tmp_path: Pa
     assert numbers(folder, "improvement", group="ppo")["P(better steps to 0.95)"] == [0.5, 0.5, 0.5]
 
 
-def test_what_a_run_never_held_has_no_bound(tmp_path: Path) -> None:
+def test_a_success_that_one_run_never_reached_has_no_bound(tmp_path: Path) -> None:
     for seed, share in ((0, 1), (1, 0.1)):
         write_run(tmp_path, f"{seed}", [share] * 10, seed=seed)
     assert report(tmp_path) == 0
@@ -179,7 +179,7 @@ def test_what_a_run_never_held_has_no_bound(tmp_path: Path) -> None:
     assert "| 0.95 | 1 of 2 | ≤ 0.5 k, never | – | – |" in lines
 
 
-def test_an_evaluation_that_cannot_be_is_left_out_with_a_reason(tmp_path: Path) -> None:
+def test_an_impossible_success_is_left_out_with_a_reason(tmp_path: Path) -> None:
     run = write_run(tmp_path, "run", [0.5] * 6, final=[1, 0])
     last = {"model": "acmodel.pt", "iteration": 6}
     write_evaluation(run, "five", [1, 1, 0], **last)

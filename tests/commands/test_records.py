@@ -46,9 +46,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return logdir / "report"
 
 
-def test_records_are_reported_on_as_the_runs_that_they_are_of(
-    written: Path, tmp_path: Path
-) -> None:
+def test_a_report_on_records_equals_the_report_on_their_runs(written: Path, tmp_path: Path) -> None:
     kept = tmp_path / "log"
     kept.write_bytes((written / "records.jsonl").read_bytes())
     assert report(kept) == 0
@@ -90,7 +88,7 @@ def test_records_are_reported_on_as_the_runs_that_they_are_of(
         (r'"success": \[0.0, ', '"success": ['),
     ],
 )
-def test_records_that_say_nonsense_are_one_clear_error(
+def test_damaged_records_are_one_clear_error(
     written: Path, tmp_path: Path, there: str, instead: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kept = tmp_path / "kept.jsonl"
@@ -102,7 +100,7 @@ def test_records_that_say_nonsense_are_one_clear_error(
     assert re.fullmatch(f"error: {kept}.*\\n", capsys.readouterr().err)
 
 
-def test_a_run_that_is_there_twice_counts_once_as_far_as_it_came(
+def test_of_two_records_of_a_run_the_longer_one_counts(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     joined = tmp_path / "joined.jsonl"
@@ -116,7 +114,8 @@ def test_a_run_that_is_there_twice_counts_once_as_far_as_it_came(
     (run,) = table(tmp_path / "joined-report", "runs.csv")
     assert (run["iterations"], run["planned"]) == ("11", "11")
     said = capsys.readouterr().out
-    assert said.count("left out: ppo/simpledoorkey/run: it has the settings and the seed of") == 2
+    twice = "ppo/simpledoorkey/run, ppo/simpledoorkey/run"
+    assert f"left out: {twice}: it has the settings and the seed of" in said
     # What was noted of it when it was under way holds no more.
     assert "unfinished" not in said
     kept = (tmp_path / "joined-report" / "records.jsonl").read_text()

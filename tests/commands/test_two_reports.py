@@ -38,7 +38,7 @@ def test_two_trees_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert f"{words}SimpleDoorKey, ppo (4 against 2)." in page
 
 
-def test_of_what_may_have_been_earlier_there_is_no_difference(tmp_path: Path) -> None:
+def test_upper_bounds_have_no_difference(tmp_path: Path) -> None:
     for name, every in (("before", 100), ("after", 50)):
         write_run(tmp_path / name, "a", [1] * 6, every=every)
     assert report(tmp_path / "after", tmp_path / "before") == 0
@@ -51,7 +51,7 @@ def test_of_what_may_have_been_earlier_there_is_no_difference(tmp_path: Path) ->
     }
 
 
-def test_trees_without_a_common_arm_are_said_to_have_none(
+def test_trees_without_a_common_group_are_shown_one_by_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_run(tmp_path / "mine", "a", RISING)
@@ -63,7 +63,7 @@ def test_trees_without_a_common_arm_are_said_to_have_none(
     assert "Probability of improvement between methods" in said
 
 
-def test_a_method_of_one_tree_alone_is_set_against_the_other_tree_s(tmp_path: Path) -> None:
+def test_a_method_of_one_tree_is_compared_with_the_other_trees_methods(tmp_path: Path) -> None:
     mine, yours = tmp_path / "mine", tmp_path / "yours"
     write_run(mine, "a", RISING, final=[1, 0])
     write_run(yours, "a", RISING, final=[1, 0])
@@ -104,13 +104,13 @@ def test_over_several_tasks_the_bootstrap_draws_from_each(tmp_path: Path) -> Non
     assert both["P(better success)"] == [0.5, 0.5, 0.5]
 
 
-def test_a_small_difference_s_axis_has_room_for_its_numbers() -> None:
+def test_the_axis_of_a_small_difference_has_few_ticks() -> None:
     row = Mark("ppo", Number(Estimate(-0.01, -0.02, 0.0), "difference"))
     drawn = intervals("trees-success", "trees", "success", "mine minus yours", [row], 0)
     assert 2 <= drawn.svg.count('id="xtick_') <= 6
 
 
-def test_a_tree_that_is_given_twice_is_said_to_be(
+def test_a_tree_that_is_given_twice_is_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert report(tmp_path, tmp_path / "..", "--out", tmp_path / "out") == 1

@@ -5,6 +5,8 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from utils import statistics
@@ -113,6 +115,15 @@ def test_an_interval_of_lengths_ends_at_0() -> None:
     assert high > 9
     # Values that can be negative keep the interval's own end.
     assert statistics.mean([-1, 0, 9])[1][0] < -1
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=6))
+def test_an_interval_of_returns_of_rooms_stays_between_0_and_1(returns: list[float]) -> None:
+    average, (low, high) = statistics.mean(returns)
+    assert 0 <= low <= average + 1e-9
+    assert average - 1e-9 <= high <= 1
+    # A home's return can be above 1: its interval is not cut.
+    assert statistics.mean([0, 0.9, 1.2])[1][1] > 1.2
 
 
 def test_batches_of_the_bootstrap_change_no_interval(monkeypatch: pytest.MonkeyPatch) -> None:
