@@ -84,8 +84,16 @@ def read_table(path: Path, out: Path, threads: int) -> list[Experiment]:
         preset = path.parent / group.config if group.config else None
         for task, method in product(group.tasks, group.methods):
             given = group.settings | group.of_tasks.get(task, {}) | group.of_methods.get(method, {})
-            places = (located(name, path.parent) for name in (task, method))
-            row = Row(group.label, preset, *places, given, out, threads, episodes)
+            row = Row(
+                label=group.label,
+                preset=preset,
+                task=located(task, path.parent),
+                method=located(method, path.parent),
+                settings=given,
+                out=out,
+                threads=threads,
+                episodes=episodes,
+            )
             try:
                 if method == runs.TEACHER:
                     experiments.append(teacher(row))

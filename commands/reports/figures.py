@@ -254,7 +254,7 @@ def intervals(
             # Without an interval both ends are NaN, and there is no line.
             place.plot([low, high], [depth, depth], color=color, linewidth=2)
             place.plot(value, depth, shape, color=color, markersize=5)
-            above = {"xytext": (0, 6), "textcoords": "offset points", "fontsize": 8}
+            above: Style = {"xytext": (0, 6), "textcoords": "offset points", "fontsize": 8}
             place.annotate(label, (0, depth), xycoords=("axes fraction", "data"), **above)
         # No line may run through a label.
         place.grid(False)
