@@ -207,13 +207,12 @@ def test_what_cannot_be_read_is_listed_and_the_rest_is_reported_on(
         "lost": "there is no config.json in it",
         "old": f"{place}/old/config.json is of version 1 of runs' format, not 3; git commit",
         "torn": "cannot read config.json: ",
-        "nobody": "config.json does not hold the settings of a run",
-        "untested": "config.json does not hold the settings of a run",
+        "nobody, ppo/simpledoorkey/untested": "config.json does not hold the settings of a run",
         "twin": "it has the settings and the seed of ppo/simpledoorkey/good",
     }.items():
         assert f"left out: ppo/simpledoorkey/{name}: {why}" in out
-        shown = f"left out: <code>ppo/simpledoorkey/{name}</code>: {why}".replace("'", "&#39;")
-        assert shown in page
+        places = f"ppo/simpledoorkey/{name}".replace(", ", "</code>, <code>")
+        assert f"left out: <code>{places}</code>: {why}".replace("'", "&#39;") in page
     for place, what in (
         ("ppo/simpledoorkey/good", "1 of 12 lines of metrics.jsonl cannot be read"),
         ("ppo/simpledoorkey/good (11 of 20 iterations)", "unfinished"),
