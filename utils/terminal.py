@@ -24,11 +24,6 @@ def say(line: str) -> None:
         rich.get_console().print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def counted(count: int, word: str) -> str:
-    """Such as "1 run" or "2 runs"."""
-    return f"{count} {word}{'' if count == 1 else 's'}"
-
-
 def table(title: str, columns: list[str], rows: list[list[str]], texts: int = 1) -> None:
     """Print a table. The first `texts` columns hold text; the others hold numbers."""
     # Escaped: a name may hold brackets, which rich would read as markup.

@@ -22,6 +22,7 @@ from commands.settings.presets import BESIDE_SETTINGS
 from utils.errors import UserError
 from utils.files import strict
 from utils.statistics import Estimate, Values
+from utils.terminal import counted
 
 RECORDS = "records.jsonl"
 COLUMNS = {
@@ -156,7 +157,10 @@ class Tree:
     def notes(self) -> list[tuple[str, str]]:
         missing = [(run.name, note) for run in self.runs for note in run.notes]
         return missing + [
-            (f"{run.name} ({run.iterations} of {run.planned} iterations)", "unfinished")
+            (
+                f"{run.name} ({run.iterations} of {counted(run.planned, 'iteration')})",
+                "unfinished",
+            )
             for run in self.runs
             if not run.finished
         ]
