@@ -30,6 +30,7 @@ class CudaRollout:
         self.state = actor.initial_state(count, device)
         self.playing = torch.ones(count, dtype=torch.bool, device=device)
         self.terminated = torch.zeros_like(self.playing)
+        self.truncated = torch.zeros_like(self.playing)
         self.success = torch.zeros_like(self.playing)
         self.time = torch.zeros(1, dtype=torch.int64, device=device)
         seen, _ = self._act()
@@ -70,6 +71,7 @@ class CudaRollout:
         copy(self.state, choose(self.playing, state, self.state))
         copy(self.obs, obs)
         self.terminated.copy_(terminated)
+        self.truncated.copy_(truncated)
         self.success |= info["success"]
         self.playing &= ~(terminated | truncated)
         self.time.copy_((self.time + 1) % self.length)
@@ -88,6 +90,7 @@ class CudaRollout:
             steps=steps,
             lengths=playing.sum(1),
             terminated=self.terminated.clone(),
+            truncated=self.truncated.clone(),
             success=self.success.clone(),
             last_obs=each(torch.clone, self.obs),
             last_state=each(torch.clone, self.state),

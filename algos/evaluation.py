@@ -37,7 +37,7 @@ class Evaluation:
         for name, values in rollout.measures.items():
             self.measures.setdefault(name, []).extend(values.tolist()[:count])
         if "unanswered" in rollout.steps:
-            counted = rollout.episode < count
+            counted = rollout.segment < count
             self.unanswered_steps += int(rollout.steps["unanswered"][counted].sum())
 
     @property

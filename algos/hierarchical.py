@@ -121,6 +121,6 @@ def fold(rollout: Rollout, gamma: float) -> Rollout:
         obs={**rows(rollout.obs, begun), AVAILABLE: steps.pop(AVAILABLE)},
         reward=reward.new_zeros(len(begun)).index_add_(0, choice, reward).float(),
         steps={**steps, "duration": torch.zeros_like(begun).index_add_(0, choice, duration)},
-        lengths=torch.zeros_like(rollout.lengths).index_add_(0, rollout.episode, chosen.long()),
+        lengths=torch.zeros_like(rollout.lengths).index_add_(0, rollout.segment, chosen.long()),
         last_state=group("chooser", rollout.last_state),
     )

@@ -4,6 +4,7 @@ from algos.evaluation import Evaluation
 from algos.protocols import Advice, Learner
 from algos.rollout import Rollout
 from algos.selection import Selection
+from utils.tensors import rows
 
 MEASURE = "measure/"
 """Begins the name of what an environment measures."""
@@ -12,16 +13,20 @@ TEST = "test/"
 
 
 def episode_sums(rollout: Rollout) -> dict[str, float]:
-    """Sums over the episodes of a rollout."""
-    returns = rollout.returns.double()
+    """The number of steps of a rollout, and sums over the episodes that ended in it, each of them
+    whole."""
+    ended = rollout.ended
+    returns, success = rollout.returns[ended].double(), rollout.success[ended]
+    measures = rows(rollout.measures, ended)
     sums = {
-        "episodes": len(rollout.lengths),
         "steps": len(rollout),
+        "episodes": len(returns),
+        "length": int(rollout.episode_lengths[ended].sum()),
         "return": float(returns.sum()),
         "squared return": float(returns.square().sum()),
-        "successes": float(rollout.success.sum()),
-        "timed out": float((~rollout.terminated & ~rollout.success).sum()),
-        **{f"{MEASURE}{name}": float(each.sum()) for name, each in rollout.measures.items()},
+        "successes": float(success.sum()),
+        "timed out": float((~rollout.terminated[ended] & ~success).sum()),
+        **{f"{MEASURE}{name}": float(values.sum()) for name, values in measures.items()},
     }
     if "chosen" in rollout.steps:
         sums["choices"] = int(rollout.steps["chosen"].sum())
@@ -42,19 +47,9 @@ def advice_sums(learner: Learner, rollout: Rollout, advice: Advice | None) -> di
 
 
 def training_numbers(sums: dict[str, float], k: float) -> dict[str, float]:
-    """Means over the episodes of an iteration, from sums over all ranks."""
-    episodes = sums["episodes"]
-    mean = sums["return"] / episodes
-    numbers = {
-        "return mean": mean,
-        "return std": max(sums["squared return"] / episodes - mean**2, 0) ** 0.5,
-        "length": sums["steps"] / episodes,
-        "success": sums["successes"] / episodes,
-        "timed out": sums["timed out"] / episodes,
-        "failed early": (episodes - sums["timed out"] - sums["successes"]) / episodes,
-        "k": k,
-        **{name: sum / episodes for name, sum in sums.items() if name.startswith(MEASURE)},
-    }
+    """The numbers of an iteration, from sums over all ranks. If no episode ended, there are no
+    means over episodes."""
+    numbers = {**(_episode_means(sums) if sums["episodes"] else {}), "k": k}
     if "choices" in sums:
         numbers["steps a choice"] = sums["steps"] / sums["choices"]
     if "answered" in sums:
@@ -62,6 +57,20 @@ def training_numbers(sums: dict[str, float], k: float) -> dict[str, float]:
         numbers["unanswered steps"] = sums["unanswered"]
         numbers["unanswered scenes"] = sums["unanswered scenes"]
     return numbers
+
+
+def _episode_means(sums: dict[str, float]) -> dict[str, float]:
+    episodes = sums["episodes"]
+    mean = sums["return"] / episodes
+    return {
+        "return mean": mean,
+        "return std": max(sums["squared return"] / episodes - mean**2, 0) ** 0.5,
+        "length": sums["length"] / episodes,
+        "success": sums["successes"] / episodes,
+        "timed out": sums["timed out"] / episodes,
+        "failed early": (episodes - sums["timed out"] - sums["successes"]) / episodes,
+        **{name: sum / episodes for name, sum in sums.items() if name.startswith(MEASURE)},
+    }
 
 
 def evaluation_numbers(

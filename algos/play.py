@@ -75,8 +75,8 @@ def play(
         with watch("environment"):
             next_obs, reward, termination, truncation, info = environments.step(actions)
             next_obs, reward = move(next_obs, device), reward.to(device)
-            terminated = termination.to(device)
-            ended = (terminated | truncation.to(device))[playing]
+            terminated, truncated = termination.to(device), truncation.to(device)
+            ended = (terminated | truncated)[playing]
             success |= info["success"].to(device)
         if "duration" in info:
             step["duration"] = info["duration"].to(device)[playing]
@@ -96,6 +96,7 @@ def play(
         steps=rows(join(record.steps), order),
         lengths=torch.bincount(episode, minlength=number),
         terminated=terminated,
+        truncated=truncated,
         success=success,
         last_obs=last_obs,
         last_state=last_state,

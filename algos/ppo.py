@@ -116,8 +116,8 @@ class PPO:
         weight = torch.tensor(k, device=device)
         records = []
         for _ in range(self.settings.epochs):
-            for index, lengths in self._minibatches(rollout, generator):
-                record = self.gradients({**rows(steps, index), "lengths": lengths, "k": weight})
+            for index, segments in self._minibatches(rollout, generator):
+                record = self.gradients({**rows(steps, index), **segments, "k": weight})
                 self.optimizer.step()
                 records.append(torch.stack(list(record.values())))
         minibatches = self.ranks.sum(torch.stack(records)) / self.ranks.count
@@ -158,10 +158,11 @@ class PPO:
 
     def _minibatches(
         self, rollout: Rollout, generator: torch.Generator
-    ) -> list[tuple[Tensor, Tensor]]:
-        """The minibatches of one epoch: indices of steps (M,), and lengths of their episodes.
+    ) -> list[tuple[Tensor, Tensors]]:
+        """The minibatches of one epoch: indices of steps (M,), and the `lengths` of their segments
+        with the `state` before them, if the rollout has it.
 
-        For a recurrent student a minibatch gets whole episodes in random order until it has more
+        For a recurrent student a minibatch gets whole segments in random order until it has more
         than `batch_size` steps; the last minibatch may be small. A feed-forward student learns from
         steps in random order, and an incomplete minibatch is dropped. Each rank uses as many
         minibatches as the rank with the fewest.
@@ -170,19 +171,20 @@ class PPO:
         if not self.student.spec.recurrent:
             order = torch.randperm(len(rollout), generator=generator).to(device)
             whole = order[: len(order) // size * size].split(size)
-            batches = [(index, torch.ones_like(index)) for index in whole]
+            batches = [(index, {"lengths": torch.ones_like(index)}) for index in whole]
             return batches[: self.ranks.least(len(batches))]
         batches = []
+        segments = {"lengths": rollout.lengths, **under("state", group("state", rollout.before))}
         ends, lengths = rollout.ends.tolist(), rollout.lengths.tolist()
         chosen: list[int] = []
         count = 0
         order = torch.randperm(len(ends), generator=generator)
-        for place, episode in enumerate(order.tolist(), start=1):
-            chosen.append(episode)
-            count += lengths[episode]
+        for place, segment in enumerate(order.tolist(), start=1):
+            chosen.append(segment)
+            count += lengths[segment]
             if count > size or place == len(ends):
                 steps = [torch.arange(ends[e] - lengths[e], ends[e]) for e in chosen]
-                batches.append((torch.cat(steps).to(device), rollout.lengths[chosen]))
+                batches.append((torch.cat(steps).to(device), rows(segments, torch.tensor(chosen))))
                 chosen, count = [], 0
         return batches[: self.ranks.least(len(batches))]
 
@@ -193,7 +195,8 @@ class PPO:
         A pull is the squared norm of a term's gradient at the policy's outputs.
         """
         settings, clip = self.settings, self.settings.clip
-        outputs, value = self.network(group("obs", batch), batch["lengths"])
+        obs, state = group("obs", batch), group("state", batch)
+        outputs, value = self.network(obs, batch["lengths"], state)
         distribution = self.student.distribution(outputs)
         log_ratio = distribution.log_prob(batch["action"]) - batch["old_log_prob"]
         ratio = log_ratio.exp()

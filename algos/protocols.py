@@ -1,7 +1,7 @@
 """The interfaces between the parts of the algorithm, environments and teachers.
 
-The first dimension of a tensor is N, environments that step together, or S, the steps of whole
-episodes one after another. `*A` is the shape of an action: () for a discrete one, int64; (D,) for a
+The first dimension of a tensor is N, environments that step together, or S, the steps of segments
+of episodes, one after another. `*A` is the shape of an action: () for a discrete one, int64; (D,) for a
 continuous one, float32.
 """
 
@@ -116,10 +116,11 @@ class Advice(Protocol):
 
 
 class Teacher(Protocol):
-    """Advises on the steps of whole episodes."""
+    """Advises on the steps of a rollout. If the rollout cuts episodes, it sees each segment as if
+    it were a whole one."""
 
     def advise(self, obs: Tensors, starts: Tensor, generator: torch.Generator) -> Advice:
-        """`starts` (S,) bool: whether a step is its episode's first."""
+        """`starts` (S,) bool: whether a step is its segment's first."""
 
     def counts(self) -> dict[str, float]:
         """What its advice has cost so far, such as requests to an LLM, by name."""
@@ -129,9 +130,24 @@ class Teacher(Protocol):
 
 
 class Play(Protocol):
-    """Plays one batch of episodes with the student that is trained, each from its own seed (N,)."""
+    """Plays one batch of whole episodes with the student that is trained, each from its own seed
+    (N,)."""
 
     def __call__(self, seeds: Tensor, generator: torch.Generator, watch: Stopwatch) -> Rollout: ...
+
+
+class Collector(Protocol):
+    """Collects the rollouts of a run, one for each iteration. Each rank plays in its own
+    environments."""
+
+    def collect(self, iteration: int, generator: torch.Generator, watch: Stopwatch) -> Rollout:
+        """The rollout of an iteration, counted from 0. `generator` is on the actor's device."""
+
+    def state(self) -> Tensors:
+        """What a resumed run needs, of all ranks together; all ranks must call this."""
+
+    def restore(self, state: Tensors) -> None:
+        """Go on from a state; ValueError if it does not fit."""
 
 
 class Learner(Protocol):

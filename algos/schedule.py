@@ -15,8 +15,11 @@ class Schedule:
     def set_teacher_success(self, success: float) -> None:
         """Before training: the share of episodes in which the teacher alone surely succeeds."""
 
-    def observe(self, success: float) -> None:
-        """After each iteration: the share of training episodes that succeeded."""
+    def observe(self, success: float, weight: float = 1.0) -> None:
+        """After an iteration in which training episodes ended: the share of them that succeeded.
+
+        `weight`, at most 1, is the number of these episodes as a share of the environments.
+        """
 
     def state(self) -> dict[str, float]:
         """What a resumed run needs beside the iteration."""
@@ -45,8 +48,9 @@ class LinearSchedule(Schedule):
 class AdaptiveSchedule(Schedule):
     """k is `start` times the share of episodes that fail, at least `floor`; 0 from `until` on.
 
-    The share is smoothed over about ten iterations. So the teacher counts less as the student
-    succeeds more, and counts more again when the student gets worse.
+    The share is smoothed over about ten iterations, or more if few episodes end in one. So the
+    teacher counts less as the student succeeds more, and counts more again when the student gets
+    worse.
     """
 
     start: float
@@ -59,8 +63,8 @@ class AdaptiveSchedule(Schedule):
             return 0.0
         return max(min(self.floor, self.start), self.start * (1 - self.success))
 
-    def observe(self, success: float) -> None:
-        self.success += SMOOTHING * (success - self.success)
+    def observe(self, success: float, weight: float = 1.0) -> None:
+        self.success += SMOOTHING * weight * (success - self.success)
 
     def state(self) -> dict[str, float]:
         return {"success": self.success}
@@ -75,7 +79,7 @@ class MatchedSchedule(Schedule):
 
     It never rises. It is 0 once the student is as good as the teacher, because advice then holds
     back a student that could become better. It is also 0 from `until` on. The student's success is
-    smoothed over about ten iterations.
+    smoothed over about ten iterations, or more if few episodes end in one.
     """
 
     start: float
@@ -91,8 +95,8 @@ class MatchedSchedule(Schedule):
         self.teacher = success
         self._compare()
 
-    def observe(self, success: float) -> None:
-        self.success += SMOOTHING * (success - self.success)
+    def observe(self, success: float, weight: float = 1.0) -> None:
+        self.success += SMOOTHING * weight * (success - self.success)
         self._compare()
 
     def _compare(self) -> None:

@@ -79,14 +79,19 @@ class Core(nn.Module):
 
     def step(self, features: Tensor, state: Tensors) -> tuple[Tensor, Tensors]:
         """One step of N episodes."""
-        hidden, cell = state["lstm"].permute(1, 2, 0, 3).contiguous()
-        features, carried = self.lstm(self.layer(features)[None], (hidden, cell))
+        features, carried = self.lstm(self.layer(features)[None], self._carried(state))
         return features[0], {"lstm": torch.stack(carried).permute(2, 0, 1, 3).float()}
 
-    def episodes(self, features: Tensor, lengths: Tensor) -> Tensor:
-        """Whole episodes, one after another."""
-        episodes = pack_sequence(self.layer(features).split(lengths.tolist()), enforce_sorted=False)
-        return torch.cat(unpack_sequence(self.lstm(episodes)[0]))
+    def segments(self, features: Tensor, lengths: Tensor, state: Tensors) -> Tensor:
+        """Segments of the given lengths (E,), one after another. `state` is that before each of
+        them, (E, ...), or empty: then they begin their episodes."""
+        segments = pack_sequence(self.layer(features).split(lengths.tolist()), enforce_sorted=False)
+        carried = self._carried(state) if state else None
+        return torch.cat(unpack_sequence(self.lstm(segments, carried)[0]))
+
+    def _carried(self, state: Tensors) -> tuple[Tensor, Tensor]:
+        hidden, cell = state["lstm"].permute(1, 2, 0, 3).contiguous()
+        return hidden, cell
 
 
 class Student(nn.Module):
@@ -149,16 +154,19 @@ class Student(nn.Module):
         except (RuntimeError, TypeError, AttributeError) as error:
             raise UserError(f"the weights in {source} do not fit the network") from error
 
-    def forward(self, obs: Tensors, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, obs: Tensors, lengths: Tensor, state: Tensors | None = None
+    ) -> tuple[Tensor, Tensor]:
         """The policy's outputs (S, P), which `distribution` takes, and values (S,).
 
-        `obs` are the S steps of whole episodes, one after another, of the given lengths (E,). For a
-        feed-forward student they can be any steps in any order.
+        `obs` are the S steps of segments, one after another, of the given lengths (E,). `state` is
+        the state before each segment, (E, ...); without it they begin their episodes. For a
+        feed-forward student `obs` can be any steps in any order.
         """
         with self._arithmetic(lengths.device):
             features = self.encoder(obs)
             if self.core:
-                features = self.core.episodes(features, lengths)
+                features = self.core.segments(features, lengths, state or {})
             return self._heads(features, obs)
 
     def _step(

@@ -13,7 +13,7 @@ from algos.evaluation import Evaluation
 from algos.iteration import Iteration
 from algos.numbers import advice_sums, episode_sums, evaluation_numbers, training_numbers
 from algos.progress import Progress
-from algos.protocols import Advice, Learner, Observer, Play, RunEvaluator, Teacher
+from algos.protocols import Advice, Collector, Learner, Observer, RunEvaluator, Teacher
 from algos.rollout import Rollout
 from algos.saved_files import BEST, CHECKPOINT, MODEL
 from algos.schedule import Schedule
@@ -30,14 +30,12 @@ from utils.timing import Stopwatch
 class TrainerSettings:
     """The task, and how long to train on it.
 
-    `environments` is the number played side by side, by all ranks together. An iteration has at
-    least `traj_per_itr` episodes.
+    `environments` is the number played side by side, by all ranks together.
     """
 
     task: str
     seed: int
     n_itr: int
-    traj_per_itr: int
     environments: int
     eval_interval: int
     save_interval: int
@@ -47,14 +45,14 @@ class TrainerSettings:
 class Trainer:
     """Trains a student in a run folder.
 
-    Call `begin` for a new run or `restore` for one that has a checkpoint, then `train`. Each rank
-    plays in its own environments. The learner learns from `fold(rollout)`.
+    Call `begin` for a new run or `restore` for one that has a checkpoint, then `train`. The learner
+    learns from `fold(rollout)`.
     """
 
     settings: TrainerSettings
     folder: Path
     student: Student
-    play: Play
+    collector: Collector
     learner: Learner
     teacher: Teacher
     schedule: Schedule
@@ -80,8 +78,7 @@ class Trainer:
             for observer in observers:
                 observer.teacher_tried(self.teacher_alone)
         self.schedule.set_teacher_success(float(self.ranks.from_lead(str(success))))
-        if evaluator:
-            self.save(observers)
+        self.save(observers)
 
     def train(
         self,
@@ -104,13 +101,14 @@ class Trainer:
             for observer in observers:
                 observer.iteration(iteration)
             stop = self.ranks.any(stopped())
-            if evaluator and (last or stop or iteration.number % settings.save_interval == 0):
+            if last or stop or iteration.number % settings.save_interval == 0:
                 self.save(observers)
 
     def iterate(self) -> Iteration:
         """Rollout, advice, update: one iteration, neither evaluated nor saved."""
         began, watch = time.perf_counter(), Stopwatch(self.device)
-        rollout = self._gather(watch)
+        draws = self._generator(seeding.ACTIONS, self.device)
+        rollout = self.collector.collect(self.progress.iteration, draws, watch)
         k = self.schedule.weight(self.progress.iteration)
         advice = self._advise(rollout, watch) if k else None
         losses = self._update(rollout, advice, k, watch)
@@ -119,7 +117,9 @@ class Trainer:
         parts = episode_sums(rollout) | advice_sums(self.learner, rollout, advice) | costs
         sums = self._sum_over_ranks(parts)
         seconds = time.perf_counter() - began
-        self.schedule.observe(sums["successes"] / sums["episodes"])
+        if ended := sums["episodes"]:
+            weight = min(ended / self.settings.environments, 1.0)
+            self.schedule.observe(sums["successes"] / ended, weight)
         self.progress.add(sums, {name: sums[name] for name in costs}, seconds)
         numbers = {
             **training_numbers(sums, k),
@@ -135,23 +135,6 @@ class Trainer:
         }
         plans = self.teacher.news()
         return Iteration(self.progress.iteration, numbers, rollout, plans=plans)
-
-    def _gather(self, watch: Stopwatch) -> Rollout:
-        """Play batches of whole episodes until there are enough episodes, and enough steps for the
-        learner.
-
-        All episodes of a batch are kept: keeping those that finish first would favour short ones.
-        """
-        settings, batches, steps = self.settings, list[Rollout](), 0
-        count = settings.environments
-        own = self.ranks.share(count)
-        actions = self._generator(seeding.ACTIONS, self.device)
-        while steps < self.learner.least_steps or len(batches) * count < settings.traj_per_itr:
-            place = settings.seed, self.progress.iteration, len(batches)
-            seeds = seeding.training_seeds(*place, count)[own.start : own.stop]
-            batches.append(self.play(seeds, actions, watch))
-            steps += len(self.fold(batches[-1]))
-        return Rollout.join(batches)
 
     def _advise(self, rollout: Rollout, watch: Stopwatch) -> Advice:
         with watch("teacher"):
@@ -211,7 +194,13 @@ class Trainer:
             observer.news(news)
 
     def save(self, observers: Sequence[Observer] = ()) -> None:
-        """Write the checkpoint and the models, after observers have written what they hold."""
+        """Write the checkpoint and the models, after observers have written what they hold.
+
+        All ranks must call this; the first one writes.
+        """
+        collected = self.collector.state()
+        if not self.ranks.lead:
+            return
         for observer in observers:
             observer.saving()
         content = {
@@ -221,6 +210,7 @@ class Trainer:
             "selection": vars(self.selection),
             "best": self.best,
             "teacher_alone": vars(self.teacher_alone),
+            "collector": collected,
         }
         checkpoint.save(self.folder / CHECKPOINT, content)
         self.export()
@@ -248,6 +238,8 @@ class Trainer:
             self.best = content["best"]
             self.teacher_alone = checkpoint.record(Evaluation, content["teacher_alone"])
             self.schedule.restore(content["schedule"])
+            # Older checkpoints are of whole episodes, and have none.
+            self.collector.restore(content.get("collector", {}))
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             raise UserError(
                 f"{path} is damaged or does not fit this version of the project"

@@ -11,12 +11,14 @@ import torch
 from PIL import Image
 
 from algos.cuda_rollout import CudaRollout
+from algos.episodes import Episodes
 from algos.evaluator import VERDICT_SEEDS, Evaluator
 from algos.hierarchical import Hierarchical, fold
 from algos.play import play
 from algos.ppo import PPO, PPOSettings
-from algos.protocols import Actor, Play
+from algos.protocols import Actor, Collector, Play
 from algos.schedule import AdaptiveSchedule, LinearSchedule, MatchedSchedule, Schedule
+from algos.segments import Segments
 from algos.student import (
     AVAILABLE,
     Deterministic,
@@ -139,28 +141,38 @@ class Parts:
         count = config.num_envs or config.traj_per_itr
         environments = self.domain.environments(len(ranks.share(count)), device, **changes)
         numbers = {field.name: getattr(config, field.name) for field in fields(PPOSettings)}
+        learner = PPO(student, PPOSettings(**numbers), ranks)
+        folded = partial(fold, gamma=config.gamma)
+        collector: Collector
+        if config.rollout_steps:
+            own = environments, student, device
+            collector = Segments(*own, config.rollout_steps, config.seed, count, ranks)
+        else:
+            play, least = self._play(environments, student, device), learner.least_steps
+            collector = Episodes(
+                play, folded, config.seed, count, config.traj_per_itr, least, ranks
+            )
         return Trainer(
             TrainerSettings(
                 task=config.task.name,
                 seed=config.seed,
                 n_itr=config.n_itr,
-                traj_per_itr=config.traj_per_itr,
                 environments=count,
                 eval_interval=config.eval_interval,
                 save_interval=config.save_interval,
             ),
             folder,
             student,
-            self._player(environments, student, device),
-            PPO(student, PPOSettings(**numbers), ranks),
+            collector,
+            learner,
             teacher,
             self.schedule(),
             device,
             ranks,
-            partial(fold, gamma=config.gamma),
+            folded,
         )
 
-    def _player(self, environments: RestingEnv, student: Student, device: torch.device) -> Play:
+    def _play(self, environments: RestingEnv, student: Student, device: torch.device) -> Play:
         # A hierarchical actor reads which options have ended: a CUDA graph cannot hold that.
         if environments.capturable and device.type == "cuda" and not self.choices:
             return CudaRollout(environments, student, device).play

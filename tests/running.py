@@ -82,7 +82,7 @@ def observed(number: int, evaluated: bool) -> Iteration:
     numbers = {"success": 0.5, "return mean": 0.25, "k": 9.0, "speed/total": 1000.0}
     evaluation = Evaluation([0], [True], [False], [1.0], [1])
     nothing = torch.zeros(0)
-    rollout = Rollout({}, nothing, {}, nothing, nothing, nothing, {}, {})
+    rollout = Rollout({}, nothing, {}, nothing, nothing, nothing, nothing, {}, {})
     if not evaluated:
         return Iteration(number, numbers, rollout)
     both = evaluation, evaluation

@@ -39,7 +39,7 @@ def _line(error: Exception) -> str:
 class Ranks:
     """This process among those that train together; there may be just one.
 
-    All ranks must call `sum`, `least`, `any` and `from_lead`, in the same order. If a rank has
+    All ranks must call `sum`, `join`, `least`, `any` and `from_lead`, in the same order. If a rank has
     died, the others get a UserError.
     """
 
@@ -79,6 +79,15 @@ class Ranks:
     def sum(self, tensor: Tensor) -> Tensor:
         """The sum over all ranks of tensors of the same shape."""
         return self._reduce(tensor, dist.ReduceOp.SUM)
+
+    def join(self, own: Tensor, total: int) -> Tensor:
+        """The rows of all ranks, (total, ...) on the CPU; each rank passes its share of them."""
+        share, own = self.share(total), own.cpu()
+        # Ranks cannot add bits.
+        numbers = own.byte() if own.dtype == torch.bool else own
+        whole = numbers.new_zeros(total, *numbers.shape[1:])
+        whole[share.start : share.stop] = numbers
+        return self.sum(whole).to(own.dtype)
 
     def least(self, number: int) -> int:
         """The smallest of the ranks' numbers."""

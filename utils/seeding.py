@@ -22,10 +22,15 @@ def generator(seed: int, *stream: int, device: torch.device | str = "cpu") -> to
 
 
 def training_seeds(seed: int, iteration: int, batch: int, count: int) -> torch.Tensor:
-    """The seeds of one batch of episodes, (count,) int64."""
+    """The seeds of one batch of whole episodes, (count,) int64."""
     return FIRST_TRAINING_SEED + torch.from_numpy(
         _draw(seed, (ENVIRONMENTS, iteration, batch), count)
     )
+
+
+def episode_seed(seed: int, environment: int, episode: int) -> int:
+    """The seed of one environment's n-th episode, for episodes that rollouts may cut."""
+    return FIRST_TRAINING_SEED + int(_draw(seed, (ENVIRONMENTS, environment, episode), 1)[0])
 
 
 def evaluation_seeds(first: list[int], count: int) -> list[int]:

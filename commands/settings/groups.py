@@ -211,6 +211,12 @@ class RunSettings(Strict):
     seed: int = setting(0, "the run's seed", ge=0, le=2**63 - 1, compared="no", flag="--seed_list")
     n_itr: int = setting(20_000, "iterations", ge=0, resumable=True)
     traj_per_itr: Count = setting(10, "minimum episodes per iteration")
+    rollout_steps: Count | None = setting(
+        None,
+        "steps per iteration in each environment; episodes go on in the next iteration; default "
+        "whole episodes",
+        domain="world",
+    )
     num_envs: Count | None = setting(
         None, "environments that run at the same time; default the value of --traj_per_itr"
     )

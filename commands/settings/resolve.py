@@ -143,6 +143,11 @@ def check_flags(flags: Settings, settings: Settings) -> None:
             f"{as_typed('layouts', flags['layouts'])}: the homes of --simulator habitat-rearrange "
             "are those of its dataset; leave it out"
         )
+    if "traj_per_itr" in flags and settings.get("rollout_steps"):
+        raise UserError(
+            f"{as_typed('traj_per_itr', flags['traj_per_itr'])}: with --rollout_steps an iteration "
+            "is so many steps, however many episodes they are; leave one of the two out"
+        )
     for name in flags.keys() & method.fixed.keys():
         if flags[name] != (fixed := settings[name]):
             unset = fixed is None and not SETTINGS[name].second

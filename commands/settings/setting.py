@@ -40,7 +40,7 @@ class Setting:
     help: str
     flag: str
     value: str = ""
-    domain: Literal["minigrid", "nav_pick"] | None = None
+    domain: Literal["minigrid", "nav_pick", "world"] | None = None
     commands: tuple[str, ...] = TRAIN
     resumable: bool = False
     compared: Literal["yes", "if set", "no"] = "yes"

@@ -88,7 +88,7 @@ class Viewer:
         alone.
         """
         played, number = episode.rollout, episode.number
-        steps = rows(played.steps, (played.episode == number).nonzero()[:, 0])
+        steps = rows(played.steps, (played.segment == number).nonzero()[:, 0])
         views, seen, rewards = list[View](), list[Tensors](), list[Tensor]()
         success = ended = False
         obs, _ = self.environment.reset(seed=[episode.seed])

@@ -42,14 +42,14 @@ def iterate(ranks: Ranks, **changes: Any) -> dict[str, Any]:
     config = make_config(given | {"seed": 5}, "test")
     parts = Parts(config, ExitStack())
     trainer = parts.trainer(Path(), parts.teacher(Path()), ranks)
-    play, rooms, draws = trainer.play, list[Tensor](), list[Tensor]()
+    play, rooms, draws = trainer.collector.play, list[Tensor](), list[Tensor]()
 
     def noted(seeds: Tensor, generator: Generator, watch: Stopwatch) -> Rollout:
         rooms.append(seeds)
         draws.append(generator.get_state())
         return play(seeds, generator, watch)
 
-    trainer.play = noted
+    trainer.collector.play = noted
     # A teacher that the lead alone has tried.
     tried = Evaluation([*range(9)], [True] * 6 + [False] * 3, [False] * 9, [1.0] * 9, [1] * 9)
     trainer.save = lambda observers=(): None  # type: ignore[method-assign]

@@ -28,6 +28,7 @@ def stored(episodes: range, steps: list[int], student: Student) -> tuple[Rollout
                 steps={name: said[name] for name in ("action", "log_prob", "value", "mode")},
                 lengths=torch.tensor([count]),
                 terminated=torch.tensor([episode % 2 == 0]),
+                truncated=torch.tensor([episode % 2 == 1]),
                 success=torch.tensor([episode % 2 == 0]),
                 last_obs={"image": image[:1]},
                 last_state=student.initial_state(1, cpu),

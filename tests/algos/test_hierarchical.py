@@ -159,6 +159,7 @@ def rollouts(draw: st.DrawFn) -> Rollout:
         steps=steps,
         lengths=torch.tensor(lengths),
         terminated=each(st.booleans(), episodes),
+        truncated=torch.ones(episodes, dtype=torch.bool),
         success=torch.zeros(episodes, dtype=torch.bool),
         last_obs={"image": torch.zeros(episodes)},
         last_state={},
@@ -173,7 +174,7 @@ def by_loop(
     ends, chosen = rollout.ends.tolist(), rollout.steps["chosen"].tolist()
     durations = rollout.steps.get("duration", torch.ones(len(rollout))).tolist()
     for step in (step for step in range(len(rollout)) if chosen[step]):
-        episode = int(rollout.episode[step])
+        episode = int(rollout.segment[step])
         total, advantage, passed, weight, since = 0.0, 0.0, 0, 1.0, 0
         value, worth = float(rollout.steps["choice/value"][step]), 0.0
         for now in range(step, ends[episode]):

@@ -55,6 +55,7 @@ def recorded(network: str = "paper") -> tuple[dict[str, torch.Tensor], Rollout, 
         },
         lengths=rows["episode_lengths"],
         terminated=torch.tensor([True, False]),
+        truncated=torch.tensor([False, True]),
         success=torch.tensor([True, False]),
         last_obs={"image": rows["obs"][:2]},
         last_state={},
@@ -122,14 +123,14 @@ def test_recurrent_minibatches_are_whole_episodes_and_all_are_kept() -> None:
     _, rollout, _ = recorded()
     ppo = PPO(make_student(recurrent=True), SETTINGS, Ranks())
     batches = ppo._minibatches(rollout, torch.Generator().manual_seed(1))
-    assert [lengths.sum().item() for _, lengths in batches] == [128]
+    assert [segments["lengths"].sum().item() for _, segments in batches] == [128]
     ppo.batch_size = 20
     batches = ppo._minibatches(rollout, torch.Generator().manual_seed(1))
     assert sorted(len(index) for index, _ in batches) == [50, 78]
-    for index, lengths in batches:
+    for index, segments in batches:
         start = 0 if len(index) == 50 else 50
         assert index.tolist() == list(range(start, start + len(index)))
-        assert lengths.tolist() == [len(index)]
+        assert segments["lengths"].tolist() == [len(index)]
 
 
 @pytest.mark.parametrize("recurrent", [False, True])

@@ -33,6 +33,7 @@ def make_rollout(episodes: list[list[float]], values: list[float]) -> Rollout:
         steps={"value": torch.tensor(values)},
         lengths=lengths,
         terminated=torch.zeros(count, dtype=torch.bool),
+        truncated=torch.ones(count, dtype=torch.bool),
         success=torch.zeros(count, dtype=torch.bool),
         last_obs={"image": torch.zeros(count, 1)},
         last_state={},
