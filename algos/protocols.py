@@ -1,8 +1,8 @@
 """The interfaces between the parts of the algorithm, environments and teachers.
 
 The first dimension of a tensor is N, environments that step together, or S, the steps of segments
-of episodes, one after another. `*A` is the shape of an action: () for a discrete one, int64; (D,) for a
-continuous one, float32.
+of episodes, one after another. `*A` is the shape of an action: () for a discrete one, int64; (D,)
+for a continuous one, float32.
 """
 
 from typing import Any, Protocol

@@ -141,8 +141,8 @@ def _so_far(returns: Tensor, lengths: Tensor, success: Tensor, state: Tensors) -
 class _Record:
     """The parts of a rollout of T steps in N environments.
 
-    `steps` and `ends` have an entry for each time step. `ends` (N,) bool says which environments end
-    a segment with it. The other lists have an entry for each time step that ends one.
+    `steps` and `ends` have an entry for each time step. `ends` (N,) bool says which environments
+    end a segment with it. The other lists have an entry for each time step that ends one.
     """
 
     steps: list[Tensors] = field(default_factory=list)

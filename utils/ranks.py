@@ -39,8 +39,8 @@ def _line(error: Exception) -> str:
 class Ranks:
     """This process among those that train together; there may be just one.
 
-    All ranks must call `sum`, `join`, `least`, `any` and `from_lead`, in the same order. If a rank has
-    died, the others get a UserError.
+    All ranks must call `sum`, `join`, `least`, `any` and `from_lead`, in the same order. If a rank
+    has died, the others get a UserError.
     """
 
     def __init__(self) -> None:
