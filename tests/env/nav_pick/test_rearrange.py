@@ -25,7 +25,7 @@ from utils.errors import UserError
 from utils.tensors import Tensors
 
 JOINTS = REARRANGEMENT.with_name("joints.yaml")
-pytestmark = pytest.mark.habitat
+pytestmark = [pytest.mark.habitat, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(scope="module")
