@@ -69,22 +69,26 @@ class WorldMaps:
         """The maps of these steps."""
         return WorldMaps(*(getattr(self, field.name)[steps] for field in fields(self)))
 
-    def harmless(self) -> Tensor:
-        """The cells that can be filled without harm. The ways next to such a cell are connected by
-        the cells around it, and each thing and locked door next to it can be reached from there.
+    def harmless(self) -> tuple[Tensor, Tensor]:
+        """The empty cells that can be filled without harm, in two masks.
+
+        Filling a cell of the second mask cuts off no way: the ways next to it are connected by the
+        cells around it. For the first mask, each thing and locked door next to it can also be
+        reached from there.
         """
         ways = beside(self.free | self.doors | self.mission_doors | self.unseen)
         things = beside(self.things | self.locked)
         corners = [beside(beside(self.free)[side])[(side + 1) % 4] for side in range(4)]
-        harm = torch.zeros_like(self.free)
+        cuts_ways, cuts_things = torch.zeros_like(self.free), torch.zeros_like(self.free)
         for side in range(4):
             here, right, across, left = (ways[(side + turn) % 4] for turn in range(4))
             first, second, third, last = (corners[(side + turn) % 4] for turn in range(4))
             round_right, round_left = first & right, last & left
-            harm |= here & across & ~((round_right & second) | (round_left & third))
-            harm |= here & right & ~(first | (round_left & third & across & second))
-            harm |= things[side] & ~(round_right | round_left)
-        return ~harm
+            cuts_ways |= here & across & ~((round_right & second) | (round_left & third))
+            cuts_ways |= here & right & ~(first | (round_left & third & across & second))
+            cuts_things |= things[side] & ~(round_right | round_left)
+        keeps_ways = self.empty & ~cuts_ways
+        return keeps_ways & ~cuts_things, keeps_ways
 
 
 def meet(cells: Tensor, others: Tensor) -> Tensor:

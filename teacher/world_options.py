@@ -113,22 +113,23 @@ def open_it(maps: WorldMaps, place: Tensor) -> Tensor:
 
 
 def put_aside(maps: WorldMaps, place: Tensor) -> Tensor:
-    """Drop what is held at the nearest cell where it is harmless, or else anywhere. Finished if
-    nothing is held."""
-    harmless = maps.empty & maps.harmless()
+    """Drop what is held at the nearest cell where it is harmless, or else where it only cuts off
+    things, or else anywhere. Finished if nothing is held."""
+    harmless, keeps_ways = maps.harmless()
     ways = maps.free | maps.doors
     more = ways | maps.mission_doors
-    return _drop(maps, [(ways, harmless), (more, harmless), (more, maps.empty)])
+    stages = [(ways, harmless), (more, harmless), (more, keeps_ways), (more, maps.empty)]
+    return _drop(maps, stages)
 
 
 def put_next_to(maps: WorldMaps, place: Tensor) -> Tensor:
     """Drop what is held next to a place, if possible where it is harmless. Finished if nothing is
     held."""
-    near = touched(place)
+    near, (harmless, _) = touched(place), maps.harmless()
     ways = maps.free | maps.doors
     more = ways | maps.mission_doors
     stages = [
-        (ways, near & maps.empty & maps.harmless()),
+        (ways, near & harmless),
         (ways, near & maps.empty),
         (more, near & maps.empty),
         (more | maps.unseen, near & (maps.empty | maps.unseen)),

@@ -127,10 +127,14 @@ class Map(NamedTuple):
     def harmless(self) -> set[Cell]:
         """The empty cells around which all stays connected: going round such a cell, no way and no
         thing is cut off from the ways."""
-        ways = self.free | self.doors | self.mission_doors | self.unseen
-        return {cell for cell in self.empty if self._is_harmless(cell, ways)}
+        return {cell for cell in self.empty if self._is_harmless(cell, self.things | self.locked)}
 
-    def _is_harmless(self, cell: Cell, ways: set[Cell]) -> bool:
+    def keeps_ways(self) -> set[Cell]:
+        """The same, but things may be cut off."""
+        return {cell for cell in self.empty if self._is_harmless(cell, set())}
+
+    def _is_harmless(self, cell: Cell, things: set[Cell]) -> bool:
+        ways = self.free | self.doors | self.mission_doors | self.unseen
         x, y = cell
         ring = [(1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1)]
         around = [(x + dx, y + dy) for dx, dy in ring]
@@ -150,7 +154,7 @@ class Map(NamedTuple):
         with_ways = [run for run in runs if any(place % 2 == 0 for place in run)]
         if len(with_ways) > 1:
             return False
-        blocked = [p for p in (0, 2, 4, 6) if around[p] in self.things | self.locked]
+        blocked = [p for p in (0, 2, 4, 6) if around[p] in things]
         main = with_ways[0] if with_ways else []
         return all((p + 1) % 8 in main or (p - 1) % 8 in main for p in blocked)
 
@@ -184,7 +188,8 @@ def put_aside(world: Map) -> set[int]:
     ways = world.free | world.doors
     more = ways | world.mission_doors
     harmless = world.harmless()
-    return _drop(world, [(ways, harmless), (more, harmless), (more, world.empty)])
+    stages = [(ways, harmless), (more, harmless), (more, world.keeps_ways()), (more, world.empty)]
+    return _drop(world, stages)
 
 
 def put_next_to(world: Map, place: set[Cell]) -> set[int]:
