@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from planner.plans import DROP, EXPLORE, GO_TO, OPEN, PICK_UP, Answer, Option, Plan, Planner
-from planner.world_words import ANOTHER, BOX, KEY, LOCKED_DOOR, OBSTACLE, PUT, SceneWords
+from planner.world_words import ANOTHER, BOX, KEY, LOCKED_DOOR, OBSTACLE, THING, SceneWords
 
 
 class RulesPlanner(Planner):
@@ -79,17 +79,16 @@ class _Rules:
 
     def find(self) -> Plan:
         """Towards a thing that is not seen, or has no free way: unlock, clear the way, explore."""
-        explore = Option(EXPLORE)
-        door = self.locked_door
-        if self.scene.holds == self.key:
-            if self.reaches(door):
-                return self.open(door)
-        elif self.reaches(self.key) and (self.reaches(door) or not self.reaches(OBSTACLE)):
+        explore, door = Option(EXPLORE), self.locked_door
+        if self.scene.holds == self.key and self.reaches(door):
+            return self.open(door)
+        if self.reaches(self.key) and (self.reaches(door) or not self.reaches(OBSTACLE)):
             # What the mission needs stays in hand until nothing is left to explore.
-            keeps = self.scene.mission.verb == PUT and self.scene.holds == self.thing
+            keeps = self.scene.holds == self.thing
             return (*((explore,) if keeps else ()), *self.fetch(self.key))
-        if self.reaches(OBSTACLE):
-            return self.fetch(OBSTACLE)
         if self.reaches(self.box):
             return (explore, *self.open(self.box))
-        return (explore,)
+        if self.reaches(OBSTACLE):
+            return self.fetch(OBSTACLE)
+        # A box in hand may hold the key.
+        return (explore, *(self.empty_hand() if self.scene.holds == THING else ()))

@@ -134,9 +134,10 @@ class Plain:
         held = (self.held_kind, self.held_color) == ("key", door.color)
         return door.way == 3, 0 if held else 1 + min(keys, default=4), door.way
 
-    def behind(self, hidden: set[Cell]) -> set[Cell]:
-        """These cells and all that are connected with them, if only moving things opens them."""
-        opened = {
+    def blockers(self, hidden: set[Cell]) -> set[Cell]:
+        """The movable things next to the agent's way that begin the ways with the fewest things to
+        these cells."""
+        beyond = {
             cell
             for cell in self.cells()
             if self.touches(cell, self.cleared)
@@ -144,10 +145,23 @@ class Plain:
             and not self.touches(cell, self.hoped)
             and self.kind(cell) != "wall"
         }
-        region = list(hidden & opened)
-        for cell in region:
-            region += [near for near in self.beside(cell) if near in opened and near not in region]
-        return set(region)
+        movable = {cell for cell in self.cells() if self.kind(cell) in CARRIED}
+        region = hidden & beyond
+        while region:
+            waiting = list(region)
+            for cell in waiting:
+                waiting += [
+                    near
+                    for near in self.beside(cell)
+                    if near in beyond - movable and near not in waiting
+                ]
+            region = set(waiting)
+            found = {cell for cell in movable if self.touches(cell, region)}
+            first = {cell for cell in found if self.touches(cell, self.reached)}
+            if first or found & beyond <= region:
+                return first
+            region |= found & beyond
+        return set()
 
     def read(self) -> tuple[str, dict[str, Cell]]:
         """The scene's text, and where the things are that it names."""
@@ -197,12 +211,8 @@ class Plain:
         no_way = any(thing is None or thing.way > 1 for thing in needs)
         if no_way and explored and not can_help and not hidden:
             hidden = self.unseen
-        region = self.behind(hidden)
-        told["obstacle"] = self.nearest(
-            thing
-            for thing in self.things
-            if thing.kind in CARRIED and thing.way == 0 and self.touches(thing.cell, region)
-        )
+        blockers = self.blockers(hidden)
+        told["obstacle"] = self.nearest(each for each in self.things if each.cell in blockers)
         return self.in_words(told, opens_locked, holds_it, holds_key)
 
     def nearest(self, things: Iterable[Lying]) -> Lying | None:

@@ -17,6 +17,9 @@ ANSWERS = {
     "pick up the ball. Agent sees <nothing>, holds <ball>.": "drop <ball>",
     "open the door. Agent sees <door>, holds <nothing>.": "go to <door>, open <door>",
     "open the door. Agent sees <locked door>, holds <nothing>.": "explore",
+    "open the door. Agent sees <locked door>, holds <thing>.": "explore, drop <thing>",
+    "open the door. Agent sees <locked door>, <box>, <obstacle>, holds <nothing>. "
+    "No free way to <locked door>.": "explore, go to <box>, open <box>",
     "open the door. Agent sees <locked door>, <key>, holds <nothing>.": (
         "go to <key>, pick up <key>"
     ),
@@ -39,6 +42,8 @@ ANSWERS = {
     "put the ball next to another ball. Agent sees <ball>, <another ball>, holds <nothing>.": (
         "go to <ball>, pick up <ball>"
     ),
+    "put the ball next to the box. Agent sees <ball>, <box>, <obstacle>, holds <nothing>. "
+    "No free way to <box>.": "go to <obstacle>, pick up <obstacle>",
     "put the ball next to the box. Agent sees <box>, holds <ball>.": "drop <ball> next to <box>",
     "put the ball next to the box. Agent sees <ball>, holds <nothing>.": (
         "go to <ball>, pick up <ball>"
