@@ -86,7 +86,8 @@ class Episode(gym.Wrapper[Any, Any, Any, Any]):
 
     def _scaled(self, action: Any) -> Any:
         if self.bounds is None:
-            return action
+            # MiniGrid compares an action with each of its own, which is slow for numpy's numbers.
+            return int(action)
         middle, reach = self.bounds
         return middle + reach * np.clip(action, -1, 1)
 
