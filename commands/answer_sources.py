@@ -1,4 +1,4 @@
-"""The source of a run's answers: recorded plans, or an LLM."""
+"""The source of a run's answers: recorded plans, written rules, or an LLM."""
 
 import os
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from planner.llm import ChatClient
 from planner.plans import Planner
 from planner.recorded_plans import RecordedPlanner
 from planner.request_pool import RequestPool
+from planner.rules import RulesPlanner
 from planner.servers import KEY_VARIABLE, SERVERS
 from planner.task import Task
 from utils.errors import UserError
@@ -33,12 +34,9 @@ def make_planner(
     asks no LLM and repeats no warning. UserError if the task has no instructions for an LLM, or the
     key in the environment cannot be one.
     """
-    recorded = RecordedPlanner(config.task.plans, nouns)
+    own = own_planner(config.task, nouns, warns=asks and not config.llm)
     if not config.llm:
-        if asks and (doubts := recorded.doubts):
-            more = f" (and {len(doubts) - 1} more like it)" if len(doubts) > 1 else ""
-            say(f"warning: plans of {config.task.name}: {doubts[0]}{more}")
-        return recorded
+        return own
     check_instructions(config.task)
     server, key = SERVERS[config.llm], os.environ.get(KEY_VARIABLE)
     if key and not (key.isascii() and key.isprintable()):
@@ -68,6 +66,17 @@ def make_planner(
         progress=waiting,
         asks=asks,
     )
+
+
+def own_planner(task: Task, nouns: Sequence[str], warns: bool) -> Planner:
+    """The planner that a task brings along: written rules, or recorded plans."""
+    if task.plans is None:
+        return RulesPlanner()
+    recorded = RecordedPlanner(task.plans, nouns)
+    if warns and (doubts := recorded.doubts):
+        more = f" (and {len(doubts) - 1} more like it)" if len(doubts) > 1 else ""
+        say(f"warning: plans of {task.name}: {doubts[0]}{more}")
+    return recorded
 
 
 def check_instructions(task: Task) -> None:

@@ -21,8 +21,12 @@ from utils.ranks import Ranks
 from utils.terminal import counted, say, table
 
 COUNTS = {
-    "cpu": {"minigrid": [10, 1024, 16384], "nav_pick": [10, 100]},
-    "cuda": {"minigrid": [10, 1024, 16384, 65536], "nav_pick": [100, 1024, 4096]},
+    "cpu": {"minigrid": [10, 1024, 16384], "nav_pick": [10, 100], "world": [32]},
+    "cuda": {
+        "minigrid": [10, 1024, 16384, 65536],
+        "nav_pick": [100, 1024, 4096],
+        "world": [32],
+    },
 }
 """How many environments are measured, for each device and kind of task."""
 SIMULATED = [1, 2, 4]

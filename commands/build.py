@@ -33,6 +33,7 @@ from commands.domains.domain import Domain
 from commands.domains.homes import NavPickDomain
 from commands.domains.networks import make_encoder
 from commands.domains.rooms import MiniGridDomain
+from commands.domains.worlds import WorldDomain
 from commands.observers.film import MOST_FRAMES
 from commands.run_files import ANSWERS
 from commands.settings.config import Config
@@ -51,8 +52,12 @@ MOST_TESTED = 100
 """Environments side by side in an evaluation, at most."""
 QUICK_EPISODES = 5
 """Episodes of each evaluation, of the trial and of the verdict with --quick, at most."""
-PRIVILEGED = "privileged"
-"""The observation of this name is for the teacher; the student does not get it."""
+DOMAINS: dict[str, Callable[[Config, ExitStack], Domain]] = {
+    "minigrid": MiniGridDomain,
+    "nav_pick": NavPickDomain,
+    "world": WorldDomain,
+}
+"""Kind of task -> what makes its environments, teachers and options."""
 
 
 class Parts:
@@ -62,8 +67,7 @@ class Parts:
     def __init__(self, config: Config, owned: ExitStack) -> None:
         self.config = config
         self.owned = owned
-        rooms = config.task.domain.kind == "minigrid"
-        self.domain: Domain = (MiniGridDomain if rooms else NavPickDomain)(config, owned)
+        self.domain: Domain = DOMAINS[config.task.domain.kind](config, owned)
 
     def planner(self, answers: Path, asks: bool = True) -> Planner:
         return make_planner(self.config, self.domain.nouns, answers, self.owned, asks)
@@ -96,8 +100,9 @@ class Parts:
     def acting_network(self) -> NetworkSpec:
         """The network of a student whose outputs are actions of the environment."""
         action, spaces = self.domain.spec.action, self.domain.spec.observation.spaces
+        seen = spaces.keys() - {*self.domain.hidden}
         return NetworkSpec(
-            obs={name: tuple(spaces[name].shape or ()) for name in spaces if name != PRIVILEGED},
+            obs={name: tuple(spaces[name].shape or ()) for name in spaces if name in seen},
             actions=gym.spaces.flatdim(action),
             continuous=isinstance(action, gym.spaces.Box),
             recurrent=self.config.recurrent,

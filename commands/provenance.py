@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from commands.settings.config import SETTINGS
-from planner.task import Task
+from planner.task import RULES, Task
 
 PROJECT = Path(__file__).parent.parent
 PACKAGES = ("torch", "numpy", "gymnasium", "minigrid", "tensorboard")
@@ -34,12 +34,17 @@ def digest(content: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+def plans_digest(plans: Any) -> str:
+    """The digest of recorded plans, or the word for rules."""
+    return RULES if plans == RULES else digest(plans)
+
+
 def teacher_traits(task: Task, settings: Mapping[str, Any]) -> dict[str, Any]:
     """What distinguishes a teacher from others, and its task from others of the same name, in an
     eval.json: settings, and digests of the task's file."""
     names = [name for name, setting in SETTINGS.items() if setting.recorded]
-    told = task.model_dump(include={"env_id", "domain", "instructions"})
-    digests = {"plans": digest(task.plans), "rules": digest(told)}
+    told = task.model_dump(include={"env_id", "domain", "instructions", "plans"})
+    digests = {"plans": plans_digest(told.pop("plans")), "rules": digest(told)}
     return {name: settings[name] for name in names} | digests
 
 

@@ -111,7 +111,8 @@ def train_run(
 def teacher_line(config: Config) -> str:
     """The teacher, for the first line of a run."""
     mode = "one plan drawn a step" if config.hard else "all plans mixed"
-    source = f"{config.llm} over HTTP" if config.llm else "plans of a file"
+    recorded = "rules" if config.task.plans is None else "plans of a file"
+    source = f"{config.llm} over HTTP" if config.llm else recorded
     if config.kl_start:
         return f"teacher: {source}, {mode}"
     return f"teacher: none; for comparison it is tried alone ({source}, {mode})"

@@ -40,7 +40,7 @@ class EgocentricView(nn.Module):
         self.reach = reach
         self.shape = (PLANES * (channels // CHANNELS), 2 * reach + 1, 2 * reach + 1)
         # Non-persistent: they follow from the shape and are no weights.
-        self.register_buffer("planes", _planes(), persistent=False)
+        self.register_buffer("planes", code_planes(), persistent=False)
         self.register_buffer("offsets", self._offsets(), persistent=False)
 
     def _offsets(self) -> Tensor:
@@ -59,7 +59,7 @@ class EgocentricView(nn.Module):
     def forward(self, obs: Tensor) -> Tensor:
         frames = obs.unflatten(-1, (-1, CHANNELS)).movedim(-2, 1).flatten(0, 1)
         kind, color, state, direction = frames.unbind(-1)
-        codes = (kind * len(COLORS) + color) * len(STATES) + state + 1
+        codes = code_of(kind, color, state)
         padded = nn.functional.pad(codes, (self.reach,) * 4).flatten(1)
 
         flat = direction.flatten(1)
@@ -74,7 +74,12 @@ class EgocentricView(nn.Module):
         return stacked.permute(0, 1, 4, 2, 3).flatten(1, 2)
 
 
-def _planes() -> Tensor:
+def code_of(kind: Tensor, color: Tensor, state: Tensor) -> Tensor:
+    """A cell's symbols as one number from 1 on, uint8; 0 stands for a place beyond the grid."""
+    return (kind * len(COLORS) + color) * len(STATES) + state + 1
+
+
+def code_planes() -> Tensor:
     """(codes, PLANES) float32: the planes of each code; the first is the code beyond the grid."""
     kind, color, state = torch.cartesian_prod(
         *(torch.arange(len(each)) for each in (TYPES, COLORS, STATES))

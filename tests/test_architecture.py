@@ -13,7 +13,7 @@ MAY_IMPORT = {
     "main.py": {"commands", "utils"},
     "commands": {"commands", "algos", "teacher", "planner", "env", "utils"},
     "env": {"env", "utils"},
-    "planner": {"planner", *TABLES, "env.missions", "utils"},
+    "planner": {"planner", *TABLES, "env.missions", "env.ids", "utils"},
     "teacher": {
         *("teacher", "planner.plans", "planner.scene", "planner.room_scene"),
         *("planner.world_scene", "planner.world_words", *TABLES, "env.missions", "utils"),

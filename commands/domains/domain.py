@@ -18,11 +18,13 @@ class Domain(Protocol):
     config: the settings of the run
     action_names, spec: the actions, and the environment as a student sees it
     nouns: the things that a planner may name
+    hidden: the observations that only the teacher gets
     """
 
     config: Config
     action_names: tuple[str, ...]
     nouns: tuple[str, ...]
+    hidden: tuple[str, ...] = ("privileged",)
     spec: Spec
 
     def environments(self, count: int, device: torch.device, **changes: Any) -> RestingEnv:

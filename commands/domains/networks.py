@@ -3,9 +3,12 @@
 from collections.abc import Callable
 
 from algos.encoders import Encoder, MapEncoder, View
+from algos.mission_encoder import MissionEncoder
 from algos.student import NetworkSpec
 from algos.vision import CameraEncoder, resnet18_trunk, small_trunk
 from env.egocentric import EgocentricView
+from env.missions import VOCABULARY
+from env.window import SightView, WindowView
 
 VIEWS: dict[str, Callable[[tuple[int, int, int]], View | None]] = {
     "paper": lambda shape: None,
@@ -20,6 +23,10 @@ have it."""
 def make_encoder(spec: NetworkSpec) -> Encoder:
     """The encoder of a network. KeyError if its name is unknown, or the observation has not what
     it needs."""
+    if spec.network == "window":
+        sight = WindowView if "image" in spec.obs else SightView
+        seen = spec.obs.get("image") or spec.obs["view"]
+        return MissionEncoder(sight(seen), spec.obs, len(VOCABULARY))
     if "image" not in spec.obs:
         depth = spec.obs["depth"]
         return CameraEncoder(TRUNKS[spec.network](depth[-1]), depth, *spec.obs["state"])

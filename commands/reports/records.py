@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, PlainValidator, TypeAdapter
 
 from algos.saved_files import FORMAT, check_format
 from algos.selection import WINDOW
-from commands.provenance import digest
+from commands.provenance import plans_digest
 from commands.settings.config import DEFAULTS, SETTINGS
 from commands.settings.presets import BESIDE_SETTINGS
 from utils.errors import UserError
@@ -180,7 +180,7 @@ def comparable(config: Mapping[str, Any]) -> dict[str, Any]:
             settings[name] = bool(settings[name])
     # A task's own defaults stand among the settings.
     parts = {name: part for name, part in task.items() if name not in ("name", "settings")}
-    parts["plans"] = digest(parts.get("plans"))
+    parts["plans"] = plans_digest(parts.get("plans"))
     return settings | parts
 
 

@@ -25,7 +25,11 @@ DEFAULT_HOME_TASK = "NavPick"
 DEFAULT_METHOD = "ppo"
 SETTINGS = declared(GROUPS)
 """Name -> what is declared about a setting."""
-NETWORKS = {"minigrid": ("paper", "egocentric"), "nav_pick": ("small", "resnet18")}
+NETWORKS = {
+    "minigrid": ("paper", "egocentric"),
+    "nav_pick": ("small", "resnet18"),
+    "world": ("window",),
+}
 """Kind of task -> the networks of its students."""
 SMALLEST_BF16_DEPTH = 32
 PROCESSES = 4
@@ -77,6 +81,11 @@ class Config(
         if self.hierarchical and self.train_option:
             raise ValueError(
                 "hierarchical and train_option: a student that trains one option has none to choose"
+            )
+        if self.hierarchical and self.task.domain.kind == "world":
+            raise ValueError(
+                "hierarchical: options of MiniGrid and BabyAI tasks depend on their missions, so a "
+                "student cannot choose among them; give another --policy"
             )
         if self.habitat_config and self.simulator != "habitat-rearrange":
             raise ValueError("habitat_config: only --simulator habitat-rearrange has it")

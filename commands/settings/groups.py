@@ -45,6 +45,11 @@ class TaskSettings(Strict):
     rooms: Literal["tensor", "gym"] = setting(
         "tensor", "rooms as one batch of tensors, or one by one", domain="minigrid"
     )
+    memory: Literal["map", "none"] = setting(
+        "map",
+        "what the student sees: all that was seen so far (map), or MiniGrid's view alone (none)",
+        domain="world",
+    )
     simulator: Literal["tensor", "habitat", "habitat-rearrange"] = of_homes(
         "tensor",
         "homes as one batch of tensors; or habitat-sim, one process each; or habitat-lab's "
@@ -69,10 +74,11 @@ class TaskSettings(Strict):
 class StudentSettings(Strict):
     """The student's network."""
 
-    network: Literal["paper", "egocentric", "small", "resnet18"] = of_actors(
+    network: Literal["paper", "egocentric", "small", "resnet18", "window"] = of_actors(
         "paper",
         "how the student sees. In rooms: the raw map (paper), or the map as seen from the agent "
-        "(egocentric). In homes: three convolutions (small), or ResNet-18",
+        "(egocentric). In homes: three convolutions (small), or ResNet-18. In MiniGrid and BabyAI: "
+        "the cells around the agent, and the mission (window)",
     )
     frame_stack: int = of_actors(
         1, "number of last maps that the student sees at once", ge=1, le=64, domain="minigrid"

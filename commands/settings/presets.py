@@ -8,7 +8,7 @@ from commands.run_files import check_config_format
 from commands.settings.config import DEFAULT_TASK, NETWORKS, SETTINGS
 from commands.settings.methods import Method, load_method
 from commands.settings.setting import flatten
-from planner.task import load_task, make_task, task_names
+from planner.task import is_id, load_task, make_task, task_names
 from utils.errors import UserError
 from utils.validation import meant, read_yaml, validated
 
@@ -29,7 +29,8 @@ def read_preset(path: Path, task_name: str | None) -> dict[str, Any]:
     settings = check_settings(content, path)
     task = load_task(task_name) if task_name else settings.get("task") or load_task(DEFAULT_TASK)
     settings |= _section(f"{path}: domains", of_domains, list(NETWORKS), task.domain.kind)
-    settings |= _section(f"{path}: tasks", of_tasks, [*task_names(), task.name], task.name)
+    ids = filter(is_id, map(str, of_tasks))
+    settings |= _section(f"{path}: tasks", of_tasks, [*task_names(), *ids, task.name], task.name)
     return settings | {"task": task}
 
 

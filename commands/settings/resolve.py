@@ -19,6 +19,7 @@ from commands.settings.methods import Method, load_method
 from commands.settings.presets import read_preset
 from commands.settings.setting import Defaults
 from commands.settings.setting_flags import as_typed
+from commands.settings.world_defaults import world_defaults
 from planner.recorded_plans import load_plans
 from planner.task import Task, load_task, task_names
 from utils.cores import default_threads
@@ -65,6 +66,7 @@ def by_precedence(
     of_simulator = dict[str, Any]()
     found: dict[str, Settings] = {
         "default: ": DEFAULTS,
+        f"usual in {task.name}: ": world_defaults(task),
         f"{place}: ": of_task,
         "--simulator: ": of_simulator,
         "--config: ": preset,

@@ -23,7 +23,7 @@ class Setting:
     kind: its type, as annotated, without bounds
     default: the paper's value; None also where there is no default
     help: the help of its flag; `value` stands for the value there
-    domain: the kind of task that alone has it; None if both kinds have it
+    domain: the kind of task that alone has it; None if all kinds have it
     commands: which commands have its flag
     resumable: whether a resumed run may change it
     compared: whether runs that differ in it are different experiments; "if set": only whether it

@@ -11,7 +11,8 @@ from commands.settings.setting import Setting
 
 OWN_FLAGS = ("task", "policy", "seed", "warm_start")
 """Settings whose flags take the name of a task, method or run, or several seeds."""
-WORLDS = {"minigrid": "rooms", "nav_pick": "homes", "world": "MiniGrid and BabyAI tasks"}
+KINDS = {"minigrid": "rooms", "nav_pick": "homes", "world": "MiniGrid and BabyAI tasks"}
+"""Kind of task -> its name in help."""
 METAVARS = {int: "N", float: "X"}
 
 
@@ -65,7 +66,7 @@ def options(name: str, defaults: bool = True) -> dict[str, Any]:
     elif default not in (None, False):
         text += f"; default {'on' if default is True else default}"
     if setting.domain:
-        text += f" ({WORLDS[setting.domain]})"
+        text += f" ({KINDS[setting.domain]})"
     given = {"default": argparse.SUPPRESS, "help": text, **value_options(setting.kind)}
     return given | ({"metavar": setting.value} if setting.value else {})
 

@@ -1,0 +1,65 @@
+"""The parts of tasks of MiniGrid and BabyAI, by their ids."""
+
+from contextlib import ExitStack
+from functools import partial
+from typing import Any
+
+import torch
+
+from commands.domains.domain import Domain
+from commands.settings.config import Config
+from env.episode import Episode
+from env.symbols import ACTIONS
+from env.vector import RestingEnv, SerialEnvs
+from env.worlds import make_world
+from planner.plans import Planner
+from planner.world_scene import WorldReader
+from teacher.choices import Choices
+from teacher.teacher import PlanTeacher
+from teacher.world_options import WorldOptions
+from utils.errors import UserError
+
+HIDDEN: dict[str, tuple[str, ...]] = {"map": (), "none": ("image", "done", "start")}
+"""The setting `memory` -> observations that only the teacher gets."""
+
+
+class WorldDomain(Domain):
+    """Environments one by one, and a teacher that reads their remembered maps.
+
+    The environments are closed with `owned`.
+    """
+
+    action_names = ACTIONS
+
+    def __init__(self, config: Config, owned: ExitStack) -> None:
+        """UserError if the environment does not exist, or is none of MiniGrid's kind."""
+        self.config = config
+        self.owned = owned
+        self.reader = WorldReader()
+        self.nouns = self.reader.nouns()
+        self.hidden = HIDDEN[config.memory]
+        episode = self._episode()
+        episode.close()
+        self.spec = episode.described
+
+    def environments(self, count: int, device: torch.device, **changes: Any) -> RestingEnv:
+        return self.single_environments(count)
+
+    def unseen(self, count: int, device: torch.device) -> RestingEnv:
+        # Other seeds draw other missions and maps.
+        return self.single_environments(count)
+
+    def single_environments(self, count: int, render: bool = False) -> RestingEnv:
+        environments = SerialEnvs(partial(self._episode, render), count)
+        self.owned.callback(environments.close)
+        return environments
+
+    def teacher(self, planner: Planner) -> PlanTeacher:
+        options = WorldOptions(self.reader.number)
+        return PlanTeacher(planner, self.reader, options, self.config.hard)
+
+    def choices(self) -> Choices:
+        raise UserError("hierarchical students need options that do not depend on a mission")
+
+    def _episode(self, render: bool = False) -> Episode:
+        return Episode(make_world(self.config.task.env_id, self.config.memory, render))
