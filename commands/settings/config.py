@@ -66,6 +66,11 @@ class Config(
                 "hierarchical: a teacher advises on actions, not on options; a method that chooses "
                 "options fixes kl_start: 0, as --policy hierarchical does"
             )
+        if self.hierarchical and self.task.domain.kind == "world":
+            raise ValueError(
+                "hierarchical: options of MiniGrid and BabyAI tasks depend on their missions, so a "
+                "student cannot choose among them; give another --policy"
+            )
         if self.hierarchical and self.rollout_steps:
             raise ValueError(
                 "hierarchical and rollout_steps: a student that chooses options plays whole "
@@ -81,11 +86,6 @@ class Config(
         if self.hierarchical and self.train_option:
             raise ValueError(
                 "hierarchical and train_option: a student that trains one option has none to choose"
-            )
-        if self.hierarchical and self.task.domain.kind == "world":
-            raise ValueError(
-                "hierarchical: options of MiniGrid and BabyAI tasks depend on their missions, so a "
-                "student cannot choose among them; give another --policy"
             )
         if self.habitat_config and self.simulator != "habitat-rearrange":
             raise ValueError("habitat_config: only --simulator habitat-rearrange has it")

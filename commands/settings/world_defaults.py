@@ -20,6 +20,7 @@ def world_defaults(task: Task) -> dict[str, Any]:
     return {
         "network": "window",
         "num_envs": NUM_ENVS,
+        "rollout_steps": ROLLOUT_STEPS,
         "n_itr": iterations,
         "kl_until": iterations // 2,
     }
