@@ -33,7 +33,7 @@ COLUMNS = (
 EPISODES, BOT_EPISODES = 100, 25
 SECONDS, BOT_SECONDS = 1200.0, 120.0
 """An id that takes longer is given up; the bot begins no episode after so many seconds."""
-SIDE_BY_SIDE = 50
+SIDE_BY_SIDE = 100
 
 
 class Episode(NamedTuple):

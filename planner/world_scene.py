@@ -39,8 +39,11 @@ class WorldReader:
         self.number = {name: number for number, name in enumerate(VOCABULARY)}
 
     def nouns(self, colors: Iterable[str] = ()) -> tuple[str, ...]:
-        """The names that a plan may use, doors first. They have no colours."""
-        return tuple(sorted(VOCABULARY, key=lambda name: DOOR not in name))
+        """The names that a plan may use. They have no colours.
+
+        Doors come first, and "another locked door" before "door", which is a part of it.
+        """
+        return tuple(sorted(VOCABULARY, key=lambda name: (DOOR not in name, -len(name))))
 
     def forget(self, count: int, device: torch.device) -> Tensors:
         return {}

@@ -1,8 +1,10 @@
 import pytest
 from hypothesis import given
 
+from planner.plan_parser import parse_plan
 from planner.plans import describe
 from planner.rules import RulesPlanner, plan_for
+from planner.world_scene import WorldReader
 from planner.world_words import SceneWords
 from tests.planner.test_world_words import scenes
 
@@ -70,3 +72,9 @@ def test_every_scene_has_one_plan_of_things_that_it_names(scene: SceneWords) -> 
     known = {*scene.sees, scene.holds, None}
     things = {name for option in answer[0][1] for name in (option.thing, option.other)}
     assert things <= known
+
+
+@given(scenes)
+def test_plans_are_read_back_from_their_words(scene: SceneWords) -> None:
+    plan = plan_for(str(scene))
+    assert parse_plan(describe(plan), WorldReader().nouns()) == plan
