@@ -17,7 +17,7 @@ from tests.running import ROOT, settings_of
 from utils.errors import UserError
 
 TASK = "BabyAI-GoToObjS4-v0"
-LITTLE = ["--n_itr", "1", "--num_envs", "2", "--traj_per_itr", "2", "--batch_size", "8"]
+LITTLE = ["--n_itr", "1", "--num_envs", "2", "--rollout_steps", "16", "--batch_size", "8"]
 QUICK = ["--quick", "--threads", "1", "--device", "cpu"]
 
 
