@@ -1,12 +1,13 @@
 """What matters on the maps of MiniGrid and BabyAI tasks: the mission's things, and what helps."""
 
+import functools
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from env.missions import OPEN, PUT_NEXT
-from env.packed_maps import pack_one
+from env.packed_maps import pack_cell
 from env.symbols import BOX, EMPTY, KEY
 from planner.room_scene import NOWHERE
 from planner.world_asks import VERBS, Ask
@@ -38,60 +39,67 @@ def look(image: Tensor, start: Tensor, asks: Tensor) -> Sight:
     """From maps (S, W, H, 4) and starts (S, 3), both uint8, and asks (S, 8) int64."""
     ground, ask = Ground(image), Ask(*asks.unbind(1))
     things = Things.on(ground)
+    numbers = _nearest_of_all(things, start, ask)
+    ways = things.way[numbers]
+    it, other, door, key, box = ways.unbind(1)
     opens, puts = ask.verb == VERBS.index(OPEN), ask.verb == VERBS.index(PUT_NEXT)
+
+    # What the mission needs a way to. To go to what it holds, the agent drops it.
     holds_it = held_fits(ground, ask) & ~opens
+    needs_it = ~(holds_it & (puts | (it == NOT_SEEN)))
+    worst = torch.maximum(torch.where(needs_it, it, FREE), torch.where(puts, other, FREE))
 
-    door_rank = _door_rank(things)
-    rank = torch.where(opens[things.step] & things.locked, NOT_SEEN + door_rank, things.way)
-    rank = lies_farther_ahead(things, start, ask, rank)
-    it = things.nearest(fits(things, start, ask.thing, ask.color, ask.place), rank)
-    other = things.nearest(fits(things, start, ask.other, ask.other_color, ask.other_place))
-    opens_locked = opens & things.locked[it]
-    door = torch.where(opens_locked, it, things.nearest(things.locked, door_rank))
-    key = things.nearest((things.kind == KEY) & (things.color == things.color[door][things.step]))
-    kept = (ask.kept[things.step] >> things.color & 1).bool()
-    box = things.nearest((things.kind == BOX) & ~kept)
-
-    # The worst of the ways to the things that the mission needs now.
-    way, other_way = things.way[it], things.way[other]
-    has_it = holds_it & (puts | (way == NOT_SEEN))
-    worst = torch.maximum(torch.where(has_it, FREE, way), torch.where(puts, other_way, FREE))
-    door_way, key_way, box_way = (things.way[number] for number in (door, key, box))
+    # Doors are unlocked if there is no other way, or their key is known.
     explored = ~ground.explorable()
-    holds_key = (ground.held_kind == KEY) & (ground.held_color == things.color[door])
-    holds_key &= door_way != NOT_SEEN
-    unlocks = worst >= LOCKED_AWAY
-    unlocks &= (door_way != NOT_SEEN) & (explored | holds_key | (key_way <= BLOCKED))
-    unlocks |= opens_locked
+    opens_locked = opens & things.locked[numbers[:, IT]]
+    holds_key = ground.held_kind == KEY
+    holds_key &= ground.held_color == things.color[numbers[:, LOCKED_DOOR]]
+    unlocks = (explored | holds_key | (key <= BLOCKED)) & (door != NOT_SEEN)
+    unlocks = opens_locked | (unlocks & (worst >= LOCKED_AWAY))
     holds_key &= unlocks
     needs_key = unlocks & ~holds_key
-    needs_box = needs_key & (key_way > BLOCKED) & explored
+    needs_box = needs_key & (key > BLOCKED) & explored
 
-    told = torch.stack([~(holds_it & puts), puts, unlocks & ~opens_locked, needs_key, needs_box], 1)
-    numbers = torch.stack([it, other, door, key, box], 1)
-    ways = things.way[numbers]
-    matters = told.clone()
-    matters[:, IT] &= ~has_it
-    blocked = _cells_of(things, numbers, matters & (ways == BLOCKED))
-    can_unlock = unlocks & (door_way <= UNSURE) & (holds_key | (key_way <= UNSURE))
-    can_open_box = needs_box & (box_way <= UNSURE)
-    stuck = (worst >= BLOCKED) & explored & ~can_unlock & ~can_open_box & ~blocked.any(1)
-    hidden = blocked | ground.unseen * stuck[:, None]
+    told = [~(puts & holds_it), puts, unlocks & ~opens_locked, needs_key, needs_box]
+    matters = torch.stack([needs_it, *told[1:]], 1)
+    hidden = _packed(things, numbers, matters & (ways == BLOCKED))
+    can_unlock = unlocks & (door <= UNSURE) & (holds_key | (key <= UNSURE))
+    can_open_box = needs_box & (box <= UNSURE)
+    stuck = (unlocks | (worst >= BLOCKED)) & explored & ~can_unlock & ~can_open_box
+    stuck &= ~hidden.any(1)
+    hidden |= ground.unseen * stuck[:, None]
     obstacle = things.nearest(things.is_in(ground.blockers(hidden)))[:, None]
 
-    numbers = torch.cat([numbers, obstacle], 1)
-    told = torch.cat([told, things.way[obstacle] != NOT_SEEN], 1)
-    ways = things.way[numbers]
-    told &= ways != NOT_SEEN
+    numbers, ways = torch.cat([numbers, obstacle], 1), torch.cat([ways, things.way[obstacle]], 1)
+    named = torch.stack([*told, torch.ones_like(puts)], 1) & (ways != NOT_SEEN)
     holds = torch.where(ground.held_kind == EMPTY, HOLDS_NOTHING, HOLDS_THING)
     holds[holds_key] = HOLDS_KEY
     holds[holds_it] = HOLDS_IT
     state = [ask.verb, ask.thing, ask.other + 1, opens_locked.long(), holds]
-    state += [_bits(told), _bits(told & (ways >= BLOCKED))]
+    state += [_bits(named), _bits(named & (ways >= BLOCKED))]
+    cells = torch.where(named, things.cell[numbers], NOWHERE)
     own = ground.agent[:, None]
-    nowhere = torch.full_like(own, NOWHERE)
-    cells = torch.where(told, things.cell[numbers], NOWHERE)
-    return Sight(torch.stack(state, 1), torch.cat([cells, own, nowhere], 1))
+    return Sight(torch.stack(state, 1), torch.cat([cells, own, torch.full_like(own, NOWHERE)], 1))
+
+
+def _nearest_of_all(things: Things, start: Tensor, ask: Ask[Tensor]) -> Tensor:
+    """(S, 5) int64: the numbers of the things that the places IT to OPENABLE_BOX stand for."""
+    door_rank = _door_rank(things)
+    opens_locked = (ask.verb == VERBS.index(OPEN))[things.step] & things.locked
+    rank = torch.where(opens_locked, NOT_SEEN + door_rank, things.way)
+    rank = lies_farther_ahead(things, start, ask, rank)
+    it = things.nearest(fits(things, start, ask.thing, ask.color, ask.place), rank)
+    other = things.nearest(fits(things, start, ask.other, ask.other_color, ask.other_place))
+    # If the mission is to open a locked door, that door matters.
+    door = torch.where(
+        (ask.verb == VERBS.index(OPEN)) & things.locked[it],
+        it,
+        things.nearest(things.locked, door_rank),
+    )
+    key = things.nearest((things.kind == KEY) & (things.color == things.color[door][things.step]))
+    kept = (ask.kept[things.step] >> things.color & 1).bool()
+    box = things.nearest((things.kind == BOX) & ~kept)
+    return torch.stack([it, other, door, key, box], 1)
 
 
 def _door_rank(things: Things) -> Tensor:
@@ -107,14 +115,12 @@ def _door_rank(things: Things) -> Tensor:
     return (away * _RANKS + rank) * _RANKS + things.way
 
 
-def _cells_of(things: Things, numbers: Tensor, which: Tensor) -> Tensor:
-    """The packed cells of the things with these numbers (S, P), where (S, P) bool is set."""
-    height = things.ground.shape[2]
-    packed = torch.zeros_like(things.ground.unseen)
-    for number, chosen in zip(numbers.unbind(1), which.unbind(1), strict=True):
-        cell = things.cell[number].clamp(min=0)
-        packed |= pack_one(cell // height, cell % height, packed) * chosen[:, None]
-    return packed
+def _packed(things: Things, numbers: Tensor, which: Tensor) -> Tensor:
+    """The packed cells of the things with these numbers (S, P), where `which` (S, P) is set."""
+    ground = things.ground
+    cells = torch.where(which, things.cell[numbers], NOWHERE)
+    packed = [pack_cell(cell, ground.shape[2], ground.unseen) for cell in cells.unbind(1)]
+    return functools.reduce(torch.bitwise_or, packed)
 
 
 def _bits(columns: Tensor) -> Tensor:

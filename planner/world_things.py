@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from env import symbols
-from env.packed_maps import flood, is_in, pack, pack_one, touched
+from env.packed_maps import flood, is_in, pack, pack_cell, touched
 from env.symbols import BALL, BOX, DOOR, EMPTY, GOAL, KEY, LAVA, NO_AGENT, UNSEEN, WALL
 from planner.room_scene import NOWHERE
 
@@ -39,18 +39,20 @@ class Ground:
 
         self.locked = (self.kind == DOOR) & (state == symbols.LOCKED)
         movable = (self.kind == KEY) | (self.kind == BALL) | (self.kind == BOX)
-        solid = (self.kind == WALL) | (self.kind == LAVA) | self.locked
-        unseen = self.kind == UNSEEN
-        self.unseen, free, self.movable, self.wall = (
-            pack(cells.view(self.shape))
-            for cells in (unseen, ~(solid | movable | unseen), movable, self.kind == WALL)
-        )
-        own = pack_one(self.agent // height, self.agent % height, free)
+        unseen, wall = self.kind == UNSEEN, self.kind == WALL
+        solid = unseen | wall | (self.kind == LAVA) | self.locked | movable
+        self.unseen, self.wall = self._pack(unseen), self._pack(wall)
+        self.movable = self._pack(movable)
+        free = self._pack(~solid)
+        own = pack_cell(self.agent, height, free)
         self.reached, self.steps = _flood_in_steps(free, own)
         self.hoped = flood(free | self.unseen, self.reached)
         """Cells that can be reached if the cells not seen are free."""
         self.cleared = flood(free | self.unseen | self.movable, self.hoped)
         """Cells that can be reached if also all balls, boxes and keys are moved."""
+
+    def _pack(self, cells: Tensor) -> Tensor:
+        return pack(cells.view(self.shape))
 
     def explorable(self) -> Tensor:
         """(S,) bool: whether a cell not seen borders on the cells that can be reached."""

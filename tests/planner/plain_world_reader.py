@@ -208,7 +208,7 @@ class Plain:
         hidden = {thing.cell for thing in matters if thing and thing.way == 2}
         near = [thing is not None and thing.way <= 1 for thing in (door, key, told["box"])]
         can_help = (unlocks and near[0] and (holds_key or near[1])) or near[2]
-        no_way = any(thing is None or thing.way > 1 for thing in needs)
+        no_way = unlocks or any(thing is None or thing.way > 1 for thing in needs)
         if no_way and explored and not can_help and not hidden:
             hidden = self.unseen
         blockers = self.blockers(hidden)
