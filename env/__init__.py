@@ -27,4 +27,7 @@ register(
     vector_entry_point="env.tensor_rooms:TwoDoorRooms",
     kwargs={"grid_size": 20, "min_size": 20, "max_size": 20},
 )
+register("MiniGrid-KeyInBox-Min5-Max10-View3", "env.rooms:KeyInBoxRoom")
+register("MiniGrid-RandomBoxKey-Min5-Max10-View3", "env.rooms:RandomBoxKeyRoom")
+register("MiniGrid-DynamicDoorKey-Min5-Max10-View3", "env.rooms:DynamicDoorKeyRoom")
 register("NavPick", vector_entry_point="env.nav_pick.tensor_homes:NavPickHomes")

@@ -24,12 +24,6 @@ LEFT_OUT = {
 MOST_NEAREST = 3
 
 
-def looks_like_id(name: str) -> bool:
-    """Whether a name is to be looked up here: an id of MiniGrid or BabyAI in any case, or
-    `module:Id-v0`."""
-    return bool(FAMILIES.match(name) or re.fullmatch(r"[\w.]+:[\w/.-]+", name))
-
-
 def world_ids() -> list[str]:
     """The ids of MiniGrid's and BabyAI's environments that are not left out."""
     return [env_id for env_id in _of_minigrid() if not _left_out(env_id)]

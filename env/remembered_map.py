@@ -46,7 +46,7 @@ class RememberedMap:
         self.cells = self._rows[:-1].reshape(width, height, 4)
 
     def look(self) -> None:
-        """Remember the cells in view. Only they can change, so the rest of the map stays true."""
+        """Remember the cells in view. All others stay as last seen."""
         env = self.env
         self.at = _places(self.pose, env.width, env.height, env.agent_view_size)
         things = self.at.things([*env.grid.grid, OUTSIDE])

@@ -11,13 +11,13 @@ from gymnasium import spaces
 from minigrid.core.constants import COLOR_NAMES
 from minigrid.core.grid import Grid
 from minigrid.core.mission import MissionSpace
-from minigrid.core.world_object import Door, Key, Lava
+from minigrid.core.world_object import Box, Door, Key, Lava, Wall
 from minigrid.minigrid_env import MiniGridEnv
 
 from env.drawing import Drawing
 from env.map_pictures import both_pictures, map_drawing, memory_picture
 from env.remembered_map import Cell, RememberedMap
-from env.symbols import TOGGLE
+from env.symbols import DOOR, KEY, TOGGLE, UNSEEN, WALL
 
 
 def _mission() -> str:
@@ -169,3 +169,52 @@ class TwoDoorRoom(DoorKeyRoom):
         size_x, size_y = self.room
         self.place_obj(Key(color), (size_x // 2 - 1, size_y // 2 - 1), (2, 2))
         self.place_agent((0, 0), self.room)
+
+
+class KeyInBoxRoom(DoorKeyRoom):
+    """The key lies in a box, which must be opened first."""
+
+    def furnish(self, color: str) -> None:
+        self.place_agent((0, 0), self.room)
+        self.place_box(Key(color))
+
+    def place_box(self, contains: Key | None) -> None:
+        """Put a box of a random colour where it blocks no door."""
+        box = Box(self._rand_color(), contains)
+        self.place_obj(box, (0, 0), self.room, reject_fn=self.inside_door)
+
+
+class RandomBoxKeyRoom(KeyInBoxRoom):
+    """Two or three boxes. One of them holds the key."""
+
+    def furnish(self, color: str) -> None:
+        super().furnish(color)
+        for _ in range(self._rand_int(1, 3)):
+            self.place_box(None)
+
+
+class DynamicDoorKeyRoom(DoorKeyRoom):
+    """Every ten steps the door moves to another place in the walls, until the agent sees the key.
+
+    The agent hears it move. So it forgets all walls, except those that it sees then.
+    """
+
+    PERIOD = 10
+
+    def step(  # type: ignore[override]
+        self, action: Any
+    ) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
+        found_key = self.carrying or (self.remembered.cells[..., 0] == KEY).any()
+        if not found_key and self.step_count % self.PERIOD == self.PERIOD - 1:
+            self._move_door()
+        return super().step(action)
+
+    def _move_door(self) -> None:
+        ((x, y),) = self.doors
+        door = self.grid.get(x, y)
+        self.grid.set(x, y, Wall())
+        while self.doors == [(x, y)]:
+            self.doors = self.choose_doors()
+        self.put_obj(door, *self.doors[0])
+        cells = self.remembered.cells
+        cells[np.isin(cells[..., 0], (WALL, DOOR)), :3] = UNSEEN

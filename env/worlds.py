@@ -40,7 +40,8 @@ class World(gym.Wrapper[Any, Any, Any, Any]):
         super().__init__(env)
         self.inner = cast(MiniGridEnv, env.unwrapped)
         self.memory = memory
-        self.remembered = RememberedMap(self.inner)
+        # The project's own rooms have a map already, and one of them makes its agent forget.
+        self.remembered = getattr(self.inner, "remembered", None) or RememberedMap(self.inner)
         self.inner.gen_obs = self._partial_view  # type: ignore[method-assign]
         view = self.inner.agent_view_size
         spaces: dict[str, gym.Space[Any]] = {

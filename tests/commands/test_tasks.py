@@ -119,7 +119,8 @@ def test_what_is_misspelt_in_plans_is_named(
 
 
 def test_the_plans_that_come_with_the_project_have_nothing_misspelt() -> None:
-    assert {*TASKS, "NavPick"} == {*task_names()}
+    with_plans = {name for name in task_names() if load_task(name).plans}
+    assert with_plans == {*TASKS, "NavPick"}
     for name in TASKS:
         assert not recorded_planner(name).doubts
     assert not RecordedPlanner(load_task("NavPick").plans, (THING,)).doubts
