@@ -1,22 +1,57 @@
 """Many maps at once, as integers: one per column, with a bit per cell.
 
-Packed cells are (S, W) int32 or int64. Bit y of column x is the cell (x, y).
+Packed cells are (S, W) int16, int32 or int64, whatever holds a column. Bit y of column x is the
+cell (x, y).
 """
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 MAX_HEIGHT = 62
 
 
 def pack(cells: Tensor) -> Tensor:
     """(S, W, H) bool -> packed cells. ValueError if the map is higher than `MAX_HEIGHT`."""
-    height = cells.shape[2]
+    return _planes(cells.view(torch.uint8), 1, padding=0)[0]
+
+
+def pack_each(numbers: Tensor, *values: int) -> list[Tensor]:
+    """The cells with each of these values, packed.
+
+    `numbers` (S, W, H) uint8 have no more binary digits than the largest value. The cost hardly
+    depends on how many values there are.
+    """
+    bits = max(values).bit_length()
+    planes = _planes(numbers, bits, padding=255)
+    found = list[Tensor]()
+    for value in values:
+        cells = torch.full_like(planes[0], -1)
+        for bit, plane in enumerate(planes):
+            cells &= plane if value >> bit & 1 else ~plane
+        found.append(cells)
+    return found
+
+
+def _planes(numbers: Tensor, count: int, padding: int) -> list[Tensor]:
+    """The lowest `count` bits of numbers (S, W, H) uint8, each as packed cells. Bits above the map
+    are those of the `padding`."""
+    height = numbers.shape[2]
     if height > MAX_HEIGHT:
         raise ValueError(f"maps are at most {MAX_HEIGHT} cells high, not {height}")
-    dtype = torch.int32 if height <= 30 else torch.int64
-    bits = 1 << torch.arange(height, dtype=dtype, device=cells.device)
-    return (cells * bits).sum(-1, dtype=dtype)
+    # The sign and one more bit stay free.
+    dtypes = (torch.int16, torch.int32, torch.int64)
+    dtype = next(dtype for dtype in dtypes if height <= 8 * dtype.itemsize - 2)
+    padded = functional.pad(numbers, (0, 8 * dtype.itemsize - height), value=padding)
+    planes = list[Tensor]()
+    for bit in range(count):
+        eights = padded.view(torch.int64) >> bit
+        eights &= 0x0101010101010101
+        # The product moves the lowest bits of eight bytes into the highest byte.
+        eights *= 0x0102040810204080
+        eights >>= 56
+        planes.append(eights.to(torch.uint8).view(dtype)[..., 0])
+    return planes
 
 
 def pack_one(x: Tensor, y: Tensor, like: Tensor) -> Tensor:

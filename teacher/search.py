@@ -44,7 +44,7 @@ def first_action(
         # A slow cell can be stepped on one layer after it is reached.
         entered = reached & ~slow | before if delays else reached
         straight = _are_in(entered, row, after[0])
-        on_left, on_right = (_are_in(reached, row, turned) for turned in after[1:])
+        on_left, on_right = _are_in(reached, row, after[1:].transpose(0, 1))
         best = torch.where(straight, FORWARD, torch.where(on_left, LEFT, RIGHT))
         found = (straight | on_left | on_right) & (action[step] == DONE)
         action[step] = torch.where(found, best, action[step])
@@ -53,7 +53,7 @@ def first_action(
             break
         before, reached = reached, grown
         searching = action[step] == DONE
-        if 2 * int(searching.sum()) < len(passable):
+        if 2 * int(searching.sum()) < len(step):
             step, after = step[searching], after[..., searching]
             kept, row = row[searching].unique(return_inverse=True)
             passable, slow = passable[kept], slow[kept]
@@ -64,7 +64,8 @@ def first_action(
 def _are_in(states: Tensor, row: Tensor, pose: Tensor) -> Tensor:
     """(S,) bool: whether each pose (3, S) is one of the packed states (4, rows, W) in its row."""
     x, y, direction = pose
-    return ((states[direction, row, x] >> y.to(states)) & 1).bool()
+    _, rows, width = states.shape
+    return ((states.view(-1)[(direction * rows + row) * width + x] >> y.to(states)) & 1).bool()
 
 
 def _after_one_action(agent: Tensor, passable: Tensor) -> Tensor:

@@ -6,17 +6,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from env.symbols import NO_AGENT, UNSEEN
+from env.symbols import UNSEEN
 from planner.room_scene import NOWHERE
 
 
 def poses(image: Tensor) -> Tensor:
     """(3, S) int64: the x, y and direction of the agents on maps (S, W, H, 4) uint8."""
     direction = image[..., 3].flatten(1)
-    cell = (direction != NO_AGENT).to(torch.uint8).argmax(1)
+    # All directions are numbers below `NO_AGENT`.
+    heading, cell = direction.min(1)
     height = image.shape[2]
-    heading = direction.gather(1, cell[:, None])[:, 0].long()
-    return torch.stack([cell // height, cell % height, heading])
+    return torch.stack([cell // height, cell % height, heading.long()])
 
 
 def is_any(kind: Tensor, *kinds: int) -> Tensor:

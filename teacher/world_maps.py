@@ -6,9 +6,22 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from env import missions, symbols
-from env.packed_maps import beside, pack, pack_cell, pack_one
-from env.symbols import CARRIED, COLORS, DOOR, EMPTY, GOAL, UNSEEN
+from env import missions
+from env.packed_maps import beside, pack_cell, pack_each, pack_one
+from env.symbols import (
+    BALL,
+    BOX,
+    CARRIED,
+    CLOSED,
+    COLORS,
+    DOOR,
+    EMPTY,
+    GOAL,
+    KEY,
+    LOCKED,
+    OPEN,
+    UNSEEN,
+)
 from teacher.surroundings import cell_ahead, is_any, poses
 from utils.tensors import Tensors, changes
 
@@ -40,29 +53,29 @@ class WorldMaps:
     @classmethod
     def of(cls, obs: Tensors) -> "WorldMaps":
         """From the observations `image` (S, W, H, 4) uint8 and `mission` (S, words) uint8."""
-        kind, color, state, direction = obs["image"].unbind(-1)
-        agent = poses(obs["image"])
+        image, agent = obs["image"], poses(obs["image"])
+        each, (x, y, _) = torch.arange(len(image), device=image.device), agent
+        full = is_any(image[each, x, y, 0], *CARRIED)
+        kinds = (EMPTY, DOOR, KEY, BALL, BOX, GOAL, UNSEEN)
+        empty, door, key, ball, box, goals, unseen = pack_each(image[..., 0], *kinds)
+        is_open, closed, locked = pack_each(image[..., 2], OPEN, CLOSED, LOCKED)
+        named = pack_each(_door_colors(obs["mission"])[:, None, None] >> image[..., 1] & 1, 1)[0]
         # The agent's own cell shows what it carries, which is no obstacle.
-        here = direction != symbols.NO_AGENT
-        full = (here & is_any(kind, *CARRIED)).flatten(1).any(1)
-        kind = torch.where(here, EMPTY, kind)
-        door = kind == DOOR
-        closed = door & (state == symbols.CLOSED)
-        named = _door_colors(obs["mission"]).gather(1, color.flatten(1).long()).view_as(door)
-        empty, goals = pack(kind == EMPTY), pack(kind == GOAL)
+        own = pack_one(x, y, empty)
+        empty |= own
         return cls(
             pose=agent.T,
             full=full,
-            own=pack_one(*agent[:2], empty),
-            ahead=pack_cell(cell_ahead(agent, *kind.shape[1:]), kind.shape[2], empty),
+            own=own,
+            ahead=pack_cell(cell_ahead(agent, *image.shape[1:3]), image.shape[2], empty),
             empty=empty,
-            free=empty | goals | pack(door & (state == symbols.OPEN)),
+            free=empty | goals | (door & is_open),
             goals=goals,
-            doors=pack(closed & ~named),
-            mission_doors=pack(closed & named),
-            locked=pack(door & (state == symbols.LOCKED)),
-            things=pack(is_any(kind, *CARRIED)),
-            unseen=pack(kind == UNSEEN),
+            doors=door & closed & ~named,
+            mission_doors=door & closed & named,
+            locked=door & locked,
+            things=(key | ball | box) & ~own,
+            unseen=unseen,
         )
 
     def __getitem__(self, steps: Tensor) -> "WorldMaps":
@@ -97,15 +110,16 @@ def meet(cells: Tensor, others: Tensor) -> Tensor:
 
 
 def _door_colors(mission: Tensor) -> Tensor:
-    """(S, colours) bool: whether the mission (S, words) uint8 names doors of a colour."""
+    """(S,) uint8 with a bit for each colour: whether the mission (S, words) uint8 names doors of
+    it."""
     new, index = changes(mission)
     named = [_named_colors(missions.to_words(words)) for words in mission[new].cpu().numpy()]
-    return torch.tensor(named, device=mission.device)[index]
+    return torch.tensor(named, dtype=torch.uint8, device=mission.device)[index]
 
 
 @cache
-def _named_colors(mission: str) -> list[bool]:
+def _named_colors(mission: str) -> int:
     clauses = missions.parse(mission)
     things = [thing for clause in clauses for thing in (clause.thing, clause.other) if thing]
     named = {thing.color for thing in things if thing.kind == "door"}
-    return [color in named for color in sorted(COLORS, key=COLORS.__getitem__)]
+    return sum(1 << number for color, number in COLORS.items() if color in named)

@@ -47,7 +47,7 @@ TIES = (FORWARD, TOGGLE, PICK_UP, DROP, DONE, reference.FINISHED, LEFT, RIGHT)
 
 @st.composite
 def maps(draw: st.DrawFn) -> np.ndarray:
-    shape = draw(st.integers(3, 7)), draw(st.integers(3, 7) | st.just(32))
+    shape = draw(st.integers(3, 7)), draw(st.integers(3, 7) | st.sampled_from([16, 32]))
     image = np.zeros((*shape, 4), np.uint8)
     image[..., 0] = draw(arrays(np.uint8, shape, elements=st.sampled_from(KINDS)))
     image[..., 1] = draw(arrays(np.uint8, shape, elements=st.integers(0, 5)))
