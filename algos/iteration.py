@@ -11,13 +11,18 @@ class Iteration:
     """One iteration of training.
 
     `number` counts from 1. `numbers` describe it by name, over all ranks; `algos/numbers.py` makes
-    them. `rollout` holds this rank's episodes. `evaluations` are the student's, with sampled and
-    with likeliest actions, if it was evaluated after this iteration. `plans` are new answers of an
-    LLM: scene -> plan -> probability.
+    them. `rollout` is this rank's. `steps_per_episode` is the number of steps for each episode that
+    ended, over all ranks. `plans` are new answers of an LLM: scene -> plan -> probability.
+
+    `evaluations` are the student's, with sampled and with likeliest actions, if it was evaluated
+    after this iteration. `put_off` says that an evaluation was due, but would have taken too many
+    steps.
     """
 
     number: int
     numbers: dict[str, float]
     rollout: Rollout
-    evaluations: tuple[Evaluation, Evaluation] | None = None
+    steps_per_episode: float
     plans: dict[str, dict[str, float]] = field(default_factory=dict)
+    evaluations: tuple[Evaluation, Evaluation] | None = None
+    put_off: bool = False

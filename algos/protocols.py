@@ -191,6 +191,10 @@ class RunEvaluator(Protocol):
     def try_teacher(self) -> tuple[Evaluation, float]:
         """Evaluate the teacher alone. Returns also the success that it reaches for sure."""
 
+    def expected_steps(self, length: float) -> float:
+        """The steps of `evaluate_student`, if episodes have this length on average and none is
+        longer than the environments' step limit."""
+
     def evaluate_student(self, iteration: int) -> tuple[Evaluation, Evaluation]:
         """Evaluate the student after an iteration, with sampled and with likeliest actions."""
 

@@ -66,7 +66,7 @@ class Segments:
                 record.steps.append({**under("obs", obs), **step, **move(outcome, self.device)})
                 record.end(ended if left else torch.ones_like(ended), seen, state, info)
                 if ended.any():
-                    self.episode += ended
+                    self.episode = self.episode + ended
                     seen = self._reset(ended)
                     state = choose(ended.to(self.device), group("state", self.fresh), state)
                 obs = move(seen, self.device)

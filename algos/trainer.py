@@ -1,5 +1,6 @@
 """Training: rollout, advice, update, log, save, again."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,7 +31,8 @@ from utils.timing import Stopwatch
 class TrainerSettings:
     """The task, and how long to train on it.
 
-    `environments` is the number played side by side, by all ranks together.
+    `environments` is the number played side by side, by all ranks together. Evaluations take at
+    most `evaluation_share` of the number of training steps, but for the last one.
     """
 
     task: str
@@ -39,6 +41,7 @@ class TrainerSettings:
     environments: int
     eval_interval: int
     save_interval: int
+    evaluation_share: float = math.inf
 
 
 @dataclass
@@ -63,6 +66,7 @@ class Trainer:
     selection: Selection = field(default_factory=Selection)
     teacher_alone: Evaluation = field(default_factory=Evaluation)
     best: dict[str, Tensor] = field(default_factory=dict)
+    evaluation_steps: int = 0
     spent: dict[str, float] = field(default_factory=dict)
 
     def begin(self, evaluator: RunEvaluator | None, observers: Sequence[Observer] = ()) -> None:
@@ -97,7 +101,10 @@ class Trainer:
             iteration = self.iterate()
             last = iteration.number == settings.n_itr
             if evaluator and (last or iteration.number % settings.eval_interval == 0):
-                iteration = self._evaluate(iteration, evaluator, observers)
+                if last or self._can_afford(evaluator, iteration.steps_per_episode):
+                    iteration = self._evaluate(iteration, evaluator, observers)
+                else:
+                    iteration = replace(iteration, put_off=True)
             for observer in observers:
                 observer.iteration(iteration)
             stop = self.ranks.any(stopped())
@@ -134,7 +141,8 @@ class Trainer:
             "seconds": self.progress.seconds,
         }
         plans = self.teacher.news()
-        return Iteration(self.progress.iteration, numbers, rollout, plans=plans)
+        steps_per_episode = sums["steps"] / max(sums["episodes"], 1)
+        return Iteration(self.progress.iteration, numbers, rollout, steps_per_episode, plans)
 
     def _advise(self, rollout: Rollout, watch: Stopwatch) -> Advice:
         with watch("teacher"):
@@ -171,11 +179,21 @@ class Trainer:
         numbers = torch.tensor(list(values.values()), dtype=torch.float64)
         return dict(zip(values, self.ranks.sum(numbers).tolist(), strict=True))
 
+    def _can_afford(self, evaluator: RunEvaluator, length: float) -> bool:
+        """Whether all evaluations, with one now, take no more than their share of steps. Its
+        episodes are expected to be as long as those of training are now."""
+        share = self.settings.evaluation_share
+        if share == math.inf:
+            return True
+        expected = self.evaluation_steps + evaluator.expected_steps(length)
+        return expected <= share * self.progress.steps
+
     def _evaluate(
         self, iteration: Iteration, evaluator: RunEvaluator, observers: Sequence[Observer]
     ) -> Iteration:
         """Evaluate the student, and keep its weights if they are the best so far."""
         sampled, deterministic = evaluator.evaluate_student(iteration.number)
+        self.evaluation_steps += sum(sampled.lengths) + sum(deterministic.lengths)
         selection, had_fallen = self.selection, self.selection.fallen
         if selection.observe(iteration.number, sum(sampled.success), len(sampled.success)):
             weights = self.student.state_dict()
@@ -211,6 +229,7 @@ class Trainer:
             "best": self.best,
             "teacher_alone": vars(self.teacher_alone),
             "collector": collected,
+            "evaluation_steps": self.evaluation_steps,
         }
         checkpoint.save(self.folder / CHECKPOINT, content)
         self.export()
@@ -238,8 +257,9 @@ class Trainer:
             self.best = content["best"]
             self.teacher_alone = checkpoint.record(Evaluation, content["teacher_alone"])
             self.schedule.restore(content["schedule"])
-            # Older checkpoints are of whole episodes, and have none.
+            # Older checkpoints lack these: they are of whole episodes, evaluated without a limit.
             self.collector.restore(content.get("collector", {}))
+            self.evaluation_steps = int(content.get("evaluation_steps", 0))
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             raise UserError(
                 f"{path} is damaged or does not fit this version of the project"

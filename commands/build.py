@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import fields, replace
 from functools import cached_property, partial
+from math import inf
 from pathlib import Path
 
 import gymnasium as gym
@@ -12,7 +13,7 @@ from PIL import Image
 
 from algos.cuda_rollout import CudaRollout
 from algos.episodes import Episodes
-from algos.evaluator import VERDICT_SEEDS, Evaluator
+from algos.evaluator import VERDICT_SEEDS, Evaluator, trial_episodes
 from algos.hierarchical import Hierarchical, fold
 from algos.play import play
 from algos.ppo import PPO, PPOSettings
@@ -50,6 +51,11 @@ from utils.timing import Stopwatch
 
 MOST_TESTED = 100
 """Environments side by side in an evaluation, at most."""
+LONG_EPISODES = {"world"}
+"""The kinds of tasks whose episodes can have thousands of steps."""
+EVALUATION_SHARE = 0.1
+"""The most steps of such tasks' evaluations, as a share of the training steps. An evaluation step
+costs less than half a training step."""
 QUICK_EPISODES = 5
 """Episodes of each evaluation, of the trial and of the verdict with --quick, at most."""
 DOMAINS: dict[str, Callable[[Config, ExitStack], Domain]] = {
@@ -76,6 +82,16 @@ class Parts:
         """The teacher; it keeps an LLM's replies in the file `answers`. Without `asks` it knows
         only the replies that are in the file: a film asks no LLM."""
         return self.domain.teacher(self.planner(answers, asks))
+
+    @property
+    def environment_count(self) -> int:
+        """The number of training environments, of all ranks together."""
+        return self.config.num_envs or self.config.traj_per_itr
+
+    @property
+    def limited(self) -> bool:
+        """Whether episodes can be so long that evaluations must be limited."""
+        return self.config.task.domain.kind in LONG_EPISODES
 
     @cached_property
     def choices(self) -> Choices | None:
@@ -143,38 +159,51 @@ class Parts:
         """A trainer for this rank's share of the environments; `changes` are passed to these."""
         config, device = self.config, ranks.place(self.config.device)
         student = self.student().to(device)
-        count = config.num_envs or config.traj_per_itr
-        environments = self.domain.environments(len(ranks.share(count)), device, **changes)
+        own = ranks.share(self.environment_count)
+        environments = self.domain.environments(len(own), device, **changes)
         numbers = {field.name: getattr(config, field.name) for field in fields(PPOSettings)}
         learner = PPO(student, PPOSettings(**numbers), ranks)
-        folded = partial(fold, gamma=config.gamma)
-        collector: Collector
-        if config.rollout_steps:
-            own = environments, student, device
-            collector = Segments(*own, config.rollout_steps, config.seed, count, ranks)
-        else:
-            play, least = self._play(environments, student, device), learner.least_steps
-            collector = Episodes(
-                play, folded, config.seed, count, config.traj_per_itr, least, ranks
-            )
         return Trainer(
             TrainerSettings(
                 task=config.task.name,
                 seed=config.seed,
                 n_itr=config.n_itr,
-                environments=count,
+                environments=self.environment_count,
                 eval_interval=config.eval_interval,
                 save_interval=config.save_interval,
+                evaluation_share=EVALUATION_SHARE if self.limited else inf,
             ),
             folder,
             student,
-            collector,
+            self._collector(environments, student, learner.least_steps, device, ranks),
             learner,
             teacher,
             self.schedule(),
             device,
             ranks,
-            folded,
+            partial(fold, gamma=config.gamma),
+        )
+
+    def _collector(
+        self,
+        environments: RestingEnv,
+        student: Student,
+        least_steps: int,
+        device: torch.device,
+        ranks: Ranks,
+    ) -> Collector:
+        config, count = self.config, self.environment_count
+        if config.rollout_steps:
+            steps, seed = config.rollout_steps, config.seed
+            return Segments(environments, student, device, steps, seed, count, ranks)
+        return Episodes(
+            play=self._play(environments, student, device),
+            fold=partial(fold, gamma=config.gamma),
+            seed=config.seed,
+            environments=count,
+            least_episodes=config.traj_per_itr,
+            least_steps=least_steps,
+            ranks=ranks,
         )
 
     def _play(self, environments: RestingEnv, student: Student, device: torch.device) -> Play:
@@ -187,7 +216,8 @@ class Parts:
         """Evaluates the trainer's student and its teacher."""
         most = QUICK_EPISODES if self.config.quick else None
         environments, seeds = self.test_environments(most)
-        verdict_seeds = VERDICT_SEEDS[:most]
+        fitting = trial_episodes(self.domain.spec.max_steps) if self.limited else None
+        verdict_seeds = VERDICT_SEEDS[:fitting][:most]
         return Evaluator(
             student=self.actor(trainer.student),
             deterministic=self.actor(trainer.student, deterministic=True),

@@ -84,9 +84,10 @@ def observed(number: int, evaluated: bool) -> Iteration:
     nothing = torch.zeros(0)
     rollout = Rollout({}, nothing, {}, nothing, nothing, nothing, nothing, {}, {})
     if not evaluated:
-        return Iteration(number, numbers, rollout)
+        return Iteration(number, numbers, rollout, 1.0)
     both = evaluation, evaluation
-    return Iteration(number, numbers | {"test/success": 0.75}, rollout, both)
+    numbers["test/success"] = 0.75
+    return Iteration(number, numbers, rollout, 1.0, evaluations=both)
 
 
 def assert_same_run(one: Path, other: Path) -> None:

@@ -12,8 +12,8 @@ from utils.terminal import counted, say
 
 
 class Display(Observer):
-    """A progress bar in a terminal. Elsewhere a line after the first iteration, and one for each
-    evaluation."""
+    """A progress bar in a terminal. Elsewhere a line after the first iteration, and one whenever an
+    evaluation is due."""
 
     def __init__(self, name: str, done: int, total: int) -> None:
         """`name` is the run's, which has `done` of `total` iterations behind it."""
@@ -48,14 +48,16 @@ class Display(Observer):
 
     def iteration(self, iteration: Iteration) -> None:
         numbers = iteration.numbers
-        training = (
-            f"success {numbers['success']:.2f}, return {numbers['return mean']:.2f}, "
-            f"k {numbers['k']:.2f}"
-        )
+        ended = "no episode has ended, "
+        if "success" in numbers:
+            ended = f"success {numbers['success']:.2f}, return {numbers['return mean']:.2f}, "
+        training = f"{ended}k {numbers['k']:.2f}"
         if self.bar:
             self.bar.update(self.row, completed=iteration.number, news=training)
-        elif self.silent or iteration.evaluations:
+        elif self.silent or iteration.evaluations or iteration.put_off:
             test, speed = "", f"{numbers['speed/total']:.0f} steps/s"
+            if iteration.put_off:
+                test = "evaluation put off, "
             if iteration.evaluations:
                 test = f"evaluation success {numbers['test/success']:.2f}, "
             say(f"{self.name} {iteration.number}/{self.total}: {test}training {training}, {speed}")

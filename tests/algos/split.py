@@ -13,7 +13,7 @@ import torch
 
 import main
 from commands.settings.methods import load_method
-from tests.algos.split_rollout import iterate
+from tests.algos.split_rollout import go_on, iterate
 from tests.algos.split_update import update
 from utils.ranks import Ranks
 
@@ -38,6 +38,7 @@ def run() -> None:
     content = parts(ranks)
     content["uneven"] = update(ranks, 20, 90, 33)
     content["choices"] = iterate(ranks, policy=load_method("hierarchical"))
+    content["segments"] = go_on(ranks)
     content["refusals"] = {flag: refusal(out, flag, value) for flag, value in UNSPLIT.items()}
     torch.save(content, out / f"{ranks.number}.pt")
 

@@ -4,10 +4,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from torch import Generator, Tensor
 
 from algos.evaluation import Evaluation
 from algos.rollout import Rollout
+from algos.trainer import Trainer
 from commands.build import Parts
 from commands.observers.tags import tagged
 from commands.settings.config import make_config
@@ -34,14 +36,37 @@ class Tried(NamedTuple):
         raise NotImplementedError
 
 
-def iterate(ranks: Ranks, **changes: Any) -> dict[str, Any]:
-    """What a rank has seen and reckoned; `changes` are of the settings."""
+def make_trainer(ranks: Ranks, rollout_steps: int | None = None, **changes: Any) -> Trainer:
+    """The trainer of a rank; `changes` are of the settings."""
     small = {"traj_per_itr": 3, "batch_size": 8, "threads": 1, "device": "cpu"}
     small |= {"schedule": "matched", **changes}
     given = fresh_settings({"task": load_task(small_rooms.TASK)} | small)
-    config = make_config(given | {"seed": 5}, "test")
+    config = make_config(given | {"seed": 5, "rollout_steps": rollout_steps}, "test")
     parts = Parts(config, ExitStack())
-    trainer = parts.trainer(Path(), parts.teacher(Path()), ranks)
+    return parts.trainer(Path(), parts.teacher(Path()), ranks)
+
+
+def go_on(ranks: Ranks) -> dict[str, Any]:
+    """The state of all ranks' cut episodes, this rank's observations then, and whether a restored
+    collector goes on as the first one does."""
+    trainer, again = (make_trainer(ranks, 16, recurrent=True) for _ in range(2))
+    for _ in range(2):
+        numbers = trainer.iterate().numbers
+    one, other = trainer.collector, again.collector
+    state, obs = one.state(), trainer.collector.obs
+    again.learner.restore(trainer.learner.state(), "trainer")
+    other.restore(state)
+    rewards = []
+    for collector in (one, other):
+        rollout = collector.collect(2, torch.Generator().manual_seed(ranks.number), Stopwatch())
+        rewards.append((rollout.steps["log_prob"], rollout.obs["image"], rollout.returns))
+    same = all(map(torch.equal, *rewards))
+    return {"state": state, "obs": obs, "same": same, "success": numbers.get("success")}
+
+
+def iterate(ranks: Ranks, **changes: Any) -> dict[str, Any]:
+    """What a rank has seen and reckoned; `changes` are of the settings."""
+    trainer = make_trainer(ranks, **changes)
     play, rooms, draws = trainer.collector.play, list[Tensor](), list[Tensor]()
 
     def noted(seeds: Tensor, generator: Generator, watch: Stopwatch) -> Rollout:

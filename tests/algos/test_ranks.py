@@ -13,7 +13,9 @@ import torch
 
 import main
 from algos import checkpoint
+from algos.segments import Segments
 from tests.algos.split import parts
+from tests.algos.split_rollout import make_trainer
 from tests.running import ROOT, SMALL, runs_of, scalars
 from utils.ranks import Ranks
 
@@ -77,6 +79,21 @@ def test_ranks_that_choose_options_learn_one_student(both: list[dict[str, Any]])
     # They may play different numbers of batches, until each has choices enough; none plays twice.
     rooms = torch.cat([*first["rooms"], *second["rooms"]]).tolist()
     assert first["episodes"] == second["episodes"] == len(rooms) == len(set(rooms))
+
+
+def test_ranks_keep_the_episodes_of_all_in_one_state(both: list[dict[str, Any]]) -> None:
+    first, second = (rank["segments"] for rank in both)
+    assert first["same"]
+    assert second["same"]
+    assert first["success"] == second["success"]
+    torch.testing.assert_close(first["state"], second["state"], rtol=0, atol=0)
+    # One process can go on with the episodes of both.
+    alone = make_trainer(Ranks(), 16, recurrent=True).collector
+    assert isinstance(alone, Segments)
+    alone.restore(first["state"])
+    for name, seen in alone.obs.items():
+        assert torch.equal(seen, torch.cat([first["obs"][name], second["obs"][name]]))
+    torch.testing.assert_close(alone.state(), first["state"], rtol=0, atol=0)
 
 
 def start(logdir: Path, *flags: str) -> subprocess.Popen[str]:

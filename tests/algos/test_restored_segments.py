@@ -49,7 +49,7 @@ def test_a_restored_collector_goes_on_as_if_it_had_not_stopped(
     killed = min(killed, len(lengths) - 1)
     segments = segments_of(make(2), student)
     collect(segments, lengths[:killed], draws)
-    state = {name: values.clone() for name, values in segments.state().items()}
+    state = segments.state()
     again = segments_of(make(2), student)
     again.restore(state)
     for name, values in again.state().items():

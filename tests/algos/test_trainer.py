@@ -1,5 +1,7 @@
+import math
 import tempfile
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,8 +12,11 @@ from hypothesis import strategies as st
 
 from algos import checkpoint
 from algos.evaluation import Evaluation
+from algos.iteration import Iteration
+from algos.protocols import Observer
 from algos.trainer import Trainer
 from commands.build import Parts
+from commands.observers.display import Display
 from commands.settings.config import Config, make_config
 from commands.settings.resolve import fresh_settings
 from planner.task import load_task
@@ -39,6 +44,9 @@ class Outcomes(NamedTuple):
     def try_teacher(self) -> tuple[Evaluation, float]:
         return outcome(1), outcome(1).summary()["success"][1][0]
 
+    def expected_steps(self, length: float) -> float:
+        return 8 * length
+
     def evaluate_student(self, iteration: int) -> tuple[Evaluation, Evaluation]:
         return outcome(iteration), outcome(0)
 
@@ -64,23 +72,25 @@ def train(config: Config, folder: Path, stops: set[int]) -> Trainer:
 
 def states(trainer: Trainer) -> tuple[dict[str, Any], ...]:
     plain = trainer.schedule.state(), vars(trainer.selection), vars(trainer.teacher_alone)
-    return trainer.learner.state(), *plain
+    spent = {"evaluation_steps": trainer.evaluation_steps}
+    return trainer.learner.state(), trainer.collector.state(), *plain, spent
 
 
-@settings(max_examples=4)
+@settings(max_examples=6)
 @given(
     stops=st.sets(st.integers(1, ITERATIONS - 1), min_size=1),
     recurrent=st.booleans(),
     schedule=st.sampled_from(["linear", "adaptive", "matched"]),
+    rollout=st.sampled_from([{}, {"num_envs": 3, "rollout_steps": 7}]),
     seed=st.integers(0, 100),
 )
 def test_a_resumed_run_equals_the_unbroken_one(
-    stops: set[int], recurrent: bool, schedule: str, seed: int
+    stops: set[int], recurrent: bool, schedule: str, rollout: dict[str, int], seed: int
 ) -> None:
     chosen = {"recurrent": recurrent, "schedule": schedule, "n_itr": ITERATIONS}
     chosen |= {"eval_interval": 1, "anneal": True}
     given = fresh_settings({"task": load_task(small_rooms.TASK)} | chosen | SMALL)
-    config = make_config(given | {"seed": seed}, "settings")
+    config = make_config(given | {"seed": seed} | rollout, "settings")
     with tempfile.TemporaryDirectory() as whole, tempfile.TemporaryDirectory() as parts:
         one = train(config, Path(whole), set())
         other = train(config, Path(parts), stops)
@@ -116,3 +126,70 @@ def test_the_best_of_a_run_that_was_killed_is_the_one_its_checkpoint_speaks_of(
     assert saved["iteration"] == trainer.selection.iteration
     torch.testing.assert_close(saved["weights"], trainer.best, rtol=0, atol=0)
     assert checkpoint.load(tmp_path / "acmodel.pt")["iteration"] == 6
+
+
+def short_rollouts(**changes: Any) -> Trainer:
+    """A trainer on rollouts of four steps in each room; episodes have up to 16."""
+    chosen = {"num_envs": 4, "eval_interval": 2, **changes}
+    given = fresh_settings({"task": load_task(small_rooms.TASK)} | SMALL | chosen)
+    config = make_config(given | {"seed": 0, "rollout_steps": 4}, "settings")
+    parts = Parts(config, ExitStack())
+    return parts.trainer(Path(), parts.teacher(Path()), Ranks())
+
+
+def test_an_iteration_in_which_no_episode_ended_tells_the_schedule_nothing() -> None:
+    trainer = short_rollouts(schedule="matched", kl_start=1.0)
+    told = list[tuple[float, float]]()
+    trainer.schedule.observe = lambda *seen: told.append(seen)  # type: ignore[method-assign]
+    iterations = [trainer.iterate() for _ in range(8)]
+    ended = [int(iteration.rollout.ended.sum()) for iteration in iterations]
+    assert 0 in ended
+    assert sum(ended) == trainer.progress.episodes >= 8
+    assert [weight for _, weight in told] == [min(count / 4, 1) for count in ended if count]
+    for iteration, count in zip(iterations, ended, strict=True):
+        assert ("success" in iteration.numbers) == (count > 0)
+        assert iteration.steps_per_episode == 16 / max(count, 1)
+        display = Display("run", 0, 8)
+        display.iteration(iteration)
+        display.ended()
+
+
+def long_outcome() -> Evaluation:
+    return Evaluation([*range(4)], [False] * 4, [True] * 4, [0.0] * 4, [16] * 4)
+
+
+class LongEpisodes(Outcomes):
+    """An evaluator of a student that never succeeds."""
+
+    def evaluate_student(self, iteration: int) -> tuple[Evaluation, Evaluation]:
+        return long_outcome(), long_outcome()
+
+
+@pytest.mark.parametrize("share", [0.5, math.inf])
+def test_evaluations_take_their_share_of_the_steps_but_for_the_last(
+    tmp_path: Path, share: float
+) -> None:
+    trainer = short_rollouts(n_itr=25)
+    trainer.folder = tmp_path
+    trainer.settings = replace(trainer.settings, evaluation_share=share)
+    evaluated, put_off = dict[int, float](), list[int]()
+
+    class Noted(Observer):
+        def iteration(self, iteration: Iteration) -> None:
+            if iteration.evaluations:
+                assert "test/success" in iteration.numbers
+                evaluated[iteration.number] = trainer.evaluation_steps / trainer.progress.steps
+            if iteration.put_off:
+                put_off.append(iteration.number)
+
+    trainer.train(lambda: False, LongEpisodes(), [Noted()])
+    last = evaluated.pop(25)
+    assert last == len([*evaluated, 25]) * 128 / trainer.progress.steps
+    assert sorted([*evaluated, *put_off]) == [*range(2, 25, 2)]
+    if share == math.inf:
+        assert not put_off
+    else:
+        assert evaluated
+        assert put_off
+        # An evaluation takes 128 steps, and at least 32 were expected.
+        assert max(evaluated.values()) <= share + (128 - 32) / (16 * min(evaluated))
