@@ -3,7 +3,8 @@
 An observer is a class with any of the methods of `algos.protocols.Observer`. It is made with the
 run folder, and sees what happens in the run; docs/using.md has an example. `iteration.numbers` has
 a name for every number, and `commands.observers.tags.tagged` gives them the names of metrics.jsonl.
-An exception in an observer ends the run after the next save.
+If no episode ended in an iteration, means over episodes are missing. An exception in an observer
+ends the run after the next save.
 """
 
 import sys
