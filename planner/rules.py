@@ -28,13 +28,8 @@ class _Rules:
     def __init__(self, scene: SceneWords) -> None:
         self.scene = scene
         self.thing, self.other = scene.mission.thing, scene.mission.other
-        self.key, self.box = self._role(KEY), self._role(BOX)
         # If the mission is to open a locked door, that door is meant.
         self.locked_door = LOCKED_DOOR if self.sees(LOCKED_DOOR) else ANOTHER + LOCKED_DOOR
-
-    def _role(self, name: str) -> str:
-        """The name of a thing that helps: with "another" if the mission means something else."""
-        return ANOTHER + name if name in (self.thing, self.other) else name
 
     def plan(self) -> Plan:
         verb, thing, holds = self.scene.mission.verb, self.thing, self.scene.holds
@@ -62,9 +57,9 @@ class _Rules:
             if self.reaches(self.other):
                 return (Option(DROP, self.thing, self.other),)
             return self.find()
-        # The way to the other thing is cleared first, with an empty hand.
+        # The way to the other thing is made free first, with an empty hand.
         blocked = self.sees(self.locked_door) or self.sees(OBSTACLE)
-        if self.reaches(self.thing) and (self.reaches(self.other) or not blocked):
+        if self.reaches(self.thing) and not blocked:
             return self.fetch(self.thing)
         return self.find()
 
@@ -80,14 +75,14 @@ class _Rules:
     def find(self) -> Plan:
         """Towards a thing that is not seen, or has no free way: unlock, clear the way, explore."""
         explore, door = Option(EXPLORE), self.locked_door
-        if self.scene.holds == self.key and self.reaches(door):
+        if self.scene.holds == KEY and self.reaches(door):
             return self.open(door)
-        if self.reaches(self.key) and (self.reaches(door) or not self.reaches(OBSTACLE)):
+        if self.reaches(KEY) and (self.reaches(door) or not self.reaches(OBSTACLE)):
             # What the mission needs stays in hand until nothing is left to explore.
             keeps = self.scene.holds == self.thing
-            return (*((explore,) if keeps else ()), *self.fetch(self.key))
-        if self.reaches(self.box):
-            return (explore, *self.open(self.box))
+            return (*((explore,) if keeps else ()), *self.fetch(KEY))
+        if self.reaches(BOX):
+            return (explore, *self.open(BOX))
         if self.reaches(OBSTACLE):
             return self.fetch(OBSTACLE)
         # A box in hand may hold the key.

@@ -13,8 +13,10 @@ from planner.world_words import (
     ANOTHER,
     BOX,
     DOOR,
+    GOAL,
     KEY,
     LOCKED_DOOR,
+    OBJECT,
     OBSTACLE,
     PUT,
     THING,
@@ -83,29 +85,25 @@ def _in_words(
     verb: int, thing: int, other: int, opens_locked: int, holds: int, told: int, no_way: int
 ) -> tuple[SceneWords, dict[str, int]]:
     """A row of `Sight.states` in words, and the place of each name (planner/world_sight.py)."""
-    deed_verb = VERBS[verb]
-    first = KINDS[thing]
-    second = KINDS[other - 1] if other else None
-    second = ANOTHER + first if second == first else second
-    key, box = (ANOTHER + name if name in (first, second) else name for name in (KEY, BOX))
+    deed_verb = PUT if VERBS[verb] == PUT_NEXT else VERBS[verb]
+    first, second = _name(thing), None
+    if deed_verb == PUT:
+        second = ANOTHER + OBJECT if _name(other) == OBJECT else _name(other)
     names = (
         LOCKED_DOOR if opens_locked else first,
         second,
         ANOTHER + LOCKED_DOOR if deed_verb == OPEN else LOCKED_DOOR,
-        key,
-        box,
-        OBSTACLE,
+        *(KEY, BOX, OBSTACLE),
     )
-    place_of = dict[str, int]()
-    without_way = []
-    for place, name in enumerate(names):
-        if name and told >> place & 1:
-            place_of.setdefault(name, place)
-            if no_way >> place & 1:
-                without_way.append(name)
-    sees = tuple(place_of)
-    held = {HOLDS_IT: first, HOLDS_KEY: key, HOLDS_THING: THING}.get(holds)
+    told_ones = [(name, place) for place, name in enumerate(names) if told >> place & 1]
+    place_of = {name: place for name, place in told_ones if name}
+    without_way = tuple(name for name, place in place_of.items() if no_way >> place & 1)
+    held = {HOLDS_IT: first, HOLDS_KEY: KEY, HOLDS_THING: THING}.get(holds)
+    scene = SceneWords(Deed(deed_verb, first, second), tuple(place_of), held, without_way)
     if held:
         place_of.setdefault(held, HAND)
-    deed = Deed(PUT if deed_verb == PUT_NEXT else deed_verb, first, second)
-    return SceneWords(deed, sees, held, tuple(dict.fromkeys(without_way))), place_of
+    return scene, place_of
+
+
+def _name(kind: int) -> str:
+    return KINDS[kind] if KINDS[kind] in (DOOR, GOAL) else OBJECT

@@ -25,8 +25,8 @@ _COLORS, _RANKS = 8, 8
 class Sight(NamedTuple):
     """What S scenes tell.
 
-    `states` (S, 7) int64: the verb and the thing of the ask, its other thing plus 1 or 0; whether
-    the mission is to open a locked door; what the agent holds; a bit for each place that is told;
+    `states` (S, 7) int64: the verb, the thing and the other thing of the ask; whether the mission
+    is to open a locked door; what the agent holds; a bit for each place that is told;
     and a bit for each of these to which there is no way. `cells` (S, 8) int64: where each place is,
     or NOWHERE.
     """
@@ -60,8 +60,8 @@ def look(image: Tensor, start: Tensor, asks: Tensor) -> Sight:
     needs_key = unlocks & ~holds_key
     needs_box = needs_key & (key > BLOCKED) & explored
 
-    told = [~(puts & holds_it), puts, unlocks & ~opens_locked, needs_key, needs_box]
-    matters = torch.stack([needs_it, *told[1:]], 1)
+    told = [~(puts & holds_it), puts & holds_it, unlocks & ~opens_locked, needs_key, needs_box]
+    matters = torch.stack([needs_it, puts, *told[2:]], 1)
     hidden = _packed(things, numbers, matters & (ways == BLOCKED))
     can_unlock = unlocks & (door <= UNSURE) & (holds_key | (key <= UNSURE))
     can_open_box = needs_box & (box <= UNSURE)
@@ -75,7 +75,7 @@ def look(image: Tensor, start: Tensor, asks: Tensor) -> Sight:
     holds = torch.where(ground.held_kind == EMPTY, HOLDS_NOTHING, HOLDS_THING)
     holds[holds_key] = HOLDS_KEY
     holds[holds_it] = HOLDS_IT
-    state = [ask.verb, ask.thing, ask.other + 1, opens_locked.long(), holds]
+    state = [ask.verb, ask.thing, ask.other.clamp(min=0), opens_locked.long(), holds]
     state += [_bits(named), _bits(named & (ways >= BLOCKED))]
     cells = torch.where(named, things.cell[numbers], NOWHERE)
     own = ground.agent[:, None]

@@ -1,32 +1,30 @@
 """The words of scenes in MiniGrid and BabyAI tasks, and their reading.
 
-A scene says what the agent must do now, without colours and places: the reader knows which ball is
-meant. So few scenes serve all missions.
+A scene says what the agent must do now, without kinds, colours and places: a ball, a box or a key
+is an object, and the reader knows which one is meant. So a hundred scenes serve all missions.
 """
 
 import re
 from dataclasses import dataclass
 
-from env.missions import KINDS
 from planner.plans import GO_TO, NOTHING, OPEN, PICK_UP
 from planner.room_scene import in_words
 
 PUT = "put"
-DOOR, LOCKED_DOOR, KEY, BOX = "door", "locked door", "key", "box"
+OBJECT, GOAL, DOOR = "object", "goal", "door"
+"""What missions name."""
+ANOTHER = "another "
+"""Stands before the name of a thing if the mission means something else by that name."""
+LOCKED_DOOR, KEY, BOX = "locked door", "key", "box"
+"""What may be in the way, and what opens it: the key that fits, or a box that may hold it."""
 OBSTACLE = "obstacle"
 """A ball, box or key that blocks a way."""
 THING = "thing"
-"""What the agent holds, if the plan does not need it."""
-ANOTHER = "another "
-"""Stands before the name of a thing if the mission means something else by that name."""
+"""What the agent holds, if it is neither the object nor the key."""
 
 VOCABULARY = (
-    *KINDS,
-    *(ANOTHER + kind for kind in ("ball", "box", "key", "door", "object")),
-    LOCKED_DOOR,
-    ANOTHER + LOCKED_DOOR,
-    OBSTACLE,
-    THING,
+    *(OBJECT, ANOTHER + OBJECT, GOAL, DOOR, LOCKED_DOOR, ANOTHER + LOCKED_DOOR),
+    *(KEY, BOX, OBSTACLE, THING),
 )
 """All names of things in scenes."""
 

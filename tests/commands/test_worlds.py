@@ -86,7 +86,9 @@ def test_without_a_memory_the_student_sees_its_view_alone(tmp_path: Path) -> Non
 
 
 def plans_file(path: Path) -> str:
-    plans = {"Mission: go to the ball. Agent sees <ball>, holds <nothing>.": {"go to <ball>": 1}}
+    plans = {
+        "Mission: go to the object. Agent sees <object>, holds <nothing>.": {"go to <object>": 1}
+    }
     path.write_text(yaml.safe_dump(plans))
     return str(path)
 

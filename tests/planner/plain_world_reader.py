@@ -8,7 +8,7 @@ import numpy as np
 from env.missions import OPEN, PUT_NEXT, Thing, parse, to_words
 from env.remembered_map import HEADINGS
 from env.symbols import COLORS, LOCKED, NO_AGENT, TYPES
-from planner.world_words import ANOTHER, PUT, THING, Deed, SceneWords
+from planner.world_words import PUT, THING, Deed, SceneWords
 
 Cell = tuple[int, int]
 CARRIED = ("ball", "box", "key")
@@ -198,12 +198,12 @@ class Plain:
         holds_key = holds_key and unlocks
         told = {
             "it": None if puts and holds_it else it,
-            "other": other,
+            "other": other if holds_it else None,
             "door": door if unlocks and not opens_locked else None,
             "key": key if unlocks and not holds_key else None,
             "box": box if unlocks and not holds_key and not key_is_seen and explored else None,
         }
-        matters = [told["other"], told["door"], told["key"], told["box"]]
+        matters = [other, told["door"], told["key"], told["box"]]
         matters += [it] if it in needs else []
         hidden = {thing.cell for thing in matters if thing and thing.way == 2}
         near = [thing is not None and thing.way <= 1 for thing in (door, key, told["box"])]
@@ -230,21 +230,22 @@ class Plain:
             )
         ]
 
+    def word(self, asked: Thing) -> str:
+        return asked.kind if asked.kind in ("door", "goal") else "object"
+
     def in_words(
         self, told: dict[str, Lying | None], opens_locked: bool, holds_it: bool, holds_key: bool
     ) -> tuple[str, dict[str, Cell]]:
         clause = self.clause
-        first = clause.thing.kind
-        second = clause.other and clause.other.kind
-        if second == first:
-            second = ANOTHER + first
-        key, box = (ANOTHER + each if each in (first, second) else each for each in ("key", "box"))
+        first = self.word(clause.thing)
+        second = clause.other and self.word(clause.other)
+        second = "another object" if second == "object" else second
         names = {
             "it": "locked door" if opens_locked else first,
             "other": second,
             "door": "another locked door" if clause.verb == OPEN else "locked door",
-            "key": key,
-            "box": box,
+            "key": "key",
+            "box": "box",
             "obstacle": "obstacle",
         }
         sees, no_way = dict[str, Cell](), []
@@ -254,7 +255,7 @@ class Plain:
                 sees.setdefault(name, thing.cell)
                 no_way += [name] if thing.way >= 2 and name not in no_way else []
         holds = None if self.held_kind == "empty" else THING
-        holds = key if holds_key else holds
+        holds = "key" if holds_key else holds
         holds = first if holds_it else holds
         deed = Deed(PUT if clause.verb == PUT_NEXT else clause.verb, first, second)
         scene = SceneWords(deed, tuple(sees), holds, tuple(no_way))

@@ -9,14 +9,15 @@ from planner.world_words import SceneWords
 from tests.planner.test_world_words import scenes
 
 ANSWERS = {
-    "go to the ball. Agent sees <ball>, holds <thing>.": "go to <ball>",
-    "go to the ball. Agent sees <nothing>, holds <nothing>.": "explore",
-    "go to the ball. Agent sees <nothing>, holds <ball>.": "drop <ball>",
-    "pick up the ball. Agent sees <ball>, holds <nothing>.": "go to <ball>, pick up <ball>",
-    "pick up the ball. Agent sees <ball>, holds <thing>.": (
-        "drop <thing>, go to <ball>, pick up <ball>"
+    "go to the object. Agent sees <object>, holds <thing>.": "go to <object>",
+    "go to the object. Agent sees <nothing>, holds <nothing>.": "explore",
+    "go to the object. Agent sees <nothing>, holds <object>.": "drop <object>",
+    "go to the goal. Agent sees <goal>, holds <nothing>.": "go to <goal>",
+    "pick up the object. Agent sees <object>, holds <nothing>.": "go to <object>, pick up <object>",
+    "pick up the object. Agent sees <object>, holds <thing>.": (
+        "drop <thing>, go to <object>, pick up <object>"
     ),
-    "pick up the ball. Agent sees <nothing>, holds <ball>.": "drop <ball>",
+    "pick up the object. Agent sees <nothing>, holds <object>.": "drop <object>",
     "open the door. Agent sees <door>, holds <nothing>.": "go to <door>, open <door>",
     "open the door. Agent sees <locked door>, holds <nothing>.": "explore",
     "open the door. Agent sees <locked door>, holds <thing>.": "explore, drop <thing>",
@@ -34,27 +35,24 @@ ANSWERS = {
     "go to the goal. Agent sees <locked door>, <box>, holds <thing>.": (
         "explore, go to <box>, open <box>"
     ),
-    "pick up the box. Agent sees <locked door>, <key>, <obstacle>, holds <nothing>. "
+    "pick up the object. Agent sees <locked door>, <key>, <obstacle>, holds <nothing>. "
     "No free way to <locked door>.": "go to <obstacle>, pick up <obstacle>",
-    "pick up the box. Agent sees <locked door>, <obstacle>, holds <key>. "
+    "pick up the object. Agent sees <locked door>, <obstacle>, holds <key>. "
     "No free way to <locked door>.": "drop <key>, go to <obstacle>, pick up <obstacle>",
-    "pick up the key. Agent sees <locked door>, <another key>, holds <nothing>.": (
-        "go to <another key>, pick up <another key>"
+    "put the object next to another object. Agent sees <object>, holds <nothing>.": (
+        "go to <object>, pick up <object>"
     ),
-    "put the ball next to another ball. Agent sees <ball>, <another ball>, holds <nothing>.": (
-        "go to <ball>, pick up <ball>"
+    "put the object next to another object. Agent sees <object>, <obstacle>, holds <nothing>.": (
+        "go to <obstacle>, pick up <obstacle>"
     ),
-    "put the ball next to the box. Agent sees <ball>, <box>, <obstacle>, holds <nothing>. "
-    "No free way to <box>.": "go to <obstacle>, pick up <obstacle>",
-    "put the ball next to the box. Agent sees <box>, holds <ball>.": "drop <ball> next to <box>",
-    "put the ball next to the box. Agent sees <ball>, holds <nothing>.": (
-        "go to <ball>, pick up <ball>"
+    "put the object next to the door. Agent sees <object>, <locked door>, <key>, "
+    "holds <nothing>.": "go to <key>, pick up <key>",
+    "put the object next to the door. Agent sees <nothing>, holds <object>.": "explore",
+    "put the object next to the door. Agent sees <door>, holds <object>.": (
+        "drop <object> next to <door>"
     ),
-    "put the ball next to the box. Agent sees <ball>, <locked door>, <key>, holds <nothing>.": (
-        "go to <key>, pick up <key>"
-    ),
-    "put the ball next to the box. Agent sees <locked door>, <key>, holds <ball>.": (
-        "explore, drop <ball>, go to <key>, pick up <key>"
+    "put the object next to the door. Agent sees <locked door>, <key>, holds <object>.": (
+        "explore, drop <object>, go to <key>, pick up <key>"
     ),
 }
 

@@ -19,10 +19,10 @@ def test_a_scene_is_read_back_from_its_text(scene: SceneWords) -> None:
 
 
 def test_a_scene_reads_like_this() -> None:
-    scene = SceneWords(Deed(PUT, "ball", "another ball"), ("ball", "box"), None, ("box",))
+    scene = SceneWords(Deed(PUT, "object", "another object"), ("object", "key"), None, ("key",))
     assert str(scene) == (
-        "Mission: put the ball next to another ball. Agent sees <ball>, <box>, holds <nothing>. "
-        "No free way to <box>."
+        "Mission: put the object next to another object. Agent sees <object>, <key>, "
+        "holds <nothing>. No free way to <key>."
     )
 
 
