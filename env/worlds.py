@@ -121,8 +121,13 @@ class World(gym.Wrapper[Any, Any, Any, Any]):
         return both_pictures(self.remembered)
 
     def drawing(self) -> Drawing:
-        """The environment, the agent's memory of it, and the agent, for the script of a page."""
-        return map_drawing(self.remembered)
+        """The environment, the agent's memory, and the mission, for the script of a page."""
+        drawing = map_drawing(self.remembered)
+        done = [int(self.progress.done.sum()), len(self.progress.clauses)]
+        return drawing._replace(
+            place={**drawing.place, "mission": self.inner.mission},
+            now={**drawing.now, "clauses": done},
+        )
 
 
 def make_world(env_id: str, memory: Memory = "map", render: bool = False) -> World:

@@ -205,6 +205,7 @@ def test_pictures_show_memory_and_truth() -> None:
         assert is_grey == (observation["image"][x, y, 0] == UNSEEN)
     kind, place, now, _ = world.drawing()
     assert (kind, place["size"]) == ("room", [11, 6])
+    assert (place["mission"], now["clauses"]) == ("pick up the box", [0, 1])
     assert now["agent"] == observation["start"].tolist()
     assert len(now["truth"]) == len(now["memory"]) == 2 * 11 * 6
 
