@@ -65,7 +65,8 @@ def _are_in(states: Tensor, row: Tensor, pose: Tensor) -> Tensor:
     """(S,) bool: whether each pose (3, S) is one of the packed states (4, rows, W) in its row."""
     x, y, direction = pose
     _, rows, width = states.shape
-    return ((states.view(-1)[(direction * rows + row) * width + x] >> y.to(states)) & 1).bool()
+    columns: Tensor = states.view(-1)[(direction * rows + row) * width + x]
+    return ((columns >> y.to(states)) & 1).bool()
 
 
 def _after_one_action(agent: Tensor, passable: Tensor) -> Tensor:
