@@ -1,0 +1,93 @@
+"""Runs whose rollouts cut episodes: killed, they go on as if nothing had happened."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import main
+from algos import checkpoint
+from commands.run_files import METRICS, read_lines
+from tests.running import ROOT, assert_same_run
+
+TASK = "BabyAI-GoToLocalS5N2-v0"
+FLAGS = [
+    *("--task", TASK, "--threads", "1", "--device", "cpu", "--num_envs", "3", "--batch_size", "8"),
+    *("--rollout_steps", "7", "--num_eval", "2", "--eval_interval", "1", "--quick"),
+]
+
+
+def folder(logdir: Path) -> Path:
+    return logdir / "ppo" / TASK.lower() / "run"
+
+
+def command(logdir: Path, *flags: str) -> list[str]:
+    return ["train", "--logdir", str(logdir), "--savedir", "run", *flags]
+
+
+def numbers(run: Path) -> list[dict[str, float]]:
+    """The lines of metrics.jsonl without what the clock says."""
+    rows = read_lines(run / METRICS)
+    return [{k: v for k, v in row.items() if not k.startswith("Speed/")} for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("student", "interval", "number"),
+    [
+        ([], 3, signal.SIGKILL),
+        (["--recurrent", "--schedule", "matched"], 1, signal.SIGKILL),
+        (["--recurrent", "--gae"], 4, signal.SIGTERM),
+    ],
+)
+def test_a_killed_run_goes_on_in_the_middle_of_its_episodes(
+    tmp_path: Path, student: list[str], interval: int, number: signal.Signals
+) -> None:
+    flags = [*FLAGS, *student, "--n_itr", "9", "--save_interval", str(interval)]
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert main.main(command(whole, *flags)) == 0
+    arguments = [sys.executable, "main.py", *command(cut, *flags)]
+    process = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    assert any(" 5/9: " in line for line in process.stdout)
+    process.send_signal(number)
+    process.stdout.read()
+    assert process.wait() != 0
+    saved = checkpoint.load(folder(cut) / "checkpoint.pt")
+    assert 0 < saved["progress"]["iteration"] < 9
+    assert saved["collector"]["before/length"].any()
+    assert main.main(command(cut, "--task", TASK, "--resume")) == 0
+    one, other = folder(whole), folder(cut)
+    assert_same_run(one, other)
+    first, second = (checkpoint.load(run / "checkpoint.pt") for run in (one, other))
+    torch.testing.assert_close(first["collector"], second["collector"], rtol=0, atol=0)
+    assert first["evaluation_steps"] == second["evaluation_steps"]
+    assert numbers(one) == numbers(other)
+    # A rollout of 7 steps ends few episodes of up to 25.
+    assert not all("Train/Success Rate" in row for row in numbers(one))
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (
+            ["--traj_per_itr", "3"],
+            "--traj_per_itr 3: with --rollout_steps an iteration is so many steps",
+        ),
+        (
+            ["--batch_size", "11"],
+            "rollout_steps: 7 in each of 3 environments are 21 steps per iteration; PPO needs two "
+            "minibatches, 22 steps, at least",
+        ),
+    ],
+)
+def test_what_does_not_go_with_rollout_steps_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str], words: str
+) -> None:
+    assert main.main(command(tmp_path, *FLAGS, *flags)) == 1
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
