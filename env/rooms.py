@@ -212,6 +212,7 @@ class DynamicDoorKeyRoom(DoorKeyRoom):
     def _move_door(self) -> None:
         ((x, y),) = self.doors
         door = self.grid.get(x, y)
+        assert door
         self.grid.set(x, y, Wall())
         while self.doors == [(x, y)]:
             self.doors = self.choose_doors()
