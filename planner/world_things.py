@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from env import symbols
-from env.packed_maps import flood, is_in, pack, pack_cell, touched
+from env.packed_maps import flood, is_in, pack_cell, pack_each, touched
 from env.symbols import BALL, BOX, DOOR, EMPTY, GOAL, KEY, LAVA, NO_AGENT, UNSEEN, WALL
 from planner.room_scene import NOWHERE
 
@@ -38,21 +38,18 @@ class Ground:
         self.kind, self.color = kind.scatter(1, agent, EMPTY), color
 
         self.locked = (self.kind == DOOR) & (state == symbols.LOCKED)
-        movable = (self.kind == KEY) | (self.kind == BALL) | (self.kind == BOX)
-        unseen, wall = self.kind == UNSEEN, self.kind == WALL
-        solid = unseen | wall | (self.kind == LAVA) | self.locked | movable
-        self.unseen, self.wall = self._pack(unseen), self._pack(wall)
-        self.movable = self._pack(movable)
-        free = self._pack(~solid)
-        own = pack_cell(self.agent, height, free)
+        kinds = (UNSEEN, WALL, DOOR, KEY, BALL, BOX, LAVA)
+        self.unseen, self.wall, door, key, ball, box, lava = pack_each(image[..., 0], *kinds)
+        own = pack_cell(self.agent, height, self.wall)
+        self.movable = (key | ball | box) & ~own
+        locked = door & pack_each(image[..., 2], symbols.LOCKED)[0]
+        solid = self.unseen | self.wall | lava | locked | self.movable
+        free = ~solid & ((1 << height) - 1)
         self.reached, self.steps = _flood_in_steps(free, own)
         self.hoped = flood(free | self.unseen, self.reached)
         """Cells that can be reached if the cells not seen are free."""
         self.cleared = flood(free | self.unseen | self.movable, self.hoped)
         """Cells that can be reached if also all balls, boxes and keys are moved."""
-
-    def _pack(self, cells: Tensor) -> Tensor:
-        return pack(cells.view(self.shape))
 
     def explorable(self) -> Tensor:
         """(S,) bool: whether a cell not seen borders on the cells that can be reached."""
