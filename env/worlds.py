@@ -97,7 +97,7 @@ class World(gym.Wrapper[Any, Any, Any, Any]):
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         _, reward, terminated, truncated, info = self.env.step(action)
         self.progress.step(int(action))
-        info["success"] = bool(terminated and float(reward) > 0)
+        info.setdefault("success", bool(terminated and float(reward) > 0))
         return self._observation(), float(reward), bool(terminated), bool(truncated), info
 
     def _observation(self) -> Observation:

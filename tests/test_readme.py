@@ -70,8 +70,9 @@ def test_the_worked_examples_are_short_and_work(tmp_path: Path) -> None:
     lines = [line for text in ball for line in text.splitlines()]
     assert len([line for line in lines if line and not line.startswith("#")]) <= 20
     small = ["--threads", "1", "--device", "cpu", "--logdir", str(tmp_path)]
-    train = ["train", "--n_itr", "1", "--traj_per_itr", "2", "--num_eval", "2", "--savedir", "run"]
+    train = ["train", "--n_itr", "1", "--num_eval", "2", "--savedir", "run"]
     for task, *words in (
+        ["ball_room:BallDoorKey-v0", "eval", "--eval_teacher", "--num_eval", "2"],
         ["ball_task.yaml", "eval", "--eval_teacher", "--num_eval", "50"],
         ["ball_task.yaml", *train, "--observer", "my_observer.py:LongestEpisode"],
         ["careful_task.yaml", "eval", "--eval_teacher", "--num_eval", "2"],

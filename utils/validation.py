@@ -31,15 +31,15 @@ def is_file_name(name: str) -> bool:
     return Path(name).suffix in (".yaml", ".yml")
 
 
-def find_file(kind: str, name: str, folder: Path, known: list[str]) -> Path:
+def find_file(kind: str, name: str, folder: Path, known: list[str], others: str = "") -> Path:
     """The file of a thing of some kind: its own path, or that of a known name, in any case, in a
-    folder. UserError for an unknown name."""
+    folder. UserError for an unknown name, which says what `others` there are."""
     if is_file_name(name):
         return Path(name)
     if name.lower() in map(str.lower, known):
         return folder / f"{name.lower()}.yaml"
     raise UserError(
-        f"unknown {kind} {name!r}; give one of {', '.join(known)}, or a {kind}'s YAML file"
+        f"unknown {kind} {name!r}; give one of {', '.join(known)}{others}, or a {kind}'s YAML file"
         f"{meant(name, known)}"
     )
 

@@ -69,7 +69,10 @@ def add_shared(group: argparse._ActionsContainer, *names: str) -> None:
     """Add flags that several commands have; without names all of them, which together name a
     run."""
     tasks, methods = ", ".join(task_names()), ", ".join(method_names())
-    task = f"{tasks} (any case) or a task's YAML file; default {DEFAULT_TASK}"
+    task = (
+        f"{tasks}, the id of a MiniGrid or BabyAI environment (any case), or a task's YAML file; "
+        f"default {DEFAULT_TASK}"
+    )
     method = f"{methods} or a method's YAML file; default {DEFAULT_METHOD}"
     run = "name or path of the run; default the newest run"
     model = "its model: acmodel, the last (default), or best"

@@ -47,7 +47,7 @@ class TaskSettings(Strict):
     )
     memory: Literal["map", "none"] = setting(
         "map",
-        "what the student sees: all that was seen so far (map), or MiniGrid's view alone (none)",
+        "what the student sees: what was seen so far (map), or MiniGrid's view alone (none)",
         domain="world",
     )
     simulator: Literal["tensor", "habitat", "habitat-rearrange"] = of_homes(
@@ -78,7 +78,7 @@ class StudentSettings(Strict):
         "paper",
         "how the student sees. In rooms: the raw map (paper), or the map as seen from the agent "
         "(egocentric). In homes: three convolutions (small), or ResNet-18. In MiniGrid and BabyAI: "
-        "the cells around the agent, and the mission (window)",
+        "a window around the agent",
     )
     frame_stack: int = of_actors(
         1, "number of last maps that the student sees at once", ge=1, le=64, domain="minigrid"
