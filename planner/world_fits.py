@@ -20,18 +20,23 @@ def fits(things: Things, start: Tensor, kind: Tensor, color: Tensor, place: Tens
     """(K,) bool: the things of the kind, the colour and the place that each map's mission names.
 
     `start` (S, 3) uint8. `kind`, `color`, `place` (S,) int64 are numbers as in `Ask`. An object is
-    a ball, a box or a key.
+    a ball, a box or a key. The agent may have moved a thing from its place. So if all is explored
+    and no thing is in its place, the place does not count.
     """
     movable = (things.kind == BALL) | (things.kind == BOX) | (things.kind == KEY)
     types = things.kind.new_tensor([TYPE_OF.get(name, -1) for name in KINDS] + [-1])
-    asked = kind[things.step]
+    asked, ground = kind[things.step], things.ground
     found = (types[asked] == things.kind) | ((asked == OBJECT) & movable)
     found &= (color == ANY)[things.step] | (color[things.step] == things.color)
-    if (place != ANY).any():
-        found &= (place == ANY)[things.step] | _in_place(things, start, place)
     if (kind == MATCHING).any():
         found |= (asked == MATCHING) & movable & _lies_twice(things)
-    return found
+    if (place == ANY).all():
+        return found
+    in_place = found & _in_place(things, start, place)
+    missing = torch.ones_like(place, dtype=torch.bool)
+    missing[things.step[in_place]] = False
+    anywhere = (place == ANY) | (missing & ~ground.explorable)
+    return in_place | (found & anywhere[things.step])
 
 
 def held_fits(ground: Ground, ask: Ask[Tensor]) -> Tensor:

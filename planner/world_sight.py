@@ -50,7 +50,7 @@ def look(image: Tensor, start: Tensor, asks: Tensor) -> Sight:
     worst = torch.maximum(torch.where(needs_it, it, FREE), torch.where(puts, other, FREE))
 
     # Doors are unlocked if there is no other way, or their key is known.
-    explored = ~ground.explorable()
+    explored = ~ground.explorable
     opens_locked = opens & things.locked[numbers[:, IT]]
     holds_key = ground.held_kind == KEY
     holds_key &= ground.held_color == things.color[numbers[:, LOCKED_DOOR]]
@@ -73,8 +73,8 @@ def look(image: Tensor, start: Tensor, asks: Tensor) -> Sight:
     numbers, ways = torch.cat([numbers, obstacle], 1), torch.cat([ways, things.way[obstacle]], 1)
     named = torch.stack([*told, torch.ones_like(puts)], 1) & (ways != NOT_SEEN)
     holds = torch.where(ground.held_kind == EMPTY, HOLDS_NOTHING, HOLDS_THING)
-    holds[holds_key] = HOLDS_KEY
     holds[holds_it] = HOLDS_IT
+    holds[holds_key] = HOLDS_KEY
     state = [ask.verb, ask.thing, ask.other.clamp(min=0), opens_locked.long(), holds]
     state += [_bits(named), _bits(named & (ways >= BLOCKED))]
     cells = torch.where(named, things.cell[numbers], NOWHERE)

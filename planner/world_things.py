@@ -50,10 +50,8 @@ class Ground:
         """Cells that can be reached if the cells not seen are free."""
         self.cleared = flood(free | self.unseen | self.movable, self.hoped)
         """Cells that can be reached if also all balls, boxes and keys are moved."""
-
-    def explorable(self) -> Tensor:
+        self.explorable = (touched(self.reached) & self.unseen).any(1)
         """(S,) bool: whether a cell not seen borders on the cells that can be reached."""
-        return (touched(self.reached) & self.unseen).any(1)
 
     def blockers(self, hidden: Tensor) -> Tensor:
         """The things next to the agent's way that keep it from these packed cells.

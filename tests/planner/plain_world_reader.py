@@ -49,6 +49,7 @@ class Plain:
         self.reached = self.walk(free)
         self.hoped = self.walk(free | unseen)
         self.cleared = self.walk(free | unseen | movable)
+        self.explored = not any(self.touches(cell, self.reached) for cell in unseen)
         self.things = [self.lying(cell) for cell in self.cells() if self.is_thing(cell)]
 
     def cells(self) -> Iterable[Cell]:
@@ -99,12 +100,11 @@ class Plain:
         if asked.kind == "matching object":
             pairs = [(thing.kind, thing.color) for thing in self.things if thing.kind in CARRIED]
             return [each for each in self.things if pairs.count((each.kind, each.color)) > 1]
-        return [
-            thing
-            for thing in self.things
-            if self.fits(asked, thing.kind, thing.color)
-            and (not asked.place or self.lies(asked.place, thing.cell))
-        ]
+        found = [each for each in self.things if self.fits(asked, each.kind, each.color)]
+        if not asked.place:
+            return found
+        in_place = [each for each in found if self.lies(asked.place, each.cell)]
+        return in_place or (found if self.explored else [])
 
     def ahead_and_right(self, cell: Cell) -> tuple[int, int]:
         x, y, direction = self.start
@@ -188,7 +188,7 @@ class Plain:
         needs = [other] if puts else []
         if not (holds_it and (puts or it is None)):
             needs.append(it)
-        explored = not any(self.touches(cell, self.reached) for cell in self.unseen)
+        explored = self.explored
         holds_key = door is not None and (self.held_kind, self.held_color) == ("key", door.color)
         lost = any(thing is None or thing.way == 3 for thing in needs)
         key_is_seen = key is not None and key.way < 3
@@ -255,8 +255,8 @@ class Plain:
                 sees.setdefault(name, thing.cell)
                 no_way += [name] if thing.way >= 2 and name not in no_way else []
         holds = None if self.held_kind == "empty" else THING
-        holds = "key" if holds_key else holds
         holds = first if holds_it else holds
+        holds = "key" if holds_key else holds
         deed = Deed(PUT if clause.verb == PUT_NEXT else clause.verb, first, second)
         scene = SceneWords(deed, tuple(sees), holds, tuple(no_way))
         return str(scene), sees | ({holds: self.agent} if holds and holds not in sees else {})
