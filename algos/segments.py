@@ -18,8 +18,10 @@ class Segments:
     """A collector that plays a number of steps in each environment, and then goes on from there.
 
     The n-th episode of an environment has a seed of its own. So its episodes do not depend on where
-    rollouts cut them. The environments must depend on nothing but their seeds and actions: a
-    resumed run repeats the actions of the episodes that were cut.
+    rollouts cut them.
+
+    Nothing else may use the environments, and they must depend on nothing but their seeds and
+    actions: a resumed run repeats the actions of the episodes that were cut.
     """
 
     def __init__(

@@ -13,7 +13,10 @@ import main
 from algos.cuda_rollout import CudaRollout
 from algos.play import play
 from algos.ppo import PPO
+from algos.segments import Segments
+from env.episode import room
 from env.frame_stack import FrameStack
+from env.vector import SerialEnvs
 from tests import small_homes, small_rooms
 from tests.algos.test_ppo import SETTINGS
 from tests.recordings import TASKS, make_teacher, recording, task
@@ -91,6 +94,31 @@ def test_a_wave_is_what_play_gathers(device: str) -> None:
         assert vars(ours).keys() == vars(expected).keys()
         for field, value in vars(expected).items():
             assert_same(getattr(ours, field), value, device)
+
+
+@pytest.mark.parametrize("kind", ["tensors", "serial"])
+def test_segments_of_episodes(device: str, kind: str) -> None:
+    """Environments may stay on the CPU while the actor is on another device."""
+    place, cpu = torch.device(device), torch.device("cpu")
+
+    def rooms(where: str) -> Any:
+        if kind == "tensors":
+            return make("LavaDoorKey", 6, where, max_steps=20, frames=2)
+        single = task("LavaDoorKey").env_id
+        return FrameStack(SerialEnvs(lambda: room(lambda: gym.make(single, max_steps=20)), 6), 2)
+
+    ours, expected, again = (
+        Segments(rooms(where.type), Wanderer(), where, 9, 0, 6, Ranks())
+        for where in (place, cpu, place)
+    )
+    for _ in range(4):
+        again.restore(ours.state())
+        rollout = ours.collect(0, torch.Generator(place), Stopwatch())
+        repeated = again.collect(0, torch.Generator(place), Stopwatch())
+        other = expected.collect(0, torch.Generator(), Stopwatch())
+        for field, value in vars(other).items():
+            assert_same(getattr(rollout, field), value, device)
+            assert_same(getattr(repeated, field), value, device)
 
 
 @pytest.mark.parametrize("recurrent", [False, True])

@@ -13,11 +13,15 @@ import torch
 
 from algos import checkpoint
 from algos.distributions import Gaussian
+from algos.episodes import Episodes
 from algos.evaluator import Evaluator, evaluate, play_batches
 from algos.play import play
 from algos.ppo import PPO
+from algos.protocols import Collector
+from algos.rollout import Rollout
 from algos.saved_files import CHECKPOINT, MODEL
 from algos.schedule import LinearSchedule
+from algos.segments import Segments
 from algos.student import Deterministic, NetworkSpec, Student, read_student
 from algos.trainer import Trainer, TrainerSettings
 from commands.observers.tags import tagged
@@ -56,24 +60,41 @@ def points(request: pytest.FixtureRequest) -> Iterator[RestingEnv]:
 
 
 def make_trainer(
-    environments: RestingEnv, folder: Path, iterations: int, recurrent: bool = False
+    environments: RestingEnv,
+    folder: Path,
+    iterations: int,
+    recurrent: bool = False,
+    whole: bool = True,
 ) -> Trainer:
+    """`whole` says whether rollouts hold whole episodes."""
     torch.manual_seed(0)
     spec = NetworkSpec(NETWORK.obs, 2, True, recurrent, "point")
     student = Student(spec, PointEncoder(spec))
     settings = SETTINGS.__class__(**{**vars(SETTINGS), "batch_size": 32})
+    learner = PPO(student, settings, Ranks())
+    collector: Collector
+    if whole:
+        one_batch = partial(play, environments, student, CPU)
+        least = 4 * COUNT, learner.least_steps
+        collector = Episodes(one_batch, unfolded, 0, COUNT, *least, Ranks())
+    else:
+        collector = Segments(environments, student, CPU, 25, 0, COUNT, Ranks())
     return Trainer(
-        TrainerSettings("Point", 0, iterations, 4 * COUNT, COUNT, 2, 100),
+        TrainerSettings("Point", 0, iterations, COUNT, 2, 100),
         folder,
         student,
-        partial(play, environments, student, CPU),
-        PPO(student, settings, Ranks()),
+        collector,
+        learner,
         PointTeacher(),
         LinearSchedule(2.0, 0.1, 0.1, 100),
         CPU,
         Ranks(),
-        fold=lambda rollout: rollout,
+        unfolded,
     )
+
+
+def unfolded(rollout: Rollout) -> Rollout:
+    return rollout
 
 
 def evaluator_of(trainer: Trainer, environments: RestingEnv) -> Evaluator:
@@ -82,26 +103,31 @@ def evaluator_of(trainer: Trainer, environments: RestingEnv) -> Evaluator:
     return Evaluator(*actors, environments, seeds, environments, seeds, 0, CPU)
 
 
-@pytest.fixture(scope="module")
-def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
-    """The weights that training on tensors ends with."""
+@pytest.fixture(scope="module", params=[True, False], ids=["episodes", "segments"])
+def expected(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[bool, dict[str, torch.Tensor]]:
+    """Whether rollouts hold whole episodes, and the weights that training on tensors ends with."""
     environments, folder = Points(COUNT), tmp_path_factory.mktemp("expected")
-    trainer = make_trainer(environments, folder, ITERATIONS)
-    trainer.train(lambda: False, evaluator_of(trainer, environments))
-    return trainer.student.state_dict()
+    trainer = make_trainer(environments, folder, ITERATIONS, whole=request.param)
+    trainer.train(lambda: False, evaluator_of(trainer, Points(COUNT)))
+    return request.param, trainer.student.state_dict()
 
 
 def test_it_trains_and_resumes_alike_on_all_environments(
-    points: RestingEnv, expected: dict[str, torch.Tensor], tmp_path: Path
+    points: RestingEnv, expected: tuple[bool, dict[str, torch.Tensor]], tmp_path: Path
 ) -> None:
-    first = make_trainer(points, tmp_path, ITERATIONS)
-    first.train(lambda: first.progress.iteration == 2, evaluator_of(first, points))
+    whole, end = expected
+    # Nothing else may use environments whose episodes go on.
+    tested = points if whole else Points(COUNT)
+    first = make_trainer(points, tmp_path, ITERATIONS, whole=whole)
+    first.train(lambda: first.progress.iteration == 2, evaluator_of(first, tested))
     assert checkpoint.load(tmp_path / CHECKPOINT)["progress"]["iteration"] == 2
-    second = make_trainer(points, tmp_path, ITERATIONS)
+    second = make_trainer(points, tmp_path, ITERATIONS, whole=whole)
     second.restore()
-    second.train(lambda: False, evaluator_of(second, points))
+    second.train(lambda: False, evaluator_of(second, tested))
     for name, weights in second.student.state_dict().items():
-        assert torch.equal(weights, expected[name]), name
+        assert torch.equal(weights, end[name]), name
     student, task, iteration = read_student(tmp_path / MODEL, CPU, PointEncoder)
     assert (task, iteration, student.spec) == ("Point", ITERATIONS, NETWORK)
 

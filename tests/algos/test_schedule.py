@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from algos.schedule import AdaptiveSchedule, LinearSchedule, MatchedSchedule
+from algos.schedule import AdaptiveSchedule, LinearSchedule, MatchedSchedule, Schedule
 from tests.recordings import recording
 
 
@@ -70,3 +70,20 @@ def test_a_matched_teacher_is_gone_for_good() -> None:
     for _ in range(30):
         k.observe(0.0)
     assert k.weight(60) == 0
+
+
+@pytest.mark.parametrize("kind", [AdaptiveSchedule, MatchedSchedule])
+@given(successes=st.lists(st.floats(0, 1), max_size=9), weight=st.floats(0, 1))
+def test_few_episodes_count_as_much_less(
+    kind: type[Schedule], successes: list[float], weight: float
+) -> None:
+    arguments = {"start": 3.0, "until": 1000} | ({"floor": 0.1} if kind is AdaptiveSchedule else {})
+    whole, part = kind(**arguments), kind(**arguments)
+    for success in successes:
+        whole.observe(success)
+        part.observe(success)
+    before = whole.state()["success"]
+    whole.observe(1.0)
+    part.observe(1.0, weight)
+    moved = part.state()["success"] - before
+    assert moved == pytest.approx(weight * (whole.state()["success"] - before), abs=1e-9)
