@@ -6,11 +6,10 @@ from typing import NamedTuple
 import numpy as np
 
 from env.missions import OPEN, PUT_NEXT, Thing, parse, to_words
-from env.remembered_map import HEADINGS
+from env.remembered_map import HEADINGS, Cell
 from env.symbols import COLORS, LOCKED, NO_AGENT, TYPES
 from planner.world_words import PUT, THING, Deed, SceneWords
 
-Cell = tuple[int, int]
 CARRIED = ("ball", "box", "key")
 NAMES = {number: name for name, number in TYPES.items()}
 COLOR_NAMES = {number: name for name, number in COLORS.items()}
