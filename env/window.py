@@ -33,7 +33,7 @@ class WindowView(nn.Module):
     cells: Tensor
     turns: Tensor
 
-    def __init__(self, map_shape: tuple[int, int, int], side: int = SIDE) -> None:
+    def __init__(self, map_shape: tuple[int, ...], side: int = SIDE) -> None:
         super().__init__()
         if side % 2 == 0:
             raise ValueError(f"the agent stands in the middle of a window: {side} is even")
@@ -64,7 +64,8 @@ class WindowView(nn.Module):
         ahead, right = torch.bmm(self.turns[facing], away.float()).unbind(1)
         planes[..., PLANES:] = torch.stack([ahead > 0, ahead < 0, right < 0, right > 0], 2)
         # In memory (N, side, side, planes): the fastest layout for convolutions.
-        return planes.unflatten(1, self.shape[1:]).permute(0, 3, 1, 2)
+        window: Tensor = planes.unflatten(1, self.shape[1:])
+        return window.permute(0, 3, 1, 2)
 
 
 class SightView(nn.Module):
@@ -73,7 +74,7 @@ class SightView(nn.Module):
 
     planes: Tensor
 
-    def __init__(self, view_shape: tuple[int, int, int]) -> None:
+    def __init__(self, view_shape: tuple[int, ...]) -> None:
         super().__init__()
         width, height, _ = view_shape
         self.shape = (PLANES, height, width)

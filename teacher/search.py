@@ -66,7 +66,8 @@ def _are_in(states: Tensor, row: Tensor, pose: Tensor) -> Tensor:
     x, y, direction = pose
     _, rows, width = states.shape
     columns: Tensor = states.view(-1)[(direction * rows + row) * width + x]
-    return ((columns >> y.to(states)) & 1).bool()
+    bits: Tensor = (columns >> y.to(states)) & 1
+    return bits.bool()
 
 
 def _after_one_action(agent: Tensor, passable: Tensor) -> Tensor:

@@ -24,9 +24,10 @@ def make_encoder(spec: NetworkSpec) -> Encoder:
     """The encoder of a network. KeyError if its name is unknown, or the observation has not what
     it needs."""
     if spec.network == "window":
-        sight = WindowView if "image" in spec.obs else SightView
-        seen = spec.obs.get("image") or spec.obs["view"]
-        return MissionEncoder(sight(seen), spec.obs, len(VOCABULARY))
+        sight = (
+            WindowView(spec.obs["image"]) if "image" in spec.obs else SightView(spec.obs["view"])
+        )
+        return MissionEncoder(sight, spec.obs, len(VOCABULARY))
     if "image" not in spec.obs:
         depth = spec.obs["depth"]
         return CameraEncoder(TRUNKS[spec.network](depth[-1]), depth, *spec.obs["state"])
