@@ -22,6 +22,8 @@ from utils.errors import UserError
 from utils.terminal import counted, say, table
 from utils.timing import Stopwatch
 
+MOST_STEPS = 40_000
+"""Episodes side by side have at most so many steps together, which must fit into memory."""
 NO_ADVICE = "no advice"
 """The plan of a scene without an answer, in a table."""
 
@@ -90,7 +92,8 @@ def find_scenes(parts: Parts, planner: Planner, episodes: int) -> None:
     """Ask a planner about the scenes of episodes with random actions and of the teacher's own."""
     if episodes < 1:
         raise UserError(f"--episodes: {episodes} is too few; give at least 1")
-    environments = parts.domain.single_environments(min(episodes, MOST_TESTED))
+    most = max(MOST_STEPS // parts.domain.spec.max_steps, 1)
+    environments = parts.domain.single_environments(min(episodes, most, MOST_TESTED))
     seed, count = parts.config.seed, environments.num_envs
     network, teacher = parts.network(), parts.domain.teacher(planner)
     actors: tuple[Actor, ...] = Uniform(network.actions, network.continuous), teacher

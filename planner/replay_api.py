@@ -1,4 +1,4 @@
-"""A server that answers with recorded plans, in OpenAI's style: it needs no model.
+"""A server that answers with recorded plans, or with rules, in OpenAI's style: it needs no model.
 
 python3 -m planner.replay_api [--port PORT] [--task SimpleDoorKey | --plans FILE]
 """
@@ -7,17 +7,21 @@ import random
 import re
 import sys
 import threading
-from collections import defaultdict
 from pathlib import Path
 
 from planner.chat_server import ChatRequest, Replies, add_address_flags, chat_app, serve
-from planner.recorded_plans import load_plans
+from planner.plans import plan_shares
+from planner.recorded_plans import Plans, load_plans
+from planner.rules import RulesPlanner
 from planner.task import load_task
 from utils.command_line import Parser, run
 
 PORT = 3300
 """The port of `--llm vicuna`."""
-SCENE = re.compile(r"Agent (?:sees|is) [^.]{0,1000}, holds <[^<>.]{0,100}>\.")
+SCENE = re.compile(
+    r"(?:Mission: [^.]{0,200}\. )?Agent (?:sees|is) [^.]{0,1000}, holds <[^<>.]{0,100}>\."
+    r"(?: No free way to [^.]{0,1000}\.)?"
+)
 """A scene of any domain. The bounds keep the search linear in the length of the text."""
 SENTENCES = (
     "{scene} So the next thing to do is plain.\nAction: {{{plan}}}",
@@ -28,14 +32,13 @@ UNKNOWN = "I do not know what to do in this scene."
 
 
 class Replayer:
-    """Draws plans with their recorded probabilities. The k-th reply about a scene depends on the
-    seed alone, not on the client or the time."""
+    """Draws plans with their recorded probabilities, or answers by rules if there are none. The
+    k-th reply about a scene depends on the seed alone, not on the client or the time."""
 
-    def __init__(self, plans: dict[str, dict[str, float]], seed: int) -> None:
+    def __init__(self, plans: Plans | None, seed: int) -> None:
         self.plans = plans
-        self._draws = defaultdict[str, random.Random](random.Random)
-        for scene in plans:
-            self._draws[scene].seed(f"{seed} {scene}")
+        self.seed = seed
+        self._draws: dict[str, random.Random] = {}
         self._lock = threading.Lock()
 
     def answer(self, request: ChatRequest) -> Replies:
@@ -46,12 +49,22 @@ class Replayer:
         return Replies(texts, sum(len(text.split()) for text in texts))
 
     def _reply(self, scene: str) -> str:
-        answer = self.plans.get(scene)
+        answer = self._answer(scene)
         if not answer:
             return UNKNOWN
-        draws = self._draws[scene]
+        draws = self._draws.setdefault(scene, random.Random(f"{self.seed} {scene}"))
         (plan,) = draws.choices(list(answer), list(answer.values()))
         return draws.choice(SENTENCES).format(scene=scene, plan=plan)
+
+    def _answer(self, scene: str) -> dict[str, float] | None:
+        """The plans for a scene with their probabilities; None if it is unknown."""
+        if self.plans is not None:
+            return self.plans.get(scene)
+        try:
+            (answer,) = RulesPlanner().answers([scene])
+        except ValueError:
+            return None
+        return plan_shares(answer)
 
 
 def main(arguments: list[str] | None = None) -> int:

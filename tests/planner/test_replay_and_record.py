@@ -18,7 +18,9 @@ from planner.plans import plan_shares
 from planner.recorded_plans import load_plans
 from planner.replay_api import Replayer
 from planner.room_scene import in_words
+from planner.rules import RulesPlanner
 from planner.task import load_task
+from planner.world_scene import WorldReader
 from tests.planner.pools import ask, make_pool
 from tests.planner.servers import in_turn, plans, serve, status
 from tests.running import ROOT, SMALL, settings_of
@@ -69,6 +71,18 @@ def test_the_draws_about_a_scene_follow_from_the_seed_alone() -> None:
 
 def test_an_unknown_scene_gets_a_reply_without_a_plan() -> None:
     (text,) = Replayer({}, seed=0).answer(request("Agent sees <cat>, holds <nothing>.")).texts
+    assert parse_reply(text, NOUNS) is None
+
+
+def test_rules_answer_about_missions() -> None:
+    scene = "Mission: go to the ball. Agent sees <ball>, holds <nothing>. No free way to <ball>."
+    replayer = Replayer(load_task("BabyAI-GoTo-v0").plans, seed=0)
+    (text,) = replayer.answer(request(f"You advise an agent. {scene}")).texts
+    assert scene in text
+    (rules,) = RulesPlanner().answers([scene])
+    assert rules
+    assert parse_reply(text, WorldReader().nouns()) == rules[0][1]
+    (text,) = replayer.answer(request("Agent sees <key>, holds <nothing>.")).texts
     assert parse_reply(text, NOUNS) is None
 
 
