@@ -1,4 +1,4 @@
-"""Playing: environments and an actor in step, until every episode has ended."""
+"""Playing: environments and an actor in step, each environment one episode."""
 
 from dataclasses import dataclass, field
 
@@ -51,8 +51,10 @@ def play(
     generator: torch.Generator,
     watch: Stopwatch,
     keep_obs: bool = True,
+    limit: int | None = None,
 ) -> Rollout:
-    """Play one batch of episodes, one in each environment, each from its own seed (N,) to its end.
+    """Play one batch of episodes, one in each environment, each from its own seed (N,) to its end,
+    or for at most `limit` steps.
 
     `watch` times the phases `environment` and `policy`. Observations take most of the memory;
     without `keep_obs` they are dropped.
@@ -65,7 +67,7 @@ def play(
     last_state, last_obs = each(torch.empty_like, state), each(torch.empty_like, obs)
     success = torch.zeros(number, dtype=torch.bool, device=device)
     playing = torch.arange(number, device=device)
-    while len(playing):
+    while len(playing) and len(record.steps) != limit:
         with watch("policy"):
             seen = rows(obs, playing)
             step, state = actor.act(seen, state, generator)
@@ -88,6 +90,8 @@ def play(
         put(last_obs, playing[ended], rows(next_obs, playing[ended]))
         put(last_state, playing[ended], rows(state, ended))
         playing, state, obs = playing[~ended], rows(state, ~ended), next_obs
+    put(last_obs, playing, rows(obs, playing))
+    put(last_state, playing, state)
     episode = torch.cat(record.episode)
     order = episode.argsort(stable=True)
     return Rollout(

@@ -35,7 +35,7 @@ from commands.domains.homes import NavPickDomain
 from commands.domains.networks import make_encoder
 from commands.domains.rooms import MiniGridDomain
 from commands.domains.worlds import WorldDomain
-from commands.observers.film import MOST_FRAMES
+from commands.observers.film import MOST_STEPS
 from commands.run_files import ANSWERS
 from commands.settings.config import Config
 from commands.viewer.film import film_of
@@ -243,14 +243,15 @@ class Parts:
         )
 
     def camera(self, trainer: Trainer, seed: int) -> Callable[[int], list[Image.Image]]:
-        """Films an episode of a trainer's student from a seed, after any iteration."""
+        """Films the first steps of an episode of a trainer's student, after any iteration."""
         viewer = self.viewer(self.teacher(trainer.folder / ANSWERS, asks=False))
         student, device = self.actor(trainer.student), trainer.device
 
         def take(iteration: int) -> list[Image.Image]:
             draws = seeding.generator(self.config.seed, seeding.VIDEO, iteration, device=device)
-            rollout = play(viewer.environment, student, device, [seed], draws, Stopwatch())
-            return film_of(viewer, Played(seed, rollout, 0), MOST_FRAMES)
+            place, watch = viewer.environment, Stopwatch()
+            rollout = play(place, student, device, [seed], draws, watch, limit=MOST_STEPS)
+            return film_of(viewer, Played(seed, rollout, 0))
 
         return take
 

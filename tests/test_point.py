@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 from algos import checkpoint
 from algos.distributions import Gaussian
@@ -151,7 +152,12 @@ def test_it_is_filmed(make: Callable[[int], RestingEnv]) -> None:
     played = play(make(1), student, CPU, [3], draws, Stopwatch())
     frames = film_of(viewer(make(1)), Played(3, played, 0))
     assert len(frames) == len(played) + 1 > 2
-    assert len(film_of(viewer(make(1)), Played(3, played, 0), limit=2)) == 2
+    begun = play(make(1), student, CPU, [3], torch.Generator(), Stopwatch(), limit=2)
+    assert len(begun) == 2
+    assert not begun.ended.any()
+    short = film_of(viewer(make(1)), Played(3, begun, 0))
+    assert len(short) == 3
+    assert list(map(Image.Image.tobytes, short[:2])) == list(map(Image.Image.tobytes, frames[:2]))
     # The teacher's bars and the student's.
     for color in ((230, 140, 30), (50, 110, 200)):
         assert color in {color for _, color in frames[0].getcolors(1 << 20) or ()}

@@ -11,7 +11,7 @@ from utils.errors import UserError
 from utils.terminal import say
 
 NAME = "Episode"
-MOST_FRAMES = 60
+MOST_STEPS = 60
 
 
 class Screen(Protocol):

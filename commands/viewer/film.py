@@ -18,19 +18,17 @@ FRAMES_PER_SECOND, OUTCOME_SECONDS = 4, 2
 GIF_COLORS = 64
 
 
-def film_of(viewer: Viewer, episode: Played, limit: int | None = None) -> list[Image.Image]:
-    """The frames of an episode: one before each step, and one that shows the outcome. With a
-    `limit`, only that many from the beginning. UserError if it cannot be replayed."""
-    replay = viewer.replay(episode, viewer.environment.pictures, limit)
+def film_of(viewer: Viewer, episode: Played) -> list[Image.Image]:
+    """The frames of an episode: one before each step, and one that shows the outcome. UserError if
+    it cannot be replayed."""
+    replay = viewer.replay(episode, viewer.environment.pictures)
     length = len(replay.moments)
     frames = [
         compose(pictures, _caption(replay, step, viewer.action_names))
         for step, pictures in enumerate(replay.views[:length])
     ]
-    if len(replay.views) > length:
-        title = f"{replay.outcome} after {counted(length, 'step')}, return {replay.total:.2f}"
-        frames.append(compose(replay.views[-1], Caption(f"episode {replay.seed}: {title}")))
-    return frames
+    title = f"{replay.outcome} after {counted(length, 'step')}, return {replay.total:.2f}"
+    return [*frames, compose(replay.views[-1], Caption(f"episode {replay.seed}: {title}"))]
 
 
 def _caption(replay: Replay[Any], step: int, action_names: tuple[str, ...]) -> Caption:

@@ -53,8 +53,7 @@ class Moment(NamedTuple):
 
 @dataclass
 class Replay(Generic[View]):
-    """An episode of T steps: T moments, and T + 1 views, the last one of its end. With a limit
-    there are fewer views."""
+    """T steps of an episode: T moments, and T + 1 views, the last one after them."""
 
     seed: int
     outcome: str
@@ -78,11 +77,9 @@ class Viewer:
     option_names: tuple[str, ...]
     device: torch.device
 
-    def replay(
-        self, episode: Played, look: Callable[[], View], limit: int | None = None
-    ) -> Replay[View]:
+    def replay(self, episode: Played, look: Callable[[], View]) -> Replay[View]:
         """Repeat an episode's actions from its seed, with a `look` before each step and one after
-        the last, at most `limit` of them.
+        the last.
 
         UserError if the episode ends differently: the environment does not depend on its seed
         alone.
@@ -95,19 +92,17 @@ class Viewer:
         for action in steps["action"]:
             if ended:
                 break
-            if len(views) != limit:
-                views.append(look())
+            views.append(look())
             seen.append(move(obs, self.device))
             obs, reward, terminated, truncated, info = self.environment.step(action[None])
             rewards.append(reward)
             success |= bool(info["success"])
             ended = bool(terminated | truncated)
-        if len(views) != limit:
-            views.append(look())
+        views.append(look())
 
         before = float(played.returns[number])
         now = float(torch.cat(rewards).sum())
-        same = ended and len(rewards) == len(steps["action"])
+        same = ended == bool(played.ended[number]) and len(rewards) == len(steps["action"])
         same &= success == bool(played.success[number])
         if not (same and abs(now - before) <= TOLERANCE * (1 + abs(before))):
             lasts = f"{'' if ended else 'more than '}{counted(len(rewards), 'step')}"
@@ -116,9 +111,8 @@ class Viewer:
                 f"again: it lasts {lasts} with a return of {now:.3f}, and lasted "
                 f"{len(steps['action'])} with a return of {before:.3f}"
             )
-        timed_out = not (success or played.terminated[number])
-        outcome = "success" if success else "timed out" if timed_out else "failed"
         moments = self._explain(join(seen), steps, torch.cat(rewards).tolist())
+        outcome = _outcome(success, ended, bool(played.terminated[number]))
         return Replay(episode.seed, outcome, success, before, moments, views)
 
     def _explain(self, obs: Tensors, steps: Tensors, rewards: list[float]) -> list[Moment]:
@@ -154,3 +148,11 @@ class Viewer:
 
     def _name(self, action: Tensor) -> str:
         return "" if action.is_floating_point() else self.action_names[int(action)]
+
+
+def _outcome(success: bool, ended: bool, terminated: bool) -> str:
+    if success:
+        return "success"
+    if not ended:
+        return "unfinished"
+    return "failed" if terminated else "timed out"
