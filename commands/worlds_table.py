@@ -33,7 +33,7 @@ COLUMNS = (
 )
 EPISODES, BOT_EPISODES = 100, 25
 SECONDS, BOT_SECONDS = 1200.0, 120.0
-"""An id that takes longer is given up; the bot begins no episode after so many seconds."""
+"""An id that takes longer is given up; the bot stops after so many seconds."""
 SIDE_BY_SIDE = 100
 REMARKS = {
     r"OpenDoorsOrder.*Debug": "BabyAI's strict verifier fails every mission with two doors",
@@ -98,27 +98,31 @@ def teacher_episodes(env_id: str, seeds: Sequence[int], planner: RulesPlanner) -
 
 
 def bot_episodes(env_id: str, seeds: Sequence[int]) -> Iterator[Episode]:
-    """MiniGrid's bot for BabyAI, which knows the whole environment. An episode in which it gives up
-    is a failure."""
+    """MiniGrid's bot for BabyAI, which knows the whole environment, for `BOT_SECONDS` at most. An
+    episode in which it gives up is a failure."""
     world, end = make_world(env_id), time.monotonic() + BOT_SECONDS
     for seed in seeds:
+        world.reset(seed=seed)
+        episode = bot_episode(world, seed, end)
         if time.monotonic() > end:
             return
-        world.reset(seed=seed)
-        yield bot_episode(world, seed)
+        yield episode
 
 
-def bot_episode(world: World, seed: int) -> Episode:
+def bot_episode(world: World, seed: int, end: float) -> Episode:
+    """One episode, or its beginning up to the time `end`."""
+    success, over = False, False
+    action: Any = None
     try:
-        bot, action = BabyAIBot(world), None
-        while True:
+        bot = BabyAIBot(world)
+        while not over and time.monotonic() < end:
             action = bot.replan(action)
             _, _, terminated, truncated, info = world.step(action)
-            if terminated or truncated:
-                return Episode(seed, info["success"], world.inner.step_count)
+            success, over = info["success"], terminated or truncated
     except Exception:
         # The bot raises errors of many kinds where it cannot go on.
-        return Episode(seed, False, world.inner.step_count)
+        success = False
+    return Episode(seed, success, world.inner.step_count)
 
 
 def measure(env_id: str, episodes: int) -> dict[str, Any]:
@@ -130,8 +134,9 @@ def measure(env_id: str, episodes: int) -> dict[str, Any]:
     row = {"id": env_id, "episodes": episodes, **outcome(played)}
     row["scenes"] = len(planner.scenes)
     row["steps_per_second"] = round(sum(each.steps for each in played) / seconds)
-    if isinstance(make_world(env_id).inner, RoomGridLevel):
-        bot = outcome(list(bot_episodes(env_id, range(BOT_EPISODES))))
+    is_level = isinstance(make_world(env_id).inner, RoomGridLevel)
+    if is_level and (by_bot := list(bot_episodes(env_id, range(BOT_EPISODES)))):
+        bot = outcome(by_bot)
         row |= {"bot_success": bot["success"], "bot_steps": bot.get("steps", "")}
     row["remark"] = next((why for ids, why in REMARKS.items() if re.search(ids, env_id)), "")
     return row
