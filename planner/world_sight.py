@@ -12,13 +12,13 @@ from env.symbols import BOX, EMPTY, KEY
 from planner.room_scene import NOWHERE
 from planner.world_asks import VERBS, Ask
 from planner.world_fits import fits, held_fits, lies_farther_ahead
-from planner.world_things import BLOCKED, FREE, LOCKED_AWAY, NOT_SEEN, UNSURE, Ground, Things
+from planner.world_things import BLOCKED, FAR, FREE, LOCKED_AWAY, NOT_SEEN, UNSURE, Ground, Things
 
 IT, OTHER, LOCKED_DOOR, FITTING_KEY, OPENABLE_BOX, OBSTACLE, HAND, NOTHING = range(8)
 """Places of a scene: the mission's thing, what it is put next to, the locked door that matters, its
 key, a box that may hold the key, what blocks a way, the agent's own cell, none."""
 HOLDS_NOTHING, HOLDS_IT, HOLDS_KEY, HOLDS_THING = range(4)
-_COLORS, _RANKS = 8, 8
+_COLORS, _WAYS = 8, 8
 """More than there are colours, and more than there are kinds of ways."""
 
 
@@ -103,16 +103,19 @@ def _nearest_of_all(things: Things, start: Tensor, ask: Ask[Tensor]) -> Tensor:
 
 
 def _door_rank(things: Things) -> Tensor:
-    """(K,) the smaller, the more a locked door matters: its key is in hand, or was seen."""
+    """(K,) the smaller, the more a locked door matters: its key is in hand, or is the nearest.
+
+    The nearest door does not matter: it may become another one while the agent walks to the key.
+    """
     ground = things.ground
     is_key = things.kind == KEY
     slot = things.step * _COLORS + things.color
-    key_way = torch.full((ground.shape[0] * _COLORS,), NOT_SEEN, device=slot.device)
-    key_way.scatter_reduce_(0, slot[is_key], things.way[is_key], "amin")
+    to_key = torch.full((ground.shape[0] * _COLORS,), NOT_SEEN * FAR, device=slot.device)
+    to_key.scatter_reduce_(0, slot[is_key], (things.way * FAR + things.distance)[is_key], "amin")
     held = (ground.held_kind == KEY)[things.step] & (ground.held_color[things.step] == things.color)
-    rank = torch.where(held, 0, 1 + key_way[slot])
     away = (things.way == LOCKED_AWAY).long()
-    return (away * _RANKS + rank) * _RANKS + things.way
+    rank = away * _WAYS * FAR + torch.where(held, 0, 1 + to_key[slot])
+    return rank * _WAYS + things.way
 
 
 def _packed(things: Things, numbers: Tensor, which: Tensor) -> Tensor:

@@ -128,10 +128,15 @@ class Plain:
                         waiting.append(near)
         return side[place] and cell in room
 
-    def door_rank(self, door: Lying) -> tuple[bool, int, int]:
-        keys = [each.way for each in self.things if (each.kind, each.color) == ("key", door.color)]
-        held = (self.held_kind, self.held_color) == ("key", door.color)
-        return door.way == 3, 0 if held else 1 + min(keys, default=4), door.way
+    def door_rank(self, door: Lying) -> tuple[bool, tuple[int, ...], int]:
+        ways = [
+            (each.way, each.distance)
+            for each in self.things
+            if (each.kind, each.color) == ("key", door.color)
+        ]
+        if (self.held_kind, self.held_color) == ("key", door.color):
+            ways = [(-1, 0)]
+        return door.way == 3, min(ways, default=(4, 0)), door.way
 
     def blockers(self, hidden: set[Cell]) -> set[Cell]:
         """The movable things next to the agent's way that begin the ways with the fewest things to
@@ -172,7 +177,7 @@ class Plain:
             if asked.kind == "matching object":
                 return (-self.ahead_and_right(thing.cell)[0], thing.distance, thing.cell)
             locked = opens and thing.locked
-            rank = self.door_rank(thing) if locked else (False, 0, thing.way)
+            rank = self.door_rank(thing) if locked else (False, (), thing.way)
             return (locked, rank, thing.distance, thing.cell)
 
         it = min(self.named(asked), key=order, default=None)

@@ -124,6 +124,11 @@ def test_what_blocks_the_way_to_a_locked_door_is_an_obstacle() -> None:
     assert cells["obstacle"] == (3, 2)
 
 
+def test_of_two_locked_doors_the_one_with_the_nearer_key_counts() -> None:
+    rows = ["# # # # # # # # ", "Lr. . . > . Lb# ", "# kb. . . kr# # ", "# # # # # # # # "]
+    assert scene("pick up a ball", rows)[1] == {"locked door": (0, 1), "key": (5, 2)}
+
+
 def test_a_box_may_hold_the_key_unless_the_mission_needs_the_box() -> None:
     room = without(ROOM, "kr", "br")
     text, cells = scene("open the red door", room)
