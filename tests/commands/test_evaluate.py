@@ -48,7 +48,8 @@ def test_an_evaluation_says_what_it_replaces_and_how_actions_were_chosen(
     assert evaluate(trained, *flags, "--deterministic") == 0
     again = capsys.readouterr().out
     assert "held an evaluation, which this one replaces; --savedir gives another name" in again
-    assert "means of n episodes, each step's likeliest action, with 95% intervals" in again
+    title = "means of n episodes, each step's likeliest action, with 95% intervals"
+    assert title in " ".join(again.split())
 
 
 def test_several_evaluation_seeds_are_taken_as_they_are(trained: Path) -> None:

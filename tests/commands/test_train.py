@@ -81,7 +81,7 @@ def test_metrics_are_what_tensorboard_shows(trained: Path) -> None:
     assert written == pytest.approx(shown)
 
 
-def test_a_run_ends_with_a_verdict_in_three_lines(
+def test_a_run_ends_with_a_verdict_in_three_columns(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert train(tmp_path, "--n_itr", "5", "--savedir", "run") == 0
@@ -91,20 +91,21 @@ def test_a_run_ends_with_a_verdict_in_three_lines(
     # What lasts is announced.
     trial = out.index("run: trying the teacher alone in 100 episodes")
     assert out[trial + 1].startswith("teacher alone in 100 episodes: success ")
-    assert out[-7] == "run: judging its students in 100 episodes each"
-    lines = out[-4:-1]
-    names = "last student", f"best, of iteration {verdict['best']['iteration']}", "teacher alone"
-    for line, name, who in zip(lines, names, ("last", "best", "teacher"), strict=True):
-        outcome = verdict[who]
-        success, total, episodes = outcome["success"], outcome["return"], outcome["episodes"]
-        assert success["mean"] == sum(e["success"] for e in episodes) / 100
+    title = out.index("run: judging its students in 100 episodes each") + 1
+    rows = {line.split("  ")[0]: " ".join(line.split()) for line in out[title + 1 :]}
+    best = f"best, of iteration {verdict['best']['iteration']}"
+    assert rows["actor"] == f"actor last student {best} teacher alone"
+    outcomes = [verdict[who] for who in ("last", "best", "teacher")]
+    for name in ("success", "return"):
+        means = [
+            f"{outcome[name]['mean']:.3f} [{outcome[name]['low']:.3f}, {outcome[name]['high']:.3f}]"
+            for outcome in outcomes
+        ]
+        assert rows[name] == " ".join([name, *means])
+    for outcome in outcomes:
+        episodes = outcome["episodes"]
+        assert outcome["success"]["mean"] == sum(e["success"] for e in episodes) / 100
         assert [e["seed"] for e in episodes] == VERDICT_SEEDS
-        assert line.startswith(name)
-        means = " ".join(line.removeprefix(name).split())
-        assert means.startswith(
-            f"100 {success['mean']:.3f} [{success['low']:.3f}, {success['high']:.3f}] "
-            f"{total['mean']:.3f} [{total['low']:.3f}, {total['high']:.3f}]"
-        )
     assert verdict["teacher"]["success"]["mean"] == 1
 
 

@@ -42,7 +42,7 @@ def made(method: str, preset: str | None, **flags: Any) -> Iterator[tuple[Parts,
 def updated(method: str, preset: str | None, reward: float, taught: bool = True) -> Weights:
     """The weights that an update from the first rollout leaves, whose rewards were so much more."""
     with made(method, preset) as (_, trainer):
-        rollout = trainer._gather(Stopwatch())
+        rollout = trainer.collector.collect(0, torch.Generator().manual_seed(0), Stopwatch())
         draws = torch.Generator().manual_seed(1)
         more = reward * torch.rand(len(rollout), generator=draws)
         rollout = dataclasses.replace(rollout, reward=rollout.reward + more)
