@@ -1,7 +1,5 @@
 """Scenes in MiniGrid and BabyAI tasks: a map and a mission in words, for a whole batch at once."""
 
-from collections.abc import Iterable
-
 import torch
 from torch import Tensor
 
@@ -40,7 +38,7 @@ class WorldReader:
     def __init__(self) -> None:
         self.number = {name: number for number, name in enumerate(VOCABULARY)}
 
-    def nouns(self, colors: Iterable[str] = ()) -> tuple[str, ...]:
+    def nouns(self) -> tuple[str, ...]:
         """The names that a plan may use. They have no colours.
 
         Doors come first, and "another locked door" before "door", which is a part of it.

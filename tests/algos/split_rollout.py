@@ -33,7 +33,7 @@ class Tried(NamedTuple):
         return self.outcome, self.outcome.summary()["success"][1][0]
 
     def evaluate_student(self, iteration: int) -> tuple[Evaluation, Evaluation]:
-        raise NotImplementedError
+        return self.outcome, self.outcome
 
 
 def make_trainer(ranks: Ranks, rollout_steps: int | None = None, **changes: Any) -> Trainer:
