@@ -85,7 +85,7 @@ def test_training_is_saved_before_the_limit_and_goes_on_in_the_next_job(
 ) -> None:
     table, experiment = only_student(tmp_path)
     out, folder = tmp_path / "out", experiment.folder
-    assert "submitted 1 of 1 experiments as job " in submit(table, out, cluster)
+    assert "submitted 1 of 1 experiment as job " in submit(table, out, cluster)
     wait_until(lambda: len(starts(experiment, out)) == 2, cluster)
     # Nothing is lost: the second job goes on from the last iteration that the first one logged.
     (first,) = done([folder])
