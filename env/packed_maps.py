@@ -63,9 +63,9 @@ def pack_one(x: Tensor, y: Tensor, like: Tensor) -> Tensor:
 
 
 def pack_cell(cell: Tensor, height: int, like: Tensor) -> Tensor:
-    """(S,) int64, x * H + y, or negative for no cell -> packed cells of the width of `like`."""
+    """(S,) int64, x * H + y, or negative for no cell -> packed cells of the shape of `like`."""
     known = cell.clamp(min=0)
-    cells = pack_one(known // height, known % height, like[: len(cell)])
+    cells = pack_one(known // height, known % height, like)
     return cells * (cell >= 0)[:, None]
 
 

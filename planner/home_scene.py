@@ -10,16 +10,22 @@ from utils.tensors import Tensors
 
 THING = "object"
 """The one thing in plans."""
+WITHIN_REACH = "is within reach of"
 
 
 def in_words(near: bool, faced: bool, bumped: bool, held: bool) -> str:
     parts = [
-        "is within reach of" if near else "is far from",
+        WITHIN_REACH if near else "is far from",
         f"<{THING}>, {'faces' if faced else 'does not face'} it,",
         *(["has just bumped into something,"] if bumped else []),
         f"holds <{THING if held else NOTHING}>.",
     ]
     return f"Agent {' '.join(parts)}"
+
+
+def is_within_reach(scene: str) -> bool:
+    """Whether a scene's text says that the object is near enough for the arm."""
+    return WITHIN_REACH in scene
 
 
 class HomeReader:

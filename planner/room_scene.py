@@ -1,5 +1,6 @@
 """Scenes in rooms: a remembered map in words, for a whole batch of maps at once."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import torch
@@ -21,6 +22,13 @@ def in_words(sees: Sequence[str], holds: str | None) -> str:
     """The scene's text: what the agent sees, and what it holds."""
     seen = ", ".join(f"<{name}>" for name in sees or (NOTHING,))
     return f"Agent sees {seen}, holds <{holds or NOTHING}>."
+
+
+def read_words(scene: str) -> tuple[tuple[str, ...], str | None]:
+    """What a scene's text says that the agent sees, each name once, and what it holds."""
+    *sees, holds = re.findall(r"<(.*?)>", scene)
+    names = dict.fromkeys(name for name in sees if name != NOTHING)
+    return tuple(names), None if holds == NOTHING else holds
 
 
 class RoomReader:
@@ -56,8 +64,12 @@ class RoomReader:
 
     def nouns(self, colors: Iterable[str] = COLORS) -> tuple[str, ...]:
         """The names that a plan may use, doors first. Coloured names take each of `colors`."""
+        return tuple(self.named_kinds(colors))
+
+    def named_kinds(self, colors: Iterable[str] = COLORS) -> dict[str, int]:
+        """The type of each of these nouns."""
         kinds = sorted(self.kinds, key=lambda kind: kind[0] != DOOR)
-        return tuple(word for _, name in kinds for word in _words(name, colors))
+        return {word: kind for kind, name in kinds for word in _words(name, colors)}
 
     def forget(self, count: int, device: torch.device) -> Tensors:
         """The memory of `count` new episodes: nothing was seen."""

@@ -55,8 +55,10 @@ class WorldOptions:
             mine = used.new_tensor([_act_of(option) is act for option in options])
             steps, number = (used & mine).nonzero(as_tuple=True)
             if len(steps):
-                place = pack_cell(cells[steps, number], height, maps.own)
-                actions[steps, number] = act(maps[steps], place)
+                # A map counts once for each of its options with this verb.
+                chosen = maps[steps]
+                place = pack_cell(cells[steps, number], height, chosen.own)
+                actions[steps, number] = act(chosen, place)
         finished = functional.pad(actions == FINISHED, (0, 1), value=True)
         return Proposal(functional.pad(actions, (0, 1), value=DONE), finished), state
 

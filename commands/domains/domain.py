@@ -7,7 +7,7 @@ import torch
 from commands.settings.config import Config
 from env.spec import Spec
 from env.vector import RestingEnv
-from planner.plans import Planner
+from planner.plans import Plan, Planner
 from teacher.choices import Choices
 from teacher.teacher import PlanTeacher
 
@@ -40,6 +40,9 @@ class Domain(Protocol):
 
     def teacher(self, planner: Planner) -> PlanTeacher:
         """A teacher that carries out a planner's plans with the task's options."""
+
+    def legal_plans(self, scene: str) -> tuple[Plan, ...]:
+        """The legal plans of a scene that `teacher` asks a planner about."""
 
     def choices(self) -> Choices:
         """The task's options, for a student that chooses among them."""

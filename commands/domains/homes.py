@@ -28,7 +28,8 @@ from env.process_envs import ProcessEnvs
 from env.spec import Spec
 from env.vector import RestingEnv
 from planner.home_scene import THING, HomeReader
-from planner.plans import Option, Planner
+from planner.legal_plans import home_plans
+from planner.plans import Option, Plan, Planner
 from planner.task import CONFIGS
 from teacher.choices import Choices
 from teacher.home_options import LIMITS, RULES, VERBS, HomeOptions, Policy, Scripted
@@ -126,6 +127,9 @@ class NavPickDomain(Domain):
 
     def teacher(self, planner: Planner) -> PlanTeacher:
         return PlanTeacher(planner, HomeReader(), self._options(), self.config.hard)
+
+    def legal_plans(self, scene: str) -> tuple[Plan, ...]:
+        return home_plans(scene)
 
     def choices(self) -> Choices:
         every = [Option(verb, THING) for verb in VERBS]

@@ -17,7 +17,8 @@ from env.spec import Spec
 from env.symbols import ACTIONS, COLORS
 from env.vector import RestingEnv, SerialEnvs
 from planner.anonymous_colors import AnonymousColors
-from planner.plans import Planner
+from planner.legal_plans import room_plans
+from planner.plans import Plan, Planner
 from planner.room_scene import RoomReader
 from teacher.choices import Choices
 from teacher.room_options import RoomOptions, options_of
@@ -41,6 +42,7 @@ class MiniGridDomain(Domain):
         self.task = config.task.domain
         self.reader = RoomReader(self.task.names)
         colors = AnonymousColors.ALIASES if self.task.anonymous_colors else COLORS
+        self.kinds = self.reader.named_kinds(colors)
         self.nouns = self.reader.nouns(colors)
         self.tensors = self._registered_tensors()
         self.plain = self._describe()
@@ -69,6 +71,9 @@ class MiniGridDomain(Domain):
         if self.task.anonymous_colors:
             planner = AnonymousColors(planner)
         return PlanTeacher(planner, self.reader, self._options(), self.config.hard)
+
+    def legal_plans(self, scene: str) -> tuple[Plan, ...]:
+        return room_plans(scene, self.kinds)
 
     def choices(self) -> Choices:
         return Choices(options_of(self.reader.kind), self.reader, self._options())

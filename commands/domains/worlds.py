@@ -12,7 +12,8 @@ from env.episode import Episode
 from env.symbols import ACTIONS
 from env.vector import RestingEnv, SerialEnvs
 from env.worlds import make_world
-from planner.plans import Planner
+from planner.legal_plans import world_plans
+from planner.plans import Plan, Planner
 from planner.world_scene import WorldReader
 from teacher.choices import Choices
 from teacher.teacher import PlanTeacher
@@ -57,6 +58,9 @@ class WorldDomain(Domain):
     def teacher(self, planner: Planner) -> PlanTeacher:
         options = WorldOptions(self.reader.number)
         return PlanTeacher(planner, self.reader, options, self.config.hard)
+
+    def legal_plans(self, scene: str) -> tuple[Plan, ...]:
+        return world_plans(scene)
 
     def choices(self) -> Choices:
         raise UserError("hierarchical students need options that do not depend on a mission")

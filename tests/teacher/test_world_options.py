@@ -75,6 +75,18 @@ def proposed(image: np.ndarray, option: Option, cell: Cell | None) -> int:
     return int(proposal.actions[0, 0])
 
 
+def test_one_map_may_have_several_options_of_a_verb() -> None:
+    image = np.zeros((4, 4, 4), np.uint8)
+    image[..., 0], image[..., 3] = EMPTY, NO_AGENT
+    image[0, 0, 3] = 0
+    options = [Option(plans.GO_TO, name) for name in ("one", "two", "three")]
+    cells = torch.tensor([[2, 8, NOWHERE]])
+    rules = WorldOptions({"one": 0, "two": 1, "three": 2})
+    used = torch.ones(1, 3, dtype=torch.bool)
+    proposal, _ = rules.propose(observed(image), {"cells": cells}, options, used, {})
+    assert proposal.actions.tolist() == [[RIGHT, FORWARD, DONE, DONE]]
+
+
 @st.composite
 def maps_with_a_cell(draw: st.DrawFn) -> tuple[np.ndarray, Cell]:
     image = draw(maps())

@@ -1,0 +1,24 @@
+"""The control: every legal plan of a scene with the same probability, and no LLM.
+
+What an LLM is worth as a teacher is what it is worth above this.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from planner.legal_plans import LegalPlans
+from planner.plans import Answer, Planner
+
+
+@dataclass(frozen=True)
+class UniformPlanner(Planner):
+    """Every plan that `legal_plans` gives for a scene, all alike."""
+
+    legal_plans: LegalPlans
+
+    def answers(self, scenes: Sequence[str]) -> list[Answer | None]:
+        return [self._answer(scene) for scene in scenes]
+
+    def _answer(self, scene: str) -> Answer:
+        plans = self.legal_plans(scene)
+        return tuple((1 / len(plans), plan) for plan in plans)
