@@ -1,10 +1,11 @@
-"""The source of a run's answers: recorded plans, written rules, or an LLM."""
+"""The source of a run's answers: recorded plans, written rules, all legal plans, or an LLM."""
 
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from commands.domains.domain import Domain
 from commands.settings.config import Config
 from planner.answers import AnswerStore
 from planner.asking import AskingPlanner
@@ -14,29 +15,32 @@ from planner.plans import Planner
 from planner.recorded_plans import RecordedPlanner
 from planner.request_pool import RequestPool
 from planner.rules import RulesPlanner
-from planner.servers import KEY_VARIABLE, SERVERS
+from planner.servers import KEY_VARIABLE, SERVERS, UNIFORM, UNIFORM_MEANS
 from planner.task import Task
+from planner.uniform import UniformPlanner
 from utils.errors import UserError
 from utils.terminal import say, waiting
 
 
 def make_planner(
     config: Config,
-    nouns: Sequence[str],
+    domain: Domain,
     answers: Path,
     owned: ExitStack,
     asks: bool = True,
 ) -> Planner:
-    """The planner that the settings ask for, about things with these names.
+    """The planner that the settings ask for, about the scenes of a domain.
 
     An LLM's replies go to the file `answers`, unless the settings name another. The file and the
     connections are closed with `owned`. With `asks` off, the planner is a silent second one: it
     asks no LLM and repeats no warning. UserError if the task has no instructions for an LLM, or the
     key in the environment cannot be one.
     """
-    own = own_planner(config.task, nouns, warns=asks and not config.llm)
+    own = own_planner(config.task, domain.nouns, warns=asks and not config.llm)
     if not config.llm:
         return own
+    if config.llm == UNIFORM:
+        return UniformPlanner(domain.legal_plans)
     check_instructions(config.task)
     server, key = SERVERS[config.llm], os.environ.get(KEY_VARIABLE)
     if key and not (key.isascii() and key.isprintable()):
@@ -57,7 +61,7 @@ def make_planner(
         store=store,
         task=config.task.name,
         instructions=config.task.instructions,
-        nouns=nouns,
+        nouns=domain.nouns,
         n=config.n_ask,
         retries=config.llm_retries,
         strict=config.llm_strict,
@@ -66,6 +70,15 @@ def make_planner(
         progress=waiting,
         asks=asks,
     )
+
+
+def describe_source(config: Config) -> str:
+    """Where a run's plans come from, in a few words."""
+    if config.llm == UNIFORM:
+        return UNIFORM_MEANS
+    if config.llm:
+        return f"{config.llm} over HTTP"
+    return "rules" if config.task.plans is None else "plans of a file"
 
 
 def own_planner(task: Task, nouns: Sequence[str], warns: bool) -> Planner:

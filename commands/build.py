@@ -76,7 +76,7 @@ class Parts:
         self.domain: Domain = DOMAINS[config.task.domain.kind](config, owned)
 
     def planner(self, answers: Path, asks: bool = True) -> Planner:
-        return make_planner(self.config, self.domain.nouns, answers, self.owned, asks)
+        return make_planner(self.config, self.domain, answers, self.owned, asks)
 
     def teacher(self, answers: Path, asks: bool = True) -> PlanTeacher:
         """The teacher; it keeps an LLM's replies in the file `answers`. Without `asks` it knows
@@ -228,7 +228,7 @@ class Parts:
             verdict_seeds=verdict_seeds,
             seed=self.config.seed,
             device=trainer.device,
-            answers_may_improve=bool(self.config.llm),
+            answers_may_improve=self.config.asks_llm,
         )
 
     def viewer(self, teacher: PlanTeacher) -> Viewer:

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from commands import runs
+from commands.answer_sources import describe_source
 from commands.build import Parts
 from commands.evaluation_table import print_evaluations
 from commands.provenance import provenance, teacher_traits
@@ -35,6 +36,8 @@ def run(args: argparse.Namespace) -> int:
         folder = subject.folder
         if subject.student:
             say(f"evaluating {folder / str(subject.model)}, of iteration {subject.iteration}")
+        else:
+            say(f"evaluating the teacher alone: {describe_source(subject.config)}")
         trials.append((subject, evaluate_subject(args, subject, folder / name)))
     how = ", each step's likeliest action" if args.deterministic else ""
     title = f"{described_task(trials[0][0])}: means of n episodes{how}, with 95% intervals"
@@ -74,6 +77,7 @@ def write_result(target: Path, subject: Subject, trial: Trial, deterministic: bo
         "deterministic": deterministic,
         "hard": config.hard,
         "seed": config.seed,
+        "teacher": describe_source(config),
         "llm": config.llm and {"name": config.llm, "model": config.llm_model, **counts},
         **trial.evaluation.to_dict(),
         "provenance": provenance(),

@@ -11,7 +11,7 @@ import torch
 
 from algos.play import Uniform, play
 from algos.protocols import Actor
-from commands.answer_sources import check_instructions
+from commands.answer_sources import check_instructions, describe_source
 from commands.build import MOST_TESTED, Parts
 from commands.settings.config import make_config
 from commands.settings.resolve import fresh_settings, given_settings
@@ -49,7 +49,8 @@ def run(args: argparse.Namespace) -> int:
     out = args.out or args.logdir / "plans" / f"{config.task.name.lower()}.yaml"
     if not config.llm and not args.dry_run:
         raise UserError("record asks an LLM: name one with --llm, or look first with --dry_run")
-    check_instructions(config.task)
+    if config.asks_llm or args.dry_run:
+        check_instructions(config.task)
     if args.dry_run:
         config = config.model_copy(update={"llm": None})
     elif out.exists() and not args.overwrite:
@@ -78,6 +79,11 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(
             f"no scene has a plan of {config.llm}: {source.problem()}; delete {stored} to ask anew"
         )
+    if not config.asks_llm:
+        title = f"{config.task.name}: {describe_source(config)}"
+        write_plans(out, title, advised)
+        say(f"wrote {out}; {title}")
+        return 0
     write_plans(out, f"What {config.llm} answered about {config.task.name}", advised)
     counts = ", ".join(
         f"{name.lower()} {round(count, 1):g}" for name, count in source.counts().items()

@@ -127,6 +127,6 @@ def viewer_of(trial: Trial, parts: Parts, answers: Path) -> Viewer:
     """What shows the episodes of a trial. Explanations never ask an LLM: they read its `answers`
     from the file."""
     teacher = trial.teacher
-    if not teacher or parts.config.llm:
+    if not teacher or parts.config.asks_llm:
         teacher = parts.teacher(answers, asks=False)
     return parts.viewer(teacher)

@@ -12,6 +12,7 @@ from algos.saved_files import CHECKPOINT
 from algos.trainer import Trainer
 from algos.verdict import give_verdict
 from commands import runs
+from commands.answer_sources import describe_source
 from commands.build import QUICK_EPISODES, Parts
 from commands.evaluation_table import print_evaluations
 from commands.observers.display import Display
@@ -94,7 +95,9 @@ def train_run(
     did = trainer.progress
     if done < did.iteration == config.n_itr and not interrupts():
         judge_run(parts, trainer, evaluator)
-    missed = f"; {counted(did.unanswered, 'step')} had no answer of the LLM" if config.llm else ""
+    missed = (
+        f"; {counted(did.unanswered, 'step')} had no answer of the LLM" if config.asks_llm else ""
+    )
     say(
         f"{folder}: {counted(did.iteration, 'iteration')}, {counted(did.steps, 'step')}, "
         f"{did.seconds:.0f} s of training{missed}"
@@ -111,8 +114,7 @@ def train_run(
 def teacher_line(config: Config) -> str:
     """The teacher, for the first line of a run."""
     mode = "one plan drawn a step" if config.hard else "all plans mixed"
-    recorded = "rules" if config.task.plans is None else "plans of a file"
-    source = f"{config.llm} over HTTP" if config.llm else recorded
+    source = describe_source(config)
     if config.kl_start:
         return f"teacher: {source}, {mode}"
     return f"teacher: none; for comparison it is tried alone ({source}, {mode})"

@@ -1,8 +1,10 @@
-"""The LLM servers of `--llm`."""
+"""The choices of `--llm`: LLM servers, and the control without an LLM."""
 
 from typing import Literal, NamedTuple
 
-LLM = Literal["vicuna", "chatglm", "openai"]
+LLM = Literal["vicuna", "chatglm", "openai", "uniform"]
+UNIFORM: LLM = "uniform"
+UNIFORM_MEANS = "every legal plan alike, no LLM"
 KEY_VARIABLE = "LLM_API_KEY"
 """The environment variable that holds the key of an LLM's server."""
 

@@ -23,7 +23,7 @@ class Experiment:
 
     `train` and `evaluate` are command lines without `main.py`; a teacher's `train` is empty.
     `settings` must stand in the run's config.json, or in a teacher's eval.json. `seeds` are those
-    of the final evaluation, one an episode.
+    of the final evaluation, one an episode; `final` is its name.
     """
 
     label: str
@@ -35,6 +35,7 @@ class Experiment:
     evaluate: list[str]
     settings: Mapping[str, Any]
     seeds: range
+    final: str = FINAL
 
     @property
     def row(self) -> tuple[str, str, str]:
@@ -43,7 +44,14 @@ class Experiment:
 
     @property
     def name(self) -> str:
-        return " ".join([self.method, self.task, *([self.folder.name] if self.train else [])])
+        return " ".join([self.method, self.task, *self.variant])
+
+    @property
+    def variant(self) -> list[str]:
+        """What tells it from others of its task and method: its run, or its final evaluation."""
+        if self.train:
+            return [self.folder.name]
+        return [self.final] if self.final != FINAL else []
 
     @property
     def n_itr(self) -> int:
@@ -75,7 +83,7 @@ class State:
 def examine(experiment: Experiment) -> State:
     """How far an experiment is, by the files in its folder."""
     folder = experiment.folder
-    evaluation = read_json(folder / FINAL / "eval.json")
+    evaluation = read_json(folder / experiment.final / "eval.json")
     success = final_success(evaluation, experiment)
     evaluated = State("finished", experiment.n_itr, success or 0.0)
     trained = State("to evaluate", experiment.n_itr)

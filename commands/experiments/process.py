@@ -20,8 +20,8 @@ OUTPUT = "output"
 
 def output_of(experiment: Experiment, out: Path) -> Path:
     """The file that keeps what an experiment's processes print."""
-    parts = experiment.method, experiment.task.lower(), experiment.folder.name
-    return out / OUTPUT / f"{'-'.join(dict.fromkeys(parts))}.log"
+    parts = experiment.method, experiment.task.lower(), *experiment.variant
+    return out / OUTPUT / f"{'-'.join(parts)}.log"
 
 
 def shown(command: list[str]) -> str:

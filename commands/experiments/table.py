@@ -19,6 +19,7 @@ from commands.settings.presets import read_preset
 from commands.settings.resolve import check_flags, resolve
 from commands.settings.setting import Defaults
 from commands.settings.setting_flags import as_words, settings_of
+from planner.servers import UNIFORM
 from planner.task import load_task
 from utils.errors import UserError
 from utils.validation import Strict, is_file_name, read_yaml, validated
@@ -101,12 +102,12 @@ def read_table(path: Path, out: Path, threads: int) -> list[Experiment]:
                     experiments += students(row, group.seeds or table.seeds)
             except UserError as error:
                 raise UserError(f"{source}: {method} in {task}: {error}") from error
-    folders = set[Path]()
+    places = set[Path]()
     for experiment in experiments:
-        if experiment.folder in folders:
+        if (place := experiment.folder / experiment.final) in places:
             advice = ", or give its group another label" if experiment.train else ""
             raise UserError(f"{path}: {experiment.name} is there twice; leave one out{advice}")
-        folders.add(experiment.folder)
+        places.add(place)
     return experiments
 
 
@@ -168,7 +169,7 @@ def students(row: Row, seeds: list[int]) -> Iterator[Experiment]:
             seed=seed,
             folder=runs.task_folder(row.out, method, task) / run,
             train=[*train, *own, *as_flags(row.settings, settings)],
-            evaluate=["eval", *place, "--loaddir", run, *final_flags(row), *device],
+            evaluate=["eval", *place, "--loaddir", run, *final_flags(row, FINAL), *device],
             settings=json.loads(json.dumps(config.model_dump(), default=dict)),
             seeds=row.episodes,
         )
@@ -184,10 +185,12 @@ def teacher(row: Row) -> Experiment:
     own = {name: usual[name] for name in TEACHING if usual.get(name) is not None}
     own |= {name: value for name, value in given.items() if name in ("device", *TEACHING)}
     settings = resolve(own | {"task": task}, {})
-    if not settings["llm"]:
+    if settings["llm"] in (None, UNIFORM):
         # A preset may say how to ask an LLM without naming one.
         own = {n: v for n, v in own.items() if n in given or not SETTINGS[n].needs_llm}
     check_flags(own | {"task": task}, settings)
+    # One table may compare the recorded teacher with others.
+    final = f"{FINAL}-{settings['llm']}" if settings["llm"] else FINAL
     place = ["--eval_teacher", "--task", row.task, "--logdir", str(row.out)]
     return Experiment(
         label=row.label,
@@ -196,16 +199,17 @@ def teacher(row: Row) -> Experiment:
         seed=None,
         folder=runs.task_folder(row.out, method, task) / runs.TEACHER,
         train=[],
-        evaluate=["eval", *place, *final_flags(row), *as_flags(own, settings)],
+        evaluate=["eval", *place, *final_flags(row, final), *as_flags(own, settings)],
         settings=teacher_traits(task, settings),
         seeds=row.episodes,
+        final=final,
     )
 
 
-def final_flags(row: Row) -> list[str]:
-    """The flags of a final evaluation."""
+def final_flags(row: Row, name: str) -> list[str]:
+    """The flags of a final evaluation of this name."""
     seeds = ["--env_seed_list", str(row.episodes.start), "--num_eval", str(len(row.episodes))]
-    return [*seeds, "--savedir", FINAL, "--threads", str(row.threads)]
+    return [*seeds, "--savedir", name, "--threads", str(row.threads)]
 
 
 def as_flags(names: Iterable[str], settings: Settings) -> list[str]:

@@ -14,6 +14,7 @@ from commands.provenance import digest
 from commands.reports.records import Outcome, Reached, Run, Teacher, Tree
 from commands.settings.config import SETTINGS
 from commands.settings.setting_flags import as_typed
+from planner.servers import UNIFORM, UNIFORM_MEANS
 from utils.statistics import Values
 
 
@@ -46,7 +47,8 @@ class RunGroup:
 
     @property
     def label(self) -> str:
-        return f"{self.method} {self.change}".rstrip()
+        means = f" ({UNIFORM_MEANS})" if is_control(self.settings) else ""
+        return f"{self.method} {self.change}".rstrip() + means
 
     @property
     def full_label(self) -> str:
@@ -88,11 +90,14 @@ def groups_of(tree: Tree, compared: bool = False) -> list[RunGroup]:
             users[name, _text(value)] += len(runs)
 
     def rank(runs: list[Run]) -> tuple[Any, ...]:
-        """Most runs first; of equal ones the longest trained, so that no short trial is the main
-        group; then the one whose settings most runs of the tree share."""
+        """The control without an LLM last. Else most runs first; of equal ones the longest trained,
+        so that no short trial is the main group; then the one whose settings most runs of the tree
+        share."""
         trained = sum(run.iterations for run in runs)
-        shared = sum(users[name, _text(value)] for name, value in runs[0].settings.items())
-        return *kind(runs), -len(runs), -trained, -shared, runs[0].name
+        settings = runs[0].settings
+        shared = sum(users[name, _text(value)] for name, value in settings.items())
+        control = is_control(settings)
+        return *kind(runs), control, -len(runs), -trained, -shared, runs[0].name
 
     def kind(runs: list[Run]) -> tuple[str, str]:
         return runs[0].task, runs[0].method
@@ -109,6 +114,11 @@ def groups_of(tree: Tree, compared: bool = False) -> list[RunGroup]:
                 RunGroup(tree.name, compared, task, method, change, settings, runs, teacher)
             )
     return groups
+
+
+def is_control(settings: Mapping[str, Any]) -> bool:
+    """Whether the teacher follows every legal plan alike, without an LLM."""
+    return settings.get("llm") == UNIFORM
 
 
 def main_groups(groups: list[RunGroup], tree: str) -> dict[str, dict[str, RunGroup]]:

@@ -17,6 +17,7 @@ from commands.settings.groups import (
     TeacherSettings,
 )
 from commands.settings.setting import declared
+from planner.servers import UNIFORM
 from planner.task import Task
 from utils.validation import validated
 
@@ -48,6 +49,11 @@ class Config(
     TaskSettings,
 ):
     """All settings of a run."""
+
+    @property
+    def asks_llm(self) -> bool:
+        """Whether an LLM gives the plans, and not a file, rules or the control."""
+        return self.llm not in (None, UNIFORM)
 
     @field_validator("network")
     @classmethod

@@ -17,7 +17,7 @@ from commands.settings.methods import Method
 from commands.settings.setting import ACTING, ASKING, TEACHING, setting
 from commands.settings.web_address import check_address
 from planner.recorded_plans import Share
-from planner.servers import KEY_VARIABLE, LLM
+from planner.servers import KEY_VARIABLE, LLM, UNIFORM_MEANS
 from planner.task import Task
 from utils.validation import Strict
 
@@ -152,7 +152,8 @@ class LLMSettings(Strict):
 
     llm: LLM | None = of_llm(
         None,
-        f"ask an LLM over HTTP for plans; its key is {KEY_VARIABLE} in the environment",
+        f"ask an LLM over HTTP for plans; its key is {KEY_VARIABLE} in the environment; uniform: "
+        f"{UNIFORM_MEANS}",
         second=("--offline_planner", None, "use the plans of a file (default)"),
     )
     llm_url: Address | None = of_llm(

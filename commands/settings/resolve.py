@@ -21,6 +21,7 @@ from commands.settings.setting import Defaults
 from commands.settings.setting_flags import as_typed
 from commands.settings.world_defaults import world_defaults
 from planner.recorded_plans import load_plans
+from planner.servers import UNIFORM
 from planner.task import Task, load_task, task_names
 from utils.cores import default_threads
 from utils.errors import UserError
@@ -170,8 +171,12 @@ def check_domain(name: str, task: Task, place: str) -> None:
 def check_llm_is_named(flags: Settings, settings: Settings) -> None:
     """UserError for a flag about an LLM if there is none."""
     for name in flags:
-        if SETTINGS[name].needs_llm and not settings["llm"]:
+        if not SETTINGS[name].needs_llm:
+            continue
+        if not settings["llm"]:
             raise UserError(f"--{name}: there is no LLM to ask; say which with --llm")
+        if settings["llm"] == UNIFORM:
+            raise UserError(f"--{name}: --llm {UNIFORM} asks no LLM; leave one of the two out")
 
 
 def check(args: argparse.Namespace) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from algos.evaluation import Evaluation
+from commands.answer_sources import describe_source
 from commands.run_files import METRICS, read_lines
 from commands.subject import Subject
 from commands.viewer.replay import Moment, Replay
@@ -46,6 +47,7 @@ def page_content(
         "run": str(subject.folder) if subject.student else None,
         "model": subject.model,
         "iteration": subject.iteration,
+        "teacher": describe_source(config),
         "k": teacher_weight(subject) if subject.student else None,
         "hard": config.hard,
         "played": len(evaluation.seeds),

@@ -22,11 +22,11 @@ from scipy.stats import binom
 import main
 from algos.saved_files import CONFIG
 from commands import runs
-from commands.answer_sources import make_planner
+from commands.build import Parts
 from planner.llm import ChatClient, Prompt
 from planner.plan_parser import parse_reply
 from planner.plans import Plan, describe, only_clear
-from planner.room_scene import RoomReader, in_words
+from planner.room_scene import in_words
 from planner.task import load_task
 from tests.running import SMALL, runs_of
 
@@ -197,8 +197,7 @@ def test_a_student_is_taught_by_what_fastchat_answers(url: str, tmp_path: Path) 
     assert sum(reply in learned for reply in given) > 0.9 * len(given)
 
     config = runs.read_config(runs_of(tmp_path) / "first" / CONFIG)
-    nouns = RoomReader(TASK.domain.names).nouns()
-    planner = make_planner(config, nouns, answers, ExitStack())
+    planner = Parts(config, ExitStack()).planner(answers)
     likely = {}
     for scene, answer in zip(asked, planner.answers(asked), strict=True):
         plans = plans_of(replies[scene], planner.nouns)
