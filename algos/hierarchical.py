@@ -90,6 +90,14 @@ class Hierarchical:
         }
 
 
+def let_go(state: Tensors) -> Tensors:
+    """The state of a hierarchical actor that has no option under way, so that it chooses with its
+    next step; states of other actors stay as they are."""
+    if "held" not in state:
+        return state
+    return {**state, "held": torch.full_like(state["held"], NONE)}
+
+
 def values(steps: Tensors) -> Tensor | None:
     """(S,) float32: the critic's values. A step of a hierarchical actor has the value of its last
     choice. None for an actor without a critic."""
@@ -105,6 +113,7 @@ def fold(rollout: Rollout, gamma: float) -> Rollout:
     It keeps the steps at which an option was chosen. The choice is their `action`, and their reward
     is the discounted sum until the next choice. `duration` is the number of primitive steps until
     then. If an episode is cut off while an option runs, the critic takes its end for a new choice.
+    Each segment must begin with a choice.
     """
     if "chosen" not in rollout.steps:
         return rollout
@@ -123,4 +132,11 @@ def fold(rollout: Rollout, gamma: float) -> Rollout:
         steps={**steps, "duration": torch.zeros_like(begun).index_add_(0, choice, duration)},
         lengths=torch.zeros_like(rollout.lengths).index_add_(0, rollout.segment, chosen.long()),
         last_state=group("chooser", rollout.last_state),
+        before=_of_chooser(rollout.before),
     )
+
+
+def _of_chooser(before: Tensors) -> Tensors:
+    """What episodes had before their segments, with the chooser's state alone."""
+    kept = {name: values for name, values in before.items() if not name.startswith("state/")}
+    return {**kept, **under("state", group("state/chooser", before))}

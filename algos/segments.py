@@ -1,5 +1,6 @@
 """Collects rollouts of segments: episodes go on from one rollout to the next."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,8 +15,13 @@ from utils.tensors import Tensors, choose, each, group, join, move, rows, under
 from utils.timing import Stopwatch
 
 
+@dataclass
 class Segments:
     """A collector that plays a number of steps in each environment, and then goes on from there.
+
+    It plays `steps` in each environment, and again until this rank has enough for its learner:
+    `least_steps` in `fold(rollout)`. `environments` are this rank's share of `total`. `cut` makes
+    the state with which an actor goes on after a segment. `seed` is the run's.
 
     The n-th episode of an environment has a seed of its own. So its episodes do not depend on where
     rollouts cut them.
@@ -24,25 +30,19 @@ class Segments:
     actions: a resumed run repeats the actions of the episodes that were cut.
     """
 
-    def __init__(
-        self,
-        environments: Environments,
-        actor: Actor,
-        device: torch.device,
-        steps: int,
-        seed: int,
-        total: int,
-        ranks: Ranks,
-    ) -> None:
-        """`environments` are this rank's share of `total`. `seed` is the run's."""
-        self.environments = environments
-        self.actor = actor
-        self.device = device
-        self.steps = steps
-        self.seed = seed
-        self.total = total
-        self.ranks = ranks
-        number = environments.num_envs
+    environments: Environments
+    actor: Actor
+    fold: Callable[[Rollout], Rollout]
+    cut: Callable[[Tensors], Tensors]
+    device: torch.device
+    seed: int
+    total: int
+    steps: int
+    least_steps: int
+    ranks: Ranks
+
+    def __post_init__(self) -> None:
+        number = self.environments.num_envs
         everywhere = torch.ones(number, dtype=torch.bool)
         self.fresh = self._fresh(1)
         self.before = self._fresh(number)
@@ -51,11 +51,19 @@ class Segments:
         """How many episodes each environment has had before this one."""
         self.actions: list[Tensor] = []
         """The last actions, (N, *A) each, since the longest of the episodes began."""
-        self.obs = move(self._reset(everywhere), device)
+        self.obs = move(self._reset(everywhere), self.device)
 
     def collect(self, iteration: int, generator: torch.Generator, watch: Stopwatch) -> Rollout:
-        """The next steps of all environments, those of each environment in a row; `watch` times the
-        phases `environment` and `policy`."""
+        """The next steps of all environments; `watch` times the phases `environment` and
+        `policy`."""
+        rollouts, steps = list[Rollout](), 0
+        while not rollouts or steps < self.least_steps:
+            rollouts.append(self._play(generator, watch))
+            steps += len(self.fold(rollouts[-1]))
+        return Rollout.join(rollouts)
+
+    def _play(self, generator: torch.Generator, watch: Stopwatch) -> Rollout:
+        """`steps` steps of all environments, those of each environment in a row."""
         record, obs, state = _Record(), self.obs, group("state", self.before)
         for left in reversed(range(self.steps)):
             with watch("policy"):
@@ -79,7 +87,8 @@ class Segments:
     def _remember(self, rollout: Rollout, actions: list[Tensor]) -> None:
         """Note what is needed of the episodes that go on."""
         last = rollout.ends % self.steps == 0
-        now = _so_far(rollout.returns, rollout.episode_lengths, rollout.success, rollout.last_state)
+        state = self.cut(rollout.last_state)
+        now = _so_far(rollout.returns, rollout.episode_lengths, rollout.success, state)
         self.before = choose(~rollout.ended[last], rows(now, last), self.fresh)
         # One action at least: other ranks need its shape.
         longest = max(int(self.before["length"].max()), 1)

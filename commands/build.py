@@ -14,10 +14,11 @@ from PIL import Image
 from algos.cuda_rollout import CudaRollout
 from algos.episodes import Episodes
 from algos.evaluator import VERDICT_SEEDS, Evaluator, trial_episodes
-from algos.hierarchical import Hierarchical, fold
+from algos.hierarchical import Hierarchical, fold, let_go
 from algos.play import play
 from algos.ppo import PPO, PPOSettings
 from algos.protocols import Actor, Collector, Play
+from algos.rollout import Rollout
 from algos.schedule import AdaptiveSchedule, LinearSchedule, MatchedSchedule, Schedule
 from algos.segments import Segments
 from algos.student import (
@@ -138,6 +139,10 @@ class Parts:
         actor: Actor = Deterministic(student) if deterministic else student
         return Hierarchical(actor, self.choices) if self.choices else actor
 
+    def fold(self, rollout: Rollout) -> Rollout:
+        """What a student learns from: a hierarchical one from its choices, others from steps."""
+        return fold(rollout, self.config.gamma)
+
     def warm_start(self, student: Student) -> None:
         """Load the weights of the setting `warm_start`, if it is set."""
         if path := self.config.warm_start:
@@ -181,7 +186,7 @@ class Parts:
             self.schedule(),
             device,
             ranks,
-            partial(fold, gamma=config.gamma),
+            self.fold,
         )
 
     def _collector(
@@ -194,11 +199,21 @@ class Parts:
     ) -> Collector:
         config, count = self.config, self.environment_count
         if config.rollout_steps:
-            steps, seed = config.rollout_steps, config.seed
-            return Segments(environments, student, device, steps, seed, count, ranks)
+            return Segments(
+                environments=environments,
+                actor=self.actor(student),
+                fold=self.fold,
+                cut=let_go,
+                device=device,
+                seed=config.seed,
+                total=count,
+                steps=config.rollout_steps,
+                least_steps=least_steps,
+                ranks=ranks,
+            )
         return Episodes(
             play=self._play(environments, student, device),
-            fold=partial(fold, gamma=config.gamma),
+            fold=self.fold,
             seed=config.seed,
             environments=count,
             least_episodes=config.traj_per_itr,

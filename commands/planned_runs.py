@@ -147,13 +147,6 @@ def check_ranks(configs: list[Config], ranks: Ranks) -> None:
             raise UserError(
                 f"--batch_size {config.batch_size} cannot be split over {ranks.count} ranks"
             )
-        steps = count // ranks.count * (config.rollout_steps or 0)
-        if config.rollout_steps and steps < 2 * config.batch_size // ranks.count:
-            raise UserError(
-                f"--rollout_steps {config.rollout_steps}: a rank of {ranks.count} may have "
-                f"{count // ranks.count} of {count} environments, and then no two minibatches; "
-                "give --num_envs that can be split evenly"
-            )
 
 
 def resume_command(args: argparse.Namespace, folder: Path, seed: int, several: bool) -> str:

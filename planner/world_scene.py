@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from env.missions import KINDS, OPEN, PUT_NEXT
+from planner.room_scene import NOWHERE
 from planner.scene import Scenes
 from planner.world_asks import VERBS, current_asks
 from planner.world_sight import HAND, HOLDS_IT, HOLDS_KEY, HOLDS_THING, NOTHING, look
@@ -28,9 +29,9 @@ from utils.tensors import Tensors
 class WorldReader:
     """Turns maps and missions into scenes (planner/world_words.py).
 
-    It needs no memory. Scenes come with `cells` (S, V) int64: where each name of the vocabulary is,
-    as x * H + y, or `NOWHERE` if the scene does not name it. What is in hand is at the agent's own
-    cell, unless the scene names another one that lies somewhere.
+    It uses no memory of earlier steps. Scenes come with `cells` (S, V) int64: where each name of
+    the vocabulary is, as x * H + y, or `NOWHERE` if the scene does not name it. What is in hand is
+    at the agent's own cell, unless the scene names another one that lies somewhere.
     """
 
     vocabulary = VOCABULARY
@@ -46,7 +47,7 @@ class WorldReader:
         return tuple(sorted(VOCABULARY, key=lambda name: (DOOR not in name, -len(name))))
 
     def forget(self, count: int, device: torch.device) -> Tensors:
-        return {}
+        return {"cells": torch.full((count, len(VOCABULARY)), NOWHERE, device=device)}
 
     def read(self, obs: Tensors, memory: Tensors) -> Scenes:
         """S steps, `image` (S, W, H, 4), `mission`, `done` and `start`, all uint8 -> scenes."""

@@ -17,14 +17,18 @@ WAIT_STEPS = 1
 class Choices:
     """C options; the last one is to wait. `limits` (C,) int64 is the number of steps of each.
 
-    An option is available if it is possible and not finished. If none is, waiting is available.
+    An option is available if it is possible and not finished. Waiting is available if nothing else
+    is, or always with `may_wait`.
     """
 
-    def __init__(self, options: Sequence[Option], reader: Reader, rules: Options) -> None:
+    def __init__(
+        self, options: Sequence[Option], reader: Reader, rules: Options, may_wait: bool = False
+    ) -> None:
         """`rules` propose the options' actions."""
         self.options = list(options)
         self.reader = reader
         self.rules = rules
+        self.may_wait = may_wait
         self.names = tuple(map(str, [*options, Option(WAIT)]))
         self.limits = torch.tensor([*map(rules.limit, options), WAIT_STEPS])
         self.exploring = torch.tensor([*(option.verb == EXPLORE for option in options), False])
@@ -56,8 +60,9 @@ class Choices:
         proposal, carried = self.rules.propose(obs, memory, self.options, used, state)
         possible = self.rules.possible(obs, memory, self.options, proposal)
         available = used & possible & ~proposal.finished[:, :-1]
+        waits = ~available.any(1, keepdim=True) | self.may_wait
         offer = {
             "actions": proposal.actions,
-            "available": torch.cat([available, ~available.any(1, keepdim=True)], 1),
+            "available": torch.cat([available, waits], 1),
         }
         return offer if proposal.spread is None else {**offer, "spread": proposal.spread}, carried

@@ -15,6 +15,17 @@ from env.packed_maps import flood, pack_cell, touched
 from env.symbols import ACTIONS, DONE, DROP, FORWARD, PICK_UP, TOGGLE
 from planner import plans
 from planner.plans import Option
+from planner.world_words import (
+    ANOTHER,
+    BOX,
+    DOOR,
+    KEY,
+    LOCKED_DOOR,
+    OBJECT,
+    OBSTACLE,
+    THING,
+    VOCABULARY,
+)
 from teacher.advice import Advice
 from teacher.options import Proposal
 from teacher.search import ARRIVED, first_action
@@ -25,6 +36,16 @@ from utils.tensors import Tensors
 FINISHED = ARRIVED
 STEP_LIMIT = 50
 """Steps after which a student that chose to walk, to explore or to drop chooses again."""
+OPTIONS = (
+    Option(plans.EXPLORE),
+    *(Option(plans.GO_TO, name) for name in VOCABULARY if name != THING),
+    *(Option(plans.PICK_UP, name) for name in (OBJECT, ANOTHER + OBJECT, KEY, BOX, OBSTACLE)),
+    *(Option(plans.OPEN, name) for name in (DOOR, LOCKED_DOOR, ANOTHER + LOCKED_DOOR, BOX)),
+    # To put aside whatever is held.
+    Option(plans.DROP),
+    *(Option(plans.DROP, OBJECT, other) for other in (ANOTHER + OBJECT, DOOR)),
+)
+"""The options that a student may choose. Names of things depend on the mission, as in scenes."""
 
 
 @dataclass

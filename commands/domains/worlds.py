@@ -17,8 +17,7 @@ from planner.plans import Plan, Planner
 from planner.world_scene import WorldReader
 from teacher.choices import Choices
 from teacher.teacher import PlanTeacher
-from teacher.world_options import WorldOptions
-from utils.errors import UserError
+from teacher.world_options import OPTIONS, WorldOptions
 
 HIDDEN: dict[str, tuple[str, ...]] = {"map": (), "none": ("image", "done", "start")}
 """The setting `memory` -> observations that only the teacher gets."""
@@ -56,14 +55,17 @@ class WorldDomain(Domain):
         return environments
 
     def teacher(self, planner: Planner) -> PlanTeacher:
-        options = WorldOptions(self.reader.number)
-        return PlanTeacher(planner, self.reader, options, self.config.hard)
+        return PlanTeacher(planner, self.reader, self._options(), self.config.hard)
 
     def legal_plans(self, scene: str) -> tuple[Plan, ...]:
         return world_plans(scene)
 
     def choices(self) -> Choices:
-        raise UserError("hierarchical students need options that do not depend on a mission")
+        # Some missions end with a wait, which is MiniGrid's action `done`.
+        return Choices(OPTIONS, self.reader, self._options(), may_wait=True)
+
+    def _options(self) -> WorldOptions:
+        return WorldOptions(self.reader.number)
 
     def _episode(self, render: bool = False) -> Episode:
         return Episode(make_world(self.config.task.env_id, self.config.memory, render))

@@ -72,23 +72,6 @@ class Config(
                 "hierarchical: a teacher advises on actions, not on options; a method that chooses "
                 "options fixes kl_start: 0, as --policy hierarchical does"
             )
-        if self.hierarchical and self.task.domain.kind == "world":
-            raise ValueError(
-                "hierarchical: options of MiniGrid and BabyAI tasks depend on their missions, so a "
-                "student cannot choose among them; give another --policy"
-            )
-        if self.hierarchical and self.rollout_steps:
-            raise ValueError(
-                "hierarchical and rollout_steps: a student that chooses options plays whole "
-                "episodes; leave rollout_steps out"
-            )
-        environments = self.num_envs or self.traj_per_itr
-        steps, least = environments * (self.rollout_steps or 0), 2 * self.batch_size
-        if self.rollout_steps and steps < least:
-            raise ValueError(
-                f"rollout_steps: {self.rollout_steps} in each of {environments} environments are "
-                f"{steps} steps per iteration; PPO needs two minibatches, {least} steps, at least"
-            )
         if self.hierarchical and self.train_option:
             raise ValueError(
                 "hierarchical and train_option: a student that trains one option has none to choose"

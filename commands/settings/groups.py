@@ -220,8 +220,8 @@ class RunSettings(Strict):
     traj_per_itr: Count = setting(10, "minimum episodes per iteration")
     rollout_steps: Count | None = setting(
         None,
-        "steps per iteration in each environment; episodes go on in the next iteration; default "
-        "whole episodes",
+        "least steps per iteration in each environment; episodes go on in the next iteration; "
+        "default whole episodes",
         domain="world",
     )
     num_envs: Count | None = setting(

@@ -148,8 +148,9 @@ def check_flags(flags: Settings, settings: Settings) -> None:
         )
     if "traj_per_itr" in flags and settings.get("rollout_steps"):
         raise UserError(
-            f"{as_typed('traj_per_itr', flags['traj_per_itr'])}: with --rollout_steps an iteration "
-            "is so many steps, however many episodes they are; leave one of the two out"
+            f"{as_typed('traj_per_itr', flags['traj_per_itr'])}: an iteration in {task.name} is "
+            f"{as_typed('rollout_steps', settings['rollout_steps'])}, however many episodes these "
+            "are; leave it out"
         )
     for name in flags.keys() & method.fixed.keys():
         if flags[name] != (fixed := settings[name]):

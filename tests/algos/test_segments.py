@@ -1,5 +1,6 @@
 """Rollouts that cut episodes: what they hold, what is learned from them, and how they go on."""
 
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from algos.hierarchical import Hierarchical, fold, let_go
 from algos.numbers import episode_sums, training_numbers
 from algos.play import Uniform, play
 from algos.ppo import PPO
@@ -19,12 +21,16 @@ from algos.student import Student
 from env.episode import Episode, room
 from env.tensor_rooms import DoorKeyRooms
 from env.vector import SerialEnvs
+from tests.algos.test_choosing import chooser as make_chooser
 from tests.algos.test_ppo import SETTINGS
 from tests.algos.test_rollout import Climb
+from tests.choices import room_choices
+from tests.env import pairs
 from tests.recordings import task
 from tests.students import advice_of, make_student
 from utils import seeding
 from utils.ranks import Ranks
+from utils.tensors import group
 from utils.timing import Stopwatch
 
 CPU = torch.device("cpu")
@@ -43,8 +49,21 @@ def tensor_rooms(count: int) -> DoorKeyRooms:
     return DoorKeyRooms(count, max_steps=LIMIT)
 
 
-def segments_of(environments: Environments, actor: Actor, steps: int = 10) -> Segments:
-    return Segments(environments, actor, CPU, steps, 7, environments.num_envs, Ranks())
+def segments_of(
+    environments: Environments, actor: Actor, steps: int = 10, least_steps: int = 0
+) -> Segments:
+    return Segments(
+        environments=environments,
+        actor=actor,
+        fold=partial(fold, gamma=0.99),
+        cut=let_go,
+        device=CPU,
+        seed=7,
+        total=environments.num_envs,
+        steps=steps,
+        least_steps=least_steps,
+        ranks=Ranks(),
+    )
 
 
 def collect(segments: Segments, lengths: list[int], draws: torch.Generator) -> list[Rollout]:
@@ -199,6 +218,37 @@ def test_an_episode_that_is_cut_is_counted_once_and_whole() -> None:
     assert [each["steps"] for each in sums] == [2, 6, 6]
     assert training_numbers(sums[0], 2.0) == {"k": 2.0}
     assert training_numbers(sums[1], 2.0)["length"] == 2.5
+
+
+@pytest.mark.parametrize("least", [1, 20, 21, 55])
+def test_a_rollout_has_enough_steps_for_its_learner(least: int) -> None:
+    student = make_student(recurrent=True)
+    draws = [torch.Generator().manual_seed(3) for _ in range(2)]
+    found = segments_of(lava_rooms(2), student, least_steps=least).collect(0, draws[0], Stopwatch())
+    parts = collect(segments_of(lava_rooms(2), student), [10] * -(-least // 20), draws[1])
+    torch.testing.assert_close(vars(found), vars(Rollout.join(parts)), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("recurrent", [False, True])
+def test_options_end_with_a_rollout_and_choices_remember_earlier_ones(recurrent: bool) -> None:
+    choices = room_choices()
+    student = make_chooser(len(choices.names), recurrent=recurrent)
+    rooms = pairs.make("SimpleDoorKey", 4, max_steps=40)
+    segments = segments_of(rooms, Hierarchical(student, choices), 15, least_steps=50)
+    draws = torch.Generator().manual_seed(0)
+    for _ in range(3):
+        rollout = segments.collect(0, draws, Stopwatch())
+        assert rollout.steps["chosen"][rollout.starts].all()
+        assert not rollout.steps["chosen"].all()
+        lesson = segments.fold(rollout)
+        assert len(lesson) >= 50
+        assert torch.equal(lesson.before["length"], rollout.before["length"])
+        state = group("state", lesson.before)
+        outputs, values = student(lesson.obs, lesson.lengths, state)
+        chosen = student.distribution(outputs).log_prob(lesson.steps["action"])
+        torch.testing.assert_close(lesson.steps["log_prob"], chosen, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(lesson.steps["value"], values, atol=1e-5, rtol=1e-4)
+    assert not recurrent or state["lstm"].any()
 
 
 def test_no_gradient_flows_into_the_state_that_a_segment_begins_with() -> None:

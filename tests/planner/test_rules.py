@@ -1,11 +1,15 @@
+import itertools
+
 import pytest
 from hypothesis import given
 
+from planner.legal_plans import world_plans
 from planner.plan_parser import parse_plan
-from planner.plans import describe
+from planner.plans import DROP, Option, describe
 from planner.rules import RulesPlanner, plan_for
 from planner.world_scene import WorldReader
 from planner.world_words import SceneWords
+from teacher.world_options import OPTIONS
 from tests.planner.test_world_words import scenes
 
 ANSWERS = {
@@ -70,6 +74,13 @@ def test_every_scene_has_one_plan_of_things_that_it_names(scene: SceneWords) -> 
     known = {*scene.sees, scene.holds, None}
     things = {name for option in answer[0][1] for name in (option.thing, option.other)}
     assert things <= known
+
+
+def test_students_can_choose_what_plans_are_made_of() -> None:
+    for scene in (f"Mission: {words}" for words in ANSWERS):
+        for option in itertools.chain(plan_for(scene), *world_plans(scene)):
+            aside = option.verb == DROP and not option.other
+            assert (Option(DROP) if aside else option) in OPTIONS
 
 
 @given(scenes)
