@@ -22,15 +22,26 @@ LOCALHOST = ("localhost", "127.0.0.1", "::1")
 
 
 class Prompt(NamedTuple):
-    """The two messages that the LLM gets."""
+    """What the LLM gets: instructions, earlier `turns` of the dialogue, and a message. A turn is a
+    message and the reply to it."""
 
     system: str
     user: str
+    turns: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def messages(self) -> list[dict[str, str]]:
+        """As chat completions take it."""
+        said = [("system", self.system)]
+        for user, assistant in self.turns:
+            said += [("user", user), ("assistant", assistant)]
+        return [{"role": role, "content": text} for role, text in (*said, ("user", self.user))]
 
     @property
     def fingerprint(self) -> str:
         """A hash of 16 hexadecimal digits."""
-        return hashlib.sha256(json.dumps(self).encode()).hexdigest()[:16]
+        text = json.dumps([self.system, self.user, *self.turns])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @dataclass
@@ -98,13 +109,9 @@ class ChatClient:
     def request(self, prompt: Prompt, n: int, seconds: float) -> list[str]:
         """Between one and n replies to a prompt. LLMError if there is none, or if the body is not
         complete after `seconds`."""
-        messages = [
-            {"role": "system", "content": prompt.system},
-            {"role": "user", "content": prompt.user},
-        ]
         body: dict[str, Any] = {
             "model": self.model,
-            "messages": messages,
+            "messages": prompt.messages,
             "temperature": self.temperature,
         }
         if self.max_tokens:
