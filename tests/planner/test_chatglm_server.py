@@ -47,7 +47,7 @@ def test_a_conversation_goes_to_the_service_and_its_reply_comes_back(variable: s
         assert len(received) == 3
         body, headers = received[0]
         assert (body["model"], body["temperature"]) == ("a-model", 0.5)
-        assert [m["content"] for m in body["messages"]] == list(PROMPT)
+        assert [m["content"] for m in body["messages"]] == [PROMPT.system, PROMPT.user]
         assert headers["Authorization"].startswith("Bearer ")
         bare = make_pool(url.replace("/v1/chat/completions", "/chat"))
         assert ask(bare, 1) == ["I think so. Action: {explore}"]

@@ -41,7 +41,7 @@ def test_n_choices_come_in_one_request_once_it_is_known_how_long_one_takes() -> 
         (_, _), (body, headers), (other, _) = server.requests
     assert [each.get("n") for each, _ in server.requests] == [None, 9, 10]
     assert (body["model"], body["temperature"]) == ("a-model", 0.5)
-    assert [message["content"] for message in body["messages"]] == list(PROMPT)
+    assert [message["content"] for message in body["messages"]] == [PROMPT.system, PROMPT.user]
     assert other["messages"][1] == {"role": "user", "content": "something else"}
     assert headers["Authorization"] == "Bearer sesame"
     usage = pool.client.usage
