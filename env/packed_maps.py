@@ -69,6 +69,18 @@ def pack_cell(cell: Tensor, height: int, like: Tensor) -> Tensor:
     return cells * (cell >= 0)[:, None]
 
 
+def bits_of(cells: Tensor) -> int:
+    """The most cells of a column."""
+    return 8 * cells.element_size() - 2
+
+
+def unpack(cells: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Packed cells -> the map, x and y of each cell, (K,) int64 each."""
+    rows = torch.arange(bits_of(cells), device=cells.device)
+    map_number, x, y = (cells[..., None] >> rows & 1).nonzero(as_tuple=True)
+    return map_number, x, y
+
+
 def is_in(cells: Tensor, row: Tensor, x: Tensor, y: Tensor) -> Tensor:
     """(K,) bool: whether the cell (x, y) is one of these packed cells, on the map of this row."""
     return ((cells[row, x] >> y.to(cells)) & 1).bool()

@@ -7,7 +7,7 @@ by the same rules.
 import numpy as np
 
 from env.missions import GO_TO, MOST_CLAUSES, OPEN, PICK_UP, Clause, Thing, parse
-from env.remembered_map import HEADINGS, Cell, Code, RememberedMap
+from env.remembered_map import Cell, Code, RememberedMap
 from env.symbols import (
     BALL,
     BOX,
@@ -16,6 +16,7 @@ from env.symbols import (
     DROP,
     EMPTY,
     GOAL,
+    HEADINGS,
     KEY,
     TOGGLE,
     TYPES,

@@ -10,11 +10,10 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
-from minigrid.core.constants import DIR_TO_VEC
 from minigrid.core.world_object import Wall, WorldObj
 from minigrid.minigrid_env import MiniGridEnv
 
-from env.symbols import EMPTY, NO_AGENT
+from env.symbols import EMPTY, HEADINGS, NO_AGENT
 
 Cell = tuple[int, int]
 Pose = tuple[int, int, int]
@@ -22,7 +21,6 @@ Pose = tuple[int, int, int]
 Code = tuple[int, int, int]
 """Type, colour and state."""
 
-HEADINGS = tuple((int(dx), int(dy)) for dx, dy in DIR_TO_VEC)
 OUTSIDE = Wall()
 
 

@@ -5,7 +5,7 @@ Channel 3 holds the agent's direction at its own cell, and `NO_AGENT` elsewhere.
 """
 
 from minigrid.core.actions import Actions
-from minigrid.core.constants import COLOR_TO_IDX, OBJECT_TO_IDX, STATE_TO_IDX
+from minigrid.core.constants import COLOR_TO_IDX, DIR_TO_VEC, OBJECT_TO_IDX, STATE_TO_IDX
 
 TYPES: dict[str, int] = OBJECT_TO_IDX
 COLORS: dict[str, int] = COLOR_TO_IDX
@@ -27,6 +27,8 @@ OPEN = STATES["open"]
 CLOSED = STATES["closed"]
 LOCKED = STATES["locked"]
 NO_AGENT = 4
+HEADINGS = tuple((int(dx), int(dy)) for dx, dy in DIR_TO_VEC)
+"""The step in x and y that each direction takes: east, south, west, north."""
 
 LEFT = int(Actions.left)
 RIGHT = int(Actions.right)

@@ -5,8 +5,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from env.remembered_map import HEADINGS
-from env.symbols import ACTIONS, FORWARD, LEFT, RIGHT
+from env.symbols import ACTIONS, FORWARD, HEADINGS, LEFT, RIGHT
 
 
 def spread_light(clear: Tensor) -> Tensor:

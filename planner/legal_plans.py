@@ -6,7 +6,7 @@ and boxes are opened. What is held is dropped only in a plan that goes on. Nobod
 key fits its door is left to the chooser.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 
 from env.symbols import BOX, CARRIED, DOOR, GOAL, KEY
 from planner import world_words as words
@@ -55,11 +55,9 @@ def world_plans(scene: str) -> tuple[Plan, ...]:
     The agent explores unless it can reach what the mission needs now, or unlock a door.
     """
     told = SceneWords.read(scene)
-    verb, thing, other = told.mission.verb, told.mission.thing, told.mission.other
-    holds = told.holds
-    near = [name for name in told.sees if name not in told.no_way]
+    verb, thing, holds = told.verb, told.thing, told.holds
     plans = list[Plan]()
-    for name in near:
+    for name in told.sees:
         if verb == GO_TO and name == thing:
             plans.append((Option(GO_TO, name),))
         if name in (OBJECT, ANOTHER + OBJECT, words.KEY, words.BOX, OBSTACLE) and name != holds:
@@ -69,26 +67,26 @@ def world_plans(scene: str) -> tuple[Plan, ...]:
         if name == words.BOX or opens_it or (is_locked and holds == words.KEY):
             plans.append(_open(name))
     if holds and holds == thing:
-        if verb == PUT and other in near:
-            plans.append((Option(DROP, thing, other),))
+        if verb == PUT and told.other in told.sees:
+            plans.append((Option(DROP, thing, told.other),))
         if verb in (GO_TO, PICK_UP):
             # The mission asks for it anew.
             again = (Option(DROP, thing), Option(GO_TO, thing))
             plans.append(again if verb == GO_TO else (*again, Option(PICK_UP, thing)))
-    explores = _searches(told, near) or not plans
+    explores = _searches(told) or not plans
     if explores and holds == words.THING:
         plans.append((Option(DROP, holds), *_EXPLORE))
     return _bounded(plans, explores)
 
 
-def _searches(told: SceneWords, near: Sequence[str]) -> bool:
+def _searches(told: SceneWords) -> bool:
     """Whether something is left to look for, as far as the words tell."""
-    verb, thing, other = told.mission.verb, told.mission.thing, told.mission.other
-    is_held = verb != OPEN and told.holds == thing
-    if (other in near) if is_held and verb == PUT else (is_held or thing in near):
+    is_held = told.verb != OPEN and told.holds == told.thing
+    needs = told.other if is_held and told.verb == PUT else told.thing
+    if needs in told.sees or (is_held and told.verb != PUT):
         return False
-    unlocks = told.holds == words.KEY or words.KEY in near
-    return not (unlocks and any(door in near for door in (LOCKED_DOOR, ANOTHER + LOCKED_DOOR)))
+    unlocks = told.holds == words.KEY or words.KEY in told.sees
+    return not (unlocks and any(door in told.sees for door in (LOCKED_DOOR, ANOTHER + LOCKED_DOOR)))
 
 
 def _fetch(name: str, holds: str | None) -> Plan:

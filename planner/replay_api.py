@@ -20,7 +20,6 @@ PORT = 3300
 """The port of `--llm vicuna`."""
 SCENE = re.compile(
     r"(?:Mission: [^.]{0,200}\. )?Agent (?:sees|is) [^.]{0,1000}, holds <[^<>.]{0,100}>\."
-    r"(?: No free way to [^.]{0,1000}\.)?"
 )
 """A scene of any domain. The bounds keep the search linear in the length of the text."""
 SENTENCES = (

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from planner.plans import DROP, EXPLORE, GO_TO, OPEN, PICK_UP, Answer, Option, Plan, Planner
-from planner.world_words import ANOTHER, BOX, KEY, LOCKED_DOOR, OBSTACLE, THING, SceneWords
+from planner.world_words import ANOTHER, BOX, KEY, LOCKED_DOOR, OBSTACLE, PUT, THING, SceneWords
 
 
 class RulesPlanner(Planner):
@@ -27,41 +27,26 @@ def plan_for(scene: str) -> Plan:
 class _Rules:
     def __init__(self, scene: SceneWords) -> None:
         self.scene = scene
-        self.thing, self.other = scene.mission.thing, scene.mission.other
         # If the mission is to open a locked door, that door is meant.
         self.locked_door = LOCKED_DOOR if self.sees(LOCKED_DOOR) else ANOTHER + LOCKED_DOOR
 
-    def plan(self) -> Plan:
-        verb, thing, holds = self.scene.mission.verb, self.thing, self.scene.holds
-        if verb == GO_TO:
-            if self.reaches(thing):
-                return (Option(GO_TO, thing),)
-            return (Option(DROP, thing),) if holds == thing else self.find()
-        if verb == PICK_UP:
-            if holds == thing:
-                return self.empty_hand()
-            return self.fetch(thing) if self.reaches(thing) else self.find()
-        if verb == OPEN:
-            return self.open(thing) if self.reaches(thing) else self.find()
-        return self.put()
-
-    def sees(self, name: str) -> bool:
+    def sees(self, name: str | None) -> bool:
         return name in self.scene.sees
 
-    def reaches(self, name: str) -> bool:
-        return self.sees(name) and name not in self.scene.no_way
-
-    def put(self) -> Plan:
-        assert self.other
-        if self.scene.holds == self.thing:
-            if self.reaches(self.other):
-                return (Option(DROP, self.thing, self.other),)
-            return self.find()
-        # The way to the other thing is made free first, with an empty hand.
-        blocked = self.sees(self.locked_door) or self.sees(OBSTACLE)
-        if self.reaches(self.thing) and not blocked:
-            return self.fetch(self.thing)
-        return self.find()
+    def plan(self) -> Plan:
+        scene, thing = self.scene, self.scene.thing
+        if scene.verb == PUT:
+            puts = scene.holds == thing and self.sees(scene.other)
+            return (Option(DROP, thing, scene.other),) if puts else self.find()
+        if scene.verb == GO_TO:
+            if self.sees(thing):
+                return (Option(GO_TO, thing),)
+            return self.empty_hand() if scene.holds == thing else self.find()
+        if scene.verb == PICK_UP:
+            if scene.holds == thing:
+                return self.empty_hand()
+            return self.fetch(thing) if self.sees(thing) else self.find()
+        return self.open(thing) if self.sees(thing) else self.find()
 
     def empty_hand(self) -> Plan:
         return (Option(DROP, self.scene.holds),) if self.scene.holds else ()
@@ -73,17 +58,17 @@ class _Rules:
         return Option(GO_TO, name), Option(OPEN, name)
 
     def find(self) -> Plan:
-        """Towards a thing that is not seen, or has no free way: unlock, clear the way, explore."""
+        """Get to a thing that is not in sight: unlock a door, clear the way, explore."""
         explore, door = Option(EXPLORE), self.locked_door
-        if self.scene.holds == KEY and self.reaches(door):
+        if self.scene.holds == KEY and self.sees(door):
             return self.open(door)
-        if self.reaches(KEY) and (self.reaches(door) or not self.reaches(OBSTACLE)):
+        if self.sees(KEY) and (self.sees(door) or not self.sees(OBSTACLE)):
             # What the mission needs stays in hand until nothing is left to explore.
-            keeps = self.scene.holds == self.thing
+            keeps = self.scene.holds == self.scene.thing
             return (*((explore,) if keeps else ()), *self.fetch(KEY))
-        if self.reaches(BOX):
+        if self.sees(BOX):
             return (explore, *self.open(BOX))
-        if self.reaches(OBSTACLE):
+        if self.sees(OBSTACLE):
             return self.fetch(OBSTACLE)
         # A box in hand may hold the key.
         return (explore, *(self.empty_hand() if self.scene.holds == THING else ()))

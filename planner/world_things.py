@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from env import symbols
-from env.packed_maps import flood, is_in, pack_cell, pack_each, touched
+from env.packed_maps import beside, flood, is_in, pack_cell, pack_each, touched
 from env.symbols import BALL, BOX, DOOR, EMPTY, GOAL, KEY, LAVA, NO_AGENT, UNSEEN, WALL
 from planner.room_scene import NOWHERE
 
@@ -38,9 +38,13 @@ class Ground:
         self.kind, self.color = kind.scatter(1, agent, EMPTY), color
 
         self.locked = (self.kind == DOOR) & (state == symbols.LOCKED)
-        kinds = (UNSEEN, WALL, DOOR, KEY, BALL, BOX, LAVA)
-        self.unseen, self.wall, door, key, ball, box, lava = pack_each(image[..., 0], *kinds)
+        kinds = (UNSEEN, EMPTY, WALL, DOOR, KEY, BALL, BOX, LAVA)
+        self.unseen, empty, self.wall, door, key, ball, box, lava = pack_each(image[..., 0], *kinds)
         own = pack_cell(self.agent, height, self.wall)
+        # The map does not show the door of a doorway in which the agent stands.
+        east, south, west, north = beside(self.wall)
+        self.doorway = own & (east & west | south & north)
+        self.empty = (empty | own) & ~self.doorway
         self.movable = (key | ball | box) & ~own
         locked = door & pack_each(image[..., 2], symbols.LOCKED)[0]
         solid = self.unseen | self.wall | lava | locked | self.movable
@@ -52,6 +56,12 @@ class Ground:
         """Cells that can be reached if also all balls, boxes and keys are moved."""
         self.explorable = (touched(self.reached) & self.unseen).any(1)
         """(S,) bool: whether a cell not seen borders on the cells that can be reached."""
+
+    def has_room_beside(self, cells: Tensor) -> Tensor:
+        """(S,) bool: whether next to these packed cells is a cell that can be reached and is empty,
+        or may be empty because it was not seen."""
+        room = touched(cells) & (self.empty | self.unseen)
+        return (room & touched(self.hoped)).any(1)
 
     def blockers(self, hidden: Tensor) -> Tensor:
         """The things next to the agent's way that keep it from these packed cells.

@@ -1,7 +1,7 @@
 """The words of scenes in MiniGrid and BabyAI tasks, and their reading.
 
-A scene says what the agent must do now, without kinds, colours and places: a ball, a box or a key
-is an object, and the reader knows which one is meant. So a hundred scenes serve all missions.
+A scene names no kinds, colours and places: a ball, a box or a key is an object, and the reader
+knows which one is meant. So a hundred scenes serve all missions.
 """
 
 import re
@@ -28,54 +28,32 @@ VOCABULARY = (
 )
 """All names of things in scenes."""
 
-_MISSION = re.compile(
-    rf"(?P<verb>{GO_TO}|{PICK_UP}|{OPEN}|{PUT}) the (?P<thing>[\w ]+?)"
-    r"(?: next to (?:the )?(?P<other>[\w ]+))?"
-)
-_NAMES = r"<[\w ]+>(?:, <[\w ]+>)*"
 _SCENE = re.compile(
-    rf"Mission: (?P<mission>[\w ]+)\. Agent sees (?P<sees>{_NAMES}), holds <(?P<holds>[\w ]+)>\."
-    rf"(?: No free way to (?P<no_way>{_NAMES})\.)?"
+    rf"Mission: (?P<verb>{GO_TO}|{PICK_UP}|{OPEN}|{PUT}) the (?P<thing>[\w ]+?)"
+    r"(?: next to (?:the )?(?P<other>[\w ]+))?\. "
+    r"Agent sees (?P<sees><[\w ]+>(?:, <[\w ]+>)*), holds <(?P<holds>[\w ]+)>\."
 )
-
-
-@dataclass(frozen=True)
-class Deed:
-    """What a mission asks for now: a verb (`PUT` has `other`, what the thing is put next to)."""
-
-    verb: str
-    thing: str
-    other: str | None = None
-
-    def __str__(self) -> str:
-        if not self.other:
-            return f"{self.verb} the {self.thing}"
-        article = "" if self.other.startswith(ANOTHER) else "the "
-        return f"{self.verb} the {self.thing} next to {article}{self.other}"
-
-    @classmethod
-    def read(cls, words: str) -> "Deed":
-        """ValueError if these are not the words of a deed."""
-        found = _MISSION.fullmatch(words)
-        if not found:
-            raise ValueError(f"{words!r} is not a mission of a scene")
-        return cls(**found.groupdict())
 
 
 @dataclass(frozen=True)
 class SceneWords:
-    """A scene: the mission's deed, what the agent sees and holds, and what it has no way to."""
+    """A scene: what the agent must do now, what it sees and can get to, and what it holds.
 
-    mission: Deed
+    Only the verb `PUT` has `other`, what the thing is put next to. The thing is in hand then.
+    """
+
+    verb: str
+    thing: str
+    other: str | None = None
     sees: tuple[str, ...] = ()
     holds: str | None = None
-    no_way: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        text = f"Mission: {self.mission}. {in_words(self.sees, self.holds)}"
-        if self.no_way:
-            text += " No free way to " + ", ".join(f"<{name}>" for name in self.no_way) + "."
-        return text
+        mission = f"{self.verb} the {self.thing}"
+        if self.other:
+            article = "" if self.other.startswith(ANOTHER) else "the "
+            mission += f" next to {article}{self.other}"
+        return f"Mission: {mission}. {in_words(self.sees, self.holds)}"
 
     @classmethod
     def read(cls, text: str) -> "SceneWords":
@@ -83,14 +61,6 @@ class SceneWords:
         found = _SCENE.fullmatch(text)
         if not found:
             raise ValueError(f"{text!r} is not a scene of a MiniGrid or BabyAI task")
-        holds = found["holds"]
-        return cls(
-            Deed.read(found["mission"]),
-            _names(found["sees"]),
-            None if holds == NOTHING else holds,
-            _names(found["no_way"] or ""),
-        )
-
-
-def _names(words: str) -> tuple[str, ...]:
-    return tuple(name for name in re.findall(r"<([\w ]+)>", words) if name != NOTHING)
+        sees = tuple(name for name in found["sees"][1:-1].split(">, <") if name != NOTHING)
+        holds = None if found["holds"] == NOTHING else found["holds"]
+        return cls(found["verb"], found["thing"], found["other"], sees, holds)

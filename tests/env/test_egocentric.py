@@ -5,8 +5,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from env.egocentric import EgocentricView
-from env.remembered_map import HEADINGS
-from env.symbols import COLORS, EMPTY, NO_AGENT, STATES, TYPES, UNSEEN, WALL
+from env.symbols import COLORS, EMPTY, HEADINGS, NO_AGENT, STATES, TYPES, UNSEEN, WALL
 from tests.graph_replay import Recording
 
 

@@ -4,8 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from env.remembered_map import HEADINGS
-from env.symbols import NO_AGENT
+from env.symbols import HEADINGS, NO_AGENT
 from env.window import SIDES, SightView, WindowView
 from env.worlds import make_world
 from tests.env.test_egocentric import planes_of, random_maps

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from env.missions import OPEN, PUT_NEXT, Thing, parse, to_words
-from env.remembered_map import HEADINGS, Cell
-from env.symbols import COLORS, LOCKED, NO_AGENT, TYPES
-from planner.world_words import PUT, THING, Deed, SceneWords
+from env.missions import OPEN, PICK_UP, PUT_NEXT, Thing, parse, to_words
+from env.remembered_map import Cell
+from env.symbols import COLORS, HEADINGS, LOCKED, NO_AGENT, TYPES
+from planner.world_words import PUT, THING, SceneWords
 
 CARRIED = ("ball", "box", "key")
 NAMES = {number: name for name, number in TYPES.items()}
@@ -42,6 +42,7 @@ class Plain:
         free |= {
             cell for cell in self.cells() if self.kind(cell) == "door" and not self.locked(cell)
         }
+        self.walls = {cell for cell in self.cells() if self.kind(cell) == "wall"}
         unseen = {cell for cell in self.cells() if self.kind(cell) == "unseen"}
         movable = {cell for cell in self.cells() if self.kind(cell) in CARRIED}
         self.unseen = unseen
@@ -80,6 +81,19 @@ class Plain:
 
     def touches(self, cell: Cell, cells: Iterable[Cell]) -> bool:
         return any(near in cells for near in self.beside(cell))
+
+    def walls_in(self, cell: Cell) -> bool:
+        """Whether a cell lies between two walls, as a doorway does."""
+        east, south, west, north = (
+            (cell[0] + dx, cell[1] + dy) in self.walls for dx, dy in HEADINGS
+        )
+        return (east and west) or (south and north)
+
+    def has_room_beside(self, thing: Lying) -> bool:
+        room = [near for near in self.beside(thing.cell) if self.kind(near) in ("empty", "unseen")]
+        if self.walls_in(self.agent):
+            room = [near for near in room if near != self.agent]
+        return any(self.touches(near, self.hoped) for near in room)
 
     def lying(self, cell: Cell) -> Lying:
         reaches = (self.reached, self.hoped, self.cleared)
@@ -124,7 +138,8 @@ class Plain:
             for near in self.beside(inner):
                 if near not in room:
                     room.add(near)
-                    if self.kind(near) not in ("unseen", "wall", "door"):
+                    doorway = near == self.agent and self.walls_in(near)
+                    if self.kind(near) not in ("unseen", "wall", "door") and not doorway:
                         waiting.append(near)
         return side[place] and cell in room
 
@@ -189,9 +204,14 @@ class Plain:
         fitting = [each for each in self.things if door and each[1:3] == ("key", door.color)]
         key, box = self.nearest(fitting), self.nearest(self.unneeded_boxes())
 
-        needs = [other] if puts else []
+        needs = []
+        holds_other = clause.other and self.fits(clause.other, self.held_kind, self.held_color)
+        if puts and not (other is None and holds_other and not holds_it):
+            needs.append(other)
         if not (holds_it and (puts or it is None)):
             needs.append(it)
+        crowded = puts and other is not None and other.way < 2 and other.kind != "door"
+        crowded = crowded and not self.has_room_beside(other)
         explored = self.explored
         holds_key = door is not None and (self.held_kind, self.held_color) == ("key", door.color)
         lost = any(thing is None or thing.way == 3 for thing in needs)
@@ -201,15 +221,15 @@ class Plain:
         )
         holds_key = holds_key and unlocks
         told = {
-            "it": None if puts and holds_it else it,
-            "other": other if holds_it else None,
+            "it": it,
+            "other": other if puts and holds_it and not crowded else None,
             "door": door if unlocks and not opens_locked else None,
             "key": key if unlocks and not holds_key else None,
             "box": box if unlocks and not holds_key and not key_is_seen and explored else None,
         }
-        matters = [other, told["door"], told["key"], told["box"]]
-        matters += [it] if it in needs else []
+        matters = [*needs, told["door"], told["key"], told["box"]]
         hidden = {thing.cell for thing in matters if thing and thing.way == 2}
+        hidden |= {other.cell} if crowded else set()
         near = [thing is not None and thing.way <= 1 for thing in (door, key, told["box"])]
         can_help = (unlocks and near[0] and (holds_key or near[1])) or near[2]
         no_way = unlocks or any(thing is None or thing.way > 1 for thing in needs)
@@ -217,6 +237,10 @@ class Plain:
             hidden = self.unseen
         blockers = self.blockers(hidden)
         told["obstacle"] = self.nearest(each for each in self.things if each.cell in blockers)
+        if crowded:
+            told["obstacle"] = other
+        if puts and (holds_it or unlocks or told["obstacle"]):
+            told["it"] = None
         return self.in_words(told, opens_locked, holds_it, holds_key)
 
     def nearest(self, things: Iterable[Lying]) -> Lying | None:
@@ -241,9 +265,12 @@ class Plain:
         self, told: dict[str, Lying | None], opens_locked: bool, holds_it: bool, holds_key: bool
     ) -> tuple[str, dict[str, Cell]]:
         clause = self.clause
-        first = self.word(clause.thing)
-        second = clause.other and self.word(clause.other)
-        second = "another object" if second == "object" else second
+        verb, first, second = clause.verb, self.word(clause.thing), None
+        if clause.verb == PUT_NEXT:
+            verb = PUT if holds_it else PICK_UP
+        if clause.other and holds_it:
+            second = self.word(clause.other)
+            second = "another object" if second == "object" else second
         names = {
             "it": "locked door" if opens_locked else first,
             "other": second,
@@ -252,15 +279,13 @@ class Plain:
             "box": "box",
             "obstacle": "obstacle",
         }
-        sees, no_way = dict[str, Cell](), []
+        sees = dict[str, Cell]()
         for place, thing in told.items():
             name = names[place]
-            if thing and name:
+            if name and thing and (thing.way < 2 or place == "obstacle"):
                 sees.setdefault(name, thing.cell)
-                no_way += [name] if thing.way >= 2 and name not in no_way else []
         holds = None if self.held_kind == "empty" else THING
         holds = first if holds_it else holds
         holds = "key" if holds_key else holds
-        deed = Deed(PUT if clause.verb == PUT_NEXT else clause.verb, first, second)
-        scene = SceneWords(deed, tuple(sees), holds, tuple(no_way))
+        scene = SceneWords(verb, first, second, tuple(sees), holds)
         return str(scene), sees | ({holds: self.agent} if holds and holds not in sees else {})

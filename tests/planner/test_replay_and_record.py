@@ -75,7 +75,7 @@ def test_an_unknown_scene_gets_a_reply_without_a_plan() -> None:
 
 
 def test_rules_answer_about_missions() -> None:
-    scene = "Mission: go to the ball. Agent sees <ball>, holds <nothing>. No free way to <ball>."
+    scene = "Mission: go to the object. Agent sees <object>, holds <nothing>."
     replayer = Replayer(load_task("BabyAI-GoTo-v0").plans, seed=0)
     (text,) = replayer.answer(request(f"You advise an agent. {scene}")).texts
     assert scene in text

@@ -25,8 +25,9 @@ ANSWERS = {
     "open the door. Agent sees <door>, holds <nothing>.": "go to <door>, open <door>",
     "open the door. Agent sees <locked door>, holds <nothing>.": "explore",
     "open the door. Agent sees <locked door>, holds <thing>.": "explore, drop <thing>",
-    "open the door. Agent sees <locked door>, <box>, <obstacle>, holds <nothing>. "
-    "No free way to <locked door>.": "explore, go to <box>, open <box>",
+    "open the door. Agent sees <box>, <obstacle>, holds <nothing>.": (
+        "explore, go to <box>, open <box>"
+    ),
     "open the door. Agent sees <locked door>, <key>, holds <nothing>.": (
         "go to <key>, pick up <key>"
     ),
@@ -39,18 +40,15 @@ ANSWERS = {
     "go to the goal. Agent sees <locked door>, <box>, holds <thing>.": (
         "explore, go to <box>, open <box>"
     ),
-    "pick up the object. Agent sees <locked door>, <key>, <obstacle>, holds <nothing>. "
-    "No free way to <locked door>.": "go to <obstacle>, pick up <obstacle>",
-    "pick up the object. Agent sees <locked door>, <obstacle>, holds <key>. "
-    "No free way to <locked door>.": "drop <key>, go to <obstacle>, pick up <obstacle>",
-    "put the object next to another object. Agent sees <object>, holds <nothing>.": (
-        "go to <object>, pick up <object>"
-    ),
-    "put the object next to another object. Agent sees <object>, <obstacle>, holds <nothing>.": (
+    "pick up the object. Agent sees <key>, <obstacle>, holds <nothing>.": (
         "go to <obstacle>, pick up <obstacle>"
     ),
-    "put the object next to the door. Agent sees <object>, <locked door>, <key>, "
-    "holds <nothing>.": "go to <key>, pick up <key>",
+    "pick up the object. Agent sees <obstacle>, holds <key>.": (
+        "drop <key>, go to <obstacle>, pick up <obstacle>"
+    ),
+    "put the object next to another object. Agent sees <obstacle>, holds <object>.": (
+        "drop <object>, go to <obstacle>, pick up <obstacle>"
+    ),
     "put the object next to the door. Agent sees <nothing>, holds <object>.": "explore",
     "put the object next to the door. Agent sees <door>, holds <object>.": (
         "drop <object> next to <door>"

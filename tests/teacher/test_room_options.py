@@ -4,8 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from env.remembered_map import HEADINGS
-from env.symbols import DONE, DOOR, EMPTY, GOAL, KEY, LAVA, NO_AGENT, OPEN, WALL
+from env.symbols import DONE, DOOR, EMPTY, GOAL, HEADINGS, KEY, LAVA, NO_AGENT, OPEN, WALL
 from planner import plans
 from teacher.room_options import Maps, RoomOptions, explore, go_to, options_of
 from tests.teacher import reference
