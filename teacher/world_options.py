@@ -68,7 +68,7 @@ class WorldOptions:
     ) -> tuple[Proposal, Tensors]:
         """Each option's action on each of S maps. `memory` holds the `cells` of things; a thing in
         hand has the agent's own cell."""
-        maps, height = WorldMaps.of(obs), obs["image"].shape[2]
+        maps, height = WorldMaps.of(obs, memory["cells"]), obs["image"].shape[2]
         names = [option.other or option.thing for option in options]
         cells = cells_of(names, self.number, memory["cells"])
         actions = torch.full_like(cells, DONE)
@@ -136,21 +136,25 @@ def open_it(maps: WorldMaps, place: Tensor) -> Tensor:
 
 
 def put_aside(maps: WorldMaps, place: Tensor) -> Tensor:
-    """Drop what is held at the nearest cell where it is harmless, or else where it only cuts off
-    things, or else anywhere. Finished if nothing is held."""
-    harmless, keeps_ways = maps.harmless()
+    """Drop what is held at the nearest cell where it is harmless. If there is none, it may cut off
+    things, then ways, but nothing that the scene names; else it is dropped anywhere. Finished if
+    nothing is held."""
     ways = maps.free | maps.doors
     more = ways | maps.mission_doors
-    stages = [(ways, harmless), (more, harmless), (more, keeps_ways), (more, maps.empty)]
-    return _drop(maps, stages)
+    masks = [maps.harmless(), torch.zeros_like(maps.own), torch.zeros_like(maps.own)]
+    crowded = ~meet(touched(flood(more, maps.own)), masks[0]) & maps.full
+    for mask, tried in zip(masks, maps[crowded].harmless_by_trial(), strict=True):
+        mask[crowded] = tried
+    return _drop(maps, [(ways, masks[0]), *((more, mask) for mask in (*masks, maps.empty))])
 
 
 def put_next_to(maps: WorldMaps, place: Tensor) -> Tensor:
     """Drop what is held next to a place, if possible where it is harmless. Finished if nothing is
     held."""
-    near, (harmless, _) = touched(place), maps.harmless()
-    ways = maps.free | maps.doors
-    more = ways | maps.mission_doors
+    near, harmless = touched(place), maps.harmless()
+    # The agent does not walk into the door that it puts something next to.
+    ways = (maps.free | maps.doors) & ~place
+    more = ways | (maps.mission_doors & ~place)
     stages = [
         (ways, near & harmless),
         (ways, near & maps.empty),

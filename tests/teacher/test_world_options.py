@@ -7,7 +7,7 @@ from hypothesis.extra.numpy import arrays
 from minigrid.core.world_object import Door, Goal, WorldObj
 
 from env.missions import to_numbers
-from env.remembered_map import HEADINGS, Cell
+from env.remembered_map import Cell
 from env.symbols import (
     BALL,
     BOX,
@@ -108,7 +108,7 @@ def test_walks_begin_shortest_paths_over_the_best_ways(case: tuple[np.ndarray, C
     for option, expected in {
         Option(plans.EXPLORE): reference.explore(world),
         Option(plans.GO_TO, "it"): reference.go_to(world, {cell}),
-        Option(plans.DROP, "what is held"): reference.put_aside(world),
+        Option(plans.DROP, "what is held"): reference.put_aside(world, {cell}),
         Option(plans.DROP, "what is held", "it"): reference.put_next_to(world, {cell}),
     }.items():
         assert proposed(image, option, cell) == first_of(expected), option
@@ -137,23 +137,15 @@ def test_things_that_are_not_known_are_waited_for(image: np.ndarray) -> None:
 @given(maps())
 def test_a_harmless_cell_can_be_filled_without_cutting_off_anything(image: np.ndarray) -> None:
     world = reference.Map.of(image, MISSION_COLORS)
-    harmless, keeps_ways = (
-        {(x, y) for x, y in world.empty if columns[x] >> y & 1}
-        for columns in (cells[0].tolist() for cells in WorldMaps.of(observed(image)).harmless())
-    )
-    assert (harmless, keeps_ways) == (world.harmless(), world.keeps_ways())
-    ways = world.free | world.doors | world.mission_doors | world.unseen
-    for cell in keeps_ways:
-        around = _beside(cell)
-        parts = [part for part in _parts(ways - {cell}) if part & around]
+    (columns,) = WorldMaps.of(observed(image), torch.tensor([[NOWHERE]])).harmless().tolist()
+    harmless = {(x, y) for x, y in world.empty if columns[x] >> y & 1}
+    assert harmless == world.harmless()
+    for cell in harmless:
+        around = reference.beside(cell)
+        parts = [part for part in _parts(world.ways - {cell}) if part & around]
         assert len(parts) <= 1
-        if cell in harmless:
-            for thing in (world.things | world.locked) & around:
-                assert _beside(thing) & parts[0]
-
-
-def _beside(cell: Cell) -> set[Cell]:
-    return {(cell[0] + dx, cell[1] + dy) for dx, dy in HEADINGS}
+        for thing in (world.things | world.locked) & around:
+            assert reference.beside(thing) & parts[0]
 
 
 def _parts(cells: set[Cell]) -> list[set[Cell]]:
@@ -163,7 +155,7 @@ def _parts(cells: set[Cell]) -> list[set[Cell]]:
         part, edge = set[Cell](), {left.pop()}
         while edge:
             part |= edge
-            edge = {near for cell in edge for near in _beside(cell)} & left
+            edge = {near for cell in edge for near in reference.beside(cell)} & left
             left -= edge
         parts.append(part)
     return parts
@@ -232,10 +224,10 @@ def test_exploring_ends_when_all_that_can_be_reached_was_seen(env_id: str, seed:
     ways, seen = {reference.Map.of(obs["image"], set()).own}, obs["image"][..., 0] != UNSEEN
     edge = set(ways)
     while edge:
-        edge = {near for cell in edge for near in _beside(cell)} - ways
+        edge = {near for cell in edge for near in reference.beside(cell)} - ways
         edge = {(x, y) for x, y in edge if _can_be_passed(world.inner.grid.get(x, y))}
         ways |= edge
-    assert all(seen[near] for cell in ways for near in _beside(cell))
+    assert all(seen[near] for cell in ways for near in reference.beside(cell))
 
 
 def _can_be_passed(thing: WorldObj | None) -> bool:

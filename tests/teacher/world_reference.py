@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from env.remembered_map import HEADINGS, Cell
+from env.remembered_map import Cell
 from env.symbols import (
     CARRIED,
     CLOSED,
@@ -18,12 +18,14 @@ from env.symbols import (
     EMPTY,
     FORWARD,
     GOAL,
+    HEADINGS,
     LEFT,
     OPEN,
     PICK_UP,
     RIGHT,
     TOGGLE,
     UNSEEN,
+    WALL,
 )
 
 FINISHED = -1
@@ -59,10 +61,12 @@ class Map(NamedTuple):
             return {cell for cell in cells(DOOR) if kinds[cell][2] == state}
 
         named = {cell for cell in doors(CLOSED) if kinds[cell][1] in colors}
+        walls = [(x + dx, y + dy) in cells(WALL) for dx, dy in HEADINGS]
+        doorway = {(x, y)} if (walls[0] and walls[2]) or (walls[1] and walls[3]) else set()
         return cls(
             pose=(x, y, int(image[x, y, 3])),
             full=int(image[x, y, 0]) in CARRIED,
-            empty=cells(EMPTY),
+            empty=cells(EMPTY) - doorway,
             free=cells(EMPTY, GOAL) | doors(OPEN),
             goals=cells(GOAL),
             doors=doors(CLOSED) - named,
@@ -127,13 +131,36 @@ class Map(NamedTuple):
     def harmless(self) -> set[Cell]:
         """The empty cells around which all stays connected: going round such a cell, no way and no
         thing is cut off from the ways."""
-        return {cell for cell in self.empty if self._is_harmless(cell, self.things | self.locked)}
+        return {cell for cell in self.empty if self._is_harmless(cell)}
 
-    def keeps_ways(self) -> set[Cell]:
-        """The same, but things may be cut off."""
-        return {cell for cell in self.empty if self._is_harmless(cell, set())}
+    @property
+    def ways(self) -> set[Cell]:
+        return self.free | self.doors | self.mission_doors | self.unseen | {self.own}
 
-    def _is_harmless(self, cell: Cell, things: set[Cell]) -> bool:
+    def reach(self, begin: Cell, filled: Cell | None = None) -> set[Cell]:
+        """The cells that can be reached if one is filled."""
+        found = [begin]
+        for cell in found:
+            found += [near for near in beside(cell) & self.ways - {filled} if near not in found]
+        return set(found)
+
+    def tried(self, named: set[Cell]) -> list[set[Cell]]:
+        """The empty cells that cut off nothing if they are filled; no cells and nothing of these
+        named ones; nothing of the named ones."""
+        all_reached = self.reach(self.own)
+        masks: list[set[Cell]] = [set(), set(), set()]
+        for cell in all_reached & self.empty:
+            for begin in beside(cell) & all_reached if cell == self.own else {self.own}:
+                left = self.reach(begin, cell)
+                cut = around(all_reached) - around(left)
+                kept = [not cut & (self.things | self.locked), all_reached - {cell} <= left]
+                kept = [all(kept), kept[1], True]
+                for mask, is_kept in zip(masks, kept, strict=True):
+                    mask |= {cell} if is_kept and not cut & named - {self.own} else set()
+        return masks
+
+    def _is_harmless(self, cell: Cell) -> bool:
+        things = self.things | self.locked
         ways = self.free | self.doors | self.mission_doors | self.unseen
         x, y = cell
         ring = [(1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1)]
@@ -165,6 +192,15 @@ def ahead(pose: Pose) -> Cell:
     return x + dx, y + dy
 
 
+def beside(cell: Cell) -> set[Cell]:
+    return {(cell[0] + dx, cell[1] + dy) for dx, dy in HEADINGS}
+
+
+def around(cells: set[Cell]) -> set[Cell]:
+    """The cells with one of these next to them."""
+    return {near for cell in cells for near in beside(cell)}
+
+
 def explore(world: Map) -> set[int]:
     doors = world.free | world.doors
     stages = [(ways, world.unseen) for ways in (world.free, doors, doors | world.mission_doors)]
@@ -184,18 +220,21 @@ def go_to(world: Map, place: set[Cell]) -> set[int]:
     return world.walk(stages) or {DONE}
 
 
-def put_aside(world: Map) -> set[int]:
+def put_aside(world: Map, named: set[Cell]) -> set[int]:
     ways = world.free | world.doors
     more = ways | world.mission_doors
-    harmless = world.harmless()
-    stages = [(ways, harmless), (more, harmless), (more, world.keeps_ways()), (more, world.empty)]
-    return _drop(world, stages)
+    harmless, fewer = world.harmless(), [set[Cell](), set[Cell]()]
+    if world.cost(more | {world.own}, harmless, world.pose) == float("inf"):
+        harmless, *fewer = world.tried(named)
+    return _drop(
+        world, [(ways, harmless), *((more, cells) for cells in (harmless, *fewer, world.empty))]
+    )
 
 
 def put_next_to(world: Map, place: set[Cell]) -> set[int]:
-    near = {(x + dx, y + dy) for x, y in place for dx, dy in HEADINGS}
-    ways = world.free | world.doors
-    more = ways | world.mission_doors
+    near = around(place)
+    ways = (world.free | world.doors) - place
+    more = ways | world.mission_doors - place
     stages = [
         (ways, near & world.harmless()),
         (ways, near & world.empty),
