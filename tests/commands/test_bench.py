@@ -45,3 +45,18 @@ def test_bench_measures_draws_and_records(
     assert iio.imread(tmp_path / "speeds.png").std() > 0
     assert main.main(["bench", "--num_envs", "0"]) == 1
     assert main.main(["bench", "--plot", str(tmp_path / "speeds.jpgg")]) == 1
+
+
+def test_bench_measures_a_task_of_minigrid(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speeds, "REPEATS", 1)
+    monkeypatch.setattr(speeds, "EPISODE", 10)
+    task = "MiniGrid-DoorKey-6x6-v0"
+    assert main.main(["bench", "--task", task, "--num_envs", "2", "--threads", "1"]) == 0
+    rows = [row.split("  ") for row in capsys.readouterr().out.splitlines() if row.startswith(task)]
+    found = {what.strip(): [cell.strip() for cell in more if cell] for _, what, *more in rows}
+    for what in ("environment", "labels", "Gymnasium's vector", "training, teacher"):
+        assert found[what][:2] == ["6", "2"]
+    rate = float(found["training, total"][3].replace(",", ""))
+    assert rate * float(found["training, total"][2].replace(",", "")) == pytest.approx(1e6, 0.02)

@@ -6,12 +6,14 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import requests
 
 import main
+from commands.run_files import METRICS, read_lines
 from planner.chat_server import MAX_REQUEST, ChatRequest, Message
 from planner.plan_parser import parse_reply
 from planner.plans import plan_shares
@@ -33,10 +35,10 @@ def request(text: str, n: int = 1) -> ChatRequest:
     return ChatRequest(messages=[Message(role="user", content=text)], n=n)
 
 
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    """A replay server, started as users start it."""
-    command = [sys.executable, "-m", "planner.replay_api", "--port", "0"]
+@contextmanager
+def replay_server(*flags: str) -> Iterator[str]:
+    """The address of a replay server, started as users start it."""
+    command = [sys.executable, "-m", "planner.replay_api", "--port", "0", *flags]
     server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout
@@ -44,6 +46,12 @@ def url() -> Iterator[str]:
     finally:
         server.terminate()
         server.wait()
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with replay_server() as address:
+        yield address
 
 
 def test_replies_are_sentences_with_the_recorded_probabilities() -> None:
@@ -122,6 +130,30 @@ def test_record_finds_the_scenes_asks_once_and_teaches_from_its_file(
     config = settings_of(tmp_path / "ppo/simpledoorkey/planned")
     assert config["task"]["plans"] == plans
     assert config["llm"] is None
+
+
+def test_in_a_task_of_missions_a_server_is_recorded_and_teaches(tmp_path: Path) -> None:
+    task = ["--task", "BabyAI-PutNextLocalS5N3-v0"]
+    logs = ["--logdir", str(tmp_path)]
+    little = ["--num_envs", "2", "--rollout_steps", "32", "--batch_size", "8", "--quick"]
+    recorded, own = tmp_path / "plans.yaml", tmp_path / "ppo/babyai-putnextlocals5n3-v0"
+    with replay_server(*task) as address:
+        llm = ["--llm", "openai", "--llm_url", address, "--n_ask", "2"]
+        asked = ["record", *task, *llm, "--episodes", "2", "--out", str(recorded)]
+        assert main.main(asked) == 0
+        flags = ["train", *task, *logs, *little, *llm, "--n_itr", "2", "--savedir", "asked"]
+        assert main.main(flags) == 0
+        assert main.main(["eval", "--eval_teacher", *task, *logs, *llm, "--num_eval", "3"]) == 0
+    plans = load_plans(recorded)
+    answers = RulesPlanner().answers(list(plans))
+    assert plans == {scene: plan_shares(own) for scene, own in zip(plans, answers, strict=True)}
+    assert any(scene.startswith("Mission: put the object next to") for scene in plans)
+    stored = (own / "asked" / "answers.jsonl").read_text().splitlines()
+    assert all(json.loads(line)["scene"].startswith("Mission: ") for line in stored)
+    rows = read_lines(own / "asked" / METRICS)
+    assert [row["Train/Unanswered Steps"] for row in rows] == [0, 0]
+    (path,) = tmp_path.rglob("eval.json")
+    assert all(each["success"] for each in json.loads(path.read_text())["episodes"])
 
 
 def test_record_without_its_server_says_so_and_writes_nothing(
