@@ -7,20 +7,24 @@ Ids as arguments measure only those. Each id is measured by a process of its own
 import argparse
 import csv
 import re
+import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from minigrid.envs.babyai.core.roomgrid_level import RoomGridLevel
 from minigrid.utils.baby_ai_bot import BabyAIBot
 
+from algos.evaluator import evaluate
+from commands.record import SceneCollector
+from env.episode import Episode
 from env.ids import world_ids
+from env.vector import SerialEnvs
 from env.worlds import World, make_world
-from planner.plans import Answer
+from planner.plans import Planner
 from planner.rules import RulesPlanner
 from planner.world_scene import WorldReader
 from teacher.teacher import PlanTeacher
@@ -44,73 +48,36 @@ REMARKS = {
 """Patterns of ids -> why some of their episodes cannot be won."""
 
 
-class Episode(NamedTuple):
-    seed: int
+class Outcome(NamedTuple):
     success: bool
     steps: int
 
 
-class WatchedRules(RulesPlanner):
-    """Rules that remember all scenes that they answered."""
-
-    def __init__(self) -> None:
-        self.scenes: set[str] = set()
-
-    def answers(self, scenes: Sequence[str]) -> list[Answer | None]:
-        self.scenes.update(scenes)
-        return super().answers(scenes)
-
-
-def teacher_episodes(env_id: str, seeds: Sequence[int], planner: RulesPlanner) -> Iterator[Episode]:
-    """Plays one episode for each seed."""
+def teacher_episodes(env_id: str, episodes: int, planner: Planner) -> list[Outcome]:
+    """Episodes of the written teacher from the seeds 0, 1, …."""
     reader = WorldReader()
     teacher = PlanTeacher(planner, reader, WorldOptions(reader.number))
-    generator = torch.Generator().manual_seed(0)
-    waiting = list(reversed(seeds))
-    worlds = [make_world(env_id) for _ in range(min(SIDE_BY_SIDE, len(seeds)))]
-    playing: dict[int, tuple[int, int]] = {}
-    """Number of the world -> seed and steps of its episode."""
-    observations: dict[int, dict[str, np.ndarray]] = {}
-
-    def begin(number: int) -> None:
-        if waiting:
-            playing[number] = (waiting.pop(), 0)
-            observations[number], _ = worlds[number].reset(seed=playing[number][0])
-
-    for number in range(len(worlds)):
-        begin(number)
-    while playing:
-        seen = [observations[number] for number in playing]
-        batch = {
-            name: torch.from_numpy(np.stack([each[name] for each in seen])) for name in seen[0]
-        }
-        state = teacher.initial_state(len(playing), torch.device("cpu"))
-        actions, _ = teacher.act(batch, state, generator)
-        for number, action in zip(list(playing), actions["mode"].tolist(), strict=True):
-            seed, steps = playing[number]
-            outcome = worlds[number].step(action)
-            observations[number], _, terminated, truncated, info = outcome
-            playing[number] = (seed, steps + 1)
-            if terminated or truncated:
-                del playing[number]
-                yield Episode(seed, info["success"], steps + 1)
-                begin(number)
+    worlds = SerialEnvs(lambda: Episode(make_world(env_id)), min(SIDE_BY_SIDE, episodes))
+    draws, seeds = torch.Generator().manual_seed(0), list(range(episodes))
+    played = evaluate(worlds, teacher, seeds, draws, torch.device("cpu"))
+    return list(map(Outcome, played.success, played.lengths))
 
 
-def bot_episodes(env_id: str, seeds: Sequence[int]) -> Iterator[Episode]:
-    """MiniGrid's bot for BabyAI, which knows the whole environment, for `BOT_SECONDS` at most. An
-    episode in which it gives up is a failure."""
-    world, end = make_world(env_id), time.monotonic() + BOT_SECONDS
-    for seed in seeds:
+def bot_episodes(env_id: str, episodes: int) -> list[Outcome]:
+    """Episodes of MiniGrid's bot for BabyAI, which knows the whole environment, from the seeds 0,
+    1, …; those that end within `BOT_SECONDS`."""
+    world, end, played = make_world(env_id), time.monotonic() + BOT_SECONDS, list[Outcome]()
+    for seed in range(episodes):
         world.reset(seed=seed)
-        episode = bot_episode(world, seed, end)
+        episode = bot_episode(world, end)
         if time.monotonic() > end:
-            return
-        yield episode
+            break
+        played.append(episode)
+    return played
 
 
-def bot_episode(world: World, seed: int, end: float) -> Episode:
-    """One episode, or its beginning up to the time `end`."""
+def bot_episode(world: World, end: float) -> Outcome:
+    """One episode, or its beginning up to the time `end`. It is a failure if the bot gives up."""
     success, over = False, False
     action: Any = None
     try:
@@ -122,32 +89,32 @@ def bot_episode(world: World, seed: int, end: float) -> Episode:
     except Exception:
         # The bot raises errors of many kinds where it cannot go on.
         success = False
-    return Episode(seed, success, world.inner.step_count)
+    return Outcome(success, world.inner.step_count)
 
 
 def measure(env_id: str, episodes: int) -> dict[str, Any]:
     """One line of the table."""
     torch.set_num_threads(1)
-    planner, begun = WatchedRules(), time.monotonic()
-    played = list(teacher_episodes(env_id, range(episodes), planner))
+    planner, begun = SceneCollector(RulesPlanner()), time.monotonic()
+    played = teacher_episodes(env_id, episodes, planner)
     seconds = time.monotonic() - begun
-    row = {"id": env_id, "episodes": episodes, **outcome(played)}
-    row["scenes"] = len(planner.scenes)
+    row = {"id": env_id, "episodes": episodes, **summary(played)}
+    row["scenes"] = len(planner.collected)
     row["steps_per_second"] = round(sum(each.steps for each in played) / seconds)
     is_level = isinstance(make_world(env_id).inner, RoomGridLevel)
-    if is_level and (by_bot := list(bot_episodes(env_id, range(BOT_EPISODES)))):
-        bot = outcome(by_bot)
+    if is_level and (by_bot := bot_episodes(env_id, BOT_EPISODES)):
+        bot = summary(by_bot)
         row |= {"bot_success": bot["success"], "bot_steps": bot.get("steps", "")}
     row["remark"] = next((why for ids, why in REMARKS.items() if re.search(ids, env_id)), "")
     return row
 
 
-def outcome(episodes: list[Episode]) -> dict[str, float]:
+def summary(outcomes: list[Outcome]) -> dict[str, float]:
     """Success with its 95% interval, and the mean length of successful episodes."""
-    succeeded = [each.steps for each in episodes if each.success]
-    share, (low, high) = share_of(len(succeeded), len(episodes))
+    succeeded = [each.steps for each in outcomes if each.success]
+    share, (low, high) = share_of(len(succeeded), len(outcomes))
     numbers = {"success": share, "low": low, "high": high}
-    steps = {"steps": round(float(np.mean(succeeded)), 1)} if succeeded else {}
+    steps = {"steps": round(statistics.mean(succeeded), 1)} if succeeded else {}
     return {name: round(number, 3) for name, number in numbers.items()} | steps
 
 
