@@ -13,12 +13,12 @@ import main
 from algos.cuda_rollout import CudaRollout
 from algos.play import play
 from algos.ppo import PPO
-from algos.segments import Segments
 from env.episode import room
 from env.frame_stack import FrameStack
 from env.vector import SerialEnvs
 from tests import small_homes, small_rooms
 from tests.algos.test_ppo import SETTINGS
+from tests.algos.test_segments import segments_of
 from tests.recordings import TASKS, make_teacher, recording, task
 from tests.students import advice_of, make_student
 from utils.ranks import Ranks
@@ -108,8 +108,7 @@ def test_segments_of_episodes(device: str, kind: str) -> None:
         return FrameStack(SerialEnvs(lambda: room(lambda: gym.make(single, max_steps=20)), 6), 2)
 
     ours, expected, again = (
-        Segments(rooms(where.type), Wanderer(), where, 9, 0, 6, Ranks())
-        for where in (place, cpu, place)
+        segments_of(rooms(where.type), Wanderer(), 9, device=where) for where in (place, cpu, place)
     )
     for _ in range(4):
         again.restore(ours.state())

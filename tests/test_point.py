@@ -22,7 +22,6 @@ from algos.protocols import Collector
 from algos.rollout import Rollout
 from algos.saved_files import CHECKPOINT, MODEL
 from algos.schedule import LinearSchedule
-from algos.segments import Segments
 from algos.student import Deterministic, NetworkSpec, Student, read_student
 from algos.trainer import Trainer, TrainerSettings
 from commands.observers.tags import tagged
@@ -32,6 +31,7 @@ from env.episode import Episode
 from env.process_envs import ProcessEnvs
 from env.vector import RestingEnv, SerialEnvs
 from tests.algos.test_ppo import SETTINGS
+from tests.algos.test_segments import segments_of
 from tests.point import PointEncoder, PointEnv, Points, PointTeacher
 from utils.errors import UserError
 from utils.ranks import Ranks
@@ -79,7 +79,7 @@ def make_trainer(
         least = 4 * COUNT, learner.least_steps
         collector = Episodes(one_batch, unfolded, 0, COUNT, *least, Ranks())
     else:
-        collector = Segments(environments, student, CPU, 25, 0, COUNT, Ranks())
+        collector = segments_of(environments, student, 25)
     return Trainer(
         TrainerSettings("Point", 0, iterations, COUNT, 2, 100),
         folder,

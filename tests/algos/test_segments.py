@@ -50,14 +50,18 @@ def tensor_rooms(count: int) -> DoorKeyRooms:
 
 
 def segments_of(
-    environments: Environments, actor: Actor, steps: int = 10, least_steps: int = 0
+    environments: Environments,
+    actor: Actor,
+    steps: int = 10,
+    least_steps: int = 0,
+    device: torch.device = CPU,
 ) -> Segments:
     return Segments(
         environments=environments,
         actor=actor,
         fold=partial(fold, gamma=0.99),
         cut=let_go,
-        device=CPU,
+        device=device,
         seed=7,
         total=environments.num_envs,
         steps=steps,
