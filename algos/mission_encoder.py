@@ -11,7 +11,7 @@ LAYERS = (16, 2), (32, 2), (64, 1)
 WORDS = 64
 """Features of a mission."""
 QUERIES = 4
-"""Planes that show where things are of which a mission speaks."""
+"""Planes that a mission makes of those that are seen."""
 
 
 class Sight(Protocol):
@@ -23,20 +23,21 @@ class Sight(Protocol):
 
 
 class MissionEncoder(nn.Module):
-    """Three 3x3 convolutions (16-32-64) on what is seen, and a mission that acts in two ways.
+    """Three 3x3 convolutions (16-32-64) on what is seen, conditioned on a mission.
 
-    It makes the weights of a few further planes, each a sum of the planes that are seen: so a cell
-    with a red ball can stand out if the mission speaks of one. And it scales and shifts the outputs
-    of the convolutions (FiLM, arXiv 1709.07871; with missions: arXiv 1810.08272).
+    The mission acts in two ways. It weights the planes that are seen and adds them up to a few new
+    ones, in which a cell with a red ball can stand out if the mission is about a red ball. And it
+    scales and shifts the outputs of each convolution (FiLM, arXiv 1709.07871; with missions: arXiv
+    1810.08272).
 
     `mission` (N, P) uint8 holds words as numbers, 0 for none. Its features are a sum over places
-    and words. `done` (N, C) uint8, if it is observed, says which clauses have been carried out.
+    and words. `done` (N, C) uint8 says which clauses have been carried out; it may be missing.
     """
 
     places: Tensor
 
     def __init__(self, sight: Sight, obs: Mapping[str, tuple[int, ...]], words: int) -> None:
-        """`obs` are the shapes of the observations, `words` is the largest number of a word."""
+        """`obs` holds the shapes of the observations; words have the numbers 1 to `words`."""
         super().__init__()
         self.sight = sight
         (places,) = obs["mission"]
@@ -59,8 +60,9 @@ class MissionEncoder(nn.Module):
         self.convolutions.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, obs: Mapping[str, Tensor]) -> Tensor:
+        """(N, features) float32."""
         mission = self._read(obs)
-        planes = self._ask(self.sight(obs), mission)
+        planes = self._with_queries(self.sight(obs), mission)
         for convolution, film in zip(self.convolutions, self.films, strict=True):
             scale, shift = film(mission)[:, :, None, None].chunk(2, 1)
             planes = torch.relu(convolution(planes) * (1 + scale) + shift)
@@ -74,8 +76,8 @@ class MissionEncoder(nn.Module):
             features = features + self.done(obs["done"].float())
         return torch.relu(features)
 
-    def _ask(self, planes: Tensor, mission: Tensor) -> Tensor:
-        """The planes, and those that the mission makes of them."""
+    def _with_queries(self, planes: Tensor, mission: Tensor) -> Tensor:
+        """The planes (N, C, H, W), and `QUERIES` more that the mission makes of them."""
         # Planes come last in memory: the fastest layout for convolutions.
         cells = planes.permute(0, 2, 3, 1)
         weights = self.queries(mission).unflatten(1, (-1, QUERIES))

@@ -52,11 +52,9 @@ from utils.timing import Stopwatch
 
 MOST_TESTED = 100
 """Environments side by side in an evaluation, at most."""
-LONG_EPISODES = {"world"}
-"""The kinds of tasks whose episodes can have thousands of steps."""
 EVALUATION_SHARE = 0.1
-"""The most steps of such tasks' evaluations, as a share of the training steps. An evaluation step
-costs less than half a training step."""
+"""The most steps of evaluations as a share of the training steps, if episodes are long. An
+evaluation step costs less than half a training step."""
 QUICK_EPISODES = 5
 """Episodes of each evaluation, of the trial and of the verdict with --quick, at most."""
 DOMAINS: dict[str, Callable[[Config, ExitStack], Domain]] = {
@@ -88,11 +86,6 @@ class Parts:
     def environment_count(self) -> int:
         """The number of training environments, of all ranks together."""
         return self.config.num_envs or self.config.traj_per_itr
-
-    @property
-    def limited(self) -> bool:
-        """Whether episodes can be so long that evaluations must be limited."""
-        return self.config.task.domain.kind in LONG_EPISODES
 
     @cached_property
     def choices(self) -> Choices | None:
@@ -176,7 +169,7 @@ class Parts:
                 environments=self.environment_count,
                 eval_interval=config.eval_interval,
                 save_interval=config.save_interval,
-                evaluation_share=EVALUATION_SHARE if self.limited else inf,
+                evaluation_share=EVALUATION_SHARE if self.domain.long_episodes else inf,
             ),
             folder,
             student,
@@ -231,8 +224,9 @@ class Parts:
         """Evaluates the trainer's student and its teacher."""
         most = QUICK_EPISODES if self.config.quick else None
         environments, seeds = self.test_environments(most)
-        fitting = trial_episodes(self.domain.spec.max_steps) if self.limited else None
-        verdict_seeds = VERDICT_SEEDS[:fitting][:most]
+        verdict_seeds = VERDICT_SEEDS[:most]
+        if self.domain.long_episodes:
+            verdict_seeds = verdict_seeds[: trial_episodes(self.domain.spec.max_steps)]
         return Evaluator(
             student=self.actor(trainer.student),
             deterministic=self.actor(trainer.student, deterministic=True),

@@ -19,12 +19,14 @@ class Domain(Protocol):
     action_names, spec: the actions, and the environment as a student sees it
     nouns: the things that a planner may name
     hidden: the observations that only the teacher gets
+    long_episodes: whether episodes can have so many steps that evaluations must be limited
     """
 
     config: Config
     action_names: tuple[str, ...]
     nouns: tuple[str, ...]
     hidden: tuple[str, ...] = ("privileged",)
+    long_episodes: bool = False
     spec: Spec
 
     def environments(self, count: int, device: torch.device, **changes: Any) -> RestingEnv:

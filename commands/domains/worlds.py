@@ -30,6 +30,7 @@ class WorldDomain(Domain):
     """
 
     action_names = ACTIONS
+    long_episodes = True
 
     def __init__(self, config: Config, owned: ExitStack) -> None:
         """UserError if the environment does not exist, or is none of MiniGrid's kind."""
