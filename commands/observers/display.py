@@ -48,19 +48,21 @@ class Display(Observer):
 
     def iteration(self, iteration: Iteration) -> None:
         numbers = iteration.numbers
-        ended = "no episode has ended, "
+        ended = "no training episode has ended"
         if "success" in numbers:
-            ended = f"success {numbers['success']:.2f}, return {numbers['return mean']:.2f}, "
-        training = f"{ended}k {numbers['k']:.2f}"
+            success, mean = numbers["success"], numbers["return mean"]
+            ended = f"training success {success:.2f}, return {mean:.2f}"
+        training = f"{ended}, k {numbers['k']:.2f}"
         if self.bar:
-            self.bar.update(self.row, completed=iteration.number, news=training)
+            news = training.removeprefix("training ")
+            self.bar.update(self.row, completed=iteration.number, news=news)
         elif self.silent or iteration.evaluations or iteration.put_off:
             test, speed = "", f"{numbers['speed/total']:.0f} steps/s"
             if iteration.put_off:
                 test = "evaluation put off, "
             if iteration.evaluations:
                 test = f"evaluation success {numbers['test/success']:.2f}, "
-            say(f"{self.name} {iteration.number}/{self.total}: {test}training {training}, {speed}")
+            say(f"{self.name} {iteration.number}/{self.total}: {test}{training}, {speed}")
         self.silent = False
 
     def ended(self) -> None:
