@@ -47,8 +47,6 @@ def run(args: argparse.Namespace) -> int:
         return 0
     config = make_config(fresh_settings(given_settings(args)) | {"seed": args.seed}, "settings")
     out = args.out or args.logdir / "plans" / f"{config.task.name.lower()}.yaml"
-    if not config.llm and not args.dry_run:
-        raise UserError("record asks an LLM: name one with --llm, or look first with --dry_run")
     if config.asks_llm or args.dry_run:
         check_instructions(config.task)
     if args.dry_run:

@@ -200,6 +200,8 @@ def check(args: argparse.Namespace) -> None:
     if not (of_a_run or getattr(args, "resume", False)):
         check_flags(flags, settings)
     seeded({"device": "cpu"} | settings, getattr(args, "seed_list", None) or [])
+    if args.command == "record" and not (settings["llm"] or args.dry_run or args.show):
+        raise UserError("record asks an LLM: name one with --llm, or look first with --dry_run")
     tell_choices(args, flags, preset, settings)
 
 
