@@ -27,14 +27,17 @@ def say(line: str) -> None:
 def table(title: str, columns: list[str], rows: list[list[str]], texts: int = 1) -> None:
     """Print a table. The first `texts` columns hold text; the others hold numbers."""
     # Escaped: a name may hold brackets, which rich would read as markup.
-    shown = Table(title=escape(title), title_justify="left", box=None, pad_edge=False)
+    shown = Table(box=None, pad_edge=False)
     for number, column in enumerate(columns):
         justify: JustifyMethod = "left" if number < texts else "right"
         shown.add_column(escape(column), justify=justify, overflow="fold")
     for row in rows:
         shown.add_row(*map(escape, row))
     console = rich.get_console()
-    (console if console.is_terminal else Console(width=WIDTH)).print(shown)
+    console = console if console.is_terminal else Console(width=WIDTH)
+    # A title of the table itself would be folded to the table's width.
+    console.print(escape(title), style="italic", highlight=False, soft_wrap=True)
+    console.print(shown)
 
 
 @contextmanager
