@@ -50,6 +50,7 @@ def page_content(
         "teacher": describe_source(config),
         "k": teacher_weight(subject) if subject.student else None,
         "hard": config.hard,
+        "memory": config.memory,
         "played": len(evaluation.seeds),
         "summary": {
             name: rounded([mean, *interval])
