@@ -88,8 +88,14 @@ class TrainedStudent:
         if BEFORE in self.spec.obs and IMAGE in batch and BEFORE not in batch:
             batch[BEFORE] = self._frames_before(batch[IMAGE])
         for name, shape in self.spec.obs.items():
-            found = tuple(batch[name].shape[1:]) if name in batch else None
-            if found != shape and name != AVAILABLE:
+            if name == AVAILABLE:
+                continue
+            if name not in batch:
+                world = "mission" in self.spec.obs
+                advice = "; make the environment with env.worlds.make_world" if world else ""
+                raise UserError(f"the observation lacks {name}, which the student needs{advice}")
+            found = tuple(batch[name].shape[1:])
+            if found != shape:
                 raise UserError(f"the student needs {name} of shape {shape}, not {found}")
         return batch
 
