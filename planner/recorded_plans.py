@@ -12,6 +12,7 @@ from planner.plan_parser import VERBS, parse_plan
 from planner.plans import NOTHING, WAIT, Answer, Planner, describe, is_clear
 from utils.errors import UserError
 from utils.files import write_text
+from utils.terminal import counted
 from utils.validation import read_yaml, validated
 
 
@@ -52,6 +53,9 @@ class RecordedPlanner(Planner):
     def __init__(self, plans: Mapping[str, Mapping[str, float]], nouns: Sequence[str]) -> None:
         self.recorded: dict[str, Answer] = {}
         self.doubts: list[str] = []
+        self.answered = False
+        self.unknown: dict[str, None] = {}
+        """The scenes without an answer so far, in the order of the requests."""
         for text, answer in plans.items():
             for thing in re.findall("<(.*?)>", text):
                 if thing not in (*nouns, NOTHING):
@@ -74,4 +78,15 @@ class RecordedPlanner(Planner):
                         )
 
     def answers(self, scenes: Sequence[str]) -> list[Answer | None]:
-        return [self.recorded.get(scene) for scene in scenes]
+        answers = [self.recorded.get(scene) for scene in scenes]
+        self.answered |= any(answers)
+        self.unknown |= dict.fromkeys(s for s, a in zip(scenes, answers, strict=True) if not a)
+        return answers
+
+    def problem(self) -> str:
+        if self.answered or not self.unknown:
+            return ""
+        return (
+            f"the plans answer none of {counted(len(self.unknown), 'scene')}; the first: "
+            f"{next(iter(self.unknown))!r}; record --dry_run lists all"
+        )

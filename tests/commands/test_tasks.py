@@ -92,7 +92,8 @@ def test_what_is_misspelt_in_plans_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     scene = "Agent sees <key>, holds <nothing>."
-    plans = {scene: {"go to <key>, pik up <key>": 0.9, "wait": 0.1}}
+    explores = {"Agent sees <nothing>, holds <nothing>.": {"explore": 1.0}}
+    plans = {**explores, scene: {"go to <key>, pik up <key>": 0.9, "wait": 0.1}}
     path = tmp_path / "mine.yaml"
     task = ["--task", write_task(path, plans=plans)]
     flags = ["--eval_teacher", "--num_eval", "1", "--logdir", str(tmp_path), "--threads", "1"]

@@ -6,12 +6,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import pytest
 import yaml
 
 import main
 from algos import checkpoint
 from commands.runs import read_config
+from commands.trained_student import load_student
+from env.worlds import make_world
 from planner.task import World, load_task
 from tests.pages import read_page
 from tests.running import ROOT, settings_of
@@ -113,6 +116,33 @@ def test_plans_take_the_place_of_rules(tmp_path: Path, capsys: pytest.CaptureFix
     assert isinstance(settings_of(folder(tmp_path) / "run")["task"]["plans"], dict)
 
 
+def test_a_run_whose_plans_fit_no_scene_names_a_scene(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "misspelt.yaml"
+    path.write_text(yaml.safe_dump({"Mission: go to the object.": {"explore": 1.0}}))
+    words = "; the first: 'Mission: go to the object. Agent sees "
+    assert train(tmp_path, "--plans", str(path), "--savedir", "run") == 1
+    output, error = capsys.readouterr()
+    assert "never had a plan: the plans answer none of " in error
+    assert words in error
+    assert (folder(tmp_path) / "run" / "acmodel.pt").exists()
+    assert "1/1: evaluation success" in output
+    assert call(tmp_path, "eval", "--eval_teacher", "--num_eval", "2", "--plans", str(path)) == 1
+    assert words in capsys.readouterr().err
+
+
+def test_a_student_of_a_world_says_what_a_plain_environment_lacks(tmp_path: Path) -> None:
+    assert train(tmp_path, "--n_itr", "0", "--savedir", "run") == 0
+    student = load_student(folder(tmp_path) / "run")
+    seen, _ = gym.make(TASK).reset(seed=0)
+    with pytest.raises(UserError, match=r"lacks \w+, which .* env.worlds.make_world"):
+        student.act(seen)
+    environment = make_world(TASK)
+    seen, _ = environment.reset(seed=0)
+    assert environment.action_space.contains(student.act(seen))
+
+
 OWN = """
 import gymnasium as gym
 from minigrid.envs import EmptyEnv
@@ -155,12 +185,14 @@ def test_a_file_makes_an_environment_of_ones_own_a_task(
         (TASK, ["--network", "paper"], f"--network: must be window in {TASK}"),
         ("SimpleDoorKey", ["--memory", "none"], "SimpleDoorKey has no such setting"),
         ("SimpleDoorKey", ["--network", "window"], "must be paper or egocentric in SimpleDoorKey"),
+        (TASK, ["record"], "record asks an LLM: name one with --llm"),
     ],
 )
 def test_what_cannot_be_is_said_in_one_line_before_pytorch_is_loaded(
     tmp_path: Path, task: str, flags: list[str], words: str
 ) -> None:
-    words_of_call = ["train", "--task", task, "--logdir", str(tmp_path), *flags]
+    command, *flags = flags if flags[:1] == ["record"] else ["train", *flags]
+    words_of_call = [command, "--task", task, "--logdir", str(tmp_path), *flags]
     code = f"import main, sys; code = main.main({words_of_call}); sys.exit('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0

@@ -103,8 +103,13 @@ def test_an_answer_holds_for_every_colouring() -> None:
 
 
 def test_a_scene_that_was_never_asked_about_has_no_answer() -> None:
-    planner = RecordedPlanner({}, ["key"])
-    assert planner.answers([in_words(("box",), None)]) == [None]
+    known, unknown = in_words(("key",), None), in_words(("box",), None)
+    planner = RecordedPlanner({known: {"explore": 1.0}}, ["key"])
+    assert planner.problem() == ""
+    assert planner.answers([unknown]) == [None]
+    assert planner.problem().startswith(f"the plans answer none of 1 scene; the first: {unknown!r}")
+    planner.answers([known])
+    assert planner.problem() == ""
 
 
 @pytest.mark.parametrize("words", ["go to <unicorn>", "explore, pick up"])
