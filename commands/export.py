@@ -129,8 +129,9 @@ def export(step: Step, inputs: Tensors, path: Path) -> Run:
         torch.export.save(program, path)
         return torch.export.load(path).module()
     outputs = list(step(two))
-    # The exporter warns of packages that no student needs.
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    # They warn of packages that no student needs, and of what they leave as it is.
+    for name in ("torch.onnx", "onnxscript", "onnx_ir"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     onnx: Any = torch.onnx.export(
         program,
         dynamo=True,
