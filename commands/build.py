@@ -110,9 +110,9 @@ class Parts:
     def acting_network(self) -> NetworkSpec:
         """The network of a student whose outputs are actions of the environment."""
         action, spaces = self.domain.spec.action, self.domain.spec.observation.spaces
-        seen = spaces.keys() - {*self.domain.hidden}
+        seen = [name for name in spaces if name not in self.domain.hidden]
         return NetworkSpec(
-            obs={name: tuple(spaces[name].shape or ()) for name in spaces if name in seen},
+            obs={name: tuple(spaces[name].shape or ()) for name in seen},
             actions=gym.spaces.flatdim(action),
             continuous=isinstance(action, gym.spaces.Box),
             recurrent=self.config.recurrent,

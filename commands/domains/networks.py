@@ -21,8 +21,8 @@ have it."""
 
 
 def make_encoder(spec: NetworkSpec) -> Encoder:
-    """The encoder of a network. KeyError if its name is unknown, or the observation has not what
-    it needs."""
+    """The encoder of a network. KeyError if its name is unknown, or if it needs an observation that
+    is not there."""
     if spec.network == "window":
         sight = (
             WindowView(spec.obs["image"]) if "image" in spec.obs else SightView(spec.obs["view"])

@@ -1,4 +1,4 @@
-"""The parts of tasks of MiniGrid and BabyAI, by their ids."""
+"""The parts of MiniGrid and BabyAI tasks."""
 
 from contextlib import ExitStack
 from functools import partial

@@ -8,7 +8,7 @@ from planner.task import Task
 
 NUM_ENVS, ROLLOUT_STEPS = 32, 128
 LEAST_STEPS, EPISODES = 1_000_000, 2000
-"""A run has at least so many steps, and as many as so many of the longest episodes have."""
+"""A run has the steps of so many of the longest episodes, and at least `LEAST_STEPS`."""
 
 
 def world_defaults(task: Task) -> dict[str, Any]:

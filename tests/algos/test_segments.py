@@ -27,7 +27,7 @@ from tests.algos.test_rollout import Climb
 from tests.choices import room_choices
 from tests.env import pairs
 from tests.recordings import task
-from tests.students import advice_of, make_student
+from tests.students import make_student
 from utils import seeding
 from utils.ranks import Ranks
 from utils.tensors import group
@@ -253,20 +253,6 @@ def test_options_end_with_a_rollout_and_choices_remember_earlier_ones(recurrent:
         torch.testing.assert_close(lesson.steps["log_prob"], chosen, atol=1e-5, rtol=1e-4)
         torch.testing.assert_close(lesson.steps["value"], values, atol=1e-5, rtol=1e-4)
     assert not recurrent or state["lstm"].any()
-
-
-def test_no_gradient_flows_into_the_state_that_a_segment_begins_with() -> None:
-    student, draws = make_student(recurrent=True), torch.Generator().manual_seed(0)
-    _, rollout = collect(segments_of(lava_rooms(2), student), [4, 8], draws)
-    state = rollout.before["state/lstm"]
-    assert state.any()
-    assert not state.requires_grad
-    settings = type(SETTINGS)(**{**vars(SETTINGS), "batch_size": 4})
-    before = state.clone()
-    advice = advice_of(torch.full((len(rollout), 7), 1 / 7))
-    losses = PPO(student, settings, Ranks()).update(rollout, advice, 1.0, 0.0, draws)
-    assert torch.tensor(list(losses.values())).isfinite().all()
-    assert torch.equal(state, before)
 
 
 def test_a_recurrent_update_depends_on_the_state_before_a_segment() -> None:
