@@ -4,6 +4,7 @@ import hashlib
 import json
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -118,6 +119,17 @@ class ChatClient:
             body["max_tokens"] = self.max_tokens
         if n > 1:
             body["n"] = n
+        content = self.post(body, seconds, n)
+        texts, tokens = read_reply(content)
+        self.usage.add(tokens=tokens)
+        if not texts:
+            hint = full_path(self.url)
+            raise PassingError(f"{self.url} sends no reply that can be read{hint}", 200)
+        return texts[:n]
+
+    def post(self, body: Mapping[str, Any], seconds: float, n: int = 1) -> str:
+        """The body of the server's answer to a request for n choices. LLMError if its status is not
+        200, or if the body is not complete after `seconds`."""
         self.usage.add(requests=1)
         try:
             with self._session.post(
@@ -140,12 +152,7 @@ class ChatClient:
             raise PassingError(f"{self.url}: {type(error).__name__}") from None
         if status != 200:
             raise error_of_status(self.url, status, content, after, n, self._bearer.key)
-        texts, tokens = read_reply(content)
-        self.usage.add(tokens=tokens)
-        if not texts:
-            hint = full_path(self.url)
-            raise PassingError(f"{self.url} sends no reply that can be read{hint}", status)
-        return texts[:n]
+        return content
 
     def _read(self, response: requests.Response, seconds: float) -> str:
         """The whole body. Raises LLMError if it is too long, or not complete in time."""

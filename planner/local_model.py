@@ -179,7 +179,8 @@ class LocalModel:
                 model = AutoModelForCausalLM.from_pretrained(
                     **place, local_files_only=True, use_safetensors=True, dtype=torch.float32
                 )
-        except (OSError, ValueError, KeyError, RuntimeError, NotImplementedError) as error:
+        # The libraries raise errors of all kinds for files that they cannot read.
+        except Exception as error:
             reason = " ".join(str(error).split())
             raise UserError(f"cannot load the model {self.path}: {reason}") from error
         return tokenizer, model.eval()

