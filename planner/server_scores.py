@@ -15,6 +15,8 @@ from math import exp, log
 from string import ascii_uppercase
 from typing import Any
 
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
 from planner.llm import ChatClient, Prompt
 from planner.llm_errors import RefusedError
 from planner.replies import read_reply
@@ -29,6 +31,28 @@ LEAST = 1e-6
 """The probability of a letter that is not among them."""
 CHOOSE = "\n\nWhich of these plans is the best one now?\n{plans}\nAnswer with its letter alone."
 
+
+class LikelyToken(BaseModel):
+    """A token with its log-probability."""
+
+    token: str
+    logprob: float
+
+
+class Token(LikelyToken):
+    """A token of a reply, and the likeliest tokens in its place."""
+
+    top_logprobs: list[LikelyToken] | None = None
+
+
+class PromptToken(BaseModel):
+    """A token of a prompt with its log-probability."""
+
+    decoded_token: str
+    logprob: float
+
+
+TOKENS, PROMPT_TOKEN = TypeAdapter(list[Token]), TypeAdapter(dict[str, PromptToken])
 Way = Callable[["ServerScorer", Prompt, Sequence[str]], list[float] | None]
 
 
@@ -91,9 +115,9 @@ class ServerScorer:
                 grammar=f"root ::= {json.dumps(reply)}",
             )
             tokens = _tokens(answer)
-            if "".join(str(token.get("token")) for token in tokens) != reply:
+            if "".join(token.token for token in tokens) != reply:
                 return None
-            scores.append(sum(float(token["logprob"]) for token in tokens))
+            scores.append(sum(token.logprob for token in tokens))
         return scores
 
     def letters(self, prompt: Prompt, plans: Sequence[str]) -> list[float] | None:
@@ -114,9 +138,9 @@ class ServerScorer:
                 temperature=0,
             )
             tokens = _tokens(answer)
-            if not tokens or not tokens[0].get("top_logprobs"):
+            if not tokens or not tokens[0].top_logprobs:
                 return None
-            found = _letters(tokens[0]["top_logprobs"], letters)
+            found = _letters(tokens[0].top_logprobs, letters)
             for place, letter in enumerate(letters):
                 share = found.get(letter, LEAST) / sum(found.get(each, LEAST) for each in letters)
                 shares[(place + turn) % len(plans)] += share / len(plans)
@@ -143,36 +167,35 @@ WAYS: tuple[Way, ...] = (
 )
 
 
-def _tokens(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The tokens of the first reply with their log-probabilities; empty if there are none."""
+def _tokens(answer: Mapping[str, Any]) -> list[Token]:
+    """The tokens of the first reply; empty if the server tells nothing about them."""
     try:
-        tokens = answer["choices"][0]["logprobs"]["content"]
-        return [token for token in tokens if isinstance(token["logprob"], int | float)]
-    except (KeyError, IndexError, TypeError):
+        return TOKENS.validate_python(answer["choices"][0]["logprobs"]["content"])
+    except (KeyError, IndexError, TypeError, ValidationError):
         return []
 
 
-def _end(tokens: Any, reply: str) -> float | None:
-    """The log-likelihood of a reply at the end of a prompt, if these are the prompt's tokens. Each
-    is {number: {"logprob": …, "decoded_token": …}}."""
+def _end(prompt: Any, reply: str) -> float | None:
+    """The log-likelihood of a reply at the end of a prompt, if these are the prompt's tokens: each
+    a dict that holds one token by its number."""
     score, end = 0.0, ""
     try:
-        for token in reversed(tokens):
-            (entry,) = token.values()
-            score += float(entry["logprob"])
-            end = entry["decoded_token"] + end
+        for entry in reversed(prompt):
+            (token,) = PROMPT_TOKEN.validate_python(entry).values()
+            score += token.logprob
+            end = token.decoded_token + end
             if len(end) >= len(reply):
                 break
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (TypeError, ValueError):
         return None
     return score if end == reply else None
 
 
-def _letters(top: Sequence[Mapping[str, Any]], letters: str) -> dict[str, float]:
+def _letters(top: Sequence[LikelyToken], letters: str) -> dict[str, float]:
     """Letter -> its probability, as far as a list of likely tokens tells it."""
     found = dict[str, float]()
-    for entry in top:
-        letter = str(entry["token"]).strip()
+    for each in top:
+        letter = each.token.strip()
         if letter in set(letters):
-            found[letter] = found.get(letter, 0.0) + exp(float(entry["logprob"]))
+            found[letter] = found.get(letter, 0.0) + exp(each.logprob)
     return found
