@@ -1,17 +1,21 @@
 """The written teacher in MiniGrid's and BabyAI's environments: a table, one line for each id.
 
-`python -m commands.worlds_table > docs/results/worlds.csv` measures all ids, which takes hours.
-Ids as arguments measure only those. Each id is measured by a process of its own.
+`python -m commands.worlds_table --out worlds.csv` measures all ids, each by a process of its own.
+If it is interrupted, the same command goes on: it skips ids that have a line in the file. Ids as
+arguments measure only those.
 """
 
 import argparse
 import csv
 import re
+import signal
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -37,12 +41,13 @@ COLUMNS = (
 )
 EPISODES, BOT_EPISODES = 100, 25
 SECONDS, BOT_SECONDS = 1200.0, 120.0
-"""An id that takes longer is given up; the bot stops after so many seconds."""
+"""An id that takes longer is given up. The bot stops after so many seconds."""
 SIDE_BY_SIDE = 100
 REMARKS = {
     r"OpenDoorsOrder.*Debug": "BabyAI's strict verifier fails every mission with two doors",
     r"GoToImpUnlock|BabyAI-Unlock-": "the key may lie in the locked room",
     r"ObstructedMaze-(2Dlhb|1Q|2Q|Full)-v0": "a ball may have replaced the box with the key",
+    r"MiniBossLevel|SynthS5R2": "a room may be so full that nothing can be put aside",
     r"PickupDistDebug": "the object may be walled in, and moving another one ends the episode",
 }
 """Patterns of ids -> why some of their episodes cannot be won."""
@@ -65,27 +70,44 @@ def teacher_episodes(env_id: str, episodes: int, planner: Planner) -> list[Outco
 
 def bot_episodes(env_id: str, episodes: int) -> list[Outcome]:
     """Episodes of MiniGrid's bot for BabyAI, which knows the whole environment, from the seeds 0,
-    1, …; those that end within `BOT_SECONDS`."""
-    world, end, played = make_world(env_id), time.monotonic() + BOT_SECONDS, list[Outcome]()
-    for seed in range(episodes):
-        world.reset(seed=seed)
-        episode = bot_episode(world, end)
-        if time.monotonic() > end:
-            break
-        played.append(episode)
+    1, …; those that end within `BOT_SECONDS`. It is a failure if the bot gives up."""
+    world, played = make_world(env_id), list[Outcome]()
+    with at_most(BOT_SECONDS):
+        for seed in range(episodes):
+            world.reset(seed=seed)
+            played.append(bot_episode(world))
     return played
 
 
-def bot_episode(world: World, end: float) -> Outcome:
-    """One episode, or its beginning up to the time `end`. It is a failure if the bot gives up."""
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Leave the block after so many seconds. The bot may search without end in one step."""
+
+    def stop(*_: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    except TimeoutError:
+        pass
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def bot_episode(world: World) -> Outcome:
     success, over = False, False
     action: Any = None
     try:
         bot = BabyAIBot(world)
-        while not over and time.monotonic() < end:
+        while not over:
             action = bot.replan(action)
             _, _, terminated, truncated, info = world.step(action)
             success, over = info["success"], terminated or truncated
+    except TimeoutError:
+        raise
     except Exception:
         # The bot raises errors of many kinds where it cannot go on.
         success = False
@@ -142,15 +164,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m commands.worlds_table", description=__doc__)
     parser.add_argument("ids", nargs="*", help="ids to measure; default: all that can be used")
     parser.add_argument("--episodes", type=int, default=EPISODES, help="episodes of each id")
+    parser.add_argument("--out", type=Path, help="the table's file; default: print it")
     parser.add_argument("--here", action="store_true", help="no header, and no process of its own")
     args = parser.parse_args(arguments)
-    table = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")
-    if not args.here:
-        table.writeheader()
-    for env_id in args.ids or world_ids():
-        row = (measure if args.here else measured_apart)(env_id, args.episodes)
-        table.writerow(row)
-        sys.stdout.flush()
+    known = args.out.read_text().splitlines() if args.out and args.out.exists() else []
+    has_line = {row["id"] for row in csv.DictReader(known)}
+    with args.out.open("a") if args.out else nullcontext(sys.stdout) as file:
+        table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        if not args.here and not known:
+            table.writeheader()
+        for env_id in args.ids or world_ids():
+            if env_id not in has_line:
+                table.writerow((measure if args.here else measured_apart)(env_id, args.episodes))
+                file.flush()
     return 0
 
 

@@ -42,7 +42,7 @@ class World(gym.Wrapper[Any, Any, Any, Any]):
         self.memory = memory
         # The project's own rooms have a map already, and one of them makes its agent forget.
         self.remembered = getattr(self.inner, "remembered", None) or RememberedMap(self.inner)
-        self.inner.gen_obs = self._partial_view  # type: ignore[method-assign]
+        self.inner.gen_obs = self._look  # type: ignore[method-assign]
         view = self.inner.agent_view_size
         spaces: dict[str, gym.Space[Any]] = {
             "image": Box(0, 255, self.remembered.cells.shape, np.uint8),
@@ -55,14 +55,10 @@ class World(gym.Wrapper[Any, Any, Any, Any]):
         self.observation_space = gym.spaces.Dict(spaces)
         self.max_steps = self._most_steps()
 
-    def _partial_view(self) -> dict[str, Any]:
-        """MiniGrid's own observation, made faster, and remembered."""
+    def _look(self) -> dict[str, Any]:
+        """MiniGrid observes after each reset and step. It need not: `_observation` does."""
         self.remembered.look()
-        return {
-            "image": self.remembered.view(),
-            "direction": self.inner.agent_dir,
-            "mission": self.inner.mission,
-        }
+        return {}
 
     def _most_steps(self) -> int:
         """MiniGrid's limit. BabyAI sets one for each mission: so many steps for each walk."""
