@@ -4,18 +4,21 @@ import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from commands.domains.domain import Domain
 from commands.settings.config import Config
 from planner.answers import AnswerStore
 from planner.asking import AskingPlanner
 from planner.backoff import Backoff
-from planner.llm import ChatClient
+from planner.llm import ChatClient, Client
+from planner.local_model import LocalModel
 from planner.plans import Planner
 from planner.recorded_plans import RecordedPlanner
 from planner.request_pool import RequestPool
 from planner.rules import RulesPlanner
-from planner.servers import KEY_VARIABLE, SERVERS, UNIFORM, UNIFORM_MEANS
+from planner.scoring import Scorer, ScoringPlanner
+from planner.servers import KEY_VARIABLE, LOCAL, SERVERS, UNIFORM, UNIFORM_MEANS
 from planner.task import Task
 from planner.uniform import UniformPlanner
 from utils.errors import UserError
@@ -42,11 +45,44 @@ def make_planner(
     if config.llm == UNIFORM:
         return UniformPlanner(domain.legal_plans)
     check_instructions(config.task)
+    store = AnswerStore(Path(config.answers or answers), say if asks else lambda _: None)
+    owned.callback(store.close)
+    backoff = Backoff(config.llm_workers, strict=config.llm_strict)
+    shared: dict[str, Any] = {
+        "store": store,
+        "task": config.task.name,
+        "instructions": config.task.instructions,
+        "strict": config.llm_strict,
+        "optional": config.llm_optional,
+        "tell": say,
+        "progress": waiting,
+        "asks": asks,
+    }
+    if config.llm_mode == "score":
+        return ScoringPlanner(
+            scorer=make_scorer(config),
+            legal_plans=domain.legal_plans,
+            temperature=config.score_temperature,
+            backoff=backoff,
+            **shared,
+        )
+    return AskingPlanner(
+        pool=RequestPool(make_client(config, owned), backoff),
+        nouns=domain.nouns,
+        n=config.n_ask,
+        retries=config.llm_retries,
+        **shared,
+    )
+
+
+def make_client(config: Config, owned: ExitStack) -> Client:
+    """What writes replies. UserError if the key in the environment cannot be one."""
+    if config.llm == LOCAL:
+        return LocalModel(config.llm_model or "", config.llm_temperature)
+    assert config.llm
     server, key = SERVERS[config.llm], os.environ.get(KEY_VARIABLE)
     if key and not (key.isascii() and key.isprintable()):
         raise UserError(f"{KEY_VARIABLE} in the environment holds characters that no key has")
-    store = AnswerStore(Path(config.answers or answers), say if asks else lambda _: None)
-    owned.callback(store.close)
     client = ChatClient(
         config.llm_url or server.url,
         config.llm_model or server.model,
@@ -56,20 +92,14 @@ def make_planner(
         config.llm_workers,
     )
     owned.callback(client.close)
-    return AskingPlanner(
-        pool=RequestPool(client, Backoff(config.llm_workers, strict=config.llm_strict)),
-        store=store,
-        task=config.task.name,
-        instructions=config.task.instructions,
-        nouns=domain.nouns,
-        n=config.n_ask,
-        retries=config.llm_retries,
-        strict=config.llm_strict,
-        optional=config.llm_optional,
-        tell=say,
-        progress=waiting,
-        asks=asks,
-    )
+    return client
+
+
+def make_scorer(config: Config) -> Scorer:
+    """What scores plans."""
+    if config.llm == LOCAL:
+        return LocalModel(config.llm_model or "")
+    raise UserError(f"--llm_mode score: --llm {config.llm} scores no plans; --llm {LOCAL} does")
 
 
 def describe_source(config: Config) -> str:
@@ -77,7 +107,8 @@ def describe_source(config: Config) -> str:
     if config.llm == UNIFORM:
         return UNIFORM_MEANS
     if config.llm:
-        return f"{config.llm} over HTTP"
+        asked = "a model in this process" if config.llm == LOCAL else f"{config.llm} over HTTP"
+        return f"legal plans, scored by {asked}" if config.llm_mode == "score" else asked
     return "rules" if config.task.plans is None else "plans of a file"
 
 

@@ -3,6 +3,7 @@
 import argparse
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from commands import runs
 from commands.answer_sources import describe_source
@@ -10,6 +11,7 @@ from commands.build import Parts
 from commands.evaluation_table import print_evaluations
 from commands.provenance import provenance, teacher_traits
 from commands.run_files import ANSWERS
+from commands.settings.config import Config
 from commands.subject import (
     Subject,
     Trial,
@@ -78,7 +80,7 @@ def write_result(target: Path, subject: Subject, trial: Trial, deterministic: bo
         "hard": config.hard,
         "seed": config.seed,
         "teacher": describe_source(config),
-        "llm": config.llm and {"name": config.llm, "model": config.llm_model, **counts},
+        "llm": config.llm and {**llm_traits(config), **counts},
         **trial.evaluation.to_dict(),
         "provenance": provenance(),
     }
@@ -89,6 +91,16 @@ def write_result(target: Path, subject: Subject, trial: Trial, deterministic: bo
     say(f"wrote {path}")
     for film in (*target.glob("episode-*.mp4"), *target.glob("episode-*.gif")):
         film.unlink()
+
+
+def llm_traits(config: Config) -> dict[str, Any]:
+    """What distinguishes an LLM as a teacher from others."""
+    return {
+        "name": config.llm,
+        "model": config.llm_model,
+        "llm_mode": config.llm_mode,
+        "score_temperature": config.score_temperature,
+    }
 
 
 def described_task(subject: Subject) -> str:

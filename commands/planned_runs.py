@@ -18,7 +18,7 @@ from commands.settings.methods import Method
 from commands.settings.presets import read_preset
 from commands.settings.resolve import (
     Settings,
-    check_llm_is_named,
+    check_llm_flags,
     fresh_settings,
     given_settings,
     resolve,
@@ -91,7 +91,7 @@ def plan_new(
         say(note)
     settings = fresh_settings(flags, template)
     parent = runs.task_folder(args.logdir, settings["policy"], settings["task"])
-    check_llm_is_named(flags, settings)
+    check_llm_flags(flags, settings)
     if args.loaddir:
         source = find(parent, args.loaddir, None)[0]
         model = str(runs.model_file(source, args.loadmodel))

@@ -14,7 +14,7 @@ from algos.protocols import Actor
 from commands.answer_sources import check_instructions, describe_source
 from commands.build import MOST_TESTED, Parts
 from commands.settings.config import make_config
-from commands.settings.resolve import fresh_settings, given_settings
+from commands.settings.resolve import check_llm_flags, fresh_settings, given_settings
 from planner.plans import Answer, Planner, plan_shares
 from planner.recorded_plans import load_plans, write_plans
 from utils import seeding
@@ -45,7 +45,11 @@ def run(args: argparse.Namespace) -> int:
     if args.show:
         show_plans(str(args.show), load_plans(args.show))
         return 0
-    config = make_config(fresh_settings(given_settings(args)) | {"seed": args.seed}, "settings")
+    given = given_settings(args)
+    settings = fresh_settings(given)
+    if settings["llm"]:
+        check_llm_flags(given, settings)
+    config = make_config(settings | {"seed": args.seed}, "settings")
     out = args.out or args.logdir / "plans" / f"{config.task.name.lower()}.yaml"
     if config.asks_llm or args.dry_run:
         check_instructions(config.task)

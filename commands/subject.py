@@ -19,7 +19,7 @@ from commands.run_search import runs_to_show
 from commands.settings.config import DEFAULT_HOME_TASK, SETTINGS, Config
 from commands.settings.resolve import (
     check_flags,
-    check_llm_is_named,
+    check_llm_flags,
     fresh_settings,
     given_settings,
     resolve,
@@ -66,7 +66,7 @@ def find_subjects(args: argparse.Namespace, name: str | None, **changes: Any) ->
     task = {"task": load_task(DEFAULT_HOME_TASK)} if in_homes else {}
     if args.eval_teacher:
         settings = fresh_settings(task | given)
-        check_llm_is_named(given, settings)
+        check_llm_flags(given, settings)
         parent = runs.task_folder(args.logdir, settings["policy"], settings["task"])
         (config,) = seeded(settings, (args.seed_list or [0])[:1])
         yield Subject(config, parent / runs.TEACHER)

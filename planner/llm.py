@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import requests
@@ -59,6 +59,18 @@ class Usage:
             self.requests += requests
             self.failures += failures
             self.tokens += tokens
+
+
+class Client(Protocol):
+    """A language model that writes replies. `url` stands for it in messages."""
+
+    model: str
+    url: str
+    temperature: float
+    usage: Usage
+
+    def request(self, prompt: Prompt, n: int, seconds: float) -> list[str]:
+        """Between one and n replies to a prompt. LLMError if there is none."""
 
 
 class _Bearer(AuthBase):

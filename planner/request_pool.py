@@ -10,7 +10,7 @@ from functools import partial
 from typing import TypeVar
 
 from planner.backoff import Backoff
-from planner.llm import ChatClient, Prompt
+from planner.llm import Client, Prompt
 from planner.llm_errors import (
     LLMError,
     NoChoicesError,
@@ -69,7 +69,7 @@ class RequestPool:
     After a timeout it is away, too; its requests stay open, and a late reply still counts.
     """
 
-    client: ChatClient
+    client: Client
     backoff: Backoff
     attempts: int = 4
     pause: float = 1.0

@@ -157,7 +157,8 @@ class ScoringPlanner(Planner):
         with self.store.locked():
             # Another run may have scored them meanwhile.
             missing = self._missing(scenes)
-            about = f"{self.scorer.model} scores the plans of {counted(len(scenes), 'scene')}"
+            asked = len({scene for scene, *_ in missing})
+            about = f"{self.scorer.model} scores the plans of {counted(asked, 'scene')}"
             with self.progress(about, len(missing)) as advance:
                 try:
                     for scene, prompt, plans in missing:

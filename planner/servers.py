@@ -1,8 +1,9 @@
-"""The choices of `--llm`: LLM servers, and the control without an LLM."""
+"""The choices of `--llm`: servers, a model in this process, and the control without an LLM."""
 
 from typing import Literal, NamedTuple
 
-LLM = Literal["vicuna", "chatglm", "openai", "uniform"]
+LLM = Literal["vicuna", "chatglm", "openai", "local", "uniform"]
+LOCAL: LLM = "local"
 UNIFORM: LLM = "uniform"
 UNIFORM_MEANS = "every legal plan alike, no LLM"
 KEY_VARIABLE = "LLM_API_KEY"

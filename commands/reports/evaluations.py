@@ -21,7 +21,9 @@ WORLD, OPTIONS = (
     for part in ("world", "options")
 )
 """The settings in an eval.json: of the task's world, and of its options."""
-TRAITS = (*WORLD, *("llm", "llm_model", "plans"), *OPTIONS)
+ASKED = ("llm_mode", "score_temperature")
+"""The settings in an eval.json of how an LLM was asked."""
+TRAITS = (*WORLD, *("llm", "llm_model", "plans"), *ASKED, *OPTIONS)
 """What tells two teachers of a task apart; plans count by their digest. A hard teacher that acts
 alone succeeds as often as a soft one, so `hard` is no trait."""
 
@@ -88,4 +90,5 @@ def read_teacher(folder: Path, where: str) -> Teacher | None:
     traits = {name: content[name] for name in TRAITS if name in content}
     if isinstance(llm := content.get("llm"), dict):
         traits |= {"llm": llm.get("name"), "llm_model": llm.get("model")}
+        traits |= {name: llm[name] for name in ASKED if name in llm}
     return Teacher(str(Path(where).parent.parent), str(content.get("task")), traits, outcome)

@@ -152,10 +152,14 @@ class LLMSettings(Strict):
 
     llm: LLM | None = of_llm(
         None,
-        f"ask an LLM over HTTP for plans; its key is {KEY_VARIABLE} in the environment; uniform: "
-        f"{UNIFORM_MEANS}",
+        f"ask an LLM for plans, over HTTP with the key in {KEY_VARIABLE}, or in this process "
+        f"(local); uniform: {UNIFORM_MEANS}",
         second=("--offline_planner", None, "use the plans of a file (default)"),
     )
+    llm_mode: Literal["sample", "score"] = of_llm(
+        "sample", "ask it for plans (sample), or how likely each legal plan is (score)"
+    )
+    score_temperature: float = of_llm(1.0, "temperature of the softmax over scores", gt=0)
     llm_url: Address | None = of_llm(
         None,
         "address of its chat completions; default the server's usual one",
@@ -164,7 +168,9 @@ class LLMSettings(Strict):
         compared="no",
     )
     llm_model: Text | None = of_llm(
-        None, "name of its model; default the server's usual one", value="NAME"
+        None,
+        "name of its model; a folder or GGUF file for local; default the usual one",
+        value="NAME",
     )
     llm_temperature: float = of_llm(1.0, "temperature of its replies", ge=0)
     llm_workers: int = of_llm(8, "requests at the same time", ge=1, resumable=True, compared="no")
@@ -198,8 +204,8 @@ class EvaluationSettings(Strict):
     eval_interval: int = setting(10, "iterations between evaluations", ge=1, resumable=True)
     quick: bool = setting(
         False,
-        "to try something out: at most 5 episodes for each evaluation, the teacher's trial and the "
-        "verdict; with --schedule matched the trial changes training",
+        "to try something out: at most 5 episodes for each evaluation, trial and verdict; with "
+        "--schedule matched this changes training",
         resumable=True,
     )
 

@@ -21,7 +21,7 @@ from commands.settings.setting import Defaults
 from commands.settings.setting_flags import as_typed
 from commands.settings.world_defaults import world_defaults
 from planner.recorded_plans import load_plans
-from planner.servers import UNIFORM
+from planner.servers import LOCAL, UNIFORM
 from planner.task import Task, load_task, task_names
 from utils.cores import default_threads
 from utils.errors import UserError
@@ -29,6 +29,9 @@ from utils.validation import is_file_name, validated
 
 Settings = Mapping[str, Any]
 """Some settings by name."""
+OF_SERVERS = ("llm_url", "llm_workers")
+OF_REPLIES = ("llm_temperature", "llm_retries", "n_ask")
+"""Settings of servers, and of replies; scores need no replies."""
 
 
 def resolve(flags: Settings, preset: Settings) -> dict[str, Any]:
@@ -169,15 +172,27 @@ def check_domain(name: str, task: Task, place: str) -> None:
         raise UserError(f"{place}: {task.name} has no such setting")
 
 
-def check_llm_is_named(flags: Settings, settings: Settings) -> None:
-    """UserError for a flag about an LLM if there is none."""
+def check_llm_flags(flags: Settings, settings: Settings) -> None:
+    """UserError for a flag about an LLM that means nothing beside the other settings."""
     for name in flags:
-        if not SETTINGS[name].needs_llm:
-            continue
-        if not settings["llm"]:
-            raise UserError(f"--{name}: there is no LLM to ask; say which with --llm")
-        if settings["llm"] == UNIFORM:
-            raise UserError(f"--{name}: --llm {UNIFORM} asks no LLM; leave one of the two out")
+        if SETTINGS[name].needs_llm and (why := meaningless(name, settings)):
+            raise UserError(f"--{name}: {why}")
+
+
+def meaningless(name: str, settings: Settings) -> str:
+    """Why a setting about an LLM means nothing; empty if it means something."""
+    llm, scores = settings["llm"], settings["llm_mode"] == "score"
+    if not llm:
+        return "there is no LLM to ask; say which with --llm"
+    if llm == UNIFORM:
+        return f"--llm {UNIFORM} asks no LLM; leave one of the two out"
+    if llm == LOCAL and name in OF_SERVERS:
+        return f"--llm {LOCAL} asks no server; leave it out"
+    if scores and name in OF_REPLIES:
+        return "--llm_mode score asks for no replies; leave it out"
+    if name == "score_temperature" and not scores:
+        return "only --llm_mode score has scores; leave it out"
+    return ""
 
 
 def check(args: argparse.Namespace) -> None:

@@ -69,7 +69,7 @@ def test_the_teacher_alone_is_evaluated_and_belongs_to_its_runs(
     assert evaluate(tmp_path, *alone, "--savedir", "recorded") == 0
     found = json.loads((runs_of(tmp_path) / "teacher/uniform/eval.json").read_text())
     assert found["teacher"] == UNIFORM_MEANS
-    assert found["llm"] == {"name": "uniform", "model": None}
+    assert (found["llm"]["name"], found["llm"]["model"]) == ("uniform", None)
     assert found["unanswered_steps"] == 0
 
     few = ["--n_itr", "1", "--num_eval", "2", "--quick"]

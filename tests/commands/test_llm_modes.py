@@ -1,0 +1,76 @@
+"""Flags about an LLM that mean nothing together, and how teachers that were asked differ."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import main
+from commands.reports.log_tree import read_tree
+from commands.reports.run_groups import groups_of
+from tests.planner.servers import plans, serve
+from tests.running import evaluate
+from tests.trees import RISING, write_evaluation, write_run
+
+SCORING = ["--llm", "local", "--llm_mode", "score"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "why"),
+    [
+        (["--llm_mode", "score"], "--llm_mode: there is no LLM to ask"),
+        (["--llm_mode", "score", "--llm", "uniform"], "--llm_mode: --llm uniform asks no LLM"),
+        ([*SCORING, "--n_ask", "3"], "--n_ask: --llm_mode score asks for no replies"),
+        ([*SCORING, "--llm_temperature", "2"], "--llm_temperature: --llm_mode score asks for no"),
+        ([*SCORING, "--llm_workers", "2"], "--llm_workers: --llm local asks no server"),
+        ([*SCORING, "--llm_url", "http://localhost:1/v1"], "--llm_url: --llm local asks no server"),
+        (["--llm", "openai", "--score_temperature", "2"], "--score_temperature: only --llm_mode"),
+        ([*SCORING, "--score_temperature", "0"], "--score_temperature: Input should be greater"),
+        ([*SCORING, "--llm_model", "nowhere/model"], "--llm_model: there is no nowhere/model"),
+    ],
+)
+@pytest.mark.parametrize("command", [["train"], ["eval", "--eval_teacher"]])
+def test_flags_that_mean_nothing_together_are_refused(
+    command: list[str],
+    flags: list[str],
+    why: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main.main([*command, "--logdir", str(tmp_path / "log"), *flags]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {why}")
+    assert not [*(tmp_path / "log").glob("*/*/run*")]
+
+
+def test_record_refuses_them_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "plans.yaml"
+    assert main.main(["record", "--llm", "uniform", "--n_ask", "3", "--out", str(out)]) == 1
+    assert "--n_ask: --llm uniform asks no LLM" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_an_evaluation_says_how_its_llm_was_asked(tmp_path: Path) -> None:
+    with serve(plans) as server:
+        asked = ["--eval_teacher", "--llm", "openai", "--llm_url", server.url, "--n_ask", "2"]
+        assert evaluate(tmp_path, *asked, "--num_eval", "2") == 0
+    (path,) = tmp_path.rglob("eval.json")
+    content = json.loads(path.read_text())
+    assert content["teacher"] == "openai over HTTP"
+    assert (content["llm"]["llm_mode"], content["llm"]["score_temperature"]) == ("sample", 1.0)
+
+
+def test_a_teacher_that_scores_is_another_one_than_its_model_sampled(tmp_path: Path) -> None:
+    run = write_run(tmp_path, "run", RISING, llm="local", llm_mode="score", score_temperature=2.0)
+    for name, mode, temperature in (
+        ("sampled", "sample", 1.0),
+        ("cold", "score", 0.5),
+        ("right", "score", 2.0),
+    ):
+        llm = {"name": "local", "model": None}
+        llm |= {"llm_mode": mode, "score_temperature": temperature}
+        success = [1, 1, 1, 0] if name == "right" else [0] * 9
+        write_evaluation(run.parent / "teacher", name, success, actor="teacher", llm=llm)
+    (group,) = groups_of(read_tree(tmp_path, "log"))
+    assert group.teacher
+    assert group.teacher.source == "teacher/right/eval.json"
