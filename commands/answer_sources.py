@@ -11,13 +11,14 @@ from commands.settings.config import Config
 from planner.answers import AnswerStore
 from planner.asking import AskingPlanner
 from planner.backoff import Backoff
-from planner.llm import ChatClient, Client
+from planner.llm import ChatClient
 from planner.local_model import LocalModel
 from planner.plans import Planner
 from planner.recorded_plans import RecordedPlanner
 from planner.request_pool import RequestPool
 from planner.rules import RulesPlanner
-from planner.scoring import Scorer, ScoringPlanner
+from planner.scoring import ScoringPlanner
+from planner.server_scores import ServerScorer
 from planner.servers import KEY_VARIABLE, LOCAL, SERVERS, UNIFORM, UNIFORM_MEANS
 from planner.task import Task
 from planner.uniform import UniformPlanner
@@ -36,8 +37,8 @@ def make_planner(
 
     An LLM's replies go to the file `answers`, unless the settings name another. The file and the
     connections are closed with `owned`. With `asks` off, the planner is a silent second one: it
-    asks no LLM and repeats no warning. UserError if the task has no instructions for an LLM, or the
-    key in the environment cannot be one.
+    asks no LLM and repeats no warning. UserError if the task has no instructions for an LLM, or
+    the LLM cannot be asked.
     """
     own = own_planner(config.task, domain.nouns, warns=asks and not config.llm)
     if not config.llm:
@@ -47,6 +48,7 @@ def make_planner(
     check_instructions(config.task)
     store = AnswerStore(Path(config.answers or answers), say if asks else lambda _: None)
     owned.callback(store.close)
+    client = make_client(config, owned)
     backoff = Backoff(config.llm_workers, strict=config.llm_strict)
     shared: dict[str, Any] = {
         "store": store,
@@ -60,14 +62,14 @@ def make_planner(
     }
     if config.llm_mode == "score":
         return ScoringPlanner(
-            scorer=make_scorer(config),
+            scorer=client if isinstance(client, LocalModel) else ServerScorer(client),
             legal_plans=domain.legal_plans,
             temperature=config.score_temperature,
             backoff=backoff,
             **shared,
         )
     return AskingPlanner(
-        pool=RequestPool(make_client(config, owned), backoff),
+        pool=RequestPool(client, backoff),
         nouns=domain.nouns,
         n=config.n_ask,
         retries=config.llm_retries,
@@ -75,8 +77,9 @@ def make_planner(
     )
 
 
-def make_client(config: Config, owned: ExitStack) -> Client:
-    """What writes replies. UserError if the key in the environment cannot be one."""
+def make_client(config: Config, owned: ExitStack) -> LocalModel | ChatClient:
+    """The LLM. UserError if the key in the environment cannot be one, or if there is no model in
+    this process."""
     if config.llm == LOCAL:
         return LocalModel(config.llm_model or "", config.llm_temperature)
     assert config.llm
@@ -93,13 +96,6 @@ def make_client(config: Config, owned: ExitStack) -> Client:
     )
     owned.callback(client.close)
     return client
-
-
-def make_scorer(config: Config) -> Scorer:
-    """What scores plans."""
-    if config.llm == LOCAL:
-        return LocalModel(config.llm_model or "")
-    raise UserError(f"--llm_mode score: --llm {config.llm} scores no plans; --llm {LOCAL} does")
 
 
 def describe_source(config: Config) -> str:

@@ -1,15 +1,19 @@
 """Flags about an LLM that mean nothing together, and how teachers that were asked differ."""
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import main
 from commands.reports.log_tree import read_tree
 from commands.reports.run_groups import groups_of
-from tests.planner.servers import plans, serve
-from tests.running import evaluate
+from planner.recorded_plans import load_plans
+from planner.scoring import read_scores
+from tests.planner.servers import Handler, plans, serve
+from tests.running import SMALL, evaluate, runs_of, settings_of, train
 from tests.trees import RISING, write_evaluation, write_run
 
 SCORING = ["--llm", "local", "--llm_mode", "score"]
@@ -41,6 +45,69 @@ def test_flags_that_mean_nothing_together_are_refused(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"error: {why}")
     assert not [*(tmp_path / "log").glob("*/*/run*")]
+
+
+def letters(handler: Handler, body: dict[str, Any]) -> None:
+    """Tells probabilities of the first token alone, and finds long plans likelier."""
+    if {"prompt_logprobs", "grammar"} & body.keys():
+        return handler.answer(400, b'{"error": {"message": "unknown argument"}}')
+    listed = re.findall(r"^([A-Z])\. (.*)$", body["messages"][-1]["content"], re.MULTILINE)
+    top = [{"token": letter, "logprob": len(plan) / 20 - 5} for letter, plan in listed]
+    token = {**top[0], "top_logprobs": top}
+    choice = {"message": {"content": "A"}, "logprobs": {"content": [token]}}
+    content = {"choices": [choice], "usage": {"total_tokens": 7}}
+    return handler.answer(200, json.dumps(content).encode(), Content_Type="application/json")
+
+
+def test_a_server_that_scores_teaches_a_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serve(letters) as server:
+        llm = ["--llm", "openai", "--llm_mode", "score", "--llm_url", server.url]
+        assert train(tmp_path, "--n_itr", "1", "--savedir", "run", *llm) == 0
+        assert "teacher: legal plans, scored by openai over HTTP" in capsys.readouterr().out
+        run = runs_of(tmp_path) / "run"
+        assert settings_of(run)["llm_mode"] == "score"
+        stored = [json.loads(line) for line in (run / "answers.jsonl").read_text().splitlines()]
+        assert stored
+        assert all(read_scores(entry["reply"]) for entry in stored)
+        asked = len(server.requests)
+        assert train(tmp_path, "--n_itr", "1", "--savedir", "again", *llm, *shared(run)) == 0
+        assert len(server.requests) == asked
+        out = tmp_path / "plans.yaml"
+        assert main.main(["record", *SMALL[:2], *llm, "--out", str(out), *shared(run)]) == 0
+    answer = load_plans(out)["Agent sees <key>, holds <nothing>."]
+    assert answer["go to <key>, pick up <key>"] > answer["explore"] > 0
+
+
+def shared(run: Path) -> list[str]:
+    return ["--answers", str(run / "answers.jsonl")]
+
+
+def test_a_server_without_probabilities_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serve(plans) as server:
+        llm = ["--llm", "openai", "--llm_mode", "score", "--llm_url", server.url]
+        assert train(tmp_path, "--n_itr", "1", *llm) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: --llm_mode score: {server.url} tells no log-probabilities")
+    assert not [*tmp_path.glob("*/*/*")]
+
+
+def test_a_model_in_this_process_teaches_a_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for package in ("transformers", "gguf"):
+        pytest.importorskip(package, reason="needs pip install -r requirements-local.txt")
+    from tests.planner.tiny_llm import write_tiny_llm
+
+    llm = [*SCORING, "--llm_model", str(write_tiny_llm(tmp_path / "tiny.gguf"))]
+    assert train(tmp_path, "--n_itr", "1", "--savedir", "run", *llm) == 0
+    assert "teacher: legal plans, scored by a model in this process" in capsys.readouterr().out
+    stored = (runs_of(tmp_path) / "run" / "answers.jsonl").read_text().splitlines()
+    assert stored
+    assert {json.loads(line)["model"] for line in stored} == {"tiny.gguf"}
 
 
 def test_record_refuses_them_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
