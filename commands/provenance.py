@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from commands.settings.config import SETTINGS
+from planner.servers import UNIFORM
 from planner.task import RULES, Task
 
 PROJECT = Path(__file__).parent.parent
@@ -43,9 +44,15 @@ def teacher_traits(task: Task, settings: Mapping[str, Any]) -> dict[str, Any]:
     """What distinguishes a teacher from others, and its task from others of the same name, in an
     eval.json: settings, and digests of the task's file."""
     names = [name for name, setting in SETTINGS.items() if setting.recorded]
-    told = task.model_dump(include={"env_id", "domain", "instructions", "plans"})
-    digests = {"plans": plans_digest(told.pop("plans")), "rules": digest(told)}
-    return {name: settings[name] for name in names} | digests
+    told = task.model_dump(include={"env_id", "domain", "plans"})
+    traits = {name: settings[name] for name in names}
+    traits |= {"plans": plans_digest(told.pop("plans")), "environment": digest(told)}
+    return traits | ({"instructions": digest(task.instructions)} if asks_llm(settings) else {})
+
+
+def asks_llm(settings: Mapping[str, Any]) -> bool:
+    """Whether an LLM is asked. Without one, the instructions for an LLM tell no two runs apart."""
+    return settings.get("llm") not in (None, UNIFORM)
 
 
 def git_commit() -> str | None:

@@ -18,8 +18,8 @@ VERBS = {
 }
 WORDS = {verb: re.compile(pattern) for verb, pattern in VERBS.items()}
 
-# The plan in a reply follows its last "Action:".
-ACTION = re.compile(r"\bactions?\b[\s*_`\"']{0,8}[:=：]", re.IGNORECASE)
+# The plan in a reply follows its last "Action:" or "Plan:".
+HEADING = re.compile(r"\b(?:actions?|plans?)\b[\s*_`\"']{0,8}[:=：]", re.IGNORECASE)
 MAX_PLAN, MAX_OPTIONS = 4000, 32
 """Characters and options of a plan; the rest is not read."""
 MARKUP = re.compile(r"[*_`\"']{0,4}\s{0,200}[_`\"']{0,4}")
@@ -29,26 +29,43 @@ BRACKETED = {
     "{": re.compile(r"\{[^{}]*(?:\}\s{0,20}[,;]?\s{0,20}\{[^{}]*)*"),
     "[": re.compile(r"\[[^\[\]]*(?:\]\s{0,20}[,;]?\s{0,20}\[[^\[\]]*)*"),
 }
+LISTS = re.compile(r"\{[^{}]*\}(?:\s{0,20}[,;]?\s{0,20}\{[^{}]*\})*")
 
 
 def parse_reply(reply: str, nouns: Sequence[str]) -> Plan | None:
-    """The plan in an LLM's reply: what follows the last "Action:", with or without braces.
+    """The plan in an LLM's reply: what follows the last "Action:" or "Plan:", with or without
+    braces; or else the last list in braces, if it names a known verb.
 
     Returns None if there is none. Takes any text, in time linear in its length.
     """
-    begin = max((match.end() for match in ACTION.finditer(reply)), default=None)
+    return _headed_plan(reply, nouns) or _last_list(reply, nouns)
+
+
+def _headed_plan(reply: str, nouns: Sequence[str]) -> Plan | None:
+    begin = max((match.end() for match in HEADING.finditer(reply)), default=None)
     if begin is None:
         return None
     words = MARKUP.sub("", reply[begin : begin + MAX_PLAN], count=1)
     if bracketed := BRACKETED.get(words[:1]):
         groups = bracketed.match(words)
-        return parse_plan(re.sub(r"[{}\[\]]", "\n", groups[0]) if groups else "", nouns) or None
+        return parse_plan(_without_braces(groups[0]), nouns) if groups else None
     lines = words.splitlines()
     # Without braces a plan is one line or a list of lines.
     count = 1
     while count < len(lines) and ITEM.match(lines[0]) and ITEM.match(lines[count]):
         count += 1
-    return parse_plan("\n".join(lines[:count]), nouns) or None
+    return parse_plan("\n".join(lines[:count]), nouns)
+
+
+def _last_list(reply: str, nouns: Sequence[str]) -> Plan | None:
+    """The plan in the last groups in braces, such as {go to <key>}, {pick up <key>}."""
+    *_, last = ["", *LISTS.findall(reply)]
+    plan = parse_plan(_without_braces(last[:MAX_PLAN]), nouns)
+    return plan if any(option.verb != WAIT for option in plan) else None
+
+
+def _without_braces(groups: str) -> str:
+    return re.sub(r"[{}\[\]]", "\n", groups)
 
 
 def parse_plan(words: str, nouns: Sequence[str]) -> Plan:

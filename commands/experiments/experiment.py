@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from algos.saved_files import CONFIG, MODEL
 from commands import runs
+from commands.provenance import asks_llm
 from commands.run_files import VERDICT, iterations, read_json, read_settings
 from commands.settings.config import DEFAULTS, SETTINGS
 
@@ -116,7 +117,10 @@ def final_success(evaluation: Mapping[str, Any] | None, experiment: Experiment) 
         else:
             command = evaluation["provenance"]["command"][1:]
             same = without_place(command) == without_place(experiment.evaluate)
-            same &= all(evaluation[name] == value for name, value in experiment.settings.items())
+            # Older evaluations lack some of a teacher's traits.
+            same &= all(
+                evaluation.get(name, value) == value for name, value in experiment.settings.items()
+            )
         return float(evaluation["success"]["mean"]) if same else None
     return None
 
@@ -142,11 +146,18 @@ def difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
             if not isinstance(had, dict) or had.get("name") != value["name"]:
                 return "its method is not the table's"
         elif name == "task":
-            if had != value:
+            if told_by(had, wanted) != told_by(value, wanted):
                 return "its task is not the table's"
         elif counts(name) and had != value:
             return f"its {name} is {had!r:.40}, the table says {value!r:.40}"
     return ""
+
+
+def told_by(task: Any, settings: Mapping[str, Any]) -> Any:
+    """What a run with these settings takes from its task's file."""
+    if asks_llm(settings) or not isinstance(task, dict):
+        return task
+    return {name: part for name, part in task.items() if name != "instructions"}
 
 
 def counts(name: str) -> bool:

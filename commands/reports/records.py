@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, PlainValidator, TypeAdapter
 
 from algos.saved_files import FORMAT, check_format
 from algos.selection import WINDOW
-from commands.provenance import plans_digest
+from commands.provenance import asks_llm, plans_digest
 from commands.settings.config import DEFAULTS, SETTINGS
 from commands.settings.presets import BESIDE_SETTINGS
 from utils.errors import UserError
@@ -181,7 +181,14 @@ def comparable(config: Mapping[str, Any]) -> dict[str, Any]:
     # A task's own defaults stand among the settings.
     parts = {name: part for name, part in task.items() if name not in ("name", "settings")}
     parts["plans"] = plans_digest(parts.get("plans"))
-    return settings | parts
+    return without_unused(settings | parts)
+
+
+def without_unused(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings without the instructions for an LLM, if none is asked."""
+    if asks_llm(settings):
+        return settings
+    return {name: value for name, value in settings.items() if name != "instructions"}
 
 
 def record_lines(tree: Tree) -> Iterator[str]:
@@ -213,7 +220,7 @@ def read_records(path: Path, name: str) -> Tree:
             if "run" in content:
                 run = content["run"] | {"notes": content["notes"]}
                 # A setting that is younger than the record has its default.
-                run["settings"] = defaults | run["settings"]
+                run["settings"] = without_unused(defaults | run["settings"])
                 tree.runs.append(as_run.validate_python(run))
             else:
                 tree.teachers.append(as_teacher.validate_python(content["teacher"]))

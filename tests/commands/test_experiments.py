@@ -294,3 +294,20 @@ def test_iterations_are_read_from_the_last_whole_line(tmp_path: Path, torn: str)
     assert iterations(experiment.folder) == 0
     begin(experiment, f'{{"iteration": 1}}\n{{"iteration": 2}}\n{torn}')
     assert iterations(experiment.folder) == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "stage"), [("gamma: 0.9", "finished"), ("llm: vicuna", "to evaluate")]
+)
+def test_instructions_tell_teachers_apart_only_if_an_llm_reads_them(
+    tmp_path: Path, settings: str, stage: str
+) -> None:
+    task = Path(small_rooms.TASK).read_text().replace("../configs/", f"{ROOT}/configs/")
+    (tmp_path / "task.yaml").write_text(task)
+    table = TABLE.replace("SimpleDoorKey", "task.yaml").replace("gamma: 0.9", settings)
+    path = write(tmp_path, table)
+    teacher = read_table(path, tmp_path, 1)[-1]
+    evaluate(teacher)
+    assert examine(teacher).stage == "finished"
+    (tmp_path / "task.yaml").write_text(task.replace("Open the door.", "Open it."))
+    assert examine(read_table(path, tmp_path, 1)[-1]).stage == stage

@@ -22,6 +22,7 @@ from utils.errors import UserError
 NOUNS = ("blue door", "door2", "door", "red key", "key")
 PIECES = [
     "Action:",
+    "Plan:",
     "actions",
     ":",
     "{",
@@ -143,6 +144,15 @@ def test_a_recorded_plan_about_nothing_known_is_refused(words: str) -> None:
         ("Action: {go to <key>}, {pick up <key>}\nDone.", "go to <key>, pick up <key>"),
         ("Action: {go to key and pick up key}", "go to <key>, pick up <key>"),
         ("Action: {open the door with <key>}", "open <door>"),
+        ("Plan: {go to <key>, pick up <key>}", "go to <key>, pick up <key>"),
+        ("My plan: the key first.\nAction: {explore}", "explore"),
+        ("The agent should {go to <key>, pick up <key>}.", "go to <key>, pick up <key>"),
+        ("First {go to <door>}; no:\n{go to <key>}, {pick up <key>}", "go to <key>, pick up <key>"),
+        ("{explore}\nThat is my action:", "explore"),
+        ("Reaction: {explore}", "explore"),
+        ('{"plan": "go to <key>, pick up <key>"}', "go to <key>, pick up <key>"),
+        ('{\n  "plan": "drop <key>, explore"\n}', "drop <key>, explore"),
+        ('{"plan": ["go to <key>", "pick up <key>"]}', "go to <key>, pick up <key>"),
     ],
 )
 def test_plans_are_found_in_free_text(reply: str, words: str) -> None:
@@ -152,7 +162,16 @@ def test_plans_are_found_in_free_text(reply: str, words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "reply", ["", "go to <key>", "Action:", "Action: {}", "Reaction: {explore}"]
+    "reply",
+    [
+        "",
+        "go to <key>",
+        "Action:",
+        "Action: {}",
+        "Reaction: explore",
+        "I see {the agent}.",
+        "{go to <key>, pick",
+    ],
 )
 def test_a_reply_without_a_plan_is_none(reply: str) -> None:
     assert parse_reply(reply, NOUNS) is None
