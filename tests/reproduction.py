@@ -77,5 +77,6 @@ def evaluate(experiment: Experiment, **said: object) -> None:
     episodes = [{"seed": seed} for seed in experiment.seeds]
     content = {"success": {"mean": 0.75}, "episodes": episodes, "provenance": {"command": command}}
     write_json(
-        experiment.folder / "unseen" / "eval.json", {**content, **experiment.settings, **said}
+        experiment.folder / experiment.final / "eval.json",
+        {**content, **experiment.settings, **said},
     )
