@@ -49,6 +49,11 @@ test-llm: $(VENV)/.ready-dev $(VENV)/.ready-local
 	@$(MAKE) --no-print-directory $(LLAMA_VENV)/.ready || echo "cannot install requirements-llama.txt"
 	LLAMA_PYTHON=$(abspath $(LLAMA_VENV)/bin/python) $(BIN)/python -m pytest -m llm -rs
 
+demo: $(VENV)/.ready-local
+	$(BIN)/python main.py train --task SimpleDoorKey --config configs/best.yaml --n_itr 60 \
+		--llm local --llm_mode score --savedir demo --overwrite
+	$(BIN)/python main.py watch demo
+
 test-habitat:
 	@test -n "$(HABITAT_PYTHON)" || { echo "set HABITAT_PYTHON to a Python that has habitat-sim; see docs/habitat.md" >&2; exit 2; }
 	$(HABITAT_PYTHON) -m pytest -m habitat
