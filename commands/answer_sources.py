@@ -19,11 +19,20 @@ from planner.request_pool import RequestPool
 from planner.rules import RulesPlanner
 from planner.scoring import ScoringPlanner
 from planner.server_scores import ServerScorer
-from planner.servers import KEY_VARIABLE, LOCAL, SERVERS, UNIFORM, UNIFORM_MEANS
+from planner.servers import KEY_VARIABLE, LOCAL, SERVERS, UNIFORM, UNIFORM_MEANS, model_name
 from planner.task import Task
 from planner.uniform import UniformPlanner
 from utils.errors import UserError
 from utils.terminal import say, waiting
+
+SAMPLING = ("llm_top_p", "llm_max_tokens", "llm_seed")
+"""Settings of how an LLM writes, beside the temperature."""
+MODES = {
+    "sample": "",
+    "schema": "legal plans, chosen by ",
+    "score": "legal plans, scored by ",
+}
+"""`--llm_mode` -> how an LLM is a source of answers."""
 
 
 def make_planner(
@@ -52,7 +61,6 @@ def make_planner(
     backoff = Backoff(config.llm_workers, strict=config.llm_strict)
     shared: dict[str, Any] = {
         "store": store,
-        "task": config.task.name,
         "instructions": config.task.instructions,
         "strict": config.llm_strict,
         "optional": config.llm_optional,
@@ -73,6 +81,10 @@ def make_planner(
         nouns=domain.nouns,
         n=config.n_ask,
         retries=config.llm_retries,
+        legal_plans=domain.legal_plans if config.llm_mode == "schema" else None,
+        samples=", ".join(
+            f"{name} {getattr(config, name)}" for name in SAMPLING if getattr(config, name)
+        ),
         **shared,
     )
 
@@ -81,7 +93,13 @@ def make_client(config: Config, owned: ExitStack) -> LocalModel | ChatClient:
     """The LLM. UserError if the key in the environment cannot be one, or if there is no model in
     this process."""
     if config.llm == LOCAL:
-        return LocalModel(config.llm_model or "", config.llm_temperature)
+        return LocalModel(
+            config.llm_model or "",
+            config.llm_temperature,
+            config.llm_max_tokens,
+            config.llm_top_p,
+            config.llm_seed or 0,
+        )
     assert config.llm
     server, key = SERVERS[config.llm], os.environ.get(KEY_VARIABLE)
     if key and not (key.isascii() and key.isprintable()):
@@ -91,8 +109,10 @@ def make_client(config: Config, owned: ExitStack) -> LocalModel | ChatClient:
         config.llm_model or server.model,
         config.llm_temperature,
         key,
-        server.max_tokens,
+        config.llm_max_tokens or server.max_tokens,
         config.llm_workers,
+        top_p=config.llm_top_p,
+        seed=config.llm_seed,
     )
     owned.callback(client.close)
     return client
@@ -103,8 +123,9 @@ def describe_source(config: Config) -> str:
     if config.llm == UNIFORM:
         return UNIFORM_MEANS
     if config.llm:
-        asked = "a model in this process" if config.llm == LOCAL else f"{config.llm} over HTTP"
-        return f"legal plans, scored by {asked}" if config.llm_mode == "score" else asked
+        place = "in this process" if config.llm == LOCAL else "over HTTP"
+        asked = f"{model_name(config.llm, config.llm_model)} {place}"
+        return f"{MODES[config.llm_mode]}{asked}"
     return "rules" if config.task.plans is None else "plans of a file"
 
 

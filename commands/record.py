@@ -79,14 +79,16 @@ def run(args: argparse.Namespace) -> int:
     advised = {text: answer for text, answer in plans.items() if answer}
     if not advised:
         raise UserError(
-            f"no scene has a plan of {config.llm}: {source.problem()}; delete {stored} to ask anew"
+            f"no scene has a plan of {describe_source(config)}: {source.problem()}; "
+            f"delete {stored} to ask anew"
         )
+    if without := len(plans) - len(advised):
+        say(f"{without} of {counted(len(plans), 'scene')} without advice: the teacher waits there")
+    title = f"{config.task.name}: {describe_source(config)}"
+    write_plans(out, title, advised)
     if not config.asks_llm:
-        title = f"{config.task.name}: {describe_source(config)}"
-        write_plans(out, title, advised)
         say(f"wrote {out}; {title}")
         return 0
-    write_plans(out, f"What {config.llm} answered about {config.task.name}", advised)
     counts = ", ".join(
         f"{name.lower()} {round(count, 1):g}" for name, count in source.counts().items()
     )

@@ -1,6 +1,7 @@
 """`main.py report`: compares the runs of a log tree, or of two."""
 
 import argparse
+from math import inf
 from pathlib import Path
 
 from commands.reports import output
@@ -9,13 +10,14 @@ from commands.reports.log_tree import read_tree, readable
 from commands.reports.records import RECORDS, Tree, read_records
 from commands.reports.run_groups import groups_of
 from commands.reports.tables import Table, tables_of
+from commands.reports.teachers import teachers_table
 from utils.errors import UserError
 from utils.files import replace_folder
 from utils.terminal import say, table
 
-SHOWN = {1: ("final", "thresholds"), 2: ("trees",)}
+SHOWN = {1: ("final", "thresholds", "teachers"), 2: ("trees", "teachers")}
 """Number of trees -> the tables that the terminal shows."""
-SHOWN_APART = ("final", "improvement")
+SHOWN_APART = ("final", "improvement", "teachers")
 """The same for two trees that share no group."""
 
 LISTED = 5
@@ -31,6 +33,8 @@ LEGEND = {
 def run(args: argparse.Namespace) -> int:
     folders = args.logdirs
     check(folders)
+    if args.llm_price is not None and not 0 <= args.llm_price < inf:
+        raise UserError(f"--llm_price: {args.llm_price} is no price; give 0 or more")
     names = tree_names(folders)
     out = (args.out or default_out(folders, names)).resolve()
     check_out(out)
@@ -40,6 +44,8 @@ def run(args: argparse.Namespace) -> int:
     groups.sort(key=lambda group: (group.task, group.method))
     show_notes(trees)
     tables = tables_of(groups, names)
+    if (teachers := teachers_table(groups, trees, args.llm_price)).rows:
+        tables.append(teachers)
     show_tables(tables, len(trees))
     pictures = figures(groups, tables)
     replace_folder(out, lambda part: output.write(part, trees, groups, tables, pictures))
@@ -111,7 +117,7 @@ def show_notes(trees: list[Tree]) -> None:
 
 def show_tables(tables: list[Table], trees: int) -> None:
     shown = SHOWN[trees]
-    if not any(each.name in shown for each in tables):
+    if not any(each.name in shown[:-1] for each in tables):
         say("note: the trees share no group; each is shown on its own")
         shown = SHOWN_APART
     printed = [each.brief() for each in tables if each.name in shown]

@@ -16,9 +16,9 @@ from utils.terminal import counted
 
 
 class Question(NamedTuple):
-    """What a reply answers. Replies to equal questions count together."""
+    """What a reply answers. Replies to equal questions count together, also those of several
+    tasks. `prompt` is a fingerprint."""
 
-    task: str
     scene: str
     prompt: str
     model: str
@@ -51,9 +51,9 @@ class AnswerStore:
         """The replies to a question, oldest first."""
         return list(self._replies.get(question, ()))
 
-    def knows(self, task: str, model: str) -> bool:
-        """Whether the file holds any reply of a model about a task."""
-        return any((q.task, q.model) == (task, model) for q in self._replies)
+    def knows(self, model: str) -> bool:
+        """Whether the file holds any reply of a model."""
+        return any(question.model == model for question in self._replies)
 
     def add(self, question: Question, reply: str) -> None:
         """Append a reply; it is on disk when this returns."""

@@ -7,28 +7,35 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 
 from planner.answers import AnswerStore, Question
-from planner.llm import Prompt
+from planner.legal_plans import LegalPlans
+from planner.llm import PLAN, Prompt
 from planner.llm_errors import LLMError
 from planner.plan_parser import parse_reply
-from planner.plans import Answer, Plan, is_clear, only_clear, plan_shares
+from planner.plans import Answer, Plan, describe, is_clear, only_clear, plan_shares
 from planner.replies import shown
 from planner.request_pool import Request, RequestPool
 from utils.errors import UserError
 from utils.terminal import counted
 
+PLANLESS = 10
+"""After so many replies without a plan, and none with one, an LLM is asked no more."""
+CHOOSE = f'Reply in JSON, such as {{"{PLAN}": "explore"}}, with one of these plans:'
 Progress = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
 """Shows a text and a number of parts while a block runs; gives a function to call at each part."""
 
 
 @dataclass
 class AskingPlanner:
-    """Asks for `n` replies per scene; the shares of equal plans are their probabilities.
+    """Asks for `n` replies per scene; the shares of equal plans are their probabilities. With
+    `legal_plans`, replies are JSON with one of these; a scene with one legal plan needs no reply.
 
     A scene has no answer if its replies hold no plan. Such a reply is asked for again, at most
-    `retries` times. The store keeps all replies, so none is asked for twice. With `asks` off, the
-    planner knows only what the store holds.
+    `retries` times. After ten replies without a plan, and none with one, the planner asks no more.
+    The store keeps all replies, so none is asked for twice. It tells apart how the LLM `samples`.
+    With `asks` off, the planner knows only what the store holds.
 
     If the server fails, the scenes have no answer for now, and a message says why. From then on
     one scene after another is tried in the background until a reply comes. If the server refuses a
@@ -38,7 +45,6 @@ class AskingPlanner:
 
     pool: RequestPool
     store: AnswerStore
-    task: str
     instructions: str
     nouns: Sequence[str]
     n: int
@@ -47,8 +53,11 @@ class AskingPlanner:
     optional: bool
     tell: Callable[[str], None]
     progress: Progress
+    legal_plans: LegalPlans | None = None
+    samples: str = ""
     asks: bool = True
     _known: dict[str, Answer | None] = field(default_factory=dict)
+    _asked: set[str] = field(default_factory=set)
     _counts: Counter[str] = field(default_factory=Counter)
     _seconds: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -63,7 +72,7 @@ class AskingPlanner:
 
     def __post_init__(self) -> None:
         # Replies of an earlier run show that the settings are right.
-        self.pool.backoff.has_answered = self.store.knows(self.task, self.pool.client.model)
+        self.pool.backoff.has_answered = self.store.knows(self.pool.client.model)
 
     def answers(self, scenes: Sequence[str]) -> list[Answer | None]:
         self._was_asked = True
@@ -85,6 +94,7 @@ class AskingPlanner:
             "Failures": usage.failures,
             "Tokens": usage.tokens,
             "Seconds Waited": self._seconds,
+            "Scenes": len(self._asked),
             "Replies": self._counts["replies"],
             "Replies Without Plan": self._counts["planless"],
             "Unclear Options": self._counts["unclear"],
@@ -103,16 +113,32 @@ class AskingPlanner:
             reply for scene in self._known for reply in self.store.replies(self._question(scene))
         ]
         if replies:
-            return _planless(len(replies), len(replies), replies[0])
+            return f"{_planless(len(replies), len(replies), replies[0])}; {self._advice}"
         away = self.pool.backoff.away
         return f"the LLM does not answer: {away}" if away else "the LLM has answered no scene"
 
+    @property
+    def _advice(self) -> str:
+        """What may help if replies hold no plan."""
+        modes = "--llm_mode score" if self.legal_plans else "--llm_mode score or schema"
+        return f"{modes}, or another model, may help"
+
+    @property
+    def _gives_up(self) -> bool:
+        replies = self._counts["replies"]
+        return PLANLESS <= replies == self._counts["planless"] and not any(self._known.values())
+
     def prompt(self, scene: str) -> Prompt:
-        return Prompt(self.instructions, scene)
+        if not self.legal_plans:
+            return Prompt(self.instructions, scene)
+        plans = tuple(map(describe, self.legal_plans(scene)))
+        listed = "\n".join(f"- {plan}" for plan in plans)
+        return Prompt(self.instructions, f"{scene}\n\n{CHOOSE}\n{listed}", plans=plans)
 
     def _question(self, scene: str) -> Question:
-        client, prompt = self.pool.client, self.prompt(scene)
-        return Question(self.task, scene, prompt.fingerprint, client.model, client.temperature)
+        client, prompt = self.pool.client, self.prompt(scene).fingerprint
+        key = f"{prompt} {self.samples}".rstrip()
+        return Question(scene, key, client.model, client.temperature)
 
     def _plans(self, scene: str) -> list[Plan | None]:
         replies = self.store.replies(self._question(scene))
@@ -121,14 +147,22 @@ class AskingPlanner:
 
     def _missing(self, scene: str) -> int:
         """How many replies are missing. A reply without a plan counts only after `retries` more."""
+        if self._gives_up or self._only_plan(scene):
+            return 0
         plans = self._plans(scene)
         planless = plans.count(None)
         return max(0, self.n - (len(plans) - planless) - planless // (self.retries + 1))
 
+    def _only_plan(self, scene: str) -> Answer | None:
+        plans = self.legal_plans(scene) if self.legal_plans else ()
+        return ((1.0, plans[0]),) if len(plans) == 1 else None
+
     def _answer(self, scene: str) -> Answer | None:
+        if only := self._only_plan(scene):
+            return only
         plans = [plan for plan in self._plans(scene) if plan is not None][: self.n]
         counts = Counter(plans).most_common()
-        return tuple((count / len(plans), plan) for plan, count in counts) or None
+        return tuple((number / len(plans), plan) for plan, number in counts) or None
 
     def _ask_about(self, unknown: Sequence[str]) -> None:
         backoff = self.pool.backoff
@@ -162,7 +196,7 @@ class AskingPlanner:
         refused: dict[str, LLMError] = {}
         with self.store.locked():
             if scenes := self._to_ask(unknown):
-                about = f"asking {self.pool.client.url} about {counted(len(scenes), 'scene')}"
+                about = f"asking {self.pool.client.model} about {counted(len(scenes), 'scene')}"
                 if backoff.is_starting:
                     limit = backoff.first_timeout
                     about += f"; it has {limit:g} s to start (a model may be loading)"
@@ -193,7 +227,10 @@ class AskingPlanner:
         """Warn once if most replies hold no plan."""
         planless, replies = self._counts["planless"], self._counts["replies"]
         if 2 * planless > replies and not self._warned_planless:
-            self.tell(f"warning: {_planless(planless, replies, self._first_planless)}")
+            model = self.pool.client.model
+            end = f"; {model} is asked no more" if self._gives_up else ""
+            first = _planless(planless, replies, self._first_planless)
+            self.tell(f"warning: {model}: {first}; {self._advice}{end}")
             self._warned_planless = True
 
     def _request(self, scene: str, advance: Callable[[], None]) -> Request:
@@ -203,14 +240,16 @@ class AskingPlanner:
             with self._lock:
                 if plan is None and not self._counts["planless"]:
                     self._first_planless = reply
+                self._asked.add(scene)
                 self._counts["replies"] += 1
                 self._counts["planless"] += plan is None
                 self._counts["unclear"] += sum(not is_clear(o, self.nouns) for o in plan or ())
             if plan:
                 advance()
 
-        return Request(self.prompt(scene), partial(self._missing, scene), on_reply)
+        numbers = count(len(self.store.replies(self._question(scene))))
+        return Request(self.prompt(scene), partial(self._missing, scene), on_reply, numbers)
 
 
-def _planless(count: int, replies: int, first: str) -> str:
-    return f'{count} of {replies} replies hold no plan; the first: "{shown(first)}"'
+def _planless(number: int, replies: int, first: str) -> str:
+    return f'{number} of {replies} replies hold no plan; the first: "{shown(first)}"'

@@ -19,16 +19,23 @@ from planner.replies import read_reply, read_retry_after
 
 MAX_BYTES = 4_000_000
 """Bytes of a reply; longer ones are errors."""
+SEEDS = 1000
+"""Seeds of a request: servers count on for several choices."""
 LOCALHOST = ("localhost", "127.0.0.1", "::1")
+
+
+PLAN = "plan"
+"""The name of the plan in a reply in JSON."""
 
 
 class Prompt(NamedTuple):
     """What the LLM gets: instructions, earlier `turns` of the dialogue, and a message. A turn is a
-    message and the reply to it."""
+    message and the reply to it. With `plans`, the reply is JSON with one of these."""
 
     system: str
     user: str
     turns: tuple[tuple[str, str], ...] = ()
+    plans: tuple[str, ...] = ()
 
     @property
     def messages(self) -> list[dict[str, str]]:
@@ -41,8 +48,21 @@ class Prompt(NamedTuple):
     @property
     def fingerprint(self) -> str:
         """A hash of 16 hexadecimal digits."""
-        text = json.dumps([self.system, self.user, *self.turns])
+        plans = [self.plans] if self.plans else []
+        text = json.dumps([self.system, self.user, *self.turns, *plans])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def plan_schema(plans: tuple[str, ...]) -> dict[str, Any]:
+    """The `response_format` of a reply that is JSON with one of some plans."""
+    schema = {
+        "type": "object",
+        "properties": {PLAN: {"type": "string", "enum": plans}},
+        "required": [PLAN],
+        "additionalProperties": False,
+    }
+    named = {"name": PLAN, "strict": True, "schema": schema}
+    return {"type": "json_schema", "json_schema": named}
 
 
 @dataclass
@@ -69,8 +89,9 @@ class Client(Protocol):
     temperature: float
     usage: Usage
 
-    def request(self, prompt: Prompt, n: int, seconds: float) -> list[str]:
-        """Between one and n replies to a prompt. LLMError if there is none."""
+    def request(self, prompt: Prompt, n: int, seconds: float, number: int = 0) -> list[str]:
+        """Between one and n replies to a prompt. LLMError if there is none. Requests about one
+        prompt have different numbers, so that a seed does not give equal replies."""
 
 
 class _Bearer(AuthBase):
@@ -90,6 +111,7 @@ class ChatClient:
 
     `url` is the full path of the completions. `key`, if any, is sent as a bearer token and never
     shown. `connect` is the timeout of a connection in seconds; `workers` connections are kept.
+    What is None is left to the server.
     """
 
     def __init__(
@@ -101,12 +123,16 @@ class ChatClient:
         max_tokens: int | None = None,
         workers: int = 8,
         connect: float = 5.0,
+        top_p: float | None = None,
+        seed: int | None = None,
     ) -> None:
         self.url = url
         self.model = model
         self.temperature = temperature
         self.max_tokens = max_tokens
         self.connect = connect
+        self.top_p = top_p
+        self.seed = seed
         self.usage = Usage()
         self._bearer = _Bearer(key)
         self._session = requests.Session()
@@ -119,7 +145,7 @@ class ChatClient:
         """Close its connections."""
         self._session.close()
 
-    def request(self, prompt: Prompt, n: int, seconds: float) -> list[str]:
+    def request(self, prompt: Prompt, n: int, seconds: float, number: int = 0) -> list[str]:
         """Between one and n replies to a prompt. LLMError if there is none, or if the body is not
         complete after `seconds`."""
         body: dict[str, Any] = {
@@ -129,6 +155,12 @@ class ChatClient:
         }
         if self.max_tokens:
             body["max_tokens"] = self.max_tokens
+        if self.top_p is not None:
+            body["top_p"] = self.top_p
+        if self.seed is not None:
+            body["seed"] = self.seed + number * SEEDS
+        if prompt.plans:
+            body["response_format"] = plan_schema(prompt.plans)
         if n > 1:
             body["n"] = n
         content = self.post(body, seconds, n)

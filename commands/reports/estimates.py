@@ -50,6 +50,10 @@ def formatted(value: float, kind: str) -> str:
         return "–"
     if kind == "steps":
         return f"{value / 1e6:.2f} M" if value >= 1e6 else f"{value / 1e3:.1f} k"
+    if kind == "count":
+        return f"{value:,.0f}"
+    if kind == "money":
+        return f"{value:.4f}"
     if kind == "seconds":
         return f"{value:,.0f} s"
     if kind == "step difference":

@@ -7,7 +7,7 @@ from typing import Any
 
 from algos.saved_files import MODEL
 from algos.selection import WINDOW
-from commands.reports.records import Outcome, Teacher
+from commands.reports.records import COSTS, Outcome, Teacher
 from commands.run_files import METRICS, VERDICT
 from commands.settings.config import SETTINGS
 from utils import statistics
@@ -88,7 +88,15 @@ def read_teacher(folder: Path, where: str) -> Teacher | None:
         return None
     outcome = read_outcome(content, f"{folder.parent.name}/{folder.name}/{EVALUATION}")
     traits = {name: content[name] for name in TRAITS if name in content}
-    if isinstance(llm := content.get("llm"), dict):
+    llm = content.get("llm")
+    if isinstance(llm, dict):
         traits |= {"llm": llm.get("name"), "llm_model": llm.get("model")}
         traits |= {name: llm[name] for name in ASKED if name in llm}
-    return Teacher(str(Path(where).parent.parent), str(content.get("task")), traits, outcome)
+    costs = {name: llm[name] for name in COSTS if isinstance(llm, dict) and has(llm, name)}
+    return Teacher(str(Path(where).parent.parent), str(content.get("task")), traits, outcome, costs)
+
+
+def has(numbers: Mapping[str, Any], name: str) -> bool:
+    """Whether there is a number of a name."""
+    value = numbers.get(name)
+    return isinstance(value, int | float) and math.isfinite(value)

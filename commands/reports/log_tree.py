@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,12 @@ from algos.saved_files import CHECKPOINT, CONFIG, MODEL
 from commands.reports.evaluations import (
     EVALUATION,
     final_outcome,
+    has,
     last_evaluations,
     read_outcome,
     read_teacher,
 )
-from commands.reports.records import COLUMNS, Run, Tree, comparable
+from commands.reports.records import COLUMNS, COSTS, Run, Tree, comparable
 from commands.run_files import METRICS, VERDICT, check_config_format, read_lines
 from commands.settings.setting import flatten
 from utils.errors import UserError
@@ -135,7 +136,18 @@ def read_run(folder: Path, name: str) -> Run:
         final=final or last_evaluations(evaluations, episodes),
         teacher=teacher,
         notes=notes + final_notes,
+        costs=costs_of(rows),
     )
+
+
+def costs_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """What a run asked of an LLM: each iteration has what it has added."""
+    tags = {name: f"LLM/{name}" for name in COSTS}
+    return {
+        name: sum(float(row[tag]) for row in rows if has(row, tag))
+        for name, tag in tags.items()
+        if any(tag in row for row in rows)
+    }
 
 
 def read_metrics(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
@@ -161,11 +173,6 @@ def read_metrics(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
 def is_test(row: Mapping[str, Any]) -> bool:
     """Whether an iteration has an evaluation."""
     return all(has(row, each) for each in COLUMNS.values()) and 0 <= row[COLUMNS["success"]] <= 1
-
-
-def has(row: Mapping[str, Any], name: str) -> bool:
-    value = row.get(name)
-    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def number(row: Mapping[str, Any], name: str) -> float:

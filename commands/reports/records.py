@@ -34,6 +34,10 @@ COLUMNS = {
 """Part of an evaluation while training -> its name in metrics.jsonl."""
 
 
+COSTS = ("Scenes", "Replies", "Scores", "Tokens", "Seconds Waited")
+"""What an LLM costs, as a planner counts it; metrics.jsonl has the tag `LLM/` before each."""
+
+
 def or_nan(number: Any) -> Any:
     """JSON has no NaN: null stands for it."""
     return math.nan if number is None else number
@@ -80,12 +84,13 @@ class Outcome:
 @dataclass(frozen=True)
 class Teacher:
     """An evaluation of a teacher alone. `place` is the folder of its task in the tree; `traits`
-    identify the teacher as far as the evaluation tells."""
+    identify the teacher as far as the evaluation tells; `costs` are what it asked of an LLM."""
 
     place: str
     task: str
     traits: dict[str, Any]
     outcome: Outcome
+    costs: dict[str, float] = field(default_factory=dict)
 
 
 class Reached(NamedTuple):
@@ -106,7 +111,7 @@ class Run:
 
     `evaluations` has an array (evaluations,) for each of `COLUMNS`. `final` is the result of the
     last model, `teacher` that of the teacher alone in the run's verdict. `notes` say what is
-    missing or wrong.
+    missing or wrong. `costs` are what the run asked of an LLM, by the names of `COSTS`.
     """
 
     name: str
@@ -123,6 +128,7 @@ class Run:
     final: Outcome
     teacher: Outcome | None
     notes: list[str]
+    costs: dict[str, float] = field(default_factory=dict)
 
     @property
     def finished(self) -> bool:

@@ -147,10 +147,14 @@ def one_run_per_seed(runs: list[Run], tree: Tree) -> list[Run]:
 
 
 def differences(settings: Mapping[str, Any], others: Mapping[str, Any]) -> list[str]:
-    """The settings that differ from others, as typed on the command line."""
+    """The settings that differ from others, as typed on the command line. Instructions for an LLM
+    count if both have them."""
+    names = {*settings, *others}
+    if not ("instructions" in settings and "instructions" in others):
+        names.discard("instructions")
     return [
         typed(name, settings.get(name))
-        for name in sorted({*settings, *others})
+        for name in sorted(names)
         if _text(settings.get(name)) != _text(others.get(name))
     ]
 

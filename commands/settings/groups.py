@@ -156,8 +156,10 @@ class LLMSettings(Strict):
         f"(local); uniform: {UNIFORM_MEANS}",
         second=("--offline_planner", None, "use the plans of a file (default)"),
     )
-    llm_mode: Literal["sample", "score"] = of_llm(
-        "sample", "ask it for plans (sample), or how likely each legal plan is (score)"
+    llm_mode: Literal["sample", "schema", "score"] = of_llm(
+        "sample",
+        "ask it for plans (sample), for one of the legal plans as JSON (schema), or how likely "
+        "each legal plan is (score)",
     )
     score_temperature: float = of_llm(1.0, "temperature of the softmax over scores", gt=0)
     llm_url: Address | None = of_llm(
@@ -173,6 +175,11 @@ class LLMSettings(Strict):
         value="NAME",
     )
     llm_temperature: float = of_llm(1.0, "temperature of its replies", ge=0)
+    llm_top_p: float | None = of_llm(
+        None, "draw tokens from the likeliest ones with this share; default the LLM's", gt=0, le=1
+    )
+    llm_max_tokens: int | None = of_llm(None, "most tokens of a reply; default the LLM's", ge=1)
+    llm_seed: int | None = of_llm(None, "seed of its replies, if it takes one", ge=0, le=2**30)
     llm_workers: int = of_llm(8, "requests at the same time", ge=1, resumable=True, compared="no")
     llm_retries: int = of_llm(3, "further requests after a reply without a plan", ge=0)
     llm_strict: bool = setting(

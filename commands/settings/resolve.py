@@ -30,7 +30,14 @@ from utils.validation import is_file_name, validated
 Settings = Mapping[str, Any]
 """Some settings by name."""
 OF_SERVERS = ("llm_url", "llm_workers")
-OF_REPLIES = ("llm_temperature", "llm_retries", "n_ask")
+OF_REPLIES = (
+    "llm_temperature",
+    "llm_top_p",
+    "llm_max_tokens",
+    "llm_seed",
+    "llm_retries",
+    "n_ask",
+)
 """Settings of servers, and of replies; scores need no replies."""
 
 

@@ -25,6 +25,7 @@ SCORING = ["--llm", "local", "--llm_mode", "score"]
         (["--llm_mode", "score"], "--llm_mode: there is no LLM to ask"),
         (["--llm_mode", "score", "--llm", "uniform"], "--llm_mode: --llm uniform asks no LLM"),
         ([*SCORING, "--n_ask", "3"], "--n_ask: --llm_mode score asks for no replies"),
+        ([*SCORING, "--llm_top_p", "0.5"], "--llm_top_p: --llm_mode score asks for no"),
         ([*SCORING, "--llm_temperature", "2"], "--llm_temperature: --llm_mode score asks for no"),
         ([*SCORING, "--llm_workers", "2"], "--llm_workers: --llm local asks no server"),
         ([*SCORING, "--llm_url", "http://localhost:1/v1"], "--llm_url: --llm local asks no server"),
@@ -65,7 +66,7 @@ def test_a_server_that_scores_teaches_a_run(
     with serve(letters) as server:
         llm = ["--llm", "openai", "--llm_mode", "score", "--llm_url", server.url]
         assert train(tmp_path, "--n_itr", "1", "--savedir", "run", *llm) == 0
-        assert "teacher: legal plans, scored by openai over HTTP" in capsys.readouterr().out
+        assert "teacher: legal plans, scored by gpt-4o-mini over HTTP" in capsys.readouterr().out
         run = runs_of(tmp_path) / "run"
         assert settings_of(run)["llm_mode"] == "score"
         stored = [json.loads(line) for line in (run / "answers.jsonl").read_text().splitlines()]
@@ -104,7 +105,7 @@ def test_a_model_in_this_process_teaches_a_run(
 
     llm = [*SCORING, "--llm_model", str(write_tiny_llm(tmp_path / "tiny.gguf"))]
     assert train(tmp_path, "--n_itr", "1", "--savedir", "run", *llm) == 0
-    assert "teacher: legal plans, scored by a model in this process" in capsys.readouterr().out
+    assert "teacher: legal plans, scored by tiny.gguf in this process" in capsys.readouterr().out
     stored = (runs_of(tmp_path) / "run" / "answers.jsonl").read_text().splitlines()
     assert stored
     assert {json.loads(line)["model"] for line in stored} == {"tiny.gguf"}
@@ -123,7 +124,7 @@ def test_an_evaluation_says_how_its_llm_was_asked(tmp_path: Path) -> None:
         assert evaluate(tmp_path, *asked, "--num_eval", "2") == 0
     (path,) = tmp_path.rglob("eval.json")
     content = json.loads(path.read_text())
-    assert content["teacher"] == "openai over HTTP"
+    assert content["teacher"] == "gpt-4o-mini over HTTP"
     assert (content["llm"]["llm_mode"], content["llm"]["score_temperature"]) == ("sample", 1.0)
 
 

@@ -58,7 +58,6 @@ def scoring(
     return ScoringPlanner(
         scorer=scorer,
         store=AnswerStore(folder / "answers.jsonl", tell),
-        task=TASK.name,
         instructions=TASK.instructions,
         tell=tell,
         progress=waiting,

@@ -25,7 +25,6 @@ def planner(url: str, folder: Path, told: list[str], **options: Any) -> AskingPl
     return AskingPlanner(
         RequestPool(ChatClient(url, "model", 1.0, connect=1.0), backoff, attempts=2, pause=0.001),
         store,
-        "Task",
         "Advise.",
         ("door", "key"),
         tell=told.append,

@@ -11,7 +11,7 @@ from tests.planner.planners import SCENES, planner
 from tests.planner.servers import plans, serve
 from utils.errors import UserError
 
-QUESTION = Question("Task", "Agent sees <key>, holds <nothing>.", "0" * 16, "model", 1.0)
+QUESTION = Question("Agent sees <key>, holds <nothing>.", "0" * 16, "model", 1.0)
 
 
 def test_a_torn_line_costs_itself_alone(tmp_path: Path) -> None:

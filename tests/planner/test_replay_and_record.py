@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -24,7 +25,7 @@ from planner.rules import RulesPlanner
 from planner.task import load_task
 from planner.world_scene import WorldReader
 from tests.planner.pools import ask, make_pool
-from tests.planner.servers import in_turn, plans, serve, status
+from tests.planner.servers import Handler, in_turn, plans, serve, status
 from tests.running import ROOT, SMALL, settings_of
 
 NOUNS = ("door", "key")
@@ -210,6 +211,21 @@ def test_a_recording_that_asked_nothing_says_which_file_to_delete(
             server.requests.clear()
 
 
+def test_a_recording_says_how_many_scenes_have_no_advice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def of_keys_alone(handler: Handler, body: dict[str, Any]) -> None:
+        knows = "sees <key>, holds" in body["messages"][1]["content"]
+        handler.choices(["Action: {explore}" if knows else "Hm."] * body.get("n", 1))
+
+    with serve(of_keys_alone) as server:
+        assert record(server.url, tmp_path / "plans.yaml") == 0
+    said = capsys.readouterr().out
+    asked = len({json.loads(line)["scene"] for line in (tmp_path / "plans.answers.jsonl").open()})
+    assert len(load_plans(tmp_path / "plans.yaml")) == 1
+    assert f"{asked - 1} of {asked} scenes without advice: the teacher waits there" in said
+
+
 def test_a_model_that_never_gives_a_plan_is_an_error_and_writes_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -217,7 +233,7 @@ def test_a_model_that_never_gives_a_plan_is_an_error_and_writes_nothing(
     with serve(lambda handler, body: handler.choices(["Hm."] * body.get("n", 1))) as server:
         assert record(server.url, out) == 1
     error = capsys.readouterr().err
-    assert "error: no scene has a plan of openai" in error
+    assert "error: no scene has a plan of gpt-4o-mini over HTTP: " in error
     assert str(out.with_suffix(".answers.jsonl")) in error
     assert error.count("\n") == 1
     assert not out.exists()

@@ -1,0 +1,135 @@
+"""The table of teachers: what each source of answers costs, and what it is worth."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from commands.reports.estimates import EARLY, OUTCOMES, Number, measured
+from commands.reports.records import Outcome, Run, Teacher, Tree
+from commands.reports.run_groups import RunGroup
+from commands.reports.tables import Row, Table
+from planner.servers import LOCAL, UNIFORM, UNIFORM_MEANS, model_name
+from planner.task import RULES
+from utils.statistics import Estimate
+
+NOBODY, RECORDED = "no teacher", "recorded plans"
+MODES = {"sample": "sampled", "schema": "in a schema", "score": "scored"}
+"""`--llm_mode` -> how a model was asked."""
+UNKNOWN = Estimate(math.nan)
+Source = tuple[str, str, str]
+"""A tree, a task, and a source of answers in words."""
+
+
+def teachers_table(
+    groups: Sequence[RunGroup], trees: Sequence[Tree], price: float | None = None
+) -> Table:
+    """A row for each task and source of answers; no row if no run or evaluation asks for other
+    answers than the task's own. `price` is that of a million tokens of a server."""
+    taught, alone = students(groups), evaluations(trees)
+    sources = [*dict.fromkeys([*taught, *alone])]
+    own = (NOBODY, RECORDED, RULES)
+    shown = sorted(sources, key=lambda source: (source[1], source[0]))
+    rows = [
+        row_of(source, taught.get(source), alone.get(source, []), trees, price)
+        for source in shown
+        if any(name not in own for _, _, name in sources)
+    ]
+    note = (
+        "What one run has asked at most: scenes, replies or scores, tokens and seconds of waiting. "
+        "A run that found its answers in a shared file asked nothing. The teacher alone is its "
+        "evaluation with the most episodes, or else a run's verdict. The student is the method ppo "
+        "if there is one."
+    )
+    if price is not None:
+        note += f" Money is {price:g} for each million tokens of a server."
+    return Table("teachers", "Teachers", note, rows)
+
+
+def students(groups: Sequence[RunGroup]) -> dict[Source, RunGroup]:
+    """The group that stands for each source: one of ppo before others, main groups first."""
+    found = dict[Source, RunGroup]()
+    for group in sorted(groups, key=lambda group: group.method != "ppo"):
+        settings = group.settings
+        if not settings.get("hierarchical"):
+            teaches = bool(settings.get("kl_start"))
+            name = source_of(settings) if teaches else NOBODY
+            found.setdefault((group.tree, group.task, name), group)
+    return found
+
+
+def evaluations(trees: Sequence[Tree]) -> dict[Source, list[Teacher]]:
+    """The evaluations of teachers alone, by source."""
+    found = dict[Source, list[Teacher]]()
+    for tree in trees:
+        for teacher in tree.teachers:
+            source = tree.name, teacher.task, source_of(teacher.traits)
+            found.setdefault(source, []).append(teacher)
+    return found
+
+
+def source_of(settings: Mapping[str, Any]) -> str:
+    """Where answers come from, by the settings of a run or the traits of a teacher."""
+    llm = settings.get("llm")
+    if llm is None:
+        return RULES if settings.get("plans") == RULES else RECORDED
+    if llm == UNIFORM:
+        return UNIFORM_MEANS
+    mode = MODES[settings.get("llm_mode", "sample")]
+    return f"{model_name(llm, settings.get('llm_model'))}, {mode}"
+
+
+def row_of(
+    source: Source,
+    group: RunGroup | None,
+    alone: Sequence[Teacher],
+    trees: Sequence[Tree],
+    price: float | None,
+) -> Row:
+    tree, task, name = source
+    same = [run for each in trees if each.name == tree for run in each.runs if is_of(run, source)]
+    costs = largest([each.costs for each in (*same, *alone)])
+    asks = name not in (NOBODY, RECORDED, RULES, UNIFORM_MEANS)
+    known = costs if asks else {}
+    numbers = {
+        "scenes": number(known.get("Scenes"), "count"),
+        "replies or scores": number(known.get("Replies", known.get("Scores")), "count"),
+        "tokens": number(known.get("Tokens"), "count"),
+        "seconds": number(known.get("Seconds Waited"), "seconds"),
+    }
+    if price is not None:
+        settings = [*(run.settings for run in same), *(each.traits for each in alone)]
+        is_free = all(each.get("llm") == LOCAL for each in settings)
+        tokens = 0.0 if is_free else known.get("Tokens", math.nan)
+        numbers["money"] = number(tokens * price / 1e6 if asks else None, "money")
+    outcome = None if name == NOBODY else best_known(group, alone)
+    for measure in OUTCOMES:
+        estimate = outcome.of(measure) if outcome else UNKNOWN
+        numbers[f"teacher's {measure}"] = Number(estimate, measure, "episodes")
+    for measure in (EARLY, "success"):
+        title = measure if measure == EARLY else f"student's {measure}"
+        numbers[title] = measured(group, measure) if group else Number(UNKNOWN, measure)
+    place = {"tree": tree} if len(trees) > 1 else {}
+    runs = str(len(group.runs)) if group else "0"
+    return Row({"task": task, **place, "teacher": name, "runs": runs}, numbers)
+
+
+def is_of(run: Run, source: Source) -> bool:
+    return (run.task, source_of(run.settings)) == source[1:]
+
+
+def largest(costs: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The largest of several numbers, by name."""
+    names = dict.fromkeys(name for each in costs for name in each)
+    return {name: max(each.get(name, 0.0) for each in costs) for name in names}
+
+
+def best_known(group: RunGroup | None, alone: Sequence[Teacher]) -> Outcome | None:
+    """The evaluation of a teacher alone with the most episodes."""
+    found = [teacher.outcome for teacher in alone]
+    if group and group.teacher:
+        found.insert(0, group.teacher)
+    return max(found, key=lambda each: each.episodes, default=None)
+
+
+def number(value: float | None, kind: str) -> Number:
+    return Number(UNKNOWN if value is None else Estimate(value), kind)
