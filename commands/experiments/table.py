@@ -12,7 +12,7 @@ from pydantic import Field
 from commands import runs
 from commands.experiments.experiment import FINAL, Experiment
 from commands.provenance import teacher_traits
-from commands.settings.config import DEFAULT_METHOD, SETTINGS, make_config
+from commands.settings.config import DEFAULT_METHOD, DEFAULTS, SETTINGS, make_config
 from commands.settings.groups import Count, Seed
 from commands.settings.methods import load_method
 from commands.settings.presets import read_preset
@@ -190,7 +190,9 @@ def teacher(row: Row) -> Experiment:
         own = {n: v for n, v in own.items() if n in given or not SETTINGS[n].needs_llm}
     check_flags(own | {"task": task}, settings)
     # One table may compare the recorded teacher with others.
-    final = f"{FINAL}-{settings['llm']}" if settings["llm"] else FINAL
+    mode = settings["llm_mode"]
+    named = [FINAL, settings["llm"], mode if mode != DEFAULTS["llm_mode"] else None]
+    final = "-".join(name for name in named if name)
     place = ["--eval_teacher", "--task", row.task, "--logdir", str(row.out)]
     return Experiment(
         label=row.label,
