@@ -87,7 +87,7 @@ def row_of(
 ) -> Row:
     tree, task, name = source
     same = [run for each in trees if each.name == tree for run in each.runs if is_of(run, source)]
-    costs = largest([each.costs for each in (*same, *alone)])
+    costs = largest([*(run.costs for run in same), *(each.costs for each in alone)])
     asks = name not in (NOBODY, RECORDED, RULES, UNIFORM_MEANS)
     known = costs if asks else {}
     numbers = {
