@@ -22,7 +22,7 @@ from utils.terminal import counted
 
 PLANLESS = 10
 """After so many replies without a plan, and none with one, an LLM is asked no more."""
-CHOOSE = f'Reply in JSON, such as {{"{PLAN}": "explore"}}, with one of these plans:'
+CHOOSE = f'Reply in JSON, {{"{PLAN}": "…"}}, with the best of these plans:'
 Progress = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
 """Shows a text and a number of parts while a block runs; gives a function to call at each part."""
 

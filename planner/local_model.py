@@ -84,7 +84,7 @@ class LocalModel:
             ids = torch.tensor([self._tokens(prompt)])
             sampling: dict[str, Any] = {"do_sample": False}
             if self.temperature:
-                sampling = {"do_sample": True, "temperature": self.temperature, "top_k": 0}
+                sampling = {"do_sample": True, "temperature": self.temperature}
                 sampling["top_p"] = self.top_p
             written = model.generate(
                 ids.expand(n, -1),
