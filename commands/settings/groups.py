@@ -175,10 +175,8 @@ class LLMSettings(Strict):
         value="NAME",
     )
     llm_temperature: float = of_llm(1.0, "temperature of its replies", ge=0)
-    llm_top_p: float | None = of_llm(
-        None, "draw tokens from the likeliest ones with this share; default the LLM's", gt=0, le=1
-    )
-    llm_max_tokens: int | None = of_llm(None, "most tokens of a reply; default the LLM's", ge=1)
+    llm_top_p: float | None = of_llm(None, "nucleus sampling of its replies", gt=0, le=1)
+    llm_max_tokens: int | None = of_llm(None, "most tokens of a reply", ge=1)
     llm_seed: int | None = of_llm(None, "seed of its replies, if it takes one", ge=0, le=2**30)
     llm_workers: int = of_llm(8, "requests at the same time", ge=1, resumable=True, compared="no")
     llm_retries: int = of_llm(3, "further requests after a reply without a plan", ge=0)
