@@ -71,7 +71,7 @@ $(VENV)/.ready: requirements.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 
-$(VENV)/.ready-dev: requirements-dev.txt requirements-servers.txt requirements-slurm.txt requirements-export.txt $(VENV)/.ready
+$(VENV)/.ready-dev: requirements-dev.txt requirements-servers.txt requirements-slurm.txt requirements-export.txt requirements-local.txt $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
 	touch $@
 
