@@ -45,7 +45,7 @@ from env.vector import RestingEnv
 from planner.plans import Planner
 from teacher.choices import Choices
 from teacher.teacher import PlanTeacher
-from utils import seeding
+from utils import devices, seeding
 from utils.errors import UserError
 from utils.ranks import Ranks
 from utils.timing import Stopwatch
@@ -216,7 +216,7 @@ class Parts:
 
     def _play(self, environments: RestingEnv, student: Student, device: torch.device) -> Play:
         # A hierarchical actor reads which options have ended: a CUDA graph cannot hold that.
-        if environments.capturable and device.type == "cuda" and not self.choices:
+        if environments.capturable and devices.asynchronous(device) and not self.choices:
             return CudaRollout(environments, student, device).play
         return partial(play, environments, self.actor(student), device)
 

@@ -33,6 +33,7 @@ from env.symbols import (
 )
 from env.vector import RestingEnv, Seeds, Step
 from env.visibility import pose_tables, spread_light
+from utils import devices
 from utils.tensors import Tensors
 
 # A cell with one of these bits is opaque. In these rooms only walls and locked doors have one.
@@ -194,7 +195,7 @@ class DoorKeyRooms(RestingEnv):
             kind = f"{action.dtype} {tuple(action.shape)}"
             raise ValueError(f"actions must be {self.num_envs} integers, not {kind}")
         # Reading them would wait for the GPU.
-        if self.device.type == "cpu" and len(action):
+        if not devices.asynchronous(self.device) and len(action):
             low, high = (int(end) for end in action.aminmax())
             if low < 0 or high >= len(ACTIONS):
                 raise ValueError(f"actions lie in [0, {len(ACTIONS)}), not in [{low}, {high}]")

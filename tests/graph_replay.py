@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-LOOKS = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
+from tests.graph_rules import looks_at_values
 
 
 class Recording(TorchDispatchMode):
@@ -26,9 +26,7 @@ class Recording(TorchDispatchMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        looks = bool(LOOKS & set(func.tags))
-        if func is torch.ops.aten.index.Tensor:
-            looks = any(index is not None and index.dtype == torch.bool for index in args[1])
+        looks = looks_at_values(func, args, kwargs or {})
         assert not looks, f"{func} looks at values"
         made = func(*args, **(kwargs or {}))
         self.operations.append((func, args, kwargs or {}, made))

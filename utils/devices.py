@@ -4,18 +4,27 @@ import torch
 
 from utils.errors import UserError
 
+KINDS = ("cpu", "cuda")
+"""The kinds of devices that the project runs on."""
+
 
 def choose_device(name: str | None) -> str:
+    """The device of this name, or a GPU if there is one. UserError if there is no such device."""
     try:
         device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-        known = device.type == "cpu" or (
-            device.type == "cuda" and (device.index or 0) < torch.cuda.device_count()
+        known = device.type in KINDS and (
+            (device.index or 0) < torch.get_device_module(device).device_count()
         )
     except RuntimeError:
         known = False
     if not known:
         raise UserError(f"there is no device {name!r} here; give --device cpu")
     return str(device)
+
+
+def asynchronous(device: torch.device) -> bool:
+    """Whether the device works on while the host goes ahead, so that reading a value waits."""
+    return device.type != "cpu"
 
 
 def prepare(device: torch.device, threads: int) -> None:

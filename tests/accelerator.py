@@ -1,0 +1,296 @@
+"""A pretend accelerator for machines without a GPU: the device "pretend".
+
+A tensor on it holds CPU data and says that it lies on the device. An operation that mixes tensors
+of the device with tensors of the CPU, which a GPU refuses, is a fault. Each time that the host must
+wait for the device is counted. The arithmetic is the CPU's, so results must equal the CPU's to the
+bit.
+
+Inside `accelerator()` PyTorch knows the device. What a real kernel computes differently, streams
+and memory are not covered.
+"""
+
+import traceback
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.rnn import PackedSequence
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
+from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
+
+from algos.cuda_graphs import Graphed
+from tests.graph_rules import COPIES, INDEXING, UNKNOWN, looks_at_values, refusal
+from utils import devices
+
+NAME = "pretend"
+_setup_privateuseone_for_python_backend(rename=NAME)
+HERE, THERE = torch.device("cpu"), torch.device(NAME, 0)
+PROJECT = Path(__file__).parent.parent
+ops = torch.ops.aten
+
+FROM_HOST = {ops._pack_padded_sequence.default}
+"""Operations of which the second argument and the second result lie on the CPU."""
+ROUNDED = {functional.conv2d, functional.linear, torch.matmul, Tensor.matmul}
+"""Functions whose inputs automatic mixed precision rounds."""
+
+
+class OnDevice(Tensor):
+    """A tensor of the device; its values are in `data_here`."""
+
+    data_here: Tensor
+
+    @staticmethod
+    def __new__(cls: Any, data: Tensor) -> "OnDevice":
+        made = Tensor._make_wrapper_subclass(
+            cls,
+            data.shape,
+            strides=data.stride(),
+            storage_offset=data.storage_offset(),
+            dtype=data.dtype,
+            device=THERE,
+        )
+        made.data_here = data
+        return made
+
+    def __repr__(self) -> str:  # type: ignore[override]
+        return f"{self.data_here} on the device"
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        # A file of tensors is read onto the CPU in any case.
+        return self.data_here.__reduce_ex__(protocol)
+
+    @classmethod
+    def __torch_dispatch__(
+        cls, operation: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        return run(operation, args, kwargs or {})
+
+
+class Record:
+    """What has happened on the device: how often the host waited for it and what a GPU would have
+    refused, by the line of the project.
+
+    A fault is noted, not raised: an error in a backward pass would end the process.
+    """
+
+    def __init__(self) -> None:
+        self.waits: Counter[str] = Counter()
+        self.faults: Counter[str] = Counter()
+        self.graph: Graphed | None = None
+        """The work that would be recorded as a CUDA graph, if it is being done."""
+
+    def clear(self) -> None:
+        self.waits.clear()
+        self.faults.clear()
+
+    def wait(self, what: object) -> None:
+        self.waits[f"{_line()}: {what}"] += 1
+
+    def fault(self, what: str) -> None:
+        self.faults[f"{_line()}: {what}"] += 1
+
+
+record = Record()
+
+
+def _line() -> str:
+    """The line of the project that is being carried out."""
+    for frame in reversed(traceback.extract_stack()):
+        path = Path(frame.filename)
+        if path != Path(__file__) and PROJECT in path.parents and ".venv" not in path.parts:
+            return f"{path.relative_to(PROJECT)}:{frame.lineno}"
+    return "?"
+
+
+def run(operation: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+    """Run an operation on the CPU, and say that its results lie where they would."""
+    tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+    there = [tensor for tensor in tensors if isinstance(tensor, OnDevice)]
+    # A GPU's operations take single numbers of the CPU.
+    here = [tensor for tensor in tensors if not isinstance(tensor, OnDevice) and tensor.dim()]
+    indexed = operation in INDEXING and isinstance(args[0], OnDevice)
+    if there and here and operation not in COPIES | FROM_HOST and not indexed:
+        shapes = [tuple(tensor.shape) for tensor in here]
+        record.fault(f"{operation} mixes the device with tensors {shapes} of the CPU")
+    device = torch.device(kwargs["device"]) if kwargs.get("device") is not None else None
+    arrives = device.type == NAME if device else bool(there)
+    if operation is ops.copy_.default:
+        arrives = isinstance(args[0], OnDevice)
+    if there and (looks_at_values(operation, args, kwargs) or not arrives):
+        record.wait(operation)
+    if record.graph:
+        # A copy that meets the other side, or a new tensor of the CPU.
+        crosses = arrives != bool(there) and (bool(tensors) or not arrives)
+        if reason := refusal(operation, args, kwargs, crosses):
+            record.fault(f"a graph cannot hold {operation}: {reason}")
+
+    if device:
+        kwargs = {**kwargs, "device": HERE}
+    with _disable_current_modes():
+        args, kwargs = tree_map(_data, (args, kwargs))
+        result = operation(*args, **kwargs)
+    known = {id(tensor.data_here): tensor for tensor in there}
+
+    def placed(value: Any) -> Any:
+        if not isinstance(value, Tensor) or not arrives:
+            return value
+        return known[id(value)] if id(value) in known else OnDevice(value)
+
+    if operation in FROM_HOST:
+        return placed(result[0]), result[1]
+    return tree_map(placed, result)
+
+
+def _data(value: Any) -> Any:
+    return value.data_here if isinstance(value, OnDevice) else value
+
+
+class _Operations(TorchDispatchMode):
+    """Catches operations that make tensors, and copies."""
+
+    def __torch_dispatch__(
+        self, operation: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        return run(operation, args, kwargs or {})
+
+
+class _Functions(TorchFunctionMode):
+    """Catches what PyTorch does before any operation: names of devices, values as Python's."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        first = args[0] if args else None
+        drawn_from = kwargs.get("generator")
+        if record.graph and drawn_from not in (None, record.graph._generator):
+            record.fault(f"a graph cannot hold {function}: {UNKNOWN}")
+        if isinstance(first, OnDevice) and function is Tensor.tolist:
+            record.wait("tolist")
+            return first.data_here.tolist()
+        if isinstance(first, OnDevice) and function is Tensor.__getitem__:
+            args = first, torch.tensor(args[1]) if isinstance(args[1], list) else args[1]
+        if isinstance(first, OnDevice) and function is Tensor.new_tensor:
+            return torch.tensor(args[1], dtype=kwargs.get("dtype", first.dtype)).to(THERE)
+        if function is torch.as_tensor and isinstance(first, OnDevice):
+            return first.to(**kwargs)
+        if function in (torch.tensor, torch.as_tensor) and _is_there(kwargs.get("device")):
+            return function(*args, **{**kwargs, "device": HERE}).to(THERE)
+        if function is torch._VF._pad_packed_sequence and isinstance(first, OnDevice) and args[2]:
+            # The operation itself would transpose its result in place.
+            padded, lengths = function(first, args[1], False, *args[3:])
+            return padded.transpose(0, 1), lengths
+        if function in ROUNDED and _Autocast.rounds:
+            args, kwargs = tree_map(_rounded, (args, kwargs))
+        return function(*args, **kwargs)
+
+
+def _is_there(device: Any) -> bool:
+    return device is not None and torch.device(device).type == NAME
+
+
+def _rounded(value: Any) -> Any:
+    floats = isinstance(value, OnDevice) and value.dtype == torch.float32
+    return value.to(torch.bfloat16) if floats else value
+
+
+class _Generator(torch.Generator):
+    """A CPU generator that says which device it was made for."""
+
+    def __new__(cls, device: Any = "cpu") -> "_Generator":
+        return super().__new__(cls, "cpu")
+
+    def __init__(self, device: Any = "cpu") -> None:
+        self.place = torch.device(device)
+
+    @property
+    def device(self) -> torch.device:  # type: ignore[override]
+        return self.place
+
+
+class _Autocast(torch.autocast):
+    """Automatic mixed precision, also on the device."""
+
+    rounds = False
+
+    def __init__(self, device_type: str, *args: Any, enabled: bool = True, **kwargs: Any) -> None:
+        self.there = enabled and device_type == NAME
+        known = "cpu" if device_type == NAME else device_type
+        super().__init__(known, *args, enabled=enabled and not self.there, **kwargs)
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        _Autocast.rounds = self.there
+
+    def __exit__(self, *error: Any) -> None:
+        _Autocast.rounds = False
+        super().__exit__(*error)
+
+
+def plain_lstm(
+    lstm: nn.LSTM, steps: Tensor | PackedSequence, state: tuple[Tensor, Tensor] | None = None
+) -> tuple[Tensor | PackedSequence, tuple[Tensor, Tensor]]:
+    """`nn.LSTM.forward` written out, since the device lacks the fused operation."""
+    if isinstance(steps, PackedSequence):
+        rows, order = steps.data, steps.sorted_indices
+        sizes = steps.batch_sizes.tolist()
+    else:
+        rows, order = steps.flatten(0, 1), None
+        sizes = [steps.shape[1]] * len(steps)
+    zero = rows.new_zeros(lstm.num_layers, sizes[0], lstm.hidden_size)
+    hidden, cell = state or (zero, zero)
+    if order is not None:
+        hidden, cell = hidden[:, order], cell[:, order]
+    last = []
+    for layer, weights in enumerate(lstm.all_weights):
+        of_input, of_hidden, input_bias, hidden_bias = weights
+        h, c, made = hidden[layer], cell[layer], list[Tensor]()
+        for row in rows.split(sizes):
+            h, c = h[: len(row)], c[: len(row)]
+            gates = functional.linear(row, of_input, input_bias)
+            gates = gates + functional.linear(h, of_hidden, hidden_bias)
+            take, keep, new, show = gates.chunk(4, 1)
+            c = keep.sigmoid() * c + take.sigmoid() * new.tanh()
+            h = show.sigmoid() * c.tanh()
+            made.append(h)
+        rows = torch.cat(made)
+        last.append((h, c))
+    carried = tuple(torch.stack(each) for each in zip(*last, strict=True))
+    if isinstance(steps, PackedSequence):
+        return steps._replace(data=rows), carried
+    return rows.view(len(steps), -1, lstm.hidden_size), carried
+
+
+call = Graphed.__call__
+
+
+def _recorded(graph: Graphed, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Call the work of a CUDA graph and note what a graph cannot hold."""
+    with patch.object(record, "graph", graph if graph._device.type == NAME else None):
+        return call(graph, inputs)
+
+
+@contextmanager
+def accelerator() -> Iterator[Record]:
+    """PyTorch and the project with the device. Faults in the block are an error at its end."""
+    record.clear()
+    with (
+        patch.multiple(torch, Generator=_Generator, autocast=_Autocast),
+        patch.object(nn.LSTM, "forward", plain_lstm),
+        patch.object(Graphed, "__call__", _recorded),
+        patch.object(devices, "KINDS", (*devices.KINDS, NAME)),
+        # Gradients are computed in this thread, where the modes below hold.
+        torch.autograd.set_multithreading_enabled(False),
+        _Functions(),
+        _Operations(),
+    ):
+        yield record
+    assert not record.faults, list(record.faults)

@@ -1,0 +1,108 @@
+"""The project on a pretend accelerator: nothing mixes devices, all numbers are the CPU's, and the
+host waits no more often than it must."""
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import main
+from commands.build import Parts
+from commands.settings.config import make_config
+from commands.settings.methods import load_method
+from commands.settings.resolve import resolve
+from planner.task import Task, load_task
+from tests import small_homes, small_rooms
+from tests.accelerator import NAME, accelerator
+from tests.running import assert_same_run, runs_of, train
+from utils import devices
+from utils.ranks import Ranks
+
+ITERATIONS = 2
+BUDGETS: dict[str, tuple[str, str, dict[str, Any], int]] = {
+    "paper": (small_rooms.TASK, "ppo", {}, 80),
+    "one by one": (small_rooms.TASK, "ppo", {"rooms": "gym"}, 180),
+    "egocentric": (small_rooms.TASK, "ppo", {"network": "egocentric", "gae": True}, 80),
+    "stacked": (small_rooms.TASK, "ppo", {"frame_stack": 2}, 80),
+    "hard": (small_rooms.TASK, "ppo-hard", {}, 80),
+    "imitation": (small_rooms.TASK, "imitation", {}, 80),
+    "segments": (small_rooms.TASK, "ppo", {"rollout_steps": 8}, 120),
+    "hierarchical": (small_rooms.TASK, "hierarchical", {}, 1000),
+    "recurrent": (small_rooms.TASK, "ppo", {"recurrent": True}, 200),
+    "bf16": (small_rooms.TASK, "ppo", {"precision": "bf16"}, 80),
+    "homes": (small_homes.TASK, "ppo", {}, 80),
+    "recurrent in homes": (small_homes.TASK, "ppo", {"recurrent": True}, 200),
+    "a MiniGrid task": ("BabyAI-GoToLocalS5N2-v0", "ppo", {"rollout_steps": 8}, 350),
+}
+"""Task, method, settings, and how often an iteration may wait."""
+
+
+def _in_one_batch(task: Task) -> Task:
+    """The task in tensor rooms, which are found by the environment's bare name."""
+    small = task.env_id == "tests.small_rooms:SmallDoorKey"
+    return task.model_copy(update={"env_id": "SmallDoorKey"}) if small else task
+
+
+def trained(device: str, name: str) -> tuple[list[dict[str, float]], dict[str, torch.Tensor], int]:
+    """Some iterations: their numbers without times, the weights, and the waits of the last one."""
+    task, method, settings, _ = BUDGETS[name]
+    given = {
+        "task": _in_one_batch(load_task(task)),
+        "policy": load_method(method),
+        "device": device,
+    }
+    little = {"traj_per_itr": 4, "batch_size": 16, "threads": 1, "n_itr": ITERATIONS}
+    numbers = []
+    with accelerator() as record, ExitStack() as owned:
+        parts = Parts(make_config(resolve(given | little | settings, {}), "settings"), owned)
+        trainer = parts.trainer(Path(), parts.teacher(Path("/dev/null")), Ranks())
+        for _ in range(ITERATIONS):
+            record.waits.clear()
+            found = trainer.iterate().numbers
+            timeless = (name for name in found if not name.startswith(("speed/", "seconds")))
+            numbers.append({name: found[name] for name in timeless})
+        waits = record.waits.total()
+        weights = {key: weight.cpu() for key, weight in trainer.student.state_dict().items()}
+    return numbers, weights, waits
+
+
+@pytest.mark.parametrize("name", BUDGETS)
+def test_training_gives_the_same_bits_and_waits_rarely(name: str, monkeypatch: Any) -> None:
+    numbers, weights, waits = trained(NAME, name)
+    # The CPU takes the same course as an accelerator.
+    monkeypatch.setattr(devices, "asynchronous", lambda device: True)
+    expected, expected_weights, _ = trained("cpu", name)
+    assert numbers == expected
+    for key, weight in expected_weights.items():
+        assert torch.equal(weights[key], weight), key
+    assert waits <= BUDGETS[name][-1]
+
+
+LITTLE = ["--threads", "1", "--num_eval", "2", "--logdir"]
+
+
+def test_a_run_changes_devices_and_stays_the_same(tmp_path: Path) -> None:
+    flags = ["--savedir", "run", "--traj_per_itr", "2", "--batch_size", "8"]
+    with accelerator():
+        for place, devices_in_turn in (("here", ["cpu"] * 3), ("moved", ["cpu", NAME, "cpu"])):
+            for done, device in enumerate(devices_in_turn):
+                own = ["--task", small_rooms.TASK, *flags] if not done else ["--resume", *flags[:2]]
+                where = ["--device", device, "--task", small_rooms.TASK, "--n_itr", str(done + 1)]
+                assert main.main(["train", *LITTLE, str(tmp_path / place), *where, *own]) == 0
+    assert_same_run(*(runs_of(tmp_path / place) / "run" for place in ("here", "moved")))
+
+
+def test_what_looks_at_a_run(tmp_path: Path) -> None:
+    """Evaluations, films and pages are the same; the benchmark and a recorded teacher work."""
+    assert train(tmp_path, "--savedir", "run", "--n_itr", "1") == 0
+    said = {}
+    for device in ("cpu", NAME):
+        where = [*LITTLE, str(tmp_path), "--task", small_rooms.TASK, "--device", device]
+        with accelerator():
+            assert main.main(["eval", *where, "--loaddir", "run", "--videos", "1"]) == 0
+            assert main.main(["eval", *where, "--eval_teacher"]) == 0
+        folder = runs_of(tmp_path) / "run"
+        said[device] = (folder / "eval" / "eval.json").read_text()
+    assert said["cpu"] == said[NAME]
