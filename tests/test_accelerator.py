@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import main
+from commands import bench, speeds
 from commands.build import Parts
 from commands.settings.config import make_config
 from commands.settings.methods import load_method
@@ -16,6 +17,7 @@ from commands.settings.resolve import resolve
 from planner.task import Task, load_task
 from tests import small_homes, small_rooms
 from tests.accelerator import NAME, accelerator
+from tests.pages import watch
 from tests.running import assert_same_run, runs_of, train
 from utils import devices
 from utils.ranks import Ranks
@@ -94,8 +96,7 @@ def test_a_run_changes_devices_and_stays_the_same(tmp_path: Path) -> None:
     assert_same_run(*(runs_of(tmp_path / place) / "run" for place in ("here", "moved")))
 
 
-def test_what_looks_at_a_run(tmp_path: Path) -> None:
-    """Evaluations, films and pages are the same; the benchmark and a recorded teacher work."""
+def test_evaluations_films_and_pages_are_the_same(tmp_path: Path) -> None:
     assert train(tmp_path, "--savedir", "run", "--n_itr", "1") == 0
     said = {}
     for device in ("cpu", NAME):
@@ -103,6 +104,19 @@ def test_what_looks_at_a_run(tmp_path: Path) -> None:
         with accelerator():
             assert main.main(["eval", *where, "--loaddir", "run", "--videos", "1"]) == 0
             assert main.main(["eval", *where, "--eval_teacher"]) == 0
+            assert watch(tmp_path, "run", "--episodes", "2", *where[2:4], *where[6:]) == 0
         folder = runs_of(tmp_path) / "run"
-        said[device] = (folder / "eval" / "eval.json").read_text()
+        files = folder / "eval" / "eval.json", folder / "watch.html"
+        said[device] = [file.read_text() for file in files]
     assert said["cpu"] == said[NAME]
+
+
+def test_the_benchmark_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speeds, "REPEATS", 1)
+    monkeypatch.setattr(speeds, "EPISODE", 10)
+    for table in (speeds.LABELLED_STEPS, speeds.TRAINED_STEPS):
+        monkeypatch.setitem(table, NAME, 50)
+    monkeypatch.setitem(bench.COUNTS, NAME, bench.COUNTS["cpu"])
+    flags = ["--task", "simpledoorkey", "--num_envs", "2", "--threads", "1"]
+    with accelerator():
+        assert main.main(["bench", "--device", NAME, *flags]) == 0
