@@ -85,6 +85,7 @@ def test_training_gives_the_same_bits_and_waits_rarely(name: str, monkeypatch: A
 LITTLE = ["--threads", "1", "--num_eval", "2", "--logdir"]
 
 
+@pytest.mark.slow
 def test_a_run_changes_devices_and_stays_the_same(tmp_path: Path) -> None:
     flags = ["--savedir", "run", "--traj_per_itr", "2", "--batch_size", "8"]
     with accelerator():
@@ -111,6 +112,7 @@ def test_evaluations_films_and_pages_are_the_same(tmp_path: Path) -> None:
     assert said["cpu"] == said[NAME]
 
 
+@pytest.mark.slow
 def test_the_benchmark_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speeds, "REPEATS", 1)
     monkeypatch.setattr(speeds, "EPISODE", 10)
