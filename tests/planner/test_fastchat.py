@@ -187,7 +187,7 @@ def test_a_student_is_taught_by_what_fastchat_answers(url: str, tmp_path: Path) 
     stored = answers.read_text(encoding="utf-8")
     replies: dict[str, list[str]] = {}
     for entry in map(json.loads, stored.splitlines()):
-        assert (entry["task"], entry["model"], entry["temperature"]) == (TASK.name, MODEL, 1.0)
+        assert (entry["model"], entry["temperature"]) == (MODEL, 1.0)
         replies.setdefault(entry["scene"], []).append(entry["reply"])
     asked = [scene for scene in PLANS if scene in replies]
     assert len(asked) == len(replies)
