@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 
-from planner.answers import AnswerStore, Question
+from planner.answers import Question
 from planner.legal_plans import LegalPlans
+from planner.live_planner import LivePlanner
 from planner.llm import PLAN, Prompt
 from planner.llm_errors import LLMError
 from planner.plan_parser import parse_reply
-from planner.plans import Answer, Plan, describe, is_clear, only_clear, plan_shares
+from planner.plans import Answer, Plan, describe, is_clear, only_clear
 from planner.replies import shown
 from planner.request_pool import Request, RequestPool
 from utils.errors import UserError
@@ -28,14 +29,13 @@ Progress = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
 
 
 @dataclass
-class AskingPlanner:
+class AskingPlanner(LivePlanner):
     """Asks for `n` replies per scene; the shares of equal plans are their probabilities. With
     `legal_plans`, replies are JSON with one of these; a scene with one legal plan needs no reply.
 
     A scene has no answer if its replies hold no plan. Such a reply is asked for again, at most
     `retries` times. After ten replies without a plan, and none with one, the planner asks no more.
     The store keeps all replies, so none is asked for twice. It tells apart how the LLM `samples`.
-    With `asks` off, the planner knows only what the store holds.
 
     If the server fails, the scenes have no answer for now, and a message says why. From then on
     one scene after another is tried in the background until a reply comes. If the server refuses a
@@ -44,7 +44,6 @@ class AskingPlanner:
     """
 
     pool: RequestPool
-    store: AnswerStore
     instructions: str
     nouns: Sequence[str]
     n: int
@@ -55,14 +54,10 @@ class AskingPlanner:
     progress: Progress
     legal_plans: LegalPlans | None = None
     samples: str = ""
-    asks: bool = True
-    _known: dict[str, Answer | None] = field(default_factory=dict)
     _asked: set[str] = field(default_factory=set)
     _counts: Counter[str] = field(default_factory=Counter)
     _seconds: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _has_news: bool = False
-    _was_asked: bool = False
     _tries: int = 0
     _first_planless: str = ""
     _warned_planless: bool = False
@@ -73,19 +68,6 @@ class AskingPlanner:
     def __post_init__(self) -> None:
         # Replies of an earlier run show that the settings are right.
         self.pool.backoff.has_answered = self.store.knows(self.pool.client.model)
-
-    def answers(self, scenes: Sequence[str]) -> list[Answer | None]:
-        self._was_asked = True
-        unknown = [scene for scene in dict.fromkeys(scenes) if scene not in self._known]
-        if unknown:
-            self.store.refresh()
-            if self.asks:
-                self._ask_about(unknown)
-            for scene in unknown:
-                if not self._missing(scene):
-                    self._known[scene] = self._answer(scene)
-                    self._has_news = True
-        return [self._known.get(scene) for scene in scenes]
 
     def counts(self) -> dict[str, float]:
         usage = self.pool.client.usage
@@ -99,12 +81,6 @@ class AskingPlanner:
             "Replies Without Plan": self._counts["planless"],
             "Unclear Options": self._counts["unclear"],
         }
-
-    def news(self) -> dict[str, dict[str, float]]:
-        if not self._has_news:
-            return {}
-        self._has_news = False
-        return {scene: plan_shares(answer) for scene, answer in self._known.items()}
 
     def problem(self) -> str:
         if not self._was_asked or any(self._known.values()):
@@ -144,6 +120,9 @@ class AskingPlanner:
         replies = self.store.replies(self._question(scene))
         plans = [parse_reply(reply, self.nouns) for reply in replies]
         return [plan and only_clear(plan, self.nouns) for plan in plans]
+
+    def _is_stored(self, scene: str) -> bool:
+        return not self._missing(scene)
 
     def _missing(self, scene: str) -> int:
         """How many replies are missing. A reply without a plan counts only after `retries` more."""

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from math import exp, isfinite
 from typing import Protocol
 
-from planner.answers import AnswerStore, Question
+from planner.answers import Question
 from planner.asking import Progress
 from planner.backoff import Backoff
 from planner.legal_plans import LegalPlans
+from planner.live_planner import LivePlanner
 from planner.llm import Prompt, Usage
 from planner.llm_errors import LLMError, PassingError
-from planner.plans import Answer, Plan, Planner, describe, plan_shares
+from planner.plans import Answer, Plan, describe
 from planner.wordings import wordings
 from utils.errors import UserError
 from utils.terminal import counted
@@ -42,12 +43,11 @@ class Scorer(Protocol):
 
 
 @dataclass
-class ScoringPlanner(Planner):
+class ScoringPlanner(LivePlanner):
     """Each legal plan with the softmax of its score over `temperature`, averaged over wordings of
     the prompt.
 
     The store keeps the scores, so none is asked for twice. A scene with one legal plan needs none.
-    With `asks` off, the planner knows only what the store holds.
 
     If the model fails, the scenes have no answer for now, a message says why, and a later call
     tries again. It is a UserError if the planner is `strict`, or if the model has never answered
@@ -55,7 +55,6 @@ class ScoringPlanner(Planner):
     """
 
     scorer: Scorer
-    store: AnswerStore
     instructions: str
     legal_plans: LegalPlans
     temperature: float
@@ -64,11 +63,7 @@ class ScoringPlanner(Planner):
     tell: Callable[[str], None]
     progress: Progress
     backoff: Backoff
-    asks: bool = True
     pause: float = 1.0
-    _known: dict[str, Answer] = field(default_factory=dict)
-    _was_asked: bool = False
-    _has_news: bool = False
     _scores: int = 0
     _scored: set[str] = field(default_factory=set)
     _seconds: float = 0.0
@@ -77,18 +72,6 @@ class ScoringPlanner(Planner):
     def __post_init__(self) -> None:
         # Scores of an earlier run show that the settings are right.
         self.backoff.has_answered = self.store.knows(self.scorer.model)
-
-    def answers(self, scenes: Sequence[str]) -> list[Answer | None]:
-        self._was_asked = True
-        unknown = [scene for scene in dict.fromkeys(scenes) if scene not in self._known]
-        if unknown:
-            self.store.refresh()
-            if self.asks:
-                self._ask_about(unknown)
-            for scene in unknown:
-                if answer := self._answer(scene):
-                    self._known[scene], self._has_news = answer, True
-        return [self._known.get(scene) for scene in scenes]
 
     def counts(self) -> dict[str, float]:
         usage = self.scorer.usage
@@ -100,12 +83,6 @@ class ScoringPlanner(Planner):
             "Scenes": len(self._scored),
             "Scores": self._scores,
         }
-
-    def news(self) -> dict[str, dict[str, float]]:
-        if not self._has_news:
-            return {}
-        self._has_news = False
-        return {scene: plan_shares(answer) for scene, answer in self._known.items()}
 
     def problem(self) -> str:
         if not self._was_asked or self._known:
@@ -124,6 +101,9 @@ class ScoringPlanner(Planner):
         shares = [softmax(scores, self.temperature) for scores in found if scores]
         means = [sum(each) / len(shares) for each in zip(*shares, strict=True)]
         return tuple(sorted(zip(means, plans, strict=True), key=lambda each: -each[0]))
+
+    def _is_stored(self, scene: str) -> bool:
+        return not self._missing([scene])
 
     def _prompts(self, scene: str) -> tuple[Prompt, ...]:
         return wordings(self.instructions, scene)
