@@ -22,6 +22,7 @@ from planner.server_scores import ServerScorer
 from planner.servers import KEY_VARIABLE, LOCAL, SERVERS, UNIFORM, UNIFORM_MEANS, model_name
 from planner.task import Task
 from planner.uniform import UniformPlanner
+from planner.wrong_plans import WrongPlanner, describe_wrong
 from utils.errors import UserError
 from utils.terminal import say, waiting
 
@@ -42,13 +43,24 @@ def make_planner(
     owned: ExitStack,
     asks: bool = True,
 ) -> Planner:
-    """The planner that the settings ask for, about the scenes of a domain.
+    """The planner that the settings ask for, about the scenes of a domain; wrong where they ask for
+    that.
 
     An LLM's replies go to the file `answers`, unless the settings name another. The file and the
     connections are closed with `owned`. With `asks` off, the planner is a silent second one: it
     asks no LLM and repeats no warning. UserError if the task has no instructions for an LLM, or
     the LLM cannot be asked.
     """
+    planner = right_planner(config, domain, answers, owned, asks)
+    if not config.wrong_plans:
+        return planner
+    return WrongPlanner(planner, domain.legal_plans, config.wrong_plans, config.seed)
+
+
+def right_planner(
+    config: Config, domain: Domain, answers: Path, owned: ExitStack, asks: bool
+) -> Planner:
+    """The planner of `make_planner` before anything is made wrong."""
     own = own_planner(config.task, domain.nouns, warns=asks and not config.llm)
     if not config.llm:
         return own
@@ -119,7 +131,12 @@ def make_client(config: Config, owned: ExitStack) -> LocalModel | ChatClient:
 
 
 def describe_source(config: Config) -> str:
-    """Where a run's plans come from, in a few words."""
+    """Where a run's plans come from, in a few words, and how many are wrong."""
+    return right_source(config) + describe_wrong(config.wrong_plans)
+
+
+def right_source(config: Config) -> str:
+    """Where a run's plans come from, before any is made wrong."""
     if config.llm == UNIFORM:
         return UNIFORM_MEANS
     if config.llm:

@@ -10,12 +10,11 @@ from functools import partial
 from itertools import count
 
 from planner.answers import Question
-from planner.legal_plans import LegalPlans
 from planner.live_planner import LivePlanner
 from planner.llm import PLAN, Prompt
 from planner.llm_errors import LLMError
 from planner.plan_parser import parse_reply
-from planner.plans import Answer, Plan, describe, is_clear, only_clear
+from planner.plans import Answer, LegalPlans, Plan, describe, is_clear, only_clear
 from planner.replies import shown
 from planner.request_pool import Request, RequestPool
 from utils.errors import UserError

@@ -6,7 +6,7 @@ and boxes are opened. What is held is dropped only in a plan that goes on. Nobod
 key fits its door is left to the chooser.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from env.symbols import BOX, CARRIED, DOOR, GOAL, KEY
 from planner import world_words as words
@@ -15,8 +15,6 @@ from planner.plans import DROP, EXPLORE, GO_TO, OPEN, PICK_UP, Option, Plan
 from planner.room_scene import read_words
 from planner.world_words import ANOTHER, LOCKED_DOOR, OBJECT, OBSTACLE, PUT, SceneWords
 
-LegalPlans = Callable[[str], tuple[Plan, ...]]
-"""Scene text -> its legal plans, at least one, always in the same order."""
 MOST = 12
 """Plans of a scene; those for the last things that are seen are left out."""
 _EXPLORE: Plan = (Option(EXPLORE),)

@@ -1,6 +1,6 @@
 """Plans: lists of options, the answers that a planner gives about scenes, and their words."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 EXPLORE, GO_TO, PICK_UP, DROP, OPEN, WAIT = "explore", "go to", "pick up", "drop", "open", "wait"
@@ -25,6 +25,8 @@ class Option(NamedTuple):
 Plan = tuple[Option, ...]
 Answer = tuple[tuple[float, Plan], ...]
 """Plans with their probabilities, which add up to 1."""
+LegalPlans = Callable[[str], tuple[Plan, ...]]
+"""Scene text -> its legal plans, at least one, always in the same order."""
 
 
 class Planner(Protocol):

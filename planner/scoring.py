@@ -13,11 +13,10 @@ from typing import Protocol
 from planner.answers import Question
 from planner.asking import Progress
 from planner.backoff import Backoff
-from planner.legal_plans import LegalPlans
 from planner.live_planner import LivePlanner
 from planner.llm import Prompt, Usage
 from planner.llm_errors import LLMError, PassingError
-from planner.plans import Answer, Plan, describe
+from planner.plans import Answer, LegalPlans, Plan, describe
 from planner.wordings import wordings
 from utils.errors import UserError
 from utils.terminal import counted

@@ -6,8 +6,7 @@ What an LLM is worth as a teacher is what it is worth above this.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from planner.legal_plans import LegalPlans
-from planner.plans import Answer, Planner
+from planner.plans import Answer, LegalPlans, Planner
 
 
 @dataclass(frozen=True)

@@ -190,8 +190,13 @@ def teacher(row: Row) -> Experiment:
         own = {n: v for n, v in own.items() if n in given or not SETTINGS[n].needs_llm}
     check_flags(own | {"task": task}, settings)
     # One table may compare the recorded teacher with others.
-    mode = settings["llm_mode"]
-    named = [FINAL, settings["llm"], mode if mode != DEFAULTS["llm_mode"] else None]
+    mode, wrong = settings["llm_mode"], settings["wrong_plans"]
+    named = [
+        FINAL,
+        settings["llm"],
+        mode if mode != DEFAULTS["llm_mode"] else None,
+        f"wrong-{wrong}" if wrong else None,
+    ]
     final = "-".join(name for name in named if name)
     place = ["--eval_teacher", "--task", row.task, "--logdir", str(row.out)]
     return Experiment(

@@ -16,14 +16,15 @@ from utils.files import read_json
 from utils.statistics import Estimate, Values
 
 EVALUATION = "eval.json"
-WORLD, OPTIONS = (
+WORLD, OPTIONS, TEACHING = (
     tuple(name for name, setting in SETTINGS.items() if setting.recorded == part)
-    for part in ("world", "options")
+    for part in ("world", "options", "teacher")
 )
-"""The settings in an eval.json: of the task's world, and of its options."""
+"""The settings in an eval.json: of the task's world, of its options, and of what the teacher knows
+and says."""
 ASKED = ("llm_mode", "score_temperature")
 """The settings in an eval.json of how an LLM was asked."""
-TRAITS = (*WORLD, *("llm", "llm_model", "plans"), *ASKED, *OPTIONS)
+TRAITS = (*WORLD, *("llm", "llm_model", "plans"), *ASKED, *OPTIONS, *TEACHING)
 """What tells two teachers of a task apart; plans count by their digest. A hard teacher that acts
 alone succeeds as often as a soft one, so `hard` is no trait."""
 

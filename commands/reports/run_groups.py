@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from commands.provenance import digest
+from commands.reports.evaluations import TEACHING
 from commands.reports.records import Outcome, Reached, Run, Teacher, Tree
-from commands.settings.config import SETTINGS
+from commands.settings.config import DEFAULTS, SETTINGS
 from commands.settings.setting_flags import as_typed
 from planner.servers import UNIFORM, UNIFORM_MEANS
 from utils.statistics import Values
@@ -90,14 +91,14 @@ def groups_of(tree: Tree, compared: bool = False) -> list[RunGroup]:
             users[name, _text(value)] += len(runs)
 
     def rank(runs: list[Run]) -> tuple[Any, ...]:
-        """The control without an LLM last. Else most runs first; of equal ones the longest trained,
-        so that no short trial is the main group; then the one whose settings most runs of the tree
-        share."""
+        """The control without an LLM, and wrong teachers, last. Else most runs first; of equal ones
+        the longest trained, so that no short trial is the main group; then the one whose settings
+        most runs of the tree share."""
         trained = sum(run.iterations for run in runs)
         settings = runs[0].settings
         shared = sum(users[name, _text(value)] for name, value in settings.items())
-        control = is_control(settings)
-        return *kind(runs), control, -len(runs), -trained, -shared, runs[0].name
+        last = is_control(settings), bool(settings.get("wrong_plans"))
+        return *kind(runs), last, -len(runs), -trained, -shared, runs[0].name
 
     def kind(runs: list[Run]) -> tuple[str, str]:
         return runs[0].task, runs[0].method
@@ -172,11 +173,15 @@ def known_teacher(runs: list[Run], teachers: list[Teacher]) -> Outcome | None:
     """The evaluation of the group's teacher with the most episodes. Of equal ones, those beside the
     runs come first, then others of the tree, then the runs' verdicts."""
     first = runs[0]
+    # An evaluation that is older than one of these settings had its default.
+    usual = {name: DEFAULTS[name] for name in TEACHING}
     fitting = [
         teacher
         for teacher in teachers
         if teacher.task == first.task
-        and all(first.settings.get(name) == value for name, value in teacher.traits.items())
+        and all(
+            first.settings.get(name) == value for name, value in (usual | teacher.traits).items()
+        )
     ]
     beside = str(Path(first.name).parent)
     fitting.sort(key=lambda teacher: teacher.place != beside)

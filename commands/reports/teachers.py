@@ -10,6 +10,7 @@ from commands.reports.run_groups import RunGroup
 from commands.reports.tables import Row, Table
 from planner.servers import LOCAL, UNIFORM, UNIFORM_MEANS, model_name
 from planner.task import RULES
+from planner.wrong_plans import describe_wrong
 from utils.statistics import Estimate
 
 NOBODY, RECORDED = "no teacher", "recorded plans"
@@ -68,7 +69,13 @@ def evaluations(trees: Sequence[Tree]) -> dict[Source, list[Teacher]]:
 
 
 def source_of(settings: Mapping[str, Any]) -> str:
-    """Where answers come from, by the settings of a run or the traits of a teacher."""
+    """Where answers come from, by the settings of a run or the traits of a teacher, and how many
+    are wrong."""
+    return right_source_of(settings) + describe_wrong(settings.get("wrong_plans", 0.0))
+
+
+def right_source_of(settings: Mapping[str, Any]) -> str:
+    """Where answers come from, before any is made wrong."""
     llm = settings.get("llm")
     if llm is None:
         return RULES if settings.get("plans") == RULES else RECORDED
@@ -88,19 +95,17 @@ def row_of(
     tree, task, name = source
     same = [run for each in trees if each.name == tree for run in each.runs if is_of(run, source)]
     costs = largest([*(run.costs for run in same), *(each.costs for each in alone)])
-    asks = name not in (NOBODY, RECORDED, RULES, UNIFORM_MEANS)
-    known = costs if asks else {}
     numbers = {
-        "scenes": number(known.get("Scenes"), "count"),
-        "replies or scores": number(known.get("Replies", known.get("Scores")), "count"),
-        "tokens": number(known.get("Tokens"), "count"),
-        "seconds": number(known.get("Seconds Waited"), "seconds"),
+        "scenes": number(costs.get("Scenes"), "count"),
+        "replies or scores": number(costs.get("Replies", costs.get("Scores")), "count"),
+        "tokens": number(costs.get("Tokens"), "count"),
+        "seconds": number(costs.get("Seconds Waited"), "seconds"),
     }
     if price is not None:
         settings = [*(run.settings for run in same), *(each.traits for each in alone)]
         is_free = all(each.get("llm") == LOCAL for each in settings)
-        tokens = 0.0 if is_free else known.get("Tokens", math.nan)
-        numbers["money"] = number(tokens * price / 1e6 if asks else None, "money")
+        tokens = 0.0 if is_free else costs.get("Tokens", math.nan)
+        numbers["money"] = number(tokens * price / 1e6, "money")
     outcome = None if name == NOBODY else best_known(group, alone)
     for measure in OUTCOMES:
         estimate = outcome.of(measure) if outcome else UNKNOWN

@@ -19,6 +19,7 @@ from commands.settings.web_address import check_address
 from planner.recorded_plans import Share
 from planner.servers import KEY_VARIABLE, LLM, UNIFORM_MEANS
 from planner.task import Task
+from planner.wrong_plans import WORST, Wrong
 from utils.validation import Strict
 
 MAX_SEED = 2**32 - 1
@@ -47,7 +48,7 @@ class TaskSettings(Strict):
     )
     memory: Literal["map", "none"] = setting(
         "map",
-        "what the student sees: what was seen so far (map), or MiniGrid's view alone (none)",
+        "the student sees what was seen so far (map), or MiniGrid's view alone (none)",
         domain="world",
     )
     simulator: Literal["tensor", "habitat", "habitat-rearrange"] = of_homes(
@@ -59,9 +60,7 @@ class TaskSettings(Strict):
     habitat_config: Text | None = of_homes(
         None, "habitat-lab's configuration, for habitat-rearrange", value="FILE"
     )
-    layouts: int = setting(
-        10, "number of homes to train in; 0: no limit", ge=0, le=MOST, domain="nav_pick"
-    )
+    layouts: int = setting(10, "homes to train in; 0: no limit", ge=0, le=MOST, domain="nav_pick")
     depth_size: int = of_homes(64, "width and height of the depth image, in pixels", ge=8, le=512)
     reward: Literal["dense", "sparse"] = setting(
         "dense", "the task's full reward, or its success reward alone", domain="nav_pick"
@@ -76,12 +75,11 @@ class StudentSettings(Strict):
 
     network: Literal["paper", "egocentric", "small", "resnet18", "window"] = of_actors(
         "paper",
-        "how the student sees. In rooms: the raw map (paper), or the map as seen from the agent "
-        "(egocentric). In homes: three convolutions (small), or ResNet-18. In MiniGrid and BabyAI: "
-        "a window around the agent",
+        "rooms: the raw map (paper), or as seen from the agent (egocentric); homes: three "
+        "convolutions (small), or ResNet-18; MiniGrid and BabyAI: a window around the agent",
     )
     frame_stack: int = of_actors(
-        1, "number of last maps that the student sees at once", ge=1, le=64, domain="minigrid"
+        1, "last maps that the student sees at once", ge=1, le=64, domain="minigrid"
     )
     recurrent: bool = of_actors(False, "give the student an LSTM")
     hierarchical: bool = setting(False, "let the student choose options instead of actions")
@@ -100,12 +98,10 @@ class LearningSettings(Strict):
     gae: bool = setting(False, "generalised advantage estimation instead of plain returns")
     lam: Share = setting(0.95, "lambda of --gae")
     learning_rate: float = setting(0.001, "Adam's learning rate", gt=0)
-    anneal: bool = setting(False, "let the learning rate fall linearly to 0 at the last iteration")
+    anneal: bool = setting(False, "let the learning rate fall linearly to 0")
     batch_size: int = setting(128, "steps per minibatch", ge=2, le=MOST)
     epochs: int = setting(3, "passes over a rollout", ge=1)
-    clip: float = setting(
-        0.2, "clip range of the probability ratio and of the value's change", gt=0
-    )
+    clip: float = setting(0.2, "clip range of the probability ratio and the value's change", gt=0)
     policy_coef: float = setting(1.0, "weight of the policy loss", ge=0)
     value_coef: float = setting(0.5, "weight of the value loss", ge=0)
     entropy_coef: float = setting(0.001, "weight of the entropy bonus", ge=0)
@@ -130,6 +126,14 @@ class TeacherSettings(Strict):
         "draw one plan at each step (method ppo-hard)",
         second=("--soft_planner", False, "mix all plans (default)"),
     )
+    wrong_plans: Wrong = setting(
+        0.0,
+        f"wrong plans in a share P of the scenes; {WORST}: in every scene the plan that the "
+        "teacher finds least probable",
+        value="P",
+        commands=TEACHING,
+        recorded="teacher",
+    )
     options: Literal["scripted", "learned"] = of_homes(
         "scripted", "options that carry plans out: rules, or trained policies", recorded="options"
     )
@@ -140,11 +144,9 @@ class TeacherSettings(Strict):
         compared="if set",
     )
     navigate_noise: float = option_noise(
-        "standard deviation of noise in the actions of the scripted option navigate"
+        "standard deviation of noise in the scripted option navigate"
     )
-    pick_noise: float = option_noise(
-        "standard deviation of noise in the actions of the scripted option pick"
-    )
+    pick_noise: float = option_noise("standard deviation of noise in the scripted option pick")
 
 
 class LLMSettings(Strict):
@@ -201,8 +203,8 @@ class EvaluationSettings(Strict):
     num_eval: Count = of_actors(10, "episodes per evaluation", resumable=True)
     env_seed_list: list[Seed] = of_actors(
         [0],
-        "seeds of the evaluation episodes: one seed s stands for s, s + 1, …; several are used as "
-        "they are; none: random seeds",
+        "seeds of evaluation episodes: one seed s stands for s, s + 1, …; several are used as they "
+        "are; none: random seeds",
         value="SEED",
         resumable=True,
     )
@@ -235,9 +237,7 @@ class RunSettings(Strict):
         "default whole episodes",
         domain="world",
     )
-    num_envs: Count | None = setting(
-        None, "environments that run at the same time; default the value of --traj_per_itr"
-    )
+    num_envs: Count | None = setting(None, "environments at the same time; default --traj_per_itr")
     save_interval: int = setting(
         100, "iterations between saves", ge=1, resumable=True, compared="no"
     )

@@ -17,8 +17,8 @@ HEAD = """\
 These are the flags of `python main.py train`. `eval`, `watch` and `record` have those that matter
 there; `--help` lists them.
 
-A setting may also stand in a preset (`--config`), in the file of a task or a method, and in a table
-of experiments, by its name or below its group's heading. There `--no_NAME` is `NAME: false`.
+A setting may also stand in a preset (`--config`), in the file of a task or method, and in a table
+of experiments, by name or below its group's heading. There `--no_NAME` is `NAME: false`.
 
 Precedence, lowest to highest: defaults (the paper's setting), the task's file, the preset, the
 method's `settings`, flags, what the [method](methods.md) has `fixed`.

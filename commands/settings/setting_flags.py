@@ -80,9 +80,19 @@ def value_options(kind: Any) -> dict[str, Any]:
     if get_origin(kind) is list:
         return value_options(get_args(kind)[0]) | {"nargs": "*"}
     if parts := get_args(kind):
+        if parts[0] is float and get_origin(parts[1]) is Literal:
+            return {"type": number_or_word}
         # The type comes first: `int | None`, or a type with its bounds.
         return value_options(parts[0])
     return {"type": kind, "metavar": METAVARS.get(kind, "TEXT")}
+
+
+def number_or_word(text: str) -> float | str:
+    """The value of a flag that takes a number or a word."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def as_words(name: str, value: object) -> list[str]:

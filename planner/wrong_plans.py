@@ -1,0 +1,96 @@
+"""Plans that are wrong on purpose: how much does a student suffer from a teacher that errs?
+
+Nobody knows beforehand how often an LLM errs. Here one can choose it.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator
+
+from planner.plans import EXPLORE, Answer, LegalPlans, Option, Plan, Planner
+
+WORST: Literal["worst"] = "worst"
+
+
+def _check(wrong: Any) -> Any:
+    is_number = isinstance(wrong, int | float) and 0 <= wrong <= 1
+    if is_number or wrong == WORST:
+        return wrong
+    raise ValueError(f"must be a share from 0 to 1, or {WORST}")
+
+
+Wrong = Annotated[float | Literal["worst"], BeforeValidator(_check)]
+"""The share of scenes with a wrong plan; or the worst plan in every scene."""
+
+
+@dataclass(frozen=True)
+class WrongPlanner(Planner):
+    """Replaces another planner's answer to some scenes by a plan that it does not mean.
+
+    The alternatives of a scene are its legal plans and exploring, without those that begin as the
+    answer's likeliest plan does. With a share of `wrong`, that share of the scenes gets one of
+    them. With `WORST`, every scene gets the one that the answer finds least probable.
+
+    All draws depend on the `seed` and the scene's text alone. So a scene is wrong in the same way
+    in every process. A scene keeps its answer if it has no alternative or no answer.
+    """
+
+    planner: Planner
+    legal_plans: LegalPlans
+    wrong: Wrong
+    seed: int
+
+    def answers(self, scenes: Sequence[str]) -> list[Answer | None]:
+        answers = self.planner.answers(scenes)
+        return [
+            answer and self._answer(scene, answer)
+            for scene, answer in zip(scenes, answers, strict=True)
+        ]
+
+    def counts(self) -> dict[str, float]:
+        return self.planner.counts()
+
+    def news(self) -> dict[str, dict[str, float]]:
+        return self.planner.news()
+
+    def problem(self) -> str:
+        return self.planner.problem()
+
+    def _answer(self, scene: str, answer: Answer) -> Answer:
+        draws = random.Random(f"{self.seed} {scene}")
+        if self.wrong != WORST and draws.random() >= self.wrong:
+            return answer
+        plans = alternatives(self.legal_plans(scene), answer)
+        if self.wrong == WORST:
+            least = min((probability(plan, answer) for plan in plans), default=0.0)
+            plans = [plan for plan in plans if probability(plan, answer) == least]
+        return ((1.0, plans[int(draws.random() * len(plans))]),) if plans else answer
+
+
+def alternatives(legal: Sequence[Plan], answer: Answer) -> list[Plan]:
+    """The legal plans of a scene, and exploring, that begin otherwise than the answer's likeliest
+    plan. Robots in homes cannot explore: they wait."""
+    _, likeliest = max(answer, key=lambda share: share[0])
+    plans = dict.fromkeys([*legal, (Option(EXPLORE),)])
+    return [plan for plan in plans if not _begin_alike(plan, likeliest)]
+
+
+def probability(plan: Plan, answer: Answer) -> float:
+    """How probable an answer finds a plan: plans that begin alike count together."""
+    return sum(p for p, other in answer if _begin_alike(plan, other))
+
+
+def _begin_alike(one: Plan, other: Plan) -> bool:
+    """Whether one of two plans begins with all of the other."""
+    shorter = min(len(one), len(other))
+    return one[:shorter] == other[:shorter]
+
+
+def describe_wrong(wrong: Wrong) -> str:
+    """What is wrong with a teacher, to stand behind its source; empty if nothing is."""
+    if wrong == WORST:
+        return ", the worst plan in each scene"
+    return f", a share of {wrong:g} wrong" if wrong else ""
