@@ -6,6 +6,7 @@ from typing import Any
 
 from algos.rollout import Rollout
 from utils import statistics
+from utils.statistics import Estimate
 
 
 @dataclass
@@ -51,7 +52,7 @@ class Evaluation:
         early = len(self.seeds) - timed_out - sum(self.success)
         return {"timed out": timed_out / len(self.seeds), "failed early": early / len(self.seeds)}
 
-    def summary(self) -> dict[str, tuple[float, statistics.Interval]]:
+    def summary(self) -> dict[str, Estimate]:
         """Success, return and length: the mean and its 95% interval."""
         return {
             "success": statistics.share_of(sum(self.success), len(self.success)),
@@ -59,7 +60,7 @@ class Evaluation:
             "length": statistics.mean(self.lengths),
         }
 
-    def measured(self) -> dict[str, tuple[float, statistics.Interval]]:
+    def measured(self) -> dict[str, Estimate]:
         """The mean and the 95% interval of each further measure."""
         return {name: statistics.mean(values) for name, values in self.measures.items()}
 
@@ -80,10 +81,10 @@ class Evaluation:
         }
 
 
-def _plain(numbers: dict[str, tuple[float, statistics.Interval]]) -> dict[str, Any]:
+def _plain(numbers: dict[str, Estimate]) -> dict[str, Any]:
     """Means and intervals as plain values, with None for what is not finite."""
     plain: dict[str, Any] = {}
-    for name, (mean, interval) in numbers.items():
-        low, high = (end if isfinite(end) else None for end in interval)
-        plain[name] = {"mean": mean if isfinite(mean) else None, "low": low, "high": high}
+    for name, estimate in numbers.items():
+        parts = [part if isfinite(part) else None for part in estimate]
+        plain[name] = dict(zip(("mean", "low", "high"), parts, strict=True))
     return plain

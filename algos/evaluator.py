@@ -92,7 +92,7 @@ class Evaluator:
         outcome = self.judge(self.teacher, draws_on=torch.device("cpu"))
         if self.answers_may_improve and outcome.unanswered_steps:
             return outcome, 1.0
-        return outcome, outcome.summary()["success"][1][0]
+        return outcome, outcome.summary()["success"].low
 
     def expected_steps(self, length: float) -> float:
         return 2 * len(self.seeds) * min(length, self.environments.max_steps)

@@ -79,13 +79,13 @@ def evaluation_numbers(
     """Means over the episodes of an evaluation, and how the last few compare with the best."""
     summary, failures = sampled.summary(), sampled.failures()
     numbers = {
-        "return": summary["return"][0],
-        "length": summary["length"][0],
-        "success": summary["success"][0],
-        "success deterministic": deterministic.summary()["success"][0],
+        "return": summary["return"].value,
+        "length": summary["length"].value,
+        "success": summary["success"].value,
+        "success deterministic": deterministic.summary()["success"].value,
         "timed out": failures["timed out"],
         "failed early": failures["failed early"],
-        **{f"{MEASURE}{name}": mean for name, (mean, _) in sampled.measured().items()},
+        **{f"{MEASURE}{name}": each.value for name, each in sampled.measured().items()},
     }
     if selection.best >= 0:
         numbers["success smoothed"] = selection.mean

@@ -17,7 +17,8 @@ class Selection:
     `recent` holds the number of successes of each of these evaluations, and `episodes` their
     numbers of episodes. `best` is the success of the best model so far, and `low` the lower end of
     its 95% interval. The model was saved at `iteration`. `below` counts the judgements in a row
-    whose interval lies wholly below the best one's.
+    whose interval lies wholly below the best one's. All evaluations use the same environments, so
+    an interval is as long as that of a single evaluation.
     """
 
     recent: list[int] = field(default_factory=list)
@@ -33,11 +34,11 @@ class Selection:
         self.episodes = [*self.episodes, episodes][-WINDOW:]
         if len(self.recent) < WINDOW:
             return False
-        mean, (low, high) = statistics.share_of(sum(self.recent), sum(self.episodes))
-        self.below = self.below + 1 if high < self.low else 0
-        if mean < self.best:
+        share = statistics.share_of_repeats(self.recent, self.episodes)
+        self.below = self.below + 1 if share.high < self.low else 0
+        if share.value < self.best:
             return False
-        self.best, self.low, self.iteration = mean, low, iteration
+        self.best, self.low, self.iteration = share.value, share.low, iteration
         return True
 
     @property

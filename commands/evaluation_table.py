@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import isfinite
 
 from algos.evaluation import Evaluation
-from utils.statistics import Interval
+from utils.statistics import Estimate
 from utils.terminal import table
 
 COLUMNS = ["actor", "n", "success", "return", "length", "timed out", "failed early", "unanswered"]
@@ -38,8 +38,7 @@ def cells(evaluation: Evaluation) -> list[str]:
     ]
 
 
-def mean_in_words(number: tuple[float, Interval], digits: int = 3) -> str:
+def mean_in_words(number: Estimate, digits: int = 3) -> str:
     """A mean with its interval, such as "0.900 [0.862, 0.931]"."""
-    mean, interval = number
-    low, high = (f"{end:.{digits}f}" if isfinite(end) else "–" for end in interval)
-    return f"{mean:.{digits}f} [{low}, {high}]"
+    mean, low, high = (f"{part:.{digits}f}" if isfinite(part) else "–" for part in number)
+    return f"{mean} [{low}, {high}]"

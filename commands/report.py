@@ -17,13 +17,13 @@ from utils.terminal import say, table
 
 SHOWN = {1: ("final", "thresholds", "teachers"), 2: ("trees", "teachers")}
 """Number of trees -> the tables that the terminal shows."""
-SHOWN_APART = ("final", "improvement", "teachers")
+SHOWN_APART = ("final", "methods", "teachers")
 """The same for two trees that share no group."""
 
 LISTED = 5
 """Places of a note that the terminal shows; the page shows all."""
 LEGEND = {
-    "[": "[low, high]: 95% interval over seeds: percentile bootstrap",
+    "[": "[low, high]: 95% interval over seeds (Student's t) and evaluation rooms",
     "≤": "≤: held at the fifth evaluation, the first that can show it; maybe earlier",
     "†": "†: interval over the episodes of one evaluation, not over seeds: Wilson's or Student's t",
 }
@@ -35,6 +35,8 @@ def run(args: argparse.Namespace) -> int:
     check(folders)
     if args.llm_price is not None and not 0 <= args.llm_price < inf:
         raise UserError(f"--llm_price: {args.llm_price} is no price; give 0 or more")
+    if not 0 < args.margin < 1:
+        raise UserError(f"--margin: {args.margin} is no margin; give a number between 0 and 1")
     names = tree_names(folders)
     out = (args.out or default_out(folders, names)).resolve()
     check_out(out)
@@ -43,12 +45,14 @@ def run(args: argparse.Namespace) -> int:
     # The same method of two trees side by side; the sort keeps the order within a tree.
     groups.sort(key=lambda group: (group.task, group.method))
     show_notes(trees)
-    tables = tables_of(groups, names)
+    tables = tables_of(groups, names, args.margin)
     if (teachers := teachers_table(groups, trees, args.llm_price)).rows:
         tables.append(teachers)
     show_tables(tables, len(trees))
     pictures = figures(groups, tables)
-    replace_folder(out, lambda part: output.write(part, trees, groups, tables, pictures))
+    replace_folder(
+        out, lambda part: output.write(part, trees, groups, tables, pictures, args.margin)
+    )
     say(f"wrote {out / output.PAGE}")
     return 0
 

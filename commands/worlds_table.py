@@ -134,8 +134,8 @@ def measure(env_id: str, episodes: int) -> dict[str, Any]:
 def summary(outcomes: list[Outcome]) -> dict[str, float]:
     """Success with its 95% interval, and the mean length of successful episodes."""
     succeeded = [each.steps for each in outcomes if each.success]
-    share, (low, high) = share_of(len(succeeded), len(outcomes))
-    numbers = {"success": share, "low": low, "high": high}
+    share = share_of(len(succeeded), len(outcomes))
+    numbers = {"success": share.value, "low": share.low, "high": share.high}
     steps = {"steps": round(statistics.mean(succeeded), 1)} if succeeded else {}
     return {name: round(number, 3) for name, number in numbers.items()} | steps
 

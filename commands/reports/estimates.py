@@ -8,16 +8,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from algos.selection import WINDOW
 from commands.reports.run_groups import RunGroup
 from utils import statistics
-from utils.statistics import Estimate, Values
+from utils.statistics import Estimate, Values, average, mean, mean_of_runs
 
 THRESHOLDS = (0.8, 0.95)
 OUTCOMES = ("success", "return")
 EARLY = f"steps to {THRESHOLDS[-1]}"
 MEASURES = (*OUTCOMES, EARLY)
 """By which groups are compared."""
+NO_DIFFERENCE, NOT_TOLD_APART = "no difference", "not told apart"
 UNKNOWN = Estimate(math.nan)
 POINTS = 101
 """Points of a curve."""
@@ -25,12 +25,14 @@ POINTS = 101
 
 class Number(NamedTuple):
     """A number of a table. `kind` is its unit. `over` says what its interval is over: seeds, or the
-    episodes of a single run. `is_bound` marks an upper bound: a run in it may have been earlier."""
+    episodes of a single run. `is_bound` marks an upper bound: a run in it may have been earlier.
+    `runs` are the numbers of single runs, or of pairs of runs, which figures show as points."""
 
     estimate: Estimate
     kind: str
     over: str = "seeds"
     is_bound: bool = False
+    runs: tuple[float, ...] = ()
 
     @property
     def has_interval(self) -> bool:
@@ -74,27 +76,23 @@ class Curve(NamedTuple):
     runs: Values
 
 
-def over_seeds(*strata: Values) -> Estimate:
-    """The interquartile mean of runs, (runs,) for each task; unknown unless all are finite."""
-    if not all(np.isfinite(values).all() for values in strata):
-        return UNKNOWN
-    return Estimate(*map(float, statistics.interquartile_mean(*strata)))
-
-
 def final(measure: str, *groups: RunGroup) -> Number:
-    """What the last models reach; a single run has the interval of its episodes."""
-    runs = [run for group in groups for run in group.runs]
+    """What the last models reach: the mean over runs, and over the groups' tasks. A single run has
+    the interval of its episodes."""
+    runs = [run.final.of(measure) for group in groups for run in group.runs]
     if len(runs) == 1:
-        return Number(runs[0].final.of(measure), measure, "episodes")
-    return Number(over_seeds(*(group.final(measure) for group in groups)), measure)
+        return Number(runs[0], measure, "episodes")
+    found = average([mean_of_runs(group.final(measure)) for group in groups])
+    return Number(found, measure, runs=tuple(run.value for run in runs))
 
 
 def early(group: RunGroup, threshold: float, kind: str) -> Number:
     """Steps or seconds to a success; unknown if a run never reached it."""
     reached = group.reached(threshold)
-    found = over_seeds(np.array([getattr(each, kind) for each in reached]))
-    is_bound = found is not UNKNOWN and any(each.at_once for each in reached)
-    return Number(found, kind, is_bound=is_bound)
+    values = [getattr(each, kind) for each in reached]
+    if not np.isfinite(values).all():
+        return Number(UNKNOWN, kind)
+    return Number(mean(values), kind, is_bound=any(each.at_once for each in reached))
 
 
 def measured(group: RunGroup, measure: str) -> Number:
@@ -103,41 +101,59 @@ def measured(group: RunGroup, measure: str) -> Number:
 
 def within(group: RunGroup, measure: str, steps: float) -> Number:
     """The last five evaluations within a number of steps; unknown if a run has none by then."""
-    values = []
-    for run in group.runs:
-        there = run.evaluations[measure][run.evaluations["steps"] <= steps]
-        values.append(there[-WINDOW:].mean() if len(there) else math.nan)
-    return Number(over_seeds(np.array(values)), measure)
-
-
-def improvement(measure: str, ones: Sequence[RunGroup], others: Sequence[RunGroup]) -> Number:
-    """The probability that a run of the one is better than a run of the other: the mean over tasks,
-    each with a group of both."""
-    pairs = [
-        earliness(*pair) if measure == EARLY else tuple(group.final(measure) for group in pair)
-        for pair in zip(ones, others, strict=True)
-    ]
-    return Number(statistics.improvement(*zip(*pairs, strict=True)), "probability")
-
-
-def earliness(*pair: RunGroup) -> tuple[Values, ...]:
-    """How early the runs of two groups reached the success, each (runs,). Some steps are upper
-    bounds: all runs that were as early as the latest bound count as equal."""
-    both = [group.reached(THRESHOLDS[-1]) for group in pair]
-    latest = max((run.steps for reached in both for run in reached if run.at_once), default=0.0)
-    return tuple(-np.array([max(run.steps, latest) for run in reached]) for reached in both)
+    runs = [run.within(measure, steps) for run in group.runs]
+    if not all(math.isfinite(run.value) for run in runs):
+        return Number(UNKNOWN, measure)
+    return Number(mean_of_runs(runs), measure, runs=tuple(run.value for run in runs))
 
 
 def difference(one: RunGroup, other: RunGroup, measure: str) -> Number:
     """One group's number minus the other's; unknown if a number is unknown or an upper bound."""
     if measure != EARLY:
-        pair = [group.final(measure) for group in (one, other)]
-        return Number(statistics.difference(*pair), "difference")
+        return gain([group.final(measure) for group in (one, other)], one, other)
     both = [group.reached(THRESHOLDS[-1]) for group in (one, other)]
-    steps = [np.array([run.steps for run in reached]) for reached in both]
-    known = np.isfinite(np.concatenate(steps)).all()
-    known &= not any(run.at_once for reached in both for run in reached)
-    return Number(statistics.difference(*steps) if known else UNKNOWN, "step difference")
+    runs = [[Estimate(run.steps) for run in reached] for reached in both]
+    known = all(math.isfinite(run.steps) for reached in both for run in reached)
+    if not known or any(run.at_once for reached in both for run in reached):
+        return Number(UNKNOWN, "step difference")
+    return gain(runs, one, other)._replace(kind="step difference")
+
+
+def difference_within(one: RunGroup, other: RunGroup, measure: str, steps: float) -> Number:
+    """The same for the last five evaluations within a number of steps."""
+    both = [[run.within(measure, steps) for run in group.runs] for group in (one, other)]
+    if not all(math.isfinite(run.value) for runs in both for run in runs):
+        return Number(UNKNOWN, "difference")
+    return gain(both, one, other)
+
+
+def gain(runs: Sequence[Sequence[Estimate]], one: RunGroup, other: RunGroup) -> Number:
+    """The difference of the means over two groups' runs. Runs with one seed are pairs: they begin
+    with the same weights and draw the same environments."""
+    ones, others = runs
+    is_paired = one.seeds == other.seeds
+    pairs = zip(ones, others, strict=True) if is_paired else ()
+    points = tuple(mine.value - theirs.value for mine, theirs in pairs)
+    return Number(statistics.difference(ones, others, is_paired), "difference", runs=points)
+
+
+def over_tasks(numbers: Sequence[Number]) -> Number:
+    """The mean of numbers of different tasks."""
+    points = tuple(point for number in numbers for point in number.runs)
+    return Number(average([number.estimate for number in numbers]), numbers[0].kind, runs=points)
+
+
+def told(number: Number, margin: float) -> str:
+    """What a difference of success or return shows. "No difference" takes two one-sided tests at
+    2.5% each: the whole 95% interval lies within the margin."""
+    _, low, high = number.estimate
+    if math.isnan(low) or number.kind != "difference":
+        return "–"
+    if low > 0:
+        return "more"
+    if high < 0:
+        return "less"
+    return NO_DIFFERENCE if -margin < low and high < margin else NOT_TOLD_APART
 
 
 @cache
@@ -159,7 +175,7 @@ def curve(group: RunGroup, axis: str, measure: str) -> Curve | None:
     runs = np.isfinite(values).sum(1)
     columns = np.full((3, POINTS), math.nan)
     for points, present in segments(np.isfinite(values)):
-        columns[:, points] = statistics.interquartile_mean(values[np.ix_(points, present)])
+        columns[:, points] = statistics.means(values[np.ix_(points, present)])
     return Curve(*(column[runs > 0] for column in (grid, *columns, runs)))
 
 

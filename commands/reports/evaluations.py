@@ -7,10 +7,9 @@ from typing import Any
 
 from algos.saved_files import MODEL
 from algos.selection import WINDOW
-from commands.reports.records import COSTS, Outcome, Teacher
+from commands.reports.records import COSTS, Outcome, Teacher, share_of_tests
 from commands.run_files import METRICS, VERDICT
 from commands.settings.config import SETTINGS
-from utils import statistics
 from utils.errors import UserError
 from utils.files import read_json
 from utils.statistics import Estimate, Values
@@ -58,10 +57,9 @@ def final_outcome(
 def last_evaluations(evaluations: Mapping[str, Values], episodes: int) -> Outcome:
     """The last five evaluations while training together, of `episodes` each."""
     success, returns = (evaluations[name][-WINDOW:] for name in ("success", "return"))
-    total = len(success) * episodes
-    share, interval = statistics.share_of(round(float(success.sum()) * episodes), total)
     source = f"the last {len(success)} of {METRICS}"
-    return Outcome(total, Estimate(share, *interval), Estimate(float(returns.mean())), source)
+    share = share_of_tests(success, episodes)
+    return Outcome(len(success) * episodes, share, Estimate(float(returns.mean())), source)
 
 
 def read_outcome(content: Any, source: str) -> Outcome:

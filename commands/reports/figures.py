@@ -46,11 +46,10 @@ def figures(groups: list[RunGroup], tables: list[Table]) -> list[Picture]:
         found += curves(task, f"curves-{slug(task)}", "curves", shown, styles)
     found += [final_intervals(main, measure, styles) for measure in OUTCOMES]
     by_name = {table.name: table for table in tables}
-    if table := by_name.get("improvement"):
-        found.append(of_column(table, "P(better return)", "improvement", 0.5))
+    for measure, name in product(OUTCOMES, ("methods", "ablations")):
+        if table := by_name.get(name):
+            found.append(of_column(table, f"{measure} difference", f"{name}-{measure}", 0))
     for measure in OUTCOMES:
-        if table := by_name.get("ablations"):
-            found.append(of_column(table, f"{measure} difference", f"ablations-{measure}", 0))
         if table := by_name.get("trees"):
             column = next(name for name in table.rows[0].numbers if " minus " in name)
             found.append(of_column(table, column, f"trees-{measure}", 0, measure))
@@ -231,14 +230,15 @@ def of_column(table: Table, column: str, name: str, neutral: float, measure: str
 
 def label_of(row: Row) -> str:
     place = ", ".join(row.names[name] for name in ("tree", "task") if name in row.names)
-    rival = f" above {row.names['better than']}" if "better than" in row.names else ""
+    rival = f" minus {row.names['against']}" if "against" in row.names else ""
     return f"{place}: {row.names['group']}{rival}"
 
 
 def intervals(
     name: str, section: str, text: str, axis: str, marks: list[Mark], neutral: float | None = None
 ) -> Picture:
-    """Numbers below each other, each with its label above and its interval as a line."""
+    """Numbers below each other, each with its label above and its interval as a line. Single runs
+    are points below it."""
     # A number stays in one line with its interval.
     numbers = [mark.number.text().replace(" ", "\u00a0") for mark in marks]
     labels = [
@@ -253,6 +253,7 @@ def intervals(
             value, low, high = number.estimate
             # Without an interval both ends are NaN, and there is no line.
             place.plot([low, high], [depth, depth], color=color, linewidth=2)
+            place.plot(number.runs, [depth + 0.1] * len(number.runs), ".", color=color, alpha=0.6)
             place.plot(value, depth, shape, color=color, markersize=5)
             above: Style = {"xytext": (0, 6), "textcoords": "offset points", "fontsize": 8}
             place.annotate(label, (0, depth), xycoords=("axes fraction", "data"), **above)
@@ -266,7 +267,5 @@ def intervals(
         place.xaxis.set_major_locator(MaxNLocator(5))
         place.set_ylim(depths[-1] + 0.2, 0)
         place.spines["left"].set_visible(False)
-        if marks[0].number.kind == "probability":
-            place.set_xlim(-0.03, 1.03)
 
     return picture(name, section, text, [draw], 0.8 + float(depths[-1]))

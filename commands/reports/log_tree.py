@@ -18,7 +18,7 @@ from commands.reports.evaluations import (
     read_outcome,
     read_teacher,
 )
-from commands.reports.records import COLUMNS, COSTS, Run, Tree, comparable
+from commands.reports.records import COLUMNS, COSTS, Run, Tree, comparable, test_episodes
 from commands.run_files import METRICS, VERDICT, check_config_format, read_lines
 from commands.settings.setting import flatten
 from utils.errors import UserError
@@ -96,8 +96,7 @@ def read_run(folder: Path, name: str) -> Run:
         settings = comparable(config)
         method, task = str(config["policy"]["name"]), str(config["task"]["name"])
         seed, planned = int(config["seed"]), int(config["n_itr"])
-        seeds = len(settings["env_seed_list"])
-        episodes = seeds if seeds > 1 else int(config["num_eval"])
+        episodes = test_episodes(settings)
         if episodes < 1:
             raise ValueError(episodes)
     except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -15,7 +15,6 @@ from commands.reports.records import RECORDS, Run, Tree, record_lines
 from commands.reports.run_groups import RunGroup
 from commands.reports.tables import Row, Table
 from utils.files import strict
-from utils.statistics import RESAMPLES
 from utils.terminal import counted
 
 PAGE, MARKDOWN = "index.html", "report.md"
@@ -38,7 +37,7 @@ LEARNING = Table(
     "curves",
     "Learning curves",
     "Step counts and learning curves come from separate evaluation rooms while training. A curve "
-    "is the interquartile mean over runs, interpolated between evaluations; the band is its 95% "
+    "is the mean over runs, interpolated between evaluations; the band is its 95% "
     "interval. Finished runs are extended at their final value; unfinished runs count as far as "
     "they are. A teacher's line is its evaluation with the most episodes, which may be in other "
     "rooms.",
@@ -52,6 +51,7 @@ def write(
     groups: list[RunGroup],
     tables: list[Table],
     pictures: list[Picture],
+    margin: float,
 ) -> None:
     """Fill a new folder."""
     # What compares two trees comes first.
@@ -64,7 +64,7 @@ def write(
     content: dict[str, Any] = {
         "title": " against ".join(tree.name for tree in trees),
         "summary": summary(trees, groups),
-        "reading": reading(groups),
+        "reading": reading(groups, margin),
         "left_out": placed(trees, "left_out"),
         "notes": placed(trees, "notes"),
         "sections": sections,
@@ -133,26 +133,26 @@ def summary(trees: list[Tree], groups: list[RunGroup]) -> str:
     return f"{', '.join(parts)}; {left_out or 'nothing'} left out."
 
 
-def reading(groups: list[RunGroup]) -> list[str]:
+def reading(groups: list[RunGroup], margin: float) -> list[str]:
     """How to read the numbers."""
     lines = [
         "A group is a method with its settings. Its runs differ in their seed, and in where they "
         "ran. The main group of a method on a task has the method's name; it is the one with the "
         "most runs. Other groups are named by the settings that differ.",
-        "Numbers over seeds are interquartile means (with fewer than four runs: means). Square "
-        "brackets hold 95% intervals.",
-        f"Intervals over seeds come from a percentile bootstrap with {RESAMPLES} resamples. It "
-        "resamples whole runs, and each task separately, so no end lies beyond the runs' own "
-        "numbers. With few runs such an interval is too narrow. It does not cover the choice of "
-        "the evaluation rooms, which all runs share.",
+        "Numbers over seeds are means. Square brackets hold 95% intervals. They join two errors: "
+        "Student's t over seeds, and the error of a single evaluation, because all runs share its "
+        "rooms. Bands of curves and intervals of steps cover seeds alone.",
+        "Three runs say little about runs that fail: if one run in three fails, an interval of "
+        "three runs holds the true mean in two cases of three, one of ten runs in 88%.",
+        "A difference is one of pairs if both groups have the same seeds. It shows more, less, no "
+        f"difference (the whole interval lies within {margin:g}: two one-sided tests at 2.5%), or "
+        "is not told apart.",
         "† marks an interval over the episodes of one evaluation. It says nothing about other "
         "seeds. For a success it is Wilson's, for a return Student's t. A return's interval ends "
         "at 0 or 1 where all its episodes lie between these.",
         "A run reaches a success when five evaluations in a row first have this mean; the last of "
         "the five counts. If these are its first five, it may have had the success earlier: ≤ "
         "marks its steps as an upper bound. A mean with such a run is an upper bound, too.",
-        "A probability counts ties half. Fewer steps are better. All runs that are as early as the "
-        "latest upper bound count as equal.",
     ]
     if any(len(group.runs) == 1 for group in groups):
         lines.append("A single run has no interval over seeds.")

@@ -19,6 +19,7 @@ from algos.selection import WINDOW
 from commands.provenance import asks_llm, plans_digest
 from commands.settings.config import DEFAULTS, SETTINGS
 from commands.settings.presets import BESIDE_SETTINGS
+from utils import statistics
 from utils.errors import UserError
 from utils.files import strict
 from utils.statistics import Estimate, Values
@@ -134,6 +135,16 @@ class Run:
     def finished(self) -> bool:
         return self.iterations >= self.planned
 
+    def within(self, measure: str, steps: float) -> Estimate:
+        """The mean of the last five evaluations within a number of steps; NaN if there is none. A
+        success has the interval of one evaluation."""
+        values = self.evaluations[measure][self.evaluations["steps"] <= steps][-WINDOW:]
+        if not len(values):
+            return Estimate(math.nan)
+        if measure != "success":
+            return Estimate(float(values.mean()))
+        return share_of_tests(values, test_episodes(self.settings))
+
     def reached(self, threshold: float) -> Reached:
         """When five evaluations in a row first had this mean success; the last of them counts."""
         success = self.evaluations["success"]
@@ -148,6 +159,18 @@ class Run:
             float(self.evaluations[name][places[0] + WINDOW - 1]) for name in ("steps", "seconds")
         )
         return Reached(steps, seconds, at_once=bool(places[0] == 0))
+
+
+def test_episodes(settings: Mapping[str, Any]) -> int:
+    """The episodes of an evaluation while training."""
+    seeds = len(settings["env_seed_list"])
+    return seeds if seeds > 1 else int(settings["num_eval"])
+
+
+def share_of_tests(shares: Values, episodes: int) -> Estimate:
+    """The share of successes in evaluations of `episodes` each, all in the same environments."""
+    counts = [round(share * episodes) for share in shares]
+    return statistics.share_of_repeats(counts, [episodes] * len(counts))
 
 
 @dataclass

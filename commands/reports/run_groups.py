@@ -8,15 +8,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from commands.provenance import digest
 from commands.reports.evaluations import TEACHING
 from commands.reports.records import Outcome, Reached, Run, Teacher, Tree
 from commands.settings.config import DEFAULTS, SETTINGS
 from commands.settings.setting_flags import as_typed
 from planner.servers import UNIFORM, UNIFORM_MEANS
-from utils.statistics import Values
+from utils.statistics import Estimate
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +69,13 @@ class RunGroup:
         counts = [run.final.episodes for run in self.runs]
         return "–".join(map(str, dict.fromkeys([min(counts), max(counts)])))
 
-    def final(self, measure: str) -> Values:
-        """The success or return of each last model, (runs,)."""
-        return np.array([run.final.of(measure).value for run in self.runs])
+    @property
+    def seeds(self) -> list[int]:
+        return [run.seed for run in self.runs]
+
+    def final(self, measure: str) -> list[Estimate]:
+        """The success or return of each last model, with the interval of its episodes."""
+        return [run.final.of(measure) for run in self.runs]
 
     def reached(self, threshold: float) -> list[Reached]:
         return [run.reached(threshold) for run in self.runs]

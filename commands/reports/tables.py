@@ -11,17 +11,20 @@ from commands.reports.estimates import (
     THRESHOLDS,
     Number,
     difference,
+    difference_within,
     early,
     final,
     formatted,
-    improvement,
     measured,
+    over_tasks,
+    told,
     within,
 )
 from commands.reports.run_groups import RunGroup, differences, main_groups
 from utils import statistics
 
 COMMON = "common tasks"
+EQUAL_STEPS = "success difference within equal steps"
 LISTED = 10
 """Runs of a group that a cell lists one by one."""
 
@@ -61,22 +64,22 @@ class Table:
         return replace(self, rows=[Row(row.names, row.numbers) for row in self.rows])
 
 
-def tables_of(groups: list[RunGroup], trees: list[str]) -> list[Table]:
+def tables_of(groups: list[RunGroup], trees: list[str], margin: float) -> list[Table]:
     """Every table that has a row."""
     found = [
-        *([tree_table(groups, *trees)] if len(trees) > 1 else []),
+        *([tree_table(groups, *trees, margin)] if len(trees) > 1 else []),
         final_table(groups),
         overall_table(groups, trees),
         early_table(groups),
         budget_table(groups),
         teacher_table(groups),
-        method_table(groups, trees),
-        ablation_table(groups),
+        method_table(groups, trees, margin),
+        ablation_table(groups, margin),
     ]
     return [table for table in found if table.rows]
 
 
-def tree_table(groups: list[RunGroup], one: str, other: str) -> Table:
+def tree_table(groups: list[RunGroup], one: str, other: str, margin: float) -> Table:
     """Groups of the same name in both trees."""
     by_name = {(group.tree, group.task, group.label): group for group in groups}
     rows = []
@@ -95,20 +98,17 @@ def tree_table(groups: list[RunGroup], one: str, other: str) -> Table:
         }
         changed = " ".join(differences(group.settings, twin.settings)) or "the same"
         for measure in MEASURES:
+            gain = difference(group, twin, measure)
             numbers = {
                 one: measured(group, measure),
                 other: measured(twin, measure),
-                f"{one} minus {other}": difference(group, twin, measure),
-                f"P({one} better)": improvement(measure, [group], [twin]),
+                f"{one} minus {other}": gain,
             }
-            details = {f"settings in {one}": changed}
+            details = {f"settings in {one}": changed, "shows": told(gain, margin)}
             rows.append(Row(names | {"measure": measure}, numbers, details))
     paired = {(row.names["task"], row.names["group"]) for row in rows}
     alone = [group for group in groups if (group.task, group.label) not in paired]
-    note = (
-        f"Groups of the same name in both trees: {one} minus {other}, and the probability that a "
-        f"run of {one} does better than a run of {other}. Upper bounds have no difference."
-    )
+    note = f"Groups of one name in both trees: {one} minus {other}. Upper bounds lack a difference."
     if uneven:
         note += f" Final evaluations differ in their number of episodes: {'; '.join(uneven)}."
     if alone:
@@ -150,11 +150,7 @@ def overall_table(groups: list[RunGroup], trees: list[str]) -> Table:
                 "runs": " + ".join(str(len(group.runs)) for group in chosen),
             }
             rows.append(Row(names, finals(*chosen)))
-    note = (
-        "Only tasks that all methods share. All runs count alike, so a task with more runs weighs "
-        "more, and the quarter that is cut off at either end can be a whole task. The bootstrap "
-        "resamples each task separately."
-    )
+    note = "The mean over the tasks that all methods share. All tasks count alike."
     return Table("overall", "Over common tasks", note, rows)
 
 
@@ -225,28 +221,48 @@ def teacher_table(groups: list[RunGroup]) -> Table:
     return Table("teacher", "Student against teacher", note, rows)
 
 
-def method_table(groups: list[RunGroup], trees: list[str]) -> Table:
+def method_table(groups: list[RunGroup], trees: list[str], margin: float) -> Table:
     rows = []
     for tree, (one, ones), (other, others) in rivals_of(groups, trees):
         tasks = sorted(ones.keys() & others.keys())
-        for chosen in [[task] for task in tasks] + ([tasks] if len(tasks) > 1 else []):
-            pair = [[by_task[task] for task in chosen] for by_task in (ones, others)]
+        found = {task: differences_of(ones[task], others[task]) for task in tasks}
+        if len(tasks) > 1:
+            each = [*found.values()]
+            all_tasks = {name: over_tasks([numbers[name] for numbers in each]) for name in each[0]}
+            found[f"{len(tasks)} {COMMON}"] = all_tasks
+        for task, numbers in found.items():
+            chosen = [task] if task in ones else tasks
+            runs = [sum(len(by_task[t].runs) for t in chosen) for by_task in (ones, others)]
             names = {
-                "task": chosen[0] if len(chosen) == 1 else f"{len(chosen)} {COMMON}",
+                "task": task,
                 **({"tree": tree} if len(trees) > 1 else {}),
                 "group": one,
-                "better than": other,
-                "runs": " : ".join(str(sum(len(group.runs) for group in each)) for each in pair),
+                "against": other,
+                "runs": f"{runs[0]} : {runs[1]}",
             }
-            rows.append(Row(names, better(*pair)))
+            rows.append(Row(names, numbers, words(numbers, margin)))
     note = (
-        "The probability that a run of one method does better than a run of the other; over "
-        "several tasks it is the mean. A run that never reached the success comes last. With two "
-        "trees, a method that one of them lacks is also compared with the other tree's methods. "
-        "The interval is a single point where all runs of one method beat all of the other. More "
-        "runs might still overlap."
+        "What one method has more than another. Within equal steps: in the last five evaluations "
+        "within the steps of the pair's shortest run. With two trees, a method that one of them "
+        "lacks is also compared with the other tree's methods."
     )
-    return Table("improvement", "Probability of improvement between methods", note, rows)
+    return Table("methods", "Differences between methods", note, rows)
+
+
+def differences_of(one: RunGroup, other: RunGroup) -> dict[str, Number]:
+    """The differences between two groups of a task."""
+    steps = min(run.steps for group in (one, other) for run in group.runs)
+    found = {f"{name} difference": difference(one, other, name) for name in MEASURES}
+    return found | {EQUAL_STEPS: difference_within(one, other, "success", steps)}
+
+
+def words(numbers: dict[str, Number], margin: float) -> dict[str, str]:
+    """What each difference of success or return shows."""
+    return {
+        name.replace("difference", "shows"): told(number, margin)
+        for name, number in numbers.items()
+        if number.kind == "difference"
+    }
 
 
 def rivals_of(groups: list[RunGroup], trees: list[str]) -> Iterator[tuple[str, Method, Method]]:
@@ -263,24 +279,17 @@ def rivals_of(groups: list[RunGroup], trees: list[str]) -> Iterator[tuple[str, M
                 yield f"{tree} against {other_tree}", one, other
 
 
-def ablation_table(groups: list[RunGroup]) -> Table:
+def ablation_table(groups: list[RunGroup], margin: float) -> Table:
     rows = []
     for _, alike in groupby(groups, lambda group: group.experiment):
         usual, *others = alike
         for group in others:
             names = names_of(group)
             names["runs"] += f" : {len(usual.runs)}"
-            gains = {f"{name} difference": difference(group, usual, name) for name in OUTCOMES}
-            rows.append(Row(names, gains | better([group], [usual])))
-    note = (
-        "Groups of one method and task against the main group, which has the usual settings: the "
-        "difference, and the probability that a run does better than a run of the main group."
-    )
+            gains = {f"{name} difference": difference(group, usual, name) for name in MEASURES}
+            rows.append(Row(names, gains, words(gains, margin)))
+    note = "Groups of one method and task against the main group, which has the usual settings."
     return Table("ablations", "Ablations", note, rows)
-
-
-def better(ones: list[RunGroup], others: list[RunGroup]) -> dict[str, Number]:
-    return {f"P(better {name})": improvement(name, ones, others) for name in MEASURES}
 
 
 def names_of(group: RunGroup) -> dict[str, str]:

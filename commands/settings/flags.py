@@ -167,6 +167,8 @@ def add_report_flags(command: argparse.ArgumentParser) -> None:
     text = "runs below it, or a report's records.jsonl; two are compared"
     add("logdirs", type=Path, nargs="+", metavar="LOGDIR", help=text)
     add("--out", type=Path, metavar="FOLDER", help="default report in, or beside, the first LOGDIR")
+    text = "a difference in success or return below this does not matter; default %(default)s"
+    add("--margin", type=float, default=0.02, metavar="X", help=text)
     text = "price of a million tokens, for the table of teachers"
     add("--llm_price", type=float, metavar="X", help=text)
 

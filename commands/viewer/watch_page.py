@@ -52,10 +52,7 @@ def page_content(
         "hard": config.hard,
         "memory": config.memory,
         "played": len(evaluation.seeds),
-        "summary": {
-            name: rounded([mean, *interval])
-            for name, (mean, interval) in evaluation.summary().items()
-        },
+        "summary": {name: rounded([*estimate]) for name, estimate in evaluation.summary().items()},
         "actions": actions,
         "episodes": [episode_content(replay) for replay in replays],
     }

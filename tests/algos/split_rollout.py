@@ -30,7 +30,7 @@ class Tried(NamedTuple):
         return len(self.outcome.seeds)
 
     def try_teacher(self) -> tuple[Evaluation, float]:
-        return self.outcome, self.outcome.summary()["success"][1][0]
+        return self.outcome, self.outcome.summary()["success"].low
 
     def evaluate_student(self, iteration: int) -> tuple[Evaluation, Evaluation]:
         return self.outcome, self.outcome

@@ -42,7 +42,7 @@ class Outcomes(NamedTuple):
     trial_episodes: int = 4
 
     def try_teacher(self) -> tuple[Evaluation, float]:
-        return outcome(1), outcome(1).summary()["success"][1][0]
+        return outcome(1), outcome(1).summary()["success"].low
 
     def expected_steps(self, length: float) -> float:
         return 8 * length

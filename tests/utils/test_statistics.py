@@ -1,7 +1,6 @@
 """Statistics over runs, against values known by hand and SciPy called directly."""
 
 import math
-import tracemalloc
 
 import numpy as np
 import pytest
@@ -10,134 +9,119 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from utils import statistics
-from utils.statistics import Estimate, Values
+from utils.statistics import Estimate
 
 
-def values(*numbers: float) -> Values:
-    return np.array(numbers, dtype=float)
+def runs(*values: float, arm: float = math.nan) -> list[Estimate]:
+    """Means of runs, each with an interval of this length to either side."""
+    return [Estimate(value, value - arm, value + arm) for value in values]
 
 
-@pytest.mark.parametrize(
-    ("numbers", "middle"),
-    [
-        ((1, 2, 3, 4, 5, 6, 7, 800), 4.5),
-        ((0, 1, 3, 100), 2),
-        # Of three a quarter is less than one.
-        ((0, 0, 3), 1),
-    ],
-)
-def test_an_interquartile_mean_leaves_out_a_quarter_at_either_end(
-    numbers: tuple[float, ...], middle: float
-) -> None:
-    assert float(statistics.interquartile_mean(values(*numbers))[0]) == middle
+def test_the_interval_over_runs_is_students_t() -> None:
+    sample = [0.2, 0.5, 0.6, 0.7, 0.9]
+    low, high = stats.ttest_1samp(sample, 0).confidence_interval(0.95)
+    found = statistics.mean_of_runs(runs(*sample))
+    assert found == pytest.approx((0.58, low, high))
 
 
-def test_intervals_that_are_known_exactly() -> None:
-    # Resamples of 0 and 1 have the mean 0 in a quarter of all cases, and 1 in a quarter.
-    assert list(map(float, statistics.interquartile_mean(values(0, 1)))) == [0.5, 0, 1]
-    assert list(map(float, statistics.interquartile_mean(values(2, 2, 2)))) == [2, 2, 2]
+def test_runs_that_are_equal_have_the_interval_of_their_rooms() -> None:
+    one = statistics.share_of(500, 500)
+    found = statistics.mean_of_runs([one, one, one])
+    assert found == pytest.approx(one)
+    assert found.low < 1
 
 
-def test_each_stratum_is_drawn_from_by_itself() -> None:
-    # Drawn from together, these would have an interval of some width.
-    found = statistics.interquartile_mean(values(1, 1), values(3, 3))
-    assert list(map(float, found)) == [2, 2, 2]
+def test_the_errors_of_seeds_and_of_rooms_add_in_quadrature() -> None:
+    low, high = stats.ttest_1samp([10, 14, 12], 0).confidence_interval(0.95)
+    found = statistics.mean_of_runs(runs(10, 14, 12, arm=3))
+    assert (found.below, found.above) == pytest.approx((math.hypot(12 - low, 3),) * 2)
+    assert found.above > high - 12
 
 
-def test_a_difference_of_means() -> None:
-    assert statistics.difference(values(3, 3), values(1, 1, 1)) == (2, 2, 2)
-    # Of 0 and 1 the mean of a resample is 0 in a quarter of all cases, and 1 in a quarter.
-    assert statistics.difference(values(0, 1), values(5, 5)) == (-4.5, -5, -4)
+@given(st.lists(st.integers(0, 40), min_size=2, max_size=6))
+def test_an_interval_of_success_stays_between_0_and_1(counts: list[int]) -> None:
+    found = statistics.mean_of_runs([statistics.share_of(count, 40) for count in counts])
+    assert 0 <= found.low <= found.value <= found.high <= 1
+    assert found.low < found.high
+
+
+def test_a_difference_of_pairs() -> None:
+    ones, others = runs(12, 25, 31), runs(10, 20, 30)
+    low, high = stats.ttest_rel([12, 25, 31], [10, 20, 30]).confidence_interval(0.95)
+    found = statistics.difference(ones, others, paired=True)
+    assert found == pytest.approx((8 / 3, low, high))
+    # Of independent runs both intervals count.
+    alone = statistics.difference(ones, others, paired=False)
+    assert alone.value == pytest.approx(8 / 3)
+    one, other = statistics.mean_of_runs(ones), statistics.mean_of_runs(others)
+    assert alone.below == pytest.approx(math.hypot(one.below, other.above))
+
+
+def test_pairs_that_are_equal_differ_by_the_rooms_alone() -> None:
+    one, other = statistics.share_of(500, 500), statistics.share_of(400, 500)
+    found = statistics.difference([one] * 3, [other] * 3, paired=True)
+    assert found == pytest.approx(statistics.apart(one, other))
+
+
+def test_a_difference_of_shares_stays_between_minus_1_and_1() -> None:
+    found = statistics.difference(runs(1, 1, 1), runs(0, 0, 1), paired=True)
+    assert found.value == pytest.approx(2 / 3)
+    assert (found.low, found.high) == (pytest.approx(2 / 3 - 4.303 / 3, abs=1e-3), 1)
 
 
 def test_a_difference_from_two_intervals() -> None:
     # An example of Newcombe's, 1998, method 10: 56 of 70 and 48 of 80.
-    both = [statistics.share_of(*counts) for counts in ((56, 70), (48, 80))]
-    one, other = (Estimate(value, *interval) for value, interval in both)
+    one, other = (statistics.share_of(*counts) for counts in ((56, 70), (48, 80)))
     assert statistics.apart(one, other) == pytest.approx((0.2, 0.0524, 0.3339), abs=5e-5)
     assert math.isnan(statistics.apart(one, Estimate(0.5)).low)
 
 
-def test_the_interval_is_the_library_s() -> None:
-    sample = values(0.2, 0.5, 0.6, 0.7, 0.9)
-    ends = stats.bootstrap(
-        (sample,),
-        lambda x, axis: stats.trim_mean(x, 0.25, axis=axis),
-        n_resamples=statistics.RESAMPLES,
-        method="percentile",
-        rng=np.random.default_rng(0),
-    ).confidence_interval
-    middle, low, high = map(float, statistics.interquartile_mean(sample))
-    assert (low, high) == (ends.low, ends.high)
-    assert middle == pytest.approx(0.6)
-    assert 0.2 <= low < middle < high <= 0.9
+def test_the_mean_of_independent_estimates() -> None:
+    found = statistics.average([Estimate(1, -2, 2), Estimate(3, -1, 3)])
+    assert found == pytest.approx((2, 2 - 5 / 2, 2 + 1 / 2))
+    assert math.isnan(statistics.average([Estimate(1, 0, 2), Estimate(3)]).low)
+
+
+def test_repeats_in_the_same_rooms_are_no_further_episodes() -> None:
+    once = statistics.share_of(40, 50)
+    assert statistics.share_of_repeats([40] * 5, [50] * 5) == once
+    assert statistics.share_of_repeats([38, 42], [50, 50]) == once
+    assert statistics.share_of(200, 250).below < once.below / 2
 
 
 def test_the_points_of_a_curve_are_estimated_from_the_same_runs() -> None:
     curve = np.array([[0.0, 1.0, 5.0], [2.0, 2.0, 2.0], [10.0, 11.0, 15.0]])
-    middle, low, high = statistics.interquartile_mean(curve)
+    middle, low, high = statistics.means(curve)
     assert middle.tolist() == [2, 2, 12]
     assert (low[1], high[1]) == (2, 2)
-    assert (low[2] - low[0], high[2] - high[0]) == (10, 10)
+    for point, *found in zip(curve, middle, low, high, strict=True):
+        assert found == pytest.approx(statistics.mean(point))
 
 
-def test_a_single_value_has_no_interval() -> None:
-    middle, low, high = map(float, statistics.interquartile_mean(values(7)))
-    assert middle == 7
-    assert math.isnan(low)
-    assert math.isnan(high)
-    assert math.isnan(statistics.difference(values(1), values(1, 2)).low)
-    assert math.isnan(statistics.improvement([values(1, 2)], [values(1)]).high)
-
-
-def test_the_probability_of_improvement_counts_pairs() -> None:
-    def above(one: Values, other: Values) -> float:
-        return statistics.improvement([one], [other]).value
-
-    # Of four pairs 3 > 1, 5 > 1 and 5 > 4.
-    assert above(values(3, 5), values(1, 4)) == 0.75
-    assert above(values(1, 4), values(3, 5)) == 0.25
-    assert above(values(1, 1), values(1, 0)) == 0.75
-    never = -math.inf
-    assert above(values(-10, never), values(never, never)) == 0.75
-    sure = statistics.improvement([values(3, 4)], [values(1, 2)])
-    assert sure == (1, 1, 1)
-
-
-def test_the_probability_of_improvement_over_tasks_is_their_mean() -> None:
-    ones, others = [values(3, 4), values(0, 0, 0)], [values(1, 2), values(1, 2)]
-    assert statistics.improvement(ones, others) == (0.5, 0.5, 0.5)
+def test_a_single_run_has_no_interval() -> None:
+    for found in (
+        statistics.mean([7]),
+        statistics.mean_of_runs(runs(7, arm=1)),
+        statistics.difference(runs(1, arm=1), runs(2, arm=1), paired=True),
+        statistics.difference(runs(1, 2), runs(1), paired=False),
+    ):
+        assert math.isfinite(found.value)
+        assert math.isnan(found.low)
+        assert math.isnan(found.high)
 
 
 def test_an_interval_of_lengths_ends_at_0() -> None:
-    average, (low, high) = statistics.mean([0, 0, 9])
+    average, low, high = statistics.mean([0, 0, 9])
     assert (average, low) == (3, 0)
     assert high > 9
     # Values that can be negative keep the interval's own end.
-    assert statistics.mean([-1, 0, 9])[1][0] < -1
+    assert statistics.mean([-1, 0, 9]).low < -1
 
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=6))
 def test_an_interval_of_returns_of_rooms_stays_between_0_and_1(returns: list[float]) -> None:
-    average, (low, high) = statistics.mean(returns)
+    average, low, high = statistics.mean(returns)
     assert 0 <= low <= average + 1e-9
     assert average - 1e-9 <= high <= 1
     # A home's return can be above 1: its interval is not cut.
-    assert statistics.mean([0, 0.9, 1.2])[1][1] > 1.2
-
-
-def test_batches_of_the_bootstrap_change_no_interval(monkeypatch: pytest.MonkeyPatch) -> None:
-    sample = np.random.default_rng(0).random((3, 50))
-    whole = statistics.interquartile_mean(sample)
-    monkeypatch.setattr(statistics, "BATCH", 7 * sample.size)
-    for batched, at_once in zip(statistics.interquartile_mean(sample), whole, strict=True):
-        assert np.array_equal(batched, at_once)
-
-
-def test_the_bootstrap_s_memory_does_not_grow_with_the_sample() -> None:
-    # All resamples at once would be 1.6 GB.
-    tracemalloc.start()
-    statistics.interquartile_mean(np.random.default_rng(0).random(100_000))
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 4e8
+    assert statistics.mean([0, 0.9, 1.2]).high > 1.2

@@ -60,17 +60,17 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
 
 @given(st.lists(st.booleans(), min_size=1, max_size=300))
 def test_the_interval_of_a_share_holds_it(outcomes: list[bool]) -> None:
-    share, (low, high) = statistics.share_of(sum(outcomes), len(outcomes))
+    share, low, high = statistics.share_of(sum(outcomes), len(outcomes))
     assert 0 <= low <= share + 1e-12
     assert share - 1e-12 <= high <= 1
 
 
 def test_intervals_known_from_tables() -> None:
-    share, (low, high) = statistics.share_of(8, 10)
+    share, low, high = statistics.share_of(8, 10)
     assert (share, round(low, 3), round(high, 3)) == (0.8, 0.49, 0.943)
-    mean, (low, high) = statistics.mean([1.0, 2.0, 3.0, 4.0, 5.0])
+    mean, low, high = statistics.mean([1.0, 2.0, 3.0, 4.0, 5.0])
     assert (mean, round(low, 3), round(high, 3)) == (3, 1.037, 4.963)
-    mean, interval = statistics.mean([7.0])
+    mean, *interval = statistics.mean([7.0])
     assert mean == 7
     assert all(math.isnan(end) for end in interval)
 

@@ -1,0 +1,49 @@
+"""How often the interval of the mean over runs holds the true mean, by simulation."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from utils.statistics import Values, mean_of_runs, share_of
+
+EPISODES, REPEATS = 1000, 1000
+Draw = Callable[[np.random.Generator, int], Values]
+
+
+def near_1(draw: np.random.Generator, runs: int) -> Values:
+    return draw.beta(400, 1.6, runs)
+
+
+def skewed(draw: np.random.Generator, runs: int) -> Values:
+    return draw.beta(8, 0.8, runs)
+
+
+def one_in_three_fails(draw: np.random.Generator, runs: int) -> Values:
+    fails = draw.random(runs) < 1 / 3
+    return np.where(fails, draw.beta(1, 99, runs), draw.beta(98, 2, runs))
+
+
+MEANS = {near_1: 400 / 401.6, skewed: 8 / 8.8, one_in_three_fails: (0.01 + 2 * 0.98) / 3}
+
+
+@pytest.mark.parametrize(
+    ("shape", "runs", "coverage"),
+    [
+        *((near_1, 3, 0.99), (near_1, 5, 0.99), (near_1, 10, 0.99)),
+        *((skewed, 3, 0.88), (skewed, 5, 0.89), (skewed, 10, 0.92)),
+        *((one_in_three_fails, 3, 0.67), (one_in_three_fails, 5, 0.86)),
+        (one_in_three_fails, 10, 0.88),
+    ],
+)
+def test_the_coverage_is_no_less_than_documented(shape: Draw, runs: int, coverage: float) -> None:
+    draw = np.random.default_rng(runs)
+    wilson = [share_of(count, EPISODES) for count in range(EPISODES + 1)]
+    held = 0
+    for _ in range(REPEATS):
+        counts = draw.binomial(EPISODES, shape(draw, runs))
+        found = mean_of_runs([wilson[count] for count in counts])
+        held += found.low <= MEANS[shape] <= found.high
+    # Three standard errors of the simulation.
+    error = 3 * np.sqrt(coverage * (1 - coverage) / REPEATS)
+    assert held / REPEATS >= coverage - error
