@@ -12,9 +12,7 @@ from algos.rollout import Rollout
 from utils import seeding
 from utils.timing import Stopwatch
 
-VERDICT_SEEDS = list(range(seeding.FIRST_VERDICT_SEED, seeding.FIRST_VERDICT_SEED + 100))
-
-TRIAL_STEPS, FEWEST_TRIALS = 30_000, 30
+TRIAL_STEPS, FEWEST_TRIALS, MOST_TRIALS = 30_000, 30, 100
 
 
 def trial_episodes(max_steps: int) -> int:
@@ -23,7 +21,7 @@ def trial_episodes(max_steps: int) -> int:
     100 if all of them have at most 30,000 steps together; fewer if they may have more, but at least
     30. The 95% interval of 30 successes in 30 episodes begins at 0.89.
     """
-    return min(max(TRIAL_STEPS // max_steps, FEWEST_TRIALS), len(VERDICT_SEEDS))
+    return min(max(TRIAL_STEPS // max_steps, FEWEST_TRIALS), MOST_TRIALS)
 
 
 def evaluate(
@@ -65,8 +63,9 @@ class Evaluator:
     """Evaluates the student and the teacher of one run.
 
     The student is evaluated during the run in `environments` from `seeds`. The teacher's trial and
-    the verdict use `unseen` environments and `verdict_seeds`, so that no choice of a model has
-    seen them. `deterministic` is the student that takes its likeliest actions. `seed` is the run's.
+    the verdict have `trials` episodes each, in `unseen` environments from seeds of their own. So
+    the verdict is in rooms that have chosen neither a model nor the teacher's weight.
+    `deterministic` is the student that takes its likeliest actions. `seed` is the run's.
     """
 
     student: Actor
@@ -75,21 +74,19 @@ class Evaluator:
     environments: BoundedEnvironments
     seeds: list[int]
     unseen: Environments
-    verdict_seeds: list[int]
+    trials: int
     seed: int
     device: torch.device
     answers_may_improve: bool = False
     """Whether a teacher without an answer may have one later, as an LLM may."""
 
-    @property
-    def trial_episodes(self) -> int:
-        return len(self.verdict_seeds)
-
     def try_teacher(self) -> tuple[Evaluation, float]:
         """Let the teacher act alone. Returns the outcome, and the success that it reaches for sure:
         the lower end of the interval, or 1 if answers were missing that may still come."""
+        seeds = seeding.numbered(seeding.FIRST_TRIAL_SEED, self.trials)
         # A teacher draws on the CPU.
-        outcome = self.judge(self.teacher, draws_on=torch.device("cpu"))
+        draws = self._draws(seeding.TRIAL, device=torch.device("cpu"))
+        outcome = evaluate(self.unseen, self.teacher, seeds, draws, self.device)
         if self.answers_may_improve and outcome.unanswered_steps:
             return outcome, 1.0
         return outcome, outcome.summary()["success"].low
@@ -106,10 +103,11 @@ class Evaluator:
 
         return outcome(self.student), outcome(self.deterministic)
 
-    def judge(self, actor: Actor, draws_on: torch.device | None = None) -> Evaluation:
-        """Evaluate an actor for the verdict. It draws on the run's device, or on another."""
-        draws = self._draws(seeding.VERDICT, device=draws_on)
-        return evaluate(self.unseen, actor, self.verdict_seeds, draws, self.device)
+    def judge(self, actor: Actor) -> Evaluation:
+        """Evaluate an actor for the verdict."""
+        seeds = seeding.numbered(seeding.FIRST_VERDICT_SEED, self.trials)
+        draws = self._draws(seeding.VERDICT)
+        return evaluate(self.unseen, actor, seeds, draws, self.device)
 
     def _draws(self, *stream: int, device: torch.device | None = None) -> torch.Generator:
         return seeding.generator(self.seed, *stream, device=device or self.device)

@@ -185,7 +185,7 @@ class RunEvaluator(Protocol):
     """Evaluates the teacher and the student of one run."""
 
     @property
-    def trial_episodes(self) -> int:
+    def trials(self) -> int:
         """The number of episodes of the teacher's trial."""
 
     def try_teacher(self) -> tuple[Evaluation, float]:

@@ -76,7 +76,7 @@ class Trainer:
         """
         success = 0.0
         if evaluator:
-            episodes = counted(evaluator.trial_episodes, "episode")
+            episodes = counted(evaluator.trials, "episode")
             self._announce(f"trying the teacher alone in {episodes}", observers)
             self.teacher_alone, success = evaluator.try_teacher()
             for observer in observers:

@@ -1,4 +1,4 @@
-"""The verdict on a run: its last and its best student, and its teacher, from the same seeds."""
+"""The verdict on a run: its last and its best student, and its teacher's trial."""
 
 import copy
 from collections.abc import Callable
@@ -14,8 +14,8 @@ from algos.trainer import Trainer
 
 @dataclass
 class Verdict:
-    """Evaluations of the last student, of the best one, saved at an `iteration`, and of their
-    teacher. A run with fewer than five evaluations has no best student."""
+    """Evaluations of the last student, of the best one, saved at an `iteration`, and the trial of
+    their teacher, in other rooms. A run with fewer than five evaluations has no best student."""
 
     last: Evaluation
     best: Evaluation | None
@@ -31,8 +31,7 @@ class Verdict:
 def give_verdict(
     trainer: Trainer, evaluator: Evaluator, actor_of: Callable[[Student], Actor]
 ) -> Verdict:
-    """Evaluate a run's students from the seeds of their teacher's trial. `actor_of` makes an actor
-    of a student."""
+    """Evaluate a run's students. `actor_of` makes an actor of a student."""
     best = None
     if trainer.best:
         student = copy.deepcopy(trainer.student)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from algos.cuda_rollout import CudaRollout
 from algos.episodes import Episodes
-from algos.evaluator import VERDICT_SEEDS, Evaluator, trial_episodes
+from algos.evaluator import MOST_TRIALS, Evaluator, trial_episodes
 from algos.hierarchical import Hierarchical, fold, let_go
 from algos.play import play
 from algos.ppo import PPO, PPOSettings
@@ -224,17 +224,17 @@ class Parts:
         """Evaluates the trainer's student and its teacher."""
         most = QUICK_EPISODES if self.config.quick else None
         environments, seeds = self.test_environments(most)
-        verdict_seeds = VERDICT_SEEDS[:most]
+        trials = most or MOST_TRIALS
         if self.domain.long_episodes:
-            verdict_seeds = verdict_seeds[: trial_episodes(self.domain.spec.max_steps)]
+            trials = min(trials, trial_episodes(self.domain.spec.max_steps))
         return Evaluator(
             student=self.actor(trainer.student),
             deterministic=self.actor(trainer.student, deterministic=True),
             teacher=teacher,
             environments=environments,
             seeds=seeds,
-            unseen=self.domain.unseen(len(verdict_seeds), trainer.device),
-            verdict_seeds=verdict_seeds,
+            unseen=self.domain.unseen(trials, trainer.device),
+            trials=trials,
             seed=self.config.seed,
             device=trainer.device,
             answers_may_improve=self.config.asks_llm,

@@ -164,7 +164,7 @@ def train(
 
 def judge_run(parts: Parts, trainer: Trainer, evaluator: Evaluator) -> None:
     """Judge the run's students, write the verdict and print it."""
-    folder, count = trainer.folder, len(evaluator.verdict_seeds)
+    folder, count = trainer.folder, evaluator.trials
     say(f"{folder.name}: judging its students in {counted(count, 'episode')} each")
     verdict = give_verdict(trainer, evaluator, parts.actor)
     write_json(folder / VERDICT, verdict.to_dict())

@@ -111,6 +111,10 @@ class DoorKeyRooms(RestingEnv):
         state = (self._truth, self._memory, self._pose, self._hand, self._steps)
         return sum(t[0].nbytes for t in (*state, self._terminated))
 
+    def whole(self) -> Tensor:
+        """All cells of each room, and the agent's pose, (N, cells + 1) int32."""
+        return torch.cat([self._truth[:, 1:], self._pose[:, None].int()], 1)
+
     def choose_doors(self, room: Layouts) -> list[Place]:
         return [room.place_on_wall(room.draw(4))]
 

@@ -7,13 +7,16 @@ exactly as if it had not stopped.
 import numpy as np
 import torch
 
-WEIGHTS, ENVIRONMENTS, ACTIONS, TEACHER, MINIBATCHES, EVALUATION, VIDEO, VERDICT = range(8)
+WEIGHTS, ENVIRONMENTS, ACTIONS, TEACHER, MINIBATCHES, EVALUATION, VIDEO, TRIAL, VERDICT = range(9)
 
 FIRST_TRAINING_SEED = 2**32
-"""Training environments have seeds from here on; evaluation seeds lie below."""
+"""Training environments have seeds from here on; all evaluation seeds lie below."""
 
-FIRST_VERDICT_SEED = 2**62 + FIRST_TRAINING_SEED
-"""Environments of the verdict have seeds from here on; training seeds lie below."""
+FIRST_TRIAL_SEED = 2**62 + FIRST_TRAINING_SEED
+"""The teacher's trial has seeds from here on; training seeds lie below."""
+
+FIRST_VERDICT_SEED = FIRST_TRIAL_SEED + 2**32
+"""The verdict has seeds from here on; the trial's lie below."""
 
 
 def generator(seed: int, *stream: int, device: torch.device | str = "cpu") -> torch.Generator:
@@ -41,9 +44,12 @@ def evaluation_seeds(first: list[int], count: int) -> list[int]:
     """
     if not first:
         return [int(word) for word in np.random.SeedSequence().generate_state(count)]
-    if len(first) == 1:
-        return [first[0] + i for i in range(count)]
-    return first
+    return numbered(first[0], count) if len(first) == 1 else first
+
+
+def numbered(first: int, count: int) -> list[int]:
+    """`count` seeds from `first` on."""
+    return list(range(first, first + count))
 
 
 def _draw(seed: int, stream: tuple[int, ...], count: int) -> np.ndarray:

@@ -24,6 +24,8 @@ from planner.task import load_task
 from utils.errors import UserError
 from utils.validation import Strict, is_file_name, read_yaml, validated
 
+FIRST_REPORTED_SEED = 1_000_000
+"""Reported evaluations have seeds from here on; those while training lie below."""
 Settings = dict[str, Any]
 TEACHING = [setting.name for setting in settings_of("teacher")]
 """The settings of a teacher alone."""
@@ -51,7 +53,7 @@ class Table(Strict):
     `eval_seed`, `eval_seed` + 1 and so on."""
 
     seeds: list[Seed] = Field(min_length=1)
-    eval_seed: Seed = 10000
+    eval_seed: Seed = FIRST_REPORTED_SEED
     num_eval: Count = 500
     groups: list[Group] = Field(min_length=1)
 

@@ -26,7 +26,7 @@ class Tried(NamedTuple):
     outcome: Evaluation
 
     @property
-    def trial_episodes(self) -> int:
+    def trials(self) -> int:
         return len(self.outcome.seeds)
 
     def try_teacher(self) -> tuple[Evaluation, float]:

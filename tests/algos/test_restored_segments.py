@@ -80,7 +80,7 @@ def test_an_environments_next_episode_has_the_next_seed_of_its_own() -> None:
     seeds = {(e, n): seeding.episode_seed(5, e, n) for e in range(20) for n in range(20)}
     assert len(set(seeds.values())) == len(seeds)
     assert min(seeds.values()) >= seeding.FIRST_TRAINING_SEED
-    assert max(seeds.values()) < seeding.FIRST_VERDICT_SEED
+    assert max(seeds.values()) < seeding.FIRST_TRIAL_SEED
     asked: list[dict[int, int]] = []
 
     class Noted(SerialEnvs):

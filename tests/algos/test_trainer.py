@@ -39,7 +39,7 @@ def outcome(iteration: int) -> Evaluation:
 class Outcomes(NamedTuple):
     """An evaluator that knows all outcomes before."""
 
-    trial_episodes: int = 4
+    trials: int = 4
 
     def try_teacher(self) -> tuple[Evaluation, float]:
         return outcome(1), outcome(1).summary()["success"].low

@@ -148,7 +148,7 @@ def test_students_are_judged_in_layouts_that_training_does_not_have(layouts: int
         training = parts.domain.environments(2, place)
         filmed = parts.domain.single_environments(1, render=True)
         judged = [evaluator.environments, evaluator.unseen, parts.domain.unseen(2, place), filmed]
-        seen = shapes(training, range(seeding.FIRST_VERDICT_SEED, seeding.FIRST_VERDICT_SEED + 60))
+        seen = shapes(training, seeding.numbered(seeding.FIRST_VERDICT_SEED, 60))
         assert not layouts or len(seen) <= layouts
         for homes in judged:
             assert not seen & shapes(homes, seeding.evaluation_seeds([0], 60))

@@ -42,7 +42,7 @@ def test_finished_experiments_are_not_repeated(table: Path, whole: Path) -> None
     assert said.startswith("3 of 3 experiments finished")
     assert contents(whole) == before
     eval_seeds = [episode["seed"] for episode in evaluations(read_table(table, whole, 1))[0][1]]
-    assert eval_seeds == [*range(10000, 10008)]
+    assert eval_seeds == [*range(1_000_000, 1_000_008)]
 
 
 def test_after_a_stop_and_a_kill_the_results_are_the_same(
