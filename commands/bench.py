@@ -13,6 +13,7 @@ from commands.build import MOST_TESTED, Parts
 from commands.provenance import provenance
 from commands.settings.config import DEFAULT_TASK, SETTINGS, Config, make_config
 from commands.settings.resolve import check_domain, fresh_settings
+from env.ids import find_spec
 from planner.task import Task, load_task, task_names
 from utils.devices import choose_device, prepare
 from utils.errors import UserError
@@ -97,7 +98,7 @@ def bench_task(
         # The width of a room or of a camera picture.
         size = max(shape[0] for shape in parts.network().obs.values() if len(shape) == 3)
         found = speeds.of_environments(task.name, size, environments, teacher, device)
-        if gym.spec(task.env_id).entry_point:
+        if find_spec(task.env_id).entry_point:
             plain = gym.make_vec(task.env_id, min(count, MOST_TESTED), vectorization_mode="sync")
             owned.callback(plain.close)
             found.append(speeds.of_gymnasium(task.name, size, plain))

@@ -14,7 +14,7 @@ from commands.build import Parts
 from commands.settings.config import make_config
 from commands.settings.methods import load_method
 from commands.settings.resolve import resolve
-from planner.task import Task, load_task
+from planner.task import load_task
 from tests import small_homes, small_rooms
 from tests.accelerator import NAME, accelerator
 from tests.pages import watch
@@ -41,17 +41,11 @@ BUDGETS: dict[str, tuple[str, str, dict[str, Any], int]] = {
 """Task, method, settings, and how often an iteration may wait."""
 
 
-def _in_one_batch(task: Task) -> Task:
-    """The task in tensor rooms, which are found by the environment's bare name."""
-    small = task.env_id == "tests.small_rooms:SmallDoorKey"
-    return task.model_copy(update={"env_id": "SmallDoorKey"}) if small else task
-
-
 def trained(device: str, name: str) -> tuple[list[dict[str, float]], dict[str, torch.Tensor], int]:
     """Some iterations: their numbers without times, the weights, and the waits of the last one."""
     task, method, settings, _ = BUDGETS[name]
     given = {
-        "task": _in_one_batch(load_task(task)),
+        "task": load_task(task),
         "policy": load_method(method),
         "device": device,
     }

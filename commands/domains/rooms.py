@@ -13,6 +13,7 @@ from commands.domains.domain import Domain
 from commands.settings.config import Config
 from env.episode import Episode, room
 from env.frame_stack import FrameStack
+from env.ids import find_spec
 from env.spec import Spec
 from env.symbols import ACTIONS, COLORS
 from env.vector import RestingEnv, SerialEnvs
@@ -91,11 +92,7 @@ class MiniGridDomain(Domain):
 
     def _registered_tensors(self) -> EnvSpec | None:
         """The registration of the task's tensor rooms, if it has them."""
-        try:
-            # An id such as my_rooms:MyRoom-v0 names a module, which this imports.
-            found = gym.spec(self.config.task.env_id)
-        except (gym.error.Error, ImportError):
-            return None
+        found = find_spec(self.config.task.env_id)
         return found if hasattr(_made_by(found), "describe") else None
 
     def _room(self, render: bool = False) -> Episode:

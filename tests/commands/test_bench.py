@@ -8,6 +8,7 @@ import pytest
 
 import main
 from commands import speeds
+from tests import small_rooms
 
 
 def test_bench_measures_draws_and_records(
@@ -60,3 +61,16 @@ def test_bench_measures_a_task_of_minigrid(
         assert found[what][:2] == ["6", "2"]
     rate = float(found["training, total"][3].replace(",", ""))
     assert rate * float(found["training, total"][2].replace(",", "")) == pytest.approx(1e6, 0.02)
+
+
+def test_bench_measures_a_room_of_a_users_own_module(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speeds, "REPEATS", 1)
+    monkeypatch.setattr(speeds, "EPISODE", 10)
+    assert (
+        main.main(["bench", "--task", small_rooms.TASK, "--num_envs", "2", "--threads", "1"]) == 0
+    )
+    rows = [row for row in capsys.readouterr().out.splitlines() if row.startswith("SimpleDoorKey")]
+    # Rooms in one batch know the memory that each takes.
+    assert rows[0].split()[-1].isdigit()
