@@ -70,7 +70,9 @@ def right_planner(
     store = AnswerStore(Path(config.answers or answers), say if asks else lambda _: None)
     owned.callback(store.close)
     client = make_client(config, owned)
-    backoff = Backoff(config.llm_workers, strict=config.llm_strict)
+    # A model in this process writes one reply at a time.
+    workers = 1 if config.llm == LOCAL else config.llm_workers
+    backoff = Backoff(workers, strict=config.llm_strict)
     shared: dict[str, Any] = {
         "store": store,
         "instructions": config.task.instructions,
@@ -95,15 +97,14 @@ def right_planner(
         retries=config.llm_retries,
         legal_plans=domain.legal_plans if config.llm_mode == "schema" else None,
         samples=", ".join(
-            f"{name} {getattr(config, name)}" for name in SAMPLING if getattr(config, name)
+            f"{name} {value}" for name in SAMPLING if (value := getattr(config, name)) is not None
         ),
         **shared,
     )
 
 
 def make_client(config: Config, owned: ExitStack) -> LocalModel | ChatClient:
-    """The LLM. UserError if the key in the environment cannot be one, or if there is no model in
-    this process."""
+    """The LLM. UserError if the key in the environment cannot be one."""
     if config.llm == LOCAL:
         return LocalModel(
             config.llm_model or "",

