@@ -70,11 +70,12 @@ def right_planner(
     store = AnswerStore(Path(config.answers or answers), say if asks else lambda _: None)
     owned.callback(store.close)
     client = make_client(config, owned)
-    # A model in this process writes one reply at a time.
-    workers = 1 if config.llm == LOCAL else config.llm_workers
-    backoff = Backoff(workers, strict=config.llm_strict)
+    # A model in this process writes one reply at a time, and its errors do not pass.
+    is_local = config.llm == LOCAL
+    backoff = Backoff(1 if is_local else config.llm_workers, strict=config.llm_strict or is_local)
     shared: dict[str, Any] = {
         "store": store,
+        "backoff": backoff,
         "instructions": config.task.instructions,
         "strict": config.llm_strict,
         "optional": config.llm_optional,
@@ -87,7 +88,6 @@ def right_planner(
             scorer=client if isinstance(client, LocalModel) else ServerScorer(client),
             legal_plans=domain.legal_plans,
             temperature=config.score_temperature,
-            backoff=backoff,
             **shared,
         )
     return AskingPlanner(

@@ -1,10 +1,8 @@
 """A planner that asks an LLM about the scenes it does not know yet."""
 
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
@@ -14,59 +12,44 @@ from planner.live_planner import LivePlanner
 from planner.llm import PLAN, Prompt
 from planner.llm_errors import LLMError
 from planner.plan_parser import parse_reply
-from planner.plans import Answer, LegalPlans, Plan, describe, is_clear, only_clear
+from planner.plans import Answer, Plan, describe, is_clear, only_clear
 from planner.replies import shown
 from planner.request_pool import Request, RequestPool
-from utils.errors import UserError
 from utils.terminal import counted
 
 PLANLESS = 10
 """After so many replies without a plan, and none with one, an LLM is asked no more."""
 CHOOSE = f'Reply in JSON, {{"{PLAN}": "…"}}, with the best of these plans:'
-Progress = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
-"""Shows a text and a number of parts while a block runs; gives a function to call at each part."""
 
 
 @dataclass
 class AskingPlanner(LivePlanner):
     """Asks for `n` replies per scene; the shares of equal plans are their probabilities. With
-    `legal_plans`, replies are JSON with one of these; a scene with one legal plan needs no reply.
+    `legal_plans`, replies are JSON with one of these.
 
     A scene has no answer if its replies hold no plan. Such a reply is asked for again, at most
     `retries` times. After ten replies without a plan, and none with one, the planner asks no more.
     The store keeps all replies, so none is asked for twice. It tells apart how the LLM `samples`.
 
-    If the server fails, the scenes have no answer for now, and a message says why. From then on
-    one scene after another is tried in the background until a reply comes. If the server refuses a
-    single scene, that scene is tried again from time to time. A failure of the server is a
-    UserError if the planner is `strict`, or if the LLM has never answered and is not `optional`.
+    Once the server has failed, one scene after another is tried in the background until a reply
+    comes.
     """
 
     pool: RequestPool
-    instructions: str
     nouns: Sequence[str]
     n: int
     retries: int
-    strict: bool
-    optional: bool
-    tell: Callable[[str], None]
-    progress: Progress
-    legal_plans: LegalPlans | None = None
     samples: str = ""
     _asked: set[str] = field(default_factory=set)
     _counts: Counter[str] = field(default_factory=Counter)
-    _seconds: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _tries: int = 0
     _first_planless: str = ""
     _warned_planless: bool = False
-    _shown_status: int | None = None
-    _shown_refusals: set[int] = field(default_factory=set)
-    _refused_until: dict[str, float] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        # Replies of an earlier run show that the settings are right.
-        self.pool.backoff.has_answered = self.store.knows(self.pool.client.model)
+    @property
+    def model(self) -> str:
+        return self.pool.client.model
 
     def counts(self) -> dict[str, float]:
         usage = self.pool.client.usage
@@ -89,7 +72,7 @@ class AskingPlanner(LivePlanner):
         ]
         if replies:
             return f"{_planless(len(replies), len(replies), replies[0])}; {self._advice}"
-        away = self.pool.backoff.away
+        away = self.backoff.away
         return f"the LLM does not answer: {away}" if away else "the LLM has answered no scene"
 
     @property
@@ -101,7 +84,10 @@ class AskingPlanner(LivePlanner):
     @property
     def _gives_up(self) -> bool:
         replies = self._counts["replies"]
-        return PLANLESS <= replies == self._counts["planless"] and not any(self._known.values())
+        if not PLANLESS <= replies == self._counts["planless"]:
+            return False
+        # A single legal plan was no reply.
+        return all(self._only_plan(scene) for scene, plans in self._known.items() if plans)
 
     def prompt(self, scene: str) -> Prompt:
         if not self.legal_plans:
@@ -125,59 +111,38 @@ class AskingPlanner(LivePlanner):
 
     def _missing(self, scene: str) -> int:
         """How many replies are missing. A reply without a plan counts only after `retries` more."""
-        if self._gives_up or self._only_plan(scene):
+        if self._gives_up:
             return 0
         plans = self._plans(scene)
         planless = plans.count(None)
         return max(0, self.n - (len(plans) - planless) - planless // (self.retries + 1))
 
-    def _only_plan(self, scene: str) -> Answer | None:
-        plans = self.legal_plans(scene) if self.legal_plans else ()
-        return ((1.0, plans[0]),) if len(plans) == 1 else None
-
     def _answer(self, scene: str) -> Answer | None:
-        if only := self._only_plan(scene):
-            return only
         plans = [plan for plan in self._plans(scene) if plan is not None][: self.n]
         counts = Counter(plans).most_common()
         return tuple((number / len(plans), plan) for plan, number in counts) or None
 
-    def _ask_about(self, unknown: Sequence[str]) -> None:
-        backoff = self.pool.backoff
-        if self._shown_status is not None and not backoff.away:
-            self.tell("the LLM answers again")
-            self._shown_status = None
-        scenes = self._to_ask(unknown)
-        if not scenes:
+    def _ask_about(self, scenes: Sequence[str]) -> None:
+        # A reply may have come in the background.
+        self._tell_if_away()
+        if not (asked := self._to_ask(scenes)):
             return
-        if not backoff.away:
-            self._ask_together(scenes)
-        elif backoff.retry_is_due():
+        if not self.backoff.away:
+            self._ask_together(asked)
+        elif self.backoff.retry_is_due():
             self._tries += 1
-            scene = scenes[self._tries % len(scenes)]
+            scene = asked[self._tries % len(asked)]
             self.pool.send_in_background(self._request(scene, lambda: None))
-        if backoff.away and self._shown_status != backoff.away.status:
-            self.tell(f"going on without the LLM for now, and asking again later: {backoff.away}")
-            self._shown_status = backoff.away.status
-
-    def _to_ask(self, unknown: Sequence[str]) -> list[str]:
-        now = time.monotonic()
-        return [
-            scene
-            for scene in unknown
-            if now >= self._refused_until.get(scene, 0.0) and self._missing(scene)
-        ]
+        self._tell_if_away()
 
     def _ask_together(self, unknown: Sequence[str]) -> None:
         """Ask about scenes until they have answers or the server fails."""
-        began, backoff = time.monotonic(), self.pool.backoff
         refused: dict[str, LLMError] = {}
         with self.store.locked():
+            # Another run may have asked meanwhile.
             if scenes := self._to_ask(unknown):
-                about = f"asking {self.pool.client.model} about {counted(len(scenes), 'scene')}"
-                if backoff.is_starting:
-                    limit = backoff.first_timeout
-                    about += f"; it has {limit:g} s to start (a model may be loading)"
+                about = f"asking {self.model} about {counted(len(scenes), 'scene')}"
+                about += self._limit_of_start()
                 with self.progress(about, sum(map(self._missing, scenes))) as advance:
                     requests = {scene: self._request(scene, advance) for scene in scenes}
                     self.pool.send(
@@ -185,30 +150,19 @@ class AskingPlanner(LivePlanner):
                         lambda reason: self.tell(f"no answer yet, asking again: {reason}"),
                     )
                 refused = {scene: each.error for scene, each in requests.items() if each.error}
-        self._seconds += time.monotonic() - began
-        if failure := backoff.away or next(iter(refused.values()), None):
+        if failure := self.backoff.away or next(iter(refused.values()), None):
             self._stop_if_needed(failure)
         for scene, error in refused.items():
-            self._refused_until[scene] = time.monotonic() + backoff.longest_pause
-            if error.status not in self._shown_refusals:
-                self.tell(f"going on without an answer about {scene!r} for now: {error}")
-                self._shown_refusals.add(error.status)
+            self._set_refused(scene, error)
         self._warn_of_planless()
-
-    def _stop_if_needed(self, failure: LLMError) -> None:
-        if self.strict:
-            raise UserError(f"the LLM does not answer: {failure}")
-        if not (self.pool.backoff.has_answered or self.optional):
-            raise UserError(f"the LLM does not answer: {failure}; --llm_optional goes on without")
 
     def _warn_of_planless(self) -> None:
         """Warn once if most replies hold no plan."""
         planless, replies = self._counts["planless"], self._counts["replies"]
         if 2 * planless > replies and not self._warned_planless:
-            model = self.pool.client.model
-            end = f"; {model} is asked no more" if self._gives_up else ""
+            end = f"; {self.model} is asked no more" if self._gives_up else ""
             first = _planless(planless, replies, self._first_planless)
-            self.tell(f"warning: {model}: {first}; {self._advice}{end}")
+            self.tell(f"warning: {self.model}: {first}; {self._advice}{end}")
             self._warned_planless = True
 
     def _request(self, scene: str, advance: Callable[[], None]) -> Request:

@@ -5,20 +5,17 @@ One pass over the plans gives an exact distribution, and no reply can miss the f
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import exp, isfinite
 from typing import Protocol
 
 from planner.answers import Question
-from planner.asking import Progress
-from planner.backoff import Backoff
 from planner.live_planner import LivePlanner
 from planner.llm import Prompt, Usage
-from planner.llm_errors import LLMError, PassingError
-from planner.plans import Answer, LegalPlans, Plan, describe
+from planner.llm_errors import LLMError, PassingError, RefusedError
+from planner.plans import Answer, LegalPlans, describe
 from planner.wordings import wordings
-from utils.errors import UserError
 from utils.terminal import counted
 
 SCORES = "scores of "
@@ -38,39 +35,28 @@ class Scorer(Protocol):
 
     def scores(self, prompt: Prompt, plans: Sequence[str]) -> list[float]:
         """The log-likelihood of each plan in words, as `answer_with` writes it, after a prompt.
-        LLMError if the model cannot be asked."""
+        LLMError if the model cannot be asked; RefusedError if others may be answered."""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class ScoringPlanner(LivePlanner):
     """Each legal plan with the softmax of its score over `temperature`, averaged over wordings of
     the prompt.
 
-    The store keeps the scores, so none is asked for twice. A scene with one legal plan needs none.
-
-    If the model fails, the scenes have no answer for now, a message says why, and a later call
-    tries again. It is a UserError if the planner is `strict`, or if the model has never answered
-    and is not `optional`.
+    The store keeps the scores, so none is asked for twice. After an error that may pass, the
+    planner pauses: `pause` seconds at first.
     """
 
     scorer: Scorer
-    instructions: str
     legal_plans: LegalPlans
     temperature: float
-    strict: bool
-    optional: bool
-    tell: Callable[[str], None]
-    progress: Progress
-    backoff: Backoff
     pause: float = 1.0
     _scores: int = 0
     _scored: set[str] = field(default_factory=set)
-    _seconds: float = 0.0
-    _shown_status: int | None = None
 
-    def __post_init__(self) -> None:
-        # Scores of an earlier run show that the settings are right.
-        self.backoff.has_answered = self.store.knows(self.scorer.model)
+    @property
+    def model(self) -> str:
+        return self.scorer.model
 
     def counts(self) -> dict[str, float]:
         usage = self.scorer.usage
@@ -86,78 +72,73 @@ class ScoringPlanner(LivePlanner):
     def problem(self) -> str:
         if not self._was_asked or self._known:
             return ""
-        away = self.backoff.away
-        return f"{self.scorer.model} scores no plans: {away or 'it was never asked'}"
+        reason = self.backoff.away or "the server refuses its scenes"
+        return f"{self.model} scores no plans: {reason}"
 
     def _answer(self, scene: str) -> Answer | None:
         """The mean of the distributions of all wordings, the likeliest plan first."""
         plans = self.legal_plans(scene)
-        if len(plans) == 1:
-            return ((1.0, plans[0]),)
-        found = [self._stored(scene, prompt, plans) for prompt in self._prompts(scene)]
-        if any(scores is None for scores in found):
-            return None
+        found = [self._stored(scene, prompt) for prompt in self._prompts(scene)]
         shares = [softmax(scores, self.temperature) for scores in found if scores]
         means = [sum(each) / len(shares) for each in zip(*shares, strict=True)]
         return tuple(sorted(zip(means, plans, strict=True), key=lambda each: -each[0]))
 
     def _is_stored(self, scene: str) -> bool:
-        return not self._missing([scene])
+        return all(self._stored(scene, prompt) for prompt in self._prompts(scene))
 
     def _prompts(self, scene: str) -> tuple[Prompt, ...]:
         return wordings(self.instructions, scene)
 
     def _question(self, scene: str, prompt: Prompt) -> Question:
         # Scores do not depend on a temperature.
-        return Question(scene, SCORES + prompt.fingerprint, self.scorer.model, 0.0)
+        return Question(scene, SCORES + prompt.fingerprint, self.model, 0.0)
 
-    def _stored(self, scene: str, prompt: Prompt, plans: Sequence[Plan]) -> list[float] | None:
-        """The newest scores of all these plans, if the store has them."""
+    def _stored(self, scene: str, prompt: Prompt) -> list[float]:
+        """The newest scores of the scene's legal plans; empty if the store has none. Scores by
+        letters hold for these plans together, so scores of other plans do not count."""
+        words = [describe(plan) for plan in self.legal_plans(scene)]
         for reply in reversed(self.store.replies(self._question(scene, prompt))):
             scores = read_scores(reply)
-            if all(describe(plan) in scores for plan in plans):
-                return [scores[describe(plan)] for plan in plans]
-        return None
-
-    def _missing(self, scenes: Sequence[str]) -> list[tuple[str, Prompt, tuple[Plan, ...]]]:
-        """The scenes, wordings and plans that are still to be scored."""
-        several = [(s, plans) for s in scenes if len(plans := self.legal_plans(s)) > 1]
-        return [
-            (scene, prompt, plans)
-            for scene, plans in several
-            for prompt in self._prompts(scene)
-            if self._stored(scene, prompt, plans) is None
-        ]
+            if scores.keys() == {*words}:
+                return [scores[plan] for plan in words]
+        return []
 
     def _ask_about(self, scenes: Sequence[str]) -> None:
-        if not self._missing(scenes) or (self.backoff.away and not self.backoff.retry_is_due()):
+        asked = self._to_ask(scenes)
+        if not asked or (self.backoff.away and not self.backoff.retry_is_due()):
             return
         self.backoff.begin()
-        began = time.monotonic()
         with self.store.locked():
             # Another run may have scored them meanwhile.
-            missing = self._missing(scenes)
-            asked = len({scene for scene, *_ in missing})
-            about = f"{self.scorer.model} scores the plans of {counted(asked, 'scene')}"
-            with self.progress(about, len(missing)) as advance:
-                try:
-                    for scene, prompt, plans in missing:
-                        self._score(scene, prompt, plans)
-                        advance()
-                except LLMError as error:
-                    self.backoff.set_away(error)
-        self._seconds += time.monotonic() - began
-        if failure := self.backoff.away:
-            self._stop_or_tell(failure)
-        elif self._shown_status is not None:
-            self.tell(f"{self.scorer.model} scores plans again")
-            self._shown_status = None
+            if asked := self._to_ask(asked):
+                about = f"{self.model} scores the plans of {counted(len(asked), 'scene')}"
+                with self.progress(about + self._limit_of_start(), len(asked)) as advance:
+                    try:
+                        for scene in asked:
+                            self._score_all(scene)
+                            advance()
+                    except LLMError as error:
+                        self.backoff.set_away(error)
+        if self.backoff.away:
+            self._stop_if_needed(self.backoff.away)
+        self._tell_if_away()
 
-    def _score(self, scene: str, prompt: Prompt, plans: Sequence[Plan]) -> None:
-        words = [describe(plan) for plan in plans]
+    def _score_all(self, scene: str) -> None:
+        """Score the plans of a scene in all wordings that are missing."""
+        try:
+            for prompt in self._prompts(scene):
+                if not self._stored(scene, prompt):
+                    self._score(scene, prompt)
+        except RefusedError as error:
+            self.scorer.usage.add(failures=1)
+            self._stop_if_needed(error)
+            self._set_refused(scene, error)
+
+    def _score(self, scene: str, prompt: Prompt) -> None:
+        words = [describe(plan) for plan in self.legal_plans(scene)]
         scores = self._patiently(prompt, words)
         if len(scores) != len(words) or not all(map(isfinite, scores)):
-            raise LLMError(f"{self.scorer.model} gives scores that are not numbers: {scores}")
+            raise LLMError(f"{self.model} gives scores that are not numbers: {scores}")
         self._scores += len(scores)
         self._scored.add(scene)
         named = dict(zip(words, scores, strict=True))
@@ -179,15 +160,6 @@ class ScoringPlanner(LivePlanner):
                 if failures == 1 and self.backoff.is_starting:
                     self.tell(f"no scores yet, asking again: {error}")
                 time.sleep(max(error.after, self.pause * 2 ** min(failures - 1, ATTEMPTS)))
-
-    def _stop_or_tell(self, failure: LLMError) -> None:
-        if self.strict:
-            raise UserError(f"the LLM does not answer: {failure}")
-        if not (self.backoff.has_answered or self.optional):
-            raise UserError(f"the LLM does not answer: {failure}; --llm_optional goes on without")
-        if self._shown_status != failure.status:
-            self.tell(f"going on without the LLM for now, and asking again later: {failure}")
-            self._shown_status = failure.status
 
 
 def read_scores(reply: str) -> dict[str, float]:

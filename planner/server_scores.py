@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from planner.llm import ChatClient, Prompt
-from planner.llm_errors import RefusedError
+from planner.llm_errors import LLMError, RefusedError
 from planner.replies import read_reply
 from planner.wordings import answer_with
 from utils.errors import UserError
@@ -71,8 +71,17 @@ class ServerScorer:
     def scores(self, prompt: Prompt, plans: Sequence[str]) -> list[float]:
         """The log-likelihood of each plan as the whole reply to a prompt, or the logarithm of the
         probability of its letter."""
-        for way in [self._way] if self._way else WAYS:
-            scores = way(self, prompt, plans)
+        if self._way:
+            scores = self._way(self, prompt, plans)
+            if scores is None:
+                raise LLMError(f"{self.client.url} tells no log-probabilities any more", 200)
+            return scores
+        for way in WAYS:
+            try:
+                scores = way(self, prompt, plans)
+            # The server refuses what it does not know.
+            except RefusedError:
+                continue
             if scores is not None:
                 self._way = way
                 return scores
@@ -121,7 +130,7 @@ class ServerScorer:
         return scores
 
     def letters(self, prompt: Prompt, plans: Sequence[str]) -> list[float] | None:
-        """Scores by letters; None if the server tells no log-probabilities of other tokens."""
+        """Scores by letters; None if the server tells no log-probabilities of letters."""
         letters = ascii_uppercase[: len(plans)]
         shares = [0.0] * len(plans)
         for turn in range(len(plans)):
@@ -140,18 +149,16 @@ class ServerScorer:
             tokens = _tokens(answer)
             if not tokens or not tokens[0].top_logprobs:
                 return None
-            found = _letters(tokens[0].top_logprobs, letters)
+            if not (found := _letters(tokens[0].top_logprobs, letters)):
+                return None
             for place, letter in enumerate(letters):
                 share = found.get(letter, LEAST) / sum(found.get(each, LEAST) for each in letters)
                 shares[(place + turn) % len(plans)] += share / len(plans)
         return [log(share) for share in shares]
 
     def _ask(self, **body: Any) -> Mapping[str, Any]:
-        """The server's answer; empty if it refuses what it does not know."""
-        try:
-            content = self.client.post({"model": self.model, **body}, SECONDS)
-        except RefusedError:
-            return {}
+        """The server's answer; empty if it cannot be read."""
+        content = self.client.post({"model": self.model, **body}, SECONDS)
         self.usage.add(tokens=read_reply(content)[1])
         try:
             answer = json.loads(content)

@@ -24,8 +24,9 @@ def planner(url: str, folder: Path, told: list[str], **options: Any) -> AskingPl
     store = AnswerStore(folder / "answers.jsonl", told.append)
     return AskingPlanner(
         RequestPool(ChatClient(url, "model", 1.0, connect=1.0), backoff, attempts=2, pause=0.001),
-        "Advise.",
         ("door", "key"),
+        backoff=backoff,
+        instructions="Advise.",
         store=store,
         tell=told.append,
         progress=waiting,

@@ -28,6 +28,15 @@ def test_after_ten_replies_without_any_plan_it_asks_no_more(tmp_path: Path) -> N
     assert asking.problem().endswith("--llm_mode score or schema, or another model, may help")
 
 
+def test_a_scene_with_one_legal_plan_is_no_reply_with_a_plan(tmp_path: Path) -> None:
+    plans = [parse_plan(words, ("key",)) for words in ("explore", "go to key")]
+    legal = {SCENES[0]: (plans[0],), SCENES[1]: (*plans,), SCENES[2]: (*plans,)}
+    with serve(lambda handler, body: handler.choices(["Hm."])) as server:
+        asking = planner(server.url, tmp_path, [], n=10, legal_plans=legal.__getitem__)
+        assert [answer is None for answer in asking.answers(SCENES)] == [False, True, True]
+        assert len(server.requests) < 20
+
+
 def test_a_model_that_sometimes_gives_a_plan_is_asked_on(tmp_path: Path) -> None:
     rare = in_turn(plans, lambda handler, body: handler.choices(["Hm."] * body.get("n", 1)))
     with serve(rare) as server:

@@ -6,7 +6,7 @@ import pytest
 
 from planner.legal_plans import room_plans
 from planner.llm import Prompt
-from planner.llm_errors import LLMError, PassingError
+from planner.llm_errors import LLMError, PassingError, RefusedError
 from planner.plan_parser import parse_reply
 from planner.plans import GO_TO, Option, Plan, describe
 from planner.room_scene import in_words
@@ -16,6 +16,7 @@ from tests.planner.letters import KINDS, TASK, Letters, scoring
 from utils.errors import UserError
 
 KEY, DOOR = in_words(("key",), None), in_words(("door",), "key")
+BOTH = in_words(("key", "door"), None)
 NOTHING = in_words((), None)
 GONE = LLMError("http://host: no connection")
 
@@ -93,6 +94,14 @@ def test_other_models_and_other_plans_are_scored_anew(tmp_path: Path) -> None:
     assert len(letters.asked) == len(QUESTIONS)
 
 
+def test_scores_of_more_plans_do_not_count_for_fewer(tmp_path: Path) -> None:
+    """The probabilities of letters depend on all plans of their list."""
+    scoring(Letters(), tmp_path, legal_plans=more_plans).answers([KEY])
+    letters = Letters()
+    scoring(letters, tmp_path).answers([KEY])
+    assert len(letters.asked) == len(QUESTIONS)
+
+
 def more_plans(scene: str) -> tuple[Plan, ...]:
     return (*room_plans(scene, KINDS), (Option(GO_TO, "key"),))
 
@@ -128,7 +137,7 @@ def test_an_optional_model_is_asked_again_later(tmp_path: Path) -> None:
     assert planner.answers([KEY]) == [None]
     assert told == [f"going on without the LLM for now, and asking again later: {GONE}"]
     assert planner.answers([KEY]) != [None]
-    assert told[1:] == ["letters scores plans again"]
+    assert told[1:] == ["the LLM answers again"]
 
 
 def test_a_planner_without_any_answer_says_why(tmp_path: Path) -> None:
@@ -156,6 +165,22 @@ def test_errors_that_may_pass_are_waited_for(tmp_path: Path) -> None:
     busy = scoring(Letters([PassingError("busy", 429)] * 4, model="busy"), tmp_path)
     with pytest.raises(UserError, match="busy"):
         busy.answers([KEY])
+
+
+def test_a_scene_that_the_server_refuses_does_not_keep_it_from_others(tmp_path: Path) -> None:
+    told: list[str] = []
+    letters = Letters()
+    planner = scoring(letters, tmp_path, told.append)
+    planner.answers([DOOR])
+    letters.failures = [RefusedError("http://host answers 400: too long", 400)]
+    key, both = planner.answers([KEY, BOTH])
+    assert key is None
+    assert both
+    assert told == [
+        f"going on without an answer about {KEY!r} for now: http://host answers 400: too long"
+    ]
+    assert planner.answers([KEY]) != [None]
+    assert planner.counts()["Failures"] == 1
 
 
 def test_scores_that_are_no_numbers_are_a_failure(tmp_path: Path) -> None:

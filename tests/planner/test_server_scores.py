@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from planner.llm import ChatClient, Prompt
-from planner.llm_errors import LLMError, PassingError
+from planner.llm_errors import LLMError, PassingError, RefusedError
 from planner.server_scores import ServerScorer
 from planner.wordings import answer_with
 from tests.planner.servers import Behaviour, Handler, serve
@@ -151,6 +151,44 @@ def test_other_errors_are_not_taken_for_a_missing_feature(
         with pytest.raises(error):
             of_server.scores(PROMPT, PLANS)
         assert len(received) == 1
+
+
+def test_a_prompt_that_is_refused_later_is_no_missing_feature() -> None:
+    """It may be too long for the model."""
+
+    def answers_twice(handler: Handler, body: dict[str, Any]) -> None:
+        if body["messages"][3]["content"] == PROMPT.user:
+            return vllm(handler, body)
+        return handler.answer(400, b'{"error": {"message": "too long"}}')
+
+    with scorer(answers_twice) as (of_server, _):
+        first = of_server.scores(PROMPT, PLANS)
+        with pytest.raises(RefusedError, match="too long"):
+            of_server.scores(PROMPT._replace(user="Agent sees <key>. " * 9), PLANS)
+        assert of_server.scores(PROMPT, PLANS) == first
+
+
+def test_a_server_that_tells_no_more_probabilities_is_away() -> None:
+    behaviour = [vllm]
+    with scorer(lambda handler, body: behaviour[0](handler, body)) as (of_server, _):
+        of_server.scores(PROMPT, PLANS)
+        behaviour[0] = silent
+        with pytest.raises(LLMError, match="tells no log-probabilities any more"):
+            of_server.scores(PROMPT, PLANS)
+
+
+def test_a_model_that_begins_with_no_letter_has_not_chosen() -> None:
+    """It may think first."""
+
+    def thinks(handler: Handler, body: dict[str, Any]) -> None:
+        top = [{"token": "<think>", "logprob": 0.0}, {"token": "Well", "logprob": -9.0}]
+        answer(handler, choice={"logprobs": {"content": [{**top[0], "top_logprobs": top}]}})
+
+    with (
+        scorer(thinks) as (of_server, _),
+        pytest.raises(UserError, match="tells no log-probabilities"),
+    ):
+        of_server.scores(PROMPT, PLANS)
 
 
 def _broken(content: Callable[[], Any]) -> Behaviour:
