@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from commands.domains.domain import Domain
+from commands.provenance import beside_source
 from commands.settings.config import Config
 from planner.answers import AnswerStore
 from planner.asking import AskingPlanner
@@ -22,7 +23,7 @@ from planner.server_scores import ServerScorer
 from planner.servers import KEY_VARIABLE, LOCAL, SERVERS, UNIFORM, UNIFORM_MEANS, model_name
 from planner.task import Task
 from planner.uniform import UniformPlanner
-from planner.wrong_plans import WrongPlanner, describe_wrong
+from planner.wrong_plans import WrongPlanner
 from utils.errors import UserError
 from utils.terminal import say, waiting
 
@@ -132,12 +133,12 @@ def make_client(config: Config, owned: ExitStack) -> LocalModel | ChatClient:
 
 
 def describe_source(config: Config) -> str:
-    """Where a run's plans come from, in a few words, and how many are wrong."""
-    return right_source(config) + describe_wrong(config.wrong_plans)
+    """Where a run's plans come from, in a few words, and what is unusual about its teacher."""
+    return right_source(config) + beside_source(dict(config))
 
 
 def right_source(config: Config) -> str:
-    """Where a run's plans come from, before any is made wrong."""
+    """Where a run's plans come from."""
     if config.llm == UNIFORM:
         return UNIFORM_MEANS
     if config.llm:

@@ -13,6 +13,7 @@ from typing import Any
 from commands.settings.config import SETTINGS
 from planner.servers import UNIFORM
 from planner.task import RULES, Task
+from planner.wrong_plans import describe_wrong
 
 PROJECT = Path(__file__).parent.parent
 PACKAGES = ("torch", "numpy", "gymnasium", "minigrid", "tensorboard")
@@ -48,6 +49,13 @@ def teacher_traits(task: Task, settings: Mapping[str, Any]) -> dict[str, Any]:
     traits = {name: settings[name] for name in names}
     traits |= {"plans": plans_digest(told.pop("plans")), "environment": digest(told)}
     return traits | ({"instructions": digest(task.instructions)} if asks_llm(settings) else {})
+
+
+def beside_source(settings: Mapping[str, Any]) -> str:
+    """What is unusual about a teacher, to stand behind the source of its answers; empty if nothing
+    is."""
+    everything = settings.get("teacher_sees") == "everything"
+    return describe_wrong(settings.get("wrong_plans", 0.0)) + ", seeing everything" * everything
 
 
 def asks_llm(settings: Mapping[str, Any]) -> bool:

@@ -123,7 +123,8 @@ def is_vector(space: gym.Space[Any]) -> bool:
 
 
 def room(make: Callable[[], gym.Env[Any, Any]]) -> Episode:
-    """An environment of rooms, whose only observation is its map. TypeError if it is none."""
+    """An environment of rooms: it observes its map, and perhaps a `privileged` one. TypeError if it
+    is none."""
     env = make()
     try:
         return _as_room(env)
@@ -148,5 +149,8 @@ def _as_room(env: gym.Env[Any, Any]) -> Episode:
     if not is_discrete(actions) or actions.n != len(ACTIONS):  # type: ignore[attr-defined]
         raise TypeError(f"a room must have MiniGrid's {len(ACTIONS)} actions, not {actions}")
     episode = Episode(env)
-    episode.observation_space = gym.spaces.Dict({"image": image})
+    maps = {"image": image}
+    if "privileged" in episode.observation_space.spaces:
+        maps["privileged"] = image
+    episode.observation_space = gym.spaces.Dict(maps)
     return episode

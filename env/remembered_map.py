@@ -49,7 +49,8 @@ class RememberedMap:
         self.at = _places(self.pose, env.width, env.height, env.agent_view_size)
         things = self.at.things([*env.grid.grid, OUTSIDE])
         self.lit = self._lit(things)
-        self.codes = [code_of(things[place]) for place in self.lit]
+        codes = [code_of(things[place]) for place in self.lit]
+        self.codes = np.array(codes, np.uint8).reshape(-1, 3)
         self._rows[[self.at.cells[place] for place in self.lit], :3] = self.codes
 
     def _lit(self, things: tuple[WorldObj | None, ...]) -> list[int]:
@@ -86,7 +87,16 @@ class RememberedMap:
 
     def image(self) -> np.ndarray:
         """The map with the agent: its own cell shows what it carries and its direction."""
-        image = self.cells.copy()
+        return self.with_agent(self.cells[..., :3])
+
+    def whole(self) -> np.ndarray:
+        """The same, as if the agent had seen every cell and remembered it as it is now."""
+        return self.with_agent(truth(self.env))
+
+    def with_agent(self, codes: np.ndarray) -> np.ndarray:
+        """Cells (width, height, 3) uint8 as a map (width, height, 4) with the agent."""
+        image = np.full(self.cells.shape, NO_AGENT, np.uint8)
+        image[..., :3] = codes
         x, y, direction = self.pose
         image[x, y] = (*self.held, direction)
         return image
@@ -98,6 +108,12 @@ class RememberedMap:
         seen[self.lit] = self.codes
         seen[size // 2] = self.held
         return seen.reshape(size, size, 3)[::-1].swapaxes(0, 1)
+
+
+def truth(env: MiniGridEnv) -> np.ndarray:
+    """The cells of an environment as they are, (width, height, 3) uint8."""
+    codes = np.array([code_of(thing) for thing in env.grid.grid], np.uint8)
+    return codes.reshape(env.height, env.width, 3).swapaxes(0, 1)
 
 
 def code_of(thing: WorldObj | None) -> Code:

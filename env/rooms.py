@@ -33,6 +33,9 @@ class DoorKeyRoom(MiniGridEnv):
     agent's own cell shows what it carries.
 
     The reward is 1 - 0.9 * steps / max_steps when a door opens, which ends the episode; else 0.
+    With `privileged`, observations have a second map of that name, of all cells as they are: for a
+    teacher that knows more than the student.
+
     `render()` shows the agent's memory, with unseen cells in grey.
 
     Other rooms override `choose_doors`, `choose_color` or `furnish`.
@@ -45,6 +48,7 @@ class DoorKeyRoom(MiniGridEnv):
         max_size: int = 10,
         max_steps: int = 150,
         agent_view_size: int = 3,
+        privileged: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -57,8 +61,10 @@ class DoorKeyRoom(MiniGridEnv):
         self.min_size, self.max_size = min_size, max_size
         self.doors: list[Cell] = []
         self.remembered = RememberedMap(self)
+        self.privileged = privileged
         image = spaces.Box(0, 255, (grid_size, grid_size, 4), np.uint8)
-        self.observation_space = spaces.Dict({"image": image, "mission": MissionSpace(_mission)})
+        seen = {"image": image, "mission": MissionSpace(_mission)}
+        self.observation_space = spaces.Dict(seen | ({"privileged": image} if privileged else {}))
 
     def _gen_grid(self, width: int, height: int) -> None:
         self.room = (
@@ -116,7 +122,8 @@ class DoorKeyRoom(MiniGridEnv):
 
     def gen_obs(self) -> dict[str, Any]:
         self.remembered.look()
-        return {"image": self.remembered.image(), "mission": self.mission}
+        seen = {"image": self.remembered.image(), "mission": self.mission}
+        return seen | ({"privileged": self.remembered.whole()} if self.privileged else {})
 
     def get_full_render(self, highlight: bool, tile_size: int) -> np.ndarray:
         """The room as the agent remembers it, (height, width, 3) uint8."""

@@ -25,5 +25,5 @@ class Spec:
         *place, channels = image.shape
         shape = (*place, channels * (frames - 1))
         before = gym.spaces.Box(image.low.min(), image.high.max(), shape, image.dtype.type)
-        spaces = gym.spaces.Dict({"image": image, "before": before})
-        return Spec(spaces, self.action, self.max_steps, self.view_size)
+        spaces = {**self.observation.spaces, "before": before}
+        return Spec(gym.spaces.Dict(spaces), self.action, self.max_steps, self.view_size)

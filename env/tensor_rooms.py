@@ -46,7 +46,8 @@ UNLOCK = LOCKED << STATE
 class DoorKeyRooms(RestingEnv):
     """N rooms of `env.rooms.DoorKeyRoom`. Subclasses are the other tasks of `env.rooms`.
 
-    Observations are an `image` (N, W, H, 4) uint8 on `device`. All returned tensors are new.
+    Observations are an `image` (N, W, H, 4) uint8 on `device`, and with `privileged` a second map
+    of that name, of all cells as they are. All returned tensors are new.
     A seed gives another layout than MiniGrid's, from the same distribution. In the same layout
     every step equals MiniGrid's to the bit.
     """
@@ -57,12 +58,17 @@ class DoorKeyRooms(RestingEnv):
 
     @staticmethod
     def describe(
-        grid_size: int = 10, max_steps: int = 150, agent_view_size: int = 3, **_: Any
+        grid_size: int = 10,
+        max_steps: int = 150,
+        agent_view_size: int = 3,
+        privileged: bool = False,
+        **_: Any,
     ) -> Spec:
         """The spec of rooms with these settings."""
         image = gym.spaces.Box(0, 255, (grid_size, grid_size, 4), np.uint8)
+        maps = {"image": image} | ({"privileged": image} if privileged else {})
         actions = gym.spaces.Discrete(len(ACTIONS))
-        return Spec(gym.spaces.Dict({"image": image}), actions, max_steps, agent_view_size)
+        return Spec(gym.spaces.Dict(maps), actions, max_steps, agent_view_size)
 
     def __init__(
         self,
@@ -72,6 +78,7 @@ class DoorKeyRooms(RestingEnv):
         max_size: int = 10,
         max_steps: int = 150,
         agent_view_size: int = 3,
+        privileged: bool = False,
         device: torch.device | str = "cpu",
     ) -> None:
         if agent_view_size < 3 or agent_view_size % 2 == 0:
@@ -83,7 +90,8 @@ class DoorKeyRooms(RestingEnv):
             )
         if max_steps < 1:
             raise ValueError(f"max_steps must be at least 1, not {max_steps}")
-        super().__init__(num_envs, self.describe(grid_size, max_steps, agent_view_size))
+        super().__init__(num_envs, self.describe(grid_size, max_steps, agent_view_size, privileged))
+        self.privileged = privileged
         self.map_shape = grid_size, grid_size, 4
         self.sizes = grid_size, min_size, max_size
         self.max_steps = max_steps
@@ -206,23 +214,25 @@ class DoorKeyRooms(RestingEnv):
         return action.long()
 
     def _observation(self) -> Tensors:
-        maps = self._look().view(torch.uint8).view(self.num_envs, *self.map_shape)
-        return {"image": maps}
+        self._look()
+        maps = {"image": self._with_agent(self._memory)}
+        return maps | ({"privileged": self._with_agent(self._truth)} if self.privileged else {})
 
-    def _look(self) -> Tensor:
-        """Remember the cells in view; returns the whole memory, (N, cells) int32.
-
-        A second call changes nothing.
-        """
+    def _look(self) -> None:
+        """Remember the cells in view. A second call changes nothing."""
         index = self._view.index_select(0, self._pose)
         seen = self._truth.gather(1, index)
         clear = (seen & OPAQUE == 0).view(-1, self.view_size, self.view_size)
         lit = spread_light(clear.permute(1, 2, 0).contiguous()).flatten(0, 1)
         # Cells without light are not remembered: they are written to cell 0.
         self._memory.scatter_(1, index * lit.t(), seen)
-        shown = self._memory[:, 1:].clone(memory_format=torch.contiguous_format)
+
+    def _with_agent(self, cells: Tensor) -> Tensor:
+        """Rows of cells as maps (N, W, H, 4) uint8 with the agents."""
+        shown = cells[:, 1:].clone(memory_format=torch.contiguous_format)
         own = self._hand - ((NO_AGENT - (self._pose & 3)) << DIRECTION).int()
-        return shown.scatter_(1, (self._pose >> 2)[:, None] - 1, own[:, None])
+        shown.scatter_(1, (self._pose >> 2)[:, None] - 1, own[:, None])
+        return shown.view(torch.uint8).view(self.num_envs, *self.map_shape)
 
 
 class ColoredDoorKeyRooms(DoorKeyRooms):

@@ -31,12 +31,16 @@ class World(gym.Wrapper[Any, Any, Any, Any]):
     - `done` (MOST_CLAUSES,): 1 for each clause of the mission that has been carried out.
     - `start` (3,): x, y and direction at the start.
     - `view` (V, V, 3), only with memory "none": what the agent sees now, as MiniGrid encodes it.
+    - `privileged`, only if asked for: a map like `image`, for a teacher that sees all cells as they
+      are; or the `teacher_map()` of an environment that has one.
 
     An episode is a success if it terminates with a positive reward. `max_steps` is the most steps
     of any episode; an episode with a shorter mission may be cut off earlier.
     """
 
-    def __init__(self, env: gym.Env[Any, Any], memory: Memory = "map") -> None:
+    def __init__(
+        self, env: gym.Env[Any, Any], memory: Memory = "map", privileged: bool = False
+    ) -> None:
         super().__init__(env)
         self.inner = cast(MiniGridEnv, env.unwrapped)
         self.memory = memory
@@ -52,6 +56,10 @@ class World(gym.Wrapper[Any, Any, Any, Any]):
         }
         if memory == "none":
             spaces["view"] = Box(0, 255, (view, view, 3), np.uint8)
+        self.privileged = privileged
+        self._teacher_map = getattr(self.inner, "teacher_map", self.remembered.whole)
+        if privileged:
+            spaces["privileged"] = spaces["image"]
         self.observation_space = gym.spaces.Dict(spaces)
         self.max_steps = self._most_steps()
 
@@ -105,6 +113,8 @@ class World(gym.Wrapper[Any, Any, Any, Any]):
         }
         if self.memory == "none":
             seen["view"] = self.remembered.view()
+        if self.privileged:
+            seen["privileged"] = self._teacher_map()
         return seen
 
     def render(self) -> np.ndarray:
@@ -126,7 +136,10 @@ class World(gym.Wrapper[Any, Any, Any, Any]):
         )
 
 
-def make_world(env_id: str, memory: Memory = "map", render: bool = False) -> World:
+def make_world(
+    env_id: str, memory: Memory = "map", render: bool = False, privileged: bool = False
+) -> World:
     """The environment of an id behind `World`. With `render`, pictures can be taken of it."""
     mode = "rgb_array" if render else None
-    return World(gym.make(find_spec(env_id), render_mode=mode, disable_env_checker=True), memory)
+    made = gym.make(find_spec(env_id), render_mode=mode, disable_env_checker=True)
+    return World(made, memory, privileged)

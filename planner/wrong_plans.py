@@ -90,7 +90,7 @@ def _begin_alike(one: Plan, other: Plan) -> bool:
 
 
 def describe_wrong(wrong: Wrong) -> str:
-    """What is wrong with a teacher, to stand behind its source; empty if nothing is."""
+    """What is wrong with answers, to stand behind their source; empty if nothing is."""
     if wrong == WORST:
         return ", the worst plan in each scene"
     return f", a share of {wrong:g} wrong" if wrong else ""

@@ -18,16 +18,22 @@ from utils.tensors import Tensors, group, put, rows, under
 
 @dataclass
 class PlanTeacher:
-    """Follows a planner's answers. It mixes all plans, or, if `hard`, draws one at each step."""
+    """Follows a planner's answers. It mixes all plans, or, if `hard`, draws one at each step.
+
+    If it `sees_everything`, its reader and its options get the observation `privileged` as the map,
+    which the student does not see.
+    """
 
     planner: Planner
     reader: Reader
     options: Options
     hard: bool = False
+    sees_everything: bool = False
 
     def advise(self, obs: Tensors, starts: Tensor, generator: torch.Generator) -> Advice:
         """Advice on whole episodes in a row; `starts` (S,) bool marks first steps. `generator`, on
         the CPU, draws the plans of a hard teacher."""
+        obs = self._seen(obs)
         program = Program(self.planner, self.reader.read_episodes(obs, starts))
         state = self.options.initial_state(int(starts.sum()), starts.device)
         if state:
@@ -56,12 +62,16 @@ class PlanTeacher:
     ) -> tuple[Tensors, Tensors]:
         """One step of N episodes: actions (N, *A) drawn from the advice, and the new state. Without
         advice the teacher waits."""
+        obs = self._seen(obs)
         scenes = self.reader.read(obs, group("scenes", state))
         program = Program(self.planner, scenes)
         proposal, carried = self._propose(obs, program, group("options", state))
         advice = self._advice(program, proposal, generator)
         step = self.options.choose(advice, obs, generator) | {"unanswered": ~advice.answered}
         return step, {**under("scenes", scenes.memory), **under("options", carried)}
+
+    def _seen(self, obs: Tensors) -> Tensors:
+        return {**obs, "image": obs["privileged"]} if self.sees_everything else obs
 
     def _propose(
         self, obs: Tensors, program: "Program", state: Tensors

@@ -45,6 +45,8 @@ class MiniGridDomain(Domain):
         colors = AnonymousColors.ALIASES if self.task.anonymous_colors else COLORS
         self.kinds = self.reader.named_kinds(colors)
         self.nouns = self.reader.nouns(colors)
+        self.sees_everything = config.teacher_sees == "everything"
+        self.given = {"privileged": True} if self.sees_everything else {}
         self.tensors = self._registered_tensors()
         self.plain = self._describe()
         self.spec = self.plain.stacked(config.frame_stack)
@@ -57,6 +59,7 @@ class MiniGridDomain(Domain):
             count,
             vectorization_mode="vector_entry_point",
             device=device,
+            **self.given,
             **changes,
         )
         return self._kept(cast(RestingEnv, rooms))
@@ -71,7 +74,8 @@ class MiniGridDomain(Domain):
     def teacher(self, planner: Planner) -> PlanTeacher:
         if self.task.anonymous_colors:
             planner = AnonymousColors(planner)
-        return PlanTeacher(planner, self.reader, self._options(), self.config.hard)
+        options = self._options()
+        return PlanTeacher(planner, self.reader, options, self.config.hard, self.sees_everything)
 
     def legal_plans(self, scene: str) -> tuple[Plan, ...]:
         return room_plans(scene, self.kinds)
@@ -85,7 +89,7 @@ class MiniGridDomain(Domain):
     def _describe(self) -> Spec:
         if self.tensors:
             rooms: Any = _made_by(self.tensors)
-            return cast(Spec, rooms.describe(**self.tensors.kwargs))
+            return cast(Spec, rooms.describe(**self.tensors.kwargs, **self.given))
         episode = self._room()
         episode.close()
         return episode.described
@@ -97,11 +101,13 @@ class MiniGridDomain(Domain):
 
     def _room(self, render: bool = False) -> Episode:
         env_id, mode = self.config.task.env_id, "rgb_array" if render else None
-        make = partial(gym.make, env_id, render_mode=mode, disable_env_checker=True)
+        make = partial(gym.make, env_id, render_mode=mode, disable_env_checker=True, **self.given)
         try:
             return room(make)
         except (gym.error.Error, ImportError, TypeError) as error:
             reason = " ".join(str(error).split())
+            if self.given and "privileged" in reason:
+                reason += "; --teacher_sees everything needs a room that can be made with it"
             raise UserError(f"cannot make the environment {env_id}: {reason}") from error
 
     def _kept(self, rooms: RestingEnv) -> RestingEnv:

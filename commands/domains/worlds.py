@@ -38,7 +38,8 @@ class WorldDomain(Domain):
         self.owned = owned
         self.reader = WorldReader()
         self.nouns = self.reader.nouns()
-        self.hidden = HIDDEN[config.memory]
+        self.hidden = (*HIDDEN[config.memory], "privileged")
+        self.sees_everything = config.teacher_sees == "everything"
         episode = self._episode()
         episode.close()
         self.spec = episode.described
@@ -56,7 +57,8 @@ class WorldDomain(Domain):
         return environments
 
     def teacher(self, planner: Planner) -> PlanTeacher:
-        return PlanTeacher(planner, self.reader, self._options(), self.config.hard)
+        options = self._options()
+        return PlanTeacher(planner, self.reader, options, self.config.hard, self.sees_everything)
 
     def legal_plans(self, scene: str) -> tuple[Plan, ...]:
         return world_plans(scene)
@@ -69,4 +71,5 @@ class WorldDomain(Domain):
         return WorldOptions(self.reader.number)
 
     def _episode(self, render: bool = False) -> Episode:
-        return Episode(make_world(self.config.task.env_id, self.config.memory, render))
+        config = self.config
+        return Episode(make_world(config.task.env_id, config.memory, render, self.sees_everything))

@@ -198,6 +198,7 @@ def teacher(row: Row) -> Experiment:
         settings["llm"],
         mode if mode != DEFAULTS["llm_mode"] else None,
         f"wrong-{wrong}" if wrong else None,
+        "everything" if settings["teacher_sees"] == "everything" else None,
     ]
     final = "-".join(name for name in named if name)
     place = ["--eval_teacher", "--task", row.task, "--logdir", str(row.out)]

@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from commands.provenance import digest
+from commands.provenance import beside_source, digest
 from commands.reports.evaluations import TEACHING
 from commands.reports.records import Outcome, Reached, Run, Teacher, Tree
 from commands.settings.config import DEFAULTS, SETTINGS
@@ -93,13 +93,13 @@ def groups_of(tree: Tree, compared: bool = False) -> list[RunGroup]:
             users[name, _text(value)] += len(runs)
 
     def rank(runs: list[Run]) -> tuple[Any, ...]:
-        """The control without an LLM, and wrong teachers, last. Else most runs first; of equal ones
-        the longest trained, so that no short trial is the main group; then the one whose settings
-        most runs of the tree share."""
+        """The control without an LLM, and unusual teachers, last. Else most runs first; of equal
+        ones the longest trained, so that no short trial is the main group; then the one whose
+        settings most runs of the tree share."""
         trained = sum(run.iterations for run in runs)
         settings = runs[0].settings
         shared = sum(users[name, _text(value)] for name, value in settings.items())
-        last = is_control(settings), bool(settings.get("wrong_plans"))
+        last = is_control(settings), bool(beside_source(settings))
         return *kind(runs), last, -len(runs), -trained, -shared, runs[0].name
 
     def kind(runs: list[Run]) -> tuple[str, str]:

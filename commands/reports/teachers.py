@@ -4,13 +4,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from commands.provenance import beside_source
 from commands.reports.estimates import EARLY, OUTCOMES, Number, measured
 from commands.reports.records import Outcome, Run, Teacher, Tree
 from commands.reports.run_groups import RunGroup
 from commands.reports.tables import Row, Table
 from planner.servers import LOCAL, UNIFORM, UNIFORM_MEANS, model_name
 from planner.task import RULES
-from planner.wrong_plans import describe_wrong
 from utils.statistics import Estimate
 
 NOBODY, RECORDED = "no teacher", "recorded plans"
@@ -69,13 +69,13 @@ def evaluations(trees: Sequence[Tree]) -> dict[Source, list[Teacher]]:
 
 
 def source_of(settings: Mapping[str, Any]) -> str:
-    """Where answers come from, by the settings of a run or the traits of a teacher, and how many
-    are wrong."""
-    return right_source_of(settings) + describe_wrong(settings.get("wrong_plans", 0.0))
+    """Where answers come from, by the settings of a run or the traits of a teacher, and what is
+    unusual about that teacher."""
+    return right_source_of(settings) + beside_source(settings)
 
 
 def right_source_of(settings: Mapping[str, Any]) -> str:
-    """Where answers come from, before any is made wrong."""
+    """Where answers come from."""
     llm = settings.get("llm")
     if llm is None:
         return RULES if settings.get("plans") == RULES else RECORDED

@@ -76,6 +76,10 @@ class Config(
             raise ValueError(
                 "hierarchical and train_option: a student that trains one option has none to choose"
             )
+        if self.teacher_sees == "everything" and self.task.domain.kind == "nav_pick":
+            raise ValueError(
+                "teacher_sees: a teacher in homes always sees the home's map; leave it out"
+            )
         if self.habitat_config and self.simulator != "habitat-rearrange":
             raise ValueError("habitat_config: only --simulator habitat-rearrange has it")
         # On the CPU PyTorch 2.13 gives wrong gradients to a convolution with a stride on one pixel.

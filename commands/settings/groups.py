@@ -84,7 +84,7 @@ class StudentSettings(Strict):
     recurrent: bool = of_actors(False, "give the student an LSTM")
     hierarchical: bool = setting(False, "let the student choose options instead of actions")
     precision: Literal["fp32", "bf16"] = setting(
-        "fp32", "the student's precision; bf16 rounds the inputs of matrix products"
+        "fp32", "bf16 rounds the inputs of matrix products"
     )
     warm_start: Text | None = setting(
         None, "model whose weights the student starts with", compared="if set", flag="--loaddir"
@@ -105,7 +105,7 @@ class LearningSettings(Strict):
     policy_coef: float = setting(1.0, "weight of the policy loss", ge=0)
     value_coef: float = setting(0.5, "weight of the value loss", ge=0)
     entropy_coef: float = setting(0.001, "weight of the entropy bonus", ge=0)
-    max_grad_norm: float = setting(0.5, "largest norm of a gradient; a longer one is cut", gt=0)
+    max_grad_norm: float = setting(0.5, "largest norm of a gradient", gt=0)
 
 
 class TeacherSettings(Strict):
@@ -125,6 +125,12 @@ class TeacherSettings(Strict):
         False,
         "draw one plan at each step (method ppo-hard)",
         second=("--soft_planner", False, "mix all plans (default)"),
+    )
+    teacher_sees: Literal["memory", "everything"] = setting(
+        "memory",
+        "the teacher sees the student's memory, or the whole map",
+        commands=TEACHING,
+        recorded="teacher",
     )
     wrong_plans: Wrong = setting(
         0.0,

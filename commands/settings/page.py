@@ -14,8 +14,8 @@ HEAD = """\
 
 <!-- Written by python -m commands.settings.page: do not edit. -->
 
-These are the flags of `python main.py train`. `eval`, `watch` and `record` have those that matter
-there; `--help` lists them.
+The flags of `python main.py train`. `eval`, `watch` and `record` have those that matter there;
+`--help` lists them.
 
 A setting may also stand in a preset (`--config`), in the file of a task or method, and in a table
 of experiments, by name or below its group's heading. There `--no_NAME` is `NAME: false`.

@@ -1,0 +1,127 @@
+"""`--teacher_sees everything`: the teacher knows what the student cannot see."""
+
+import json
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import main
+from algos.play import play
+from commands.build import Parts
+from commands.settings.config import make_config
+from commands.settings.resolve import fresh_settings
+from planner.task import load_task
+from tests.running import SMALL, assert_same_run, evaluate, runs_of, train
+from utils.timing import Stopwatch
+
+EVERYTHING = ["--teacher_sees", "everything"]
+WORLD = "MiniGrid-DoorKey-5x5-v0"
+SHORT = [
+    *("--rollout_steps", "8", "--num_envs", "2", "--n_itr", "2", "--batch_size", "8"),
+    *("--num_eval", "2", "--quick", "--threads", "1", "--device", "cpu"),
+]
+KINDS: dict[str, dict[str, Any]] = {
+    "tensor rooms": {"task": "ColoredDoorKey"},
+    "single rooms": {"task": "ColoredDoorKey", "rooms": "gym"},
+    "frames": {"task": "SimpleDoorKey", "frame_stack": 3, "recurrent": True},
+    "worlds": {"task": WORLD, "network": "window"},
+    "views": {"task": WORLD, "network": "window", "memory": "none"},
+}
+
+
+def parts(owned: ExitStack, **settings: Any) -> Parts:
+    given = settings | {"task": load_task(settings["task"]), "device": "cpu"}
+    return Parts(make_config(fresh_settings(given), "settings"), owned)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_student_does_not_see_it(kind: str) -> None:
+    with ExitStack() as owned:
+        usual = parts(owned, **KINDS[kind])
+        made = parts(owned, **KINDS[kind], teacher_sees="everything")
+        student, plain = made.student(), usual.student()
+        assert student.spec == plain.spec
+        assert "privileged" not in student.spec.obs
+        for one, other in zip(student.parameters(), plain.parameters(), strict=True):
+            assert torch.equal(one, other)
+
+        rollouts = []
+        for each, actor in ((made, student), (usual, plain)):
+            place = each.domain.environments(4, torch.device("cpu"))
+            draws = torch.Generator().manual_seed(0)
+            seeds = list(range(4))
+            rollouts.append(
+                play(place, actor, torch.device("cpu"), seeds, draws, Stopwatch(), limit=20)
+            )
+        known, unknown = rollouts
+        assert known.obs.keys() - unknown.obs.keys() == {"privileged"}
+        for name, values in unknown.steps.items():
+            assert torch.equal(known.steps[name], values)
+        noise = torch.randint_like(known.obs["privileged"], 3)
+        state = student.initial_state(len(known), torch.device("cpu"))
+        for changed in (known.obs, known.obs | {"privileged": noise}, unknown.obs):
+            draws = torch.Generator().manual_seed(0)
+            step, _ = student.act(changed, state, draws)
+            if changed is known.obs:
+                first = step
+            for name, values in step.items():
+                assert torch.equal(values, first[name])
+
+
+def test_a_teacher_that_knows_more_succeeds_more_often(tmp_path: Path) -> None:
+    alone = ["--eval_teacher", "--task", "ColoredDoorKey", "--num_eval", "20"]
+    successes = []
+    for flags in ([], EVERYTHING):
+        assert evaluate(tmp_path, *alone, *flags) == 0
+        (path,) = tmp_path.glob("*/*/teacher/eval/eval.json")
+        successes.append(json.loads(path.read_text())["success"]["mean"])
+    assert successes[0] < 0.9
+    assert successes[1] == 1
+
+
+def test_a_run_says_it_and_goes_on_as_if_it_had_not_stopped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saves = [*EVERYTHING, "--save_interval", "1"]
+    assert train(tmp_path, *saves, "--n_itr", "3", "--savedir", "whole") == 0
+    assert "teacher: plans of a file, seeing everything, all plans mixed" in capsys.readouterr().out
+    assert train(tmp_path, *saves, "--n_itr", "1", "--savedir", "cut") == 0
+    again = ["train", "--logdir", str(tmp_path), "--savedir", "cut", "--resume", "--n_itr", "3"]
+    assert main.main(again) == 0
+    assert_same_run(*(runs_of(tmp_path) / name for name in ("whole", "cut")))
+    assert main.main(["watch", "--logdir", str(tmp_path), "--num_eval", "2"]) == 0
+
+
+@pytest.mark.parametrize("memory", ["map", "none"])
+def test_it_works_in_tasks_with_a_mission(tmp_path: Path, memory: str) -> None:
+    flags = ["--task", WORLD, "--memory", memory, *SHORT, *EVERYTHING]
+    assert main.main(["train", "--logdir", str(tmp_path), *flags]) == 0
+    (folder,) = tmp_path.glob("ppo/*/run1")
+    assert (folder / "verdict.json").exists()
+
+
+def test_homes_refuse_it_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--task", "NavPick", "--logdir", str(tmp_path), *EVERYTHING]
+    assert main.main(["train", *flags]) == 1
+    error = capsys.readouterr().err
+    assert "a teacher in homes always sees the home's map" in error
+    assert error.count("\n") == 1
+
+
+def test_a_room_that_cannot_show_it_is_refused_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = tmp_path / "task.yaml"
+    task.write_text(
+        "name: Foreign\nenv_id: MiniGrid-Empty-5x5-v0\n"
+        "domain: {kind: minigrid, names: {goal: goal}}\n"
+        "plans: {'Agent sees <goal>, holds <nothing>.': {'go to <goal>': 1}}\n"
+    )
+    flags = ["--task", str(task), "--logdir", str(tmp_path), *EVERYTHING]
+    assert main.main(["train", *SMALL[2:], *flags]) == 1
+    error = capsys.readouterr().err
+    assert "--teacher_sees everything needs a room that can be made with it" in error
+    assert error.count("\n") == 1
