@@ -49,6 +49,8 @@ class MiniGridDomain(Domain):
         self.given = {"privileged": True} if self.sees_everything else {}
         self.tensors = self._registered_tensors()
         self.plain = self._describe()
+        if self.given and "privileged" not in self.plain.observation.spaces:
+            raise UserError(f"--teacher_sees everything: {config.task.env_id} does not show it")
         self.spec = self.plain.stacked(config.frame_stack)
 
     def environments(self, count: int, device: torch.device, **changes: Any) -> RestingEnv:
@@ -89,7 +91,10 @@ class MiniGridDomain(Domain):
     def _describe(self) -> Spec:
         if self.tensors:
             rooms: Any = _made_by(self.tensors)
-            return cast(Spec, rooms.describe(**self.tensors.kwargs, **self.given))
+            try:
+                return cast(Spec, rooms.describe(**self.tensors.kwargs, **self.given))
+            except TypeError as error:
+                raise self._cannot_be_made(error) from error
         episode = self._room()
         episode.close()
         return episode.described
@@ -105,10 +110,13 @@ class MiniGridDomain(Domain):
         try:
             return room(make)
         except (gym.error.Error, ImportError, TypeError) as error:
-            reason = " ".join(str(error).split())
-            if self.given and "privileged" in reason:
-                reason += "; --teacher_sees everything needs a room that can be made with it"
-            raise UserError(f"cannot make the environment {env_id}: {reason}") from error
+            raise self._cannot_be_made(error) from error
+
+    def _cannot_be_made(self, error: Exception) -> UserError:
+        reason = " ".join(str(error).split())
+        if self.given and "privileged" in reason:
+            reason += "; --teacher_sees everything needs a room that can be made with it"
+        return UserError(f"cannot make the environment {self.config.task.env_id}: {reason}")
 
     def _kept(self, rooms: RestingEnv) -> RestingEnv:
         if self.config.frame_stack > 1:
