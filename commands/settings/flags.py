@@ -13,6 +13,8 @@ from utils.command_line import Parser
 from utils.cores import physical_cores
 from utils.errors import UserError
 
+DEFAULT_MARGIN = 0.02
+"""Differences in success or return below this do not matter."""
 DEFAULT_LOGDIR = Path("log")
 EPILOG = (
     "A setting that is on or off is switched off with --no_NAME. Precedence, lowest to highest: "
@@ -168,7 +170,7 @@ def add_report_flags(command: argparse.ArgumentParser) -> None:
     add("logdirs", type=Path, nargs="+", metavar="LOGDIR", help=text)
     add("--out", type=Path, metavar="FOLDER", help="default report in, or beside, the first LOGDIR")
     text = "a difference in success or return below this does not matter; default %(default)s"
-    add("--margin", type=float, default=0.02, metavar="X", help=text)
+    add("--margin", type=float, default=DEFAULT_MARGIN, metavar="X", help=text)
     text = "price of a million tokens, for the table of teachers"
     add("--llm_price", type=float, metavar="X", help=text)
 

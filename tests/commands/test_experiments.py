@@ -23,7 +23,7 @@ groups:
 - label: homes
   methods: [ppo, teacher]
 """
-PRESETS = ["smoke", "minigrid", "paper"]
+PRESETS = ["smoke", "minigrid", "paper", "homes"]
 TABLE = """
 seeds: [0, 1]
 groups:
@@ -57,16 +57,16 @@ def test_the_project_s_tables_become_commands_with_the_same_settings(name: str) 
                 assert settings[setting] == value
     for experiment in experiments:
         args = parse(experiment.evaluate)
-        control = "-uniform" if "uniform" in experiment.evaluate else ""
-        assert (args.eval_teacher, args.savedir) == (not experiment.train, f"unseen{control}")
+        source = {"uniform": "-uniform", "scored": "-local-score"}.get(experiment.label, "")
+        final = "unseen" if experiment.train else f"unseen{source}"
+        assert (args.eval_teacher, args.savedir) == (not experiment.train, final)
         assert args.loaddir == (experiment.folder.name if experiment.train else None)
 
 
-@pytest.mark.parametrize("name", ["minigrid", "paper"])
-def test_comparisons_end_with_the_same_500_episodes(name: str) -> None:
-    assert {experiment.seeds for experiment in experiments_of(name)} == {
-        range(1_000_000, 1_000_500)
-    }
+@pytest.mark.parametrize(("name", "count"), [("minigrid", 1000), ("paper", 1000), ("homes", 500)])
+def test_comparisons_end_with_the_same_fresh_episodes(name: str, count: int) -> None:
+    seeds = {experiment.seeds for experiment in experiments_of(name)}
+    assert seeds == {range(1_000_000, 1_000_000 + count)}
 
 
 def test_students_train_without_teacher_for_the_last_third() -> None:

@@ -1,0 +1,156 @@
+"""The paper's claims, judged by the records of runs."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from commands.reports.estimates import (
+    NO_DIFFERENCE,
+    UNKNOWN,
+    Number,
+    difference,
+    difference_within,
+    final,
+    over_tasks,
+    told,
+)
+from commands.reports.records import read_records
+from commands.reports.run_groups import RunGroup, groups_of, main_groups
+from commands.settings.flags import DEFAULT_MARGIN
+from utils.statistics import apart
+from utils.terminal import counted
+
+PAPER, PRESET, HOMES = "paper", "minigrid", "homes"
+"""Tables in configs/, and the records of their runs: the paper's network, estimator and schedule;
+this project's preset in rooms; its settings in homes."""
+STUDENT, ALONE, HARD, OPTIONS = "ppo", "ppo-alone", "ppo-hard", "hierarchical"
+REPRODUCED, PARTLY, NOT, NOT_TOLD = "reproduced", "partly", "not", "not told apart"
+Methods = Mapping[str, Mapping[str, RunGroup]]
+"""Method -> task -> its main group."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim, and the number that shows it (the larger the better), computed from the groups of a
+    student and of its rival methods. `records` are those of the paper's setting and of this
+    project's; the first may be missing."""
+
+    text: str
+    rivals: tuple[str, ...]
+    compute: Callable[..., Number]
+    records: tuple[str | None, str] = (PAPER, PRESET)
+
+
+def within_equal_steps(one: RunGroup, other: RunGroup) -> Number:
+    steps = min(run.steps for group in (one, other) for run in group.runs)
+    return difference_within(one, other, "success", steps)
+
+
+def final_success(one: RunGroup, other: RunGroup) -> Number:
+    return difference(one, other, "success")
+
+
+def final_return(one: RunGroup, other: RunGroup) -> Number:
+    return difference(one, other, "return")
+
+
+def above_teacher(student: RunGroup) -> Number:
+    teacher = student.teacher.success if student.teacher else UNKNOWN
+    return Number(apart(final("success", student).estimate, teacher), "difference")
+
+
+CLAIMS = (
+    Claim("1. Far fewer steps than RL without the teacher", (ALONE,), within_equal_steps),
+    Claim("2. The student ends above its teacher", (), above_teacher),
+    Claim("3. Hierarchical RL ends lower", (OPTIONS,), final_success),
+    Claim("4. Soft instructions are better than hard ones", (HARD,), final_return),
+    Claim("5a. Claim 1 in Nav & Pick", (ALONE,), within_equal_steps, (None, HOMES)),
+    Claim("5b. Claim 2 in Nav & Pick", (), above_teacher, (None, HOMES)),
+)
+
+
+class Finding(NamedTuple):
+    """A claim's number in one task, what it shows, and the runs of both sides."""
+
+    task: str
+    number: Number
+    shows: str
+    runs: tuple[int, ...]
+
+
+def methods_of(records: Path) -> Methods:
+    """The main groups of a file of records; none if there is no such file."""
+    if not records.exists():
+        return {}
+    tree = read_records(records, records.stem)
+    return main_groups(groups_of(tree), tree.name)
+
+
+def findings(claim: Claim, methods: Methods) -> list[Finding]:
+    """The claim in each task with at least two runs of all that it compares."""
+    found = []
+    for task in sorted(methods.get(STUDENT, {})):
+        compared = [methods.get(method, {}).get(task) for method in (STUDENT, *claim.rivals)]
+        groups = [group for group in compared if group and len(group.runs) > 1]
+        if len(groups) < len(compared):
+            continue
+        number = claim.compute(*groups)
+        if number.has_interval:
+            runs = tuple(len(group.runs) for group in groups)
+            found.append(Finding(task, number, told(number, DEFAULT_MARGIN), runs))
+    return found
+
+
+def verdict(found: Sequence[Finding]) -> str:
+    """One of four words. "not" takes tasks that all tell; else the runs are too few."""
+    shown = [finding.shows for finding in found]
+    if all(word == "more" for word in shown):
+        return REPRODUCED
+    if "more" in shown:
+        return PARTLY
+    return NOT if all(word in ("less", NO_DIFFERENCE) for word in shown) else NOT_TOLD
+
+
+def cell(claim: Claim, methods: Methods) -> str:
+    """A claim's verdict in one setting, its number over all tasks, and the number of runs."""
+    found = findings(claim, methods)
+    if not found:
+        return "fewer than two runs each" if methods else "no runs yet"
+    number = over_tasks([finding.number for finding in found]).text()
+    runs = ":".join(str(sum(each)) for each in zip(*(f.runs for f in found), strict=True))
+    return f"**{verdict(found)}**: {number}; {counted(len(found), 'task')}, {runs} runs"
+
+
+def read_settings(folder: Path) -> dict[str | None, Methods]:
+    return {name: methods_of(folder / f"{name}.jsonl") for name in (PAPER, PRESET, HOMES)}
+
+
+def row(cells: Sequence[str]) -> str:
+    """A row of a Markdown table. Without spaces, bars do not count as words of the page."""
+    return f"|{'|'.join(cells)}|"
+
+
+def claims_table(settings: Mapping[str | None, Methods]) -> list[str]:
+    """The table of claims as Markdown."""
+    lines = [
+        row(["claim", "the paper's network, estimator and schedule", "this project's preset"]),
+        row(["---"] * 3),
+    ]
+    for claim in CLAIMS:
+        cells = [cell(claim, settings.get(name, {})) for name in claim.records]
+        lines.append(row([claim.text, *cells]))
+    return lines
+
+
+def details_table(settings: Mapping[str | None, Methods]) -> list[str]:
+    """The numbers behind the table of claims, task by task, as Markdown."""
+    lines = [row(["claim", "records", "task", "runs", "number", "shows"])]
+    lines.append(row(["---"] * 6))
+    for claim in CLAIMS:
+        for name in claim.records:
+            for task, number, shows, runs in findings(claim, settings.get(name, {})):
+                sides = ":".join(map(str, runs))
+                title = claim.text.split(".")[0]
+                lines.append(row([title, str(name), task, sides, number.text(), shows]))
+    return lines

@@ -1,0 +1,107 @@
+"""Writes the tables and figures of docs/results.md, and the claims in README.md, from records.
+
+    python -m commands.results_page
+
+`docs/results/NAME.jsonl` holds the records of `configs/NAME.yaml`. To publish newer runs, replace
+the file by the records.jsonl of their report and run this. A page has a table between the lines
+`<!-- NAME -->` and `<!-- end -->`.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+
+from commands.reports.claims import claims_table, details_table, read_settings, row
+from commands.reports.estimates import THRESHOLDS, final, formatted
+from commands.reports.figures import figures
+from commands.reports.records import read_records
+from commands.reports.run_groups import RunGroup, groups_of
+from utils.files import write_atomically
+from utils.terminal import say
+
+ROOT = Path(__file__).parent.parent
+PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md")
+RECORDS = ROOT / "docs" / "results"
+RUNS = ("minigrid", "homes", "paper", "paper_short")
+DRAWN = {"minigrid": "overview", "homes": "final-success", "paper_short": "overview"}
+"""Records -> the figure of their report that the page shows, as NAME.png."""
+LISTED = 3
+"""Runs of a group that a cell lists one by one."""
+
+
+def tables(folder: Path) -> dict[str, list[str]]:
+    """The lines of each table, by name."""
+    settings = read_settings(folder)
+    found = {"claims": claims_table(settings), "details": details_table(settings)}
+    for name in RUNS:
+        if groups := read_groups(folder, name):
+            found[f"{name} success"] = by_task(groups, success)
+            found[f"{name} steps"] = by_task(groups, steps)
+    return found
+
+
+def read_groups(folder: Path, name: str) -> list[RunGroup]:
+    records = folder / f"{name}.jsonl"
+    return groups_of(read_records(records, name)) if records.exists() else []
+
+
+def by_task(groups: list[RunGroup], cell: Callable[[RunGroup], str]) -> list[str]:
+    """A row for each method and a column for each task, with the teacher alone first."""
+    tasks = list(dict.fromkeys(group.task for group in groups))
+    teachers = {group.task: group.teacher for group in groups if group.is_main and group.teacher}
+    rows = {}
+    if cell is success:
+        rows["teacher"] = {
+            task: "{:.3f} [{:.3f}, {:.3f}]".format(*teacher.success)
+            for task, teacher in teachers.items()
+        }
+    for group in groups:
+        rows.setdefault(f"`{group.label}`", {})[group.task] = cell(group)
+    lines = [row(["method", *tasks]), row(["---"] * (len(tasks) + 1))]
+    return lines + [row([name, *(cells.get(t, "") for t in tasks)]) for name, cells in rows.items()]
+
+
+def success(group: RunGroup) -> str:
+    return f"{final('success', group).text()}, {len(group.runs)}"
+
+
+def steps(group: RunGroup) -> str:
+    """Steps until a success of 0.95 is held: of few runs each, else the least, middle and most."""
+    reached = sorted(group.reached(THRESHOLDS[-1]))
+    if len(reached) > LISTED:
+        reached = [reached[0], reached[len(reached) // 2], reached[-1]]
+    words = [("≤ " if run.at_once else "") + formatted(run.steps, "steps") for run in reached]
+    return ", ".join(word.replace("–", "never") for word in words)
+
+
+def filled(page: str, lines: dict[str, list[str]]) -> str:
+    """A page with its tables. A table without records stays empty."""
+
+    def table(match: re.Match[str]) -> str:
+        name = match.group(1)
+        return "\n".join([f"<!-- {name} -->", *lines.get(name, ["No runs yet."]), "<!-- end -->"])
+
+    return re.sub(r"<!-- ([a-z_ ]+) -->\n.*?<!-- end -->", table, page, flags=re.DOTALL)
+
+
+def draw(folder: Path, names: Iterable[str]) -> None:
+    for name in names:
+        if groups := read_groups(folder, name):
+            pictures = {each.name: each for each in figures(groups, [])}
+            wanted = pictures.get(DRAWN[name]) or next(iter(pictures.values()))
+            (folder / f"{name}.png").write_bytes(wanted.png)
+
+
+def main() -> None:
+    lines = tables(RECORDS)
+    for page in PAGES:
+        text = filled(page.read_text(encoding="utf-8"), lines)
+        write_atomically(page, partial(Path.write_text, data=text, encoding="utf-8"))
+        say(f"wrote {page}")
+    draw(RECORDS, DRAWN)
+    say("\n".join(lines["claims"]))
+
+
+if __name__ == "__main__":
+    main()

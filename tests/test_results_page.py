@@ -1,0 +1,90 @@
+"""The claims' verdicts, and the tables of README.md and docs/results.md, which are made from
+records."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from commands.reports.claims import CLAIMS, cell, methods_of
+from commands.results_page import PAGES, RECORDS, filled, tables
+from tests.trees import RISING, report, write_run
+
+SOFT = CLAIMS[3]
+Successes = dict[str, Sequence[int]]
+"""Method -> the successes of its runs in 100 episodes, by seed."""
+
+
+def judged(folder: Path, claim: int, **tasks: Successes) -> str:
+    """The cell of a claim about runs in one or more tasks; a teacher succeeds in 75%."""
+    for task, methods in tasks.items():
+        for method, counts in methods.items():
+            for seed, count in enumerate(counts):
+                final = [1] * count + [0] * (100 - count)
+                name = f"run-{seed}"
+                write_run(folder, name, RISING, method=method, task=task, seed=seed, final=final)
+    assert report(folder) == 0
+    return cell(CLAIMS[claim], methods_of(folder / "report" / "records.jsonl"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_tables_of_a_page_are_those_of_the_records(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert filled(text, tables(RECORDS)) == text
+    assert "<!-- claims -->\n|claim|" in text
+
+
+def test_the_page_of_results_is_short() -> None:
+    assert len(PAGES[1].read_text(encoding="utf-8").splitlines()) <= 200
+
+
+def test_missing_records_say_so(tmp_path: Path) -> None:
+    page = "a\n<!-- claims -->\nold\n<!-- end -->\n<!-- homes success -->\nold\n<!-- end -->\nb\n"
+    found = filled(page, tables(tmp_path))
+    assert "|1. Far fewer steps than RL without the teacher|no runs yet|no runs yet|" in found
+    assert "<!-- homes success -->\nNo runs yet.\n<!-- end -->\nb\n" in found
+    one = judged(tmp_path, 3, SimpleDoorKey={"ppo": [90, 91], "ppo-hard": [90]})
+    assert one == "fewer than two runs each"
+
+
+def test_a_claim_that_holds_in_all_tasks_is_reproduced(tmp_path: Path) -> None:
+    rooms = {"SimpleDoorKey": [96, 97, 98], "LavaDoorKey": [99, 98, 99]}
+    found = judged(
+        tmp_path,
+        2,
+        **{
+            task: {"ppo": counts, "hierarchical": [count - 40 for count in counts]}
+            for task, counts in rooms.items()
+        },
+    )
+    assert found.startswith("**reproduced**: +0.400 [")
+    assert found.endswith("; 2 tasks, 6:6 runs")
+
+
+def test_a_claim_that_holds_in_one_task_of_two_is_partly_so(tmp_path: Path) -> None:
+    better = {"ppo": [96, 97, 98], "hierarchical": [50, 51, 52]}
+    worse = {"ppo": [50, 51, 52], "hierarchical": [96, 97, 98]}
+    found = judged(tmp_path, 2, SimpleDoorKey=better, LavaDoorKey=worse)
+    assert found.startswith("**partly**: ")
+
+
+def test_a_claim_whose_opposite_holds_is_not_reproduced(tmp_path: Path) -> None:
+    found = judged(tmp_path, 2, LavaDoorKey={"ppo": [50, 51, 52], "hierarchical": [96, 97, 98]})
+    assert found.startswith("**not**: -0.460 [")
+
+
+def test_runs_that_differ_much_are_not_told_apart(tmp_path: Path) -> None:
+    found = judged(tmp_path, 2, LavaDoorKey={"ppo": [99, 99, 99], "hierarchical": [99, 0, 99]})
+    assert found.startswith("**not told apart**: +0.330 [")
+
+
+def test_other_settings_than_a_methods_own_are_not_judged(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        for method in ("ppo", "ppo-hard"):
+            write_run(tmp_path, f"{seed}", RISING, method=method, seed=seed, final=[1] * 100)
+        write_run(tmp_path, f"odd-{seed}", [0], method="ppo-hard", seed=seed, n_itr=1, clip=0.1)
+    assert report(tmp_path) == 0
+    records = tmp_path / "report" / "records.jsonl"
+    assert len([json.loads(line) for line in records.read_text().splitlines()]) == 6
+    assert cell(SOFT, methods_of(records)).startswith("**not**: +0.000 [")
