@@ -30,4 +30,20 @@ register(
 register("MiniGrid-KeyInBox-Min5-Max10-View3", "env.rooms:KeyInBoxRoom")
 register("MiniGrid-RandomBoxKey-Min5-Max10-View3", "env.rooms:RandomBoxKeyRoom")
 register("MiniGrid-DynamicDoorKey-Min5-Max10-View3", "env.rooms:DynamicDoorKeyRoom")
+register(
+    "MiniGrid-MisledLavaCrossing-S9N2",
+    "env.misled_crossing:MisledCrossing",
+    kwargs={"size": 9, "num_crossings": 2},
+)
+register(
+    "MiniGrid-FaultySwitch-S9N4",
+    "env.dark_crossing:DarkCrossing",
+    kwargs={"size": 9, "num_crossings": 4, "works": 0.5, "stays": False},
+)
+register(
+    "MiniGrid-SwitchOnce-S9N4",
+    "env.dark_crossing:DarkCrossing",
+    kwargs={"size": 9, "num_crossings": 4},
+)
+register("MiniGrid-PoisonedDoors", "env.poisoned_doors:PoisonedDoors")
 register("NavPick", vector_entry_point="env.nav_pick.tensor_homes:NavPickHomes")

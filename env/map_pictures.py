@@ -17,7 +17,8 @@ def truth_picture(
     env = remembered.env
     in_view = np.zeros((env.width, env.height), bool)
     if highlight:
-        in_view[tuple(np.array(remembered.in_view).T)] = True
+        for cell in remembered.in_view:
+            in_view[cell] = True
     return env.grid.render(tile_size, remembered.pose[:2], env.agent_dir, in_view)
 
 
