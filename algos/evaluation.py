@@ -61,8 +61,13 @@ class Evaluation:
         }
 
     def measured(self) -> dict[str, Estimate]:
-        """The mean and the 95% interval of each further measure."""
-        return {name: statistics.mean(values) for name, values in self.measures.items()}
+        """The mean and the 95% interval of each further measure; of one that is 0 or 1, a share."""
+        return {
+            name: statistics.mean(values)
+            if set(values) - {0.0, 1.0}
+            else statistics.share_of(round(sum(values)), len(values))
+            for name, values in self.measures.items()
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a JSON file: means, intervals and every episode."""

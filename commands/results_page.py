@@ -13,9 +13,9 @@ from functools import partial
 from pathlib import Path
 
 from commands.reports.claims import claims_table, details_table, read_settings, row
-from commands.reports.estimates import THRESHOLDS, final, formatted
+from commands.reports.estimates import THRESHOLDS, final, formatted, outcomes_of
 from commands.reports.figures import figures
-from commands.reports.records import read_records
+from commands.reports.records import CLEAN, LIKELIEST, read_records
 from commands.reports.run_groups import RunGroup, groups_of
 from utils.files import write_atomically
 from utils.terminal import say
@@ -38,6 +38,9 @@ def tables(folder: Path) -> dict[str, list[str]]:
         if groups := read_groups(folder, name):
             found[f"{name} success"] = by_task(groups, success)
             found[f"{name} steps"] = by_task(groups, steps)
+            for title, measure in (("clean", CLEAN), ("likeliest", LIKELIEST)):
+                if measure in outcomes_of(groups):
+                    found[f"{name} {title}"] = by_task(groups, partial(of_runs, measure=measure))
     return found
 
 
@@ -63,7 +66,11 @@ def by_task(groups: list[RunGroup], cell: Callable[[RunGroup], str]) -> list[str
 
 
 def success(group: RunGroup) -> str:
-    return f"{final('success', group).text()}, {len(group.runs)}"
+    return of_runs(group, "success")
+
+
+def of_runs(group: RunGroup, measure: str) -> str:
+    return f"{final(measure, group).text()}, {len(group.runs)}"
 
 
 def steps(group: RunGroup) -> str:

@@ -105,7 +105,7 @@ class NavPickDomain(Domain):
         return homes | {
             "depth_size": config.depth_size,
             "max_steps": task.max_steps,
-            "max_collisions": task.max_collisions,
+            "max_collisions": config.max_contacts or task.max_collisions,
             "rewards": Rewards(**{str(k): v for k, v in task.rewards.items()}),
             "sparse": config.reward == "sparse",
             "subtask": config.train_option,

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from commands.reports.records import CLEAN, LIKELIEST
 from commands.reports.run_groups import RunGroup
 from utils import statistics
 from utils.statistics import Estimate, Values, average, mean, mean_of_runs
@@ -76,10 +77,20 @@ class Curve(NamedTuple):
     runs: Values
 
 
+def outcomes_of(groups: Sequence[RunGroup]) -> list[str]:
+    """Success and return, and further measures that a run of some groups has."""
+    further = [
+        measure
+        for measure in (CLEAN, LIKELIEST)
+        if any(math.isfinite(run.of(measure).value) for group in groups for run in group.runs)
+    ]
+    return [*OUTCOMES, *further]
+
+
 def final(measure: str, *groups: RunGroup) -> Number:
     """What the last models reach: the mean over runs, and over the groups' tasks. A single run has
     the interval of its episodes."""
-    runs = [run.final.of(measure) for group in groups for run in group.runs]
+    runs = [run.of(measure) for group in groups for run in group.runs]
     if len(runs) == 1:
         return Number(runs[0], measure, "episodes")
     found = average([mean_of_runs(group.final(measure)) for group in groups])

@@ -28,12 +28,13 @@ TRAITS = (*WORLD, *("llm", "llm_model", "plans"), *ASKED, *OPTIONS, *TEACHING)
 alone succeeds as often as a soft one, so `hard` is no trait."""
 
 
-def final_outcome(
+def final_outcomes(
     folder: Path, iteration: int, settings: Mapping[str, Any], verdict: Mapping[str, Any]
-) -> tuple[Outcome | None, list[str]]:
+) -> tuple[Outcome | None, Outcome | None, list[str]]:
     """The result of a run's last model in the setting it was trained in: its evaluation with the
-    most episodes, or else the verdict. Also notes on evaluations that are left out."""
-    found, notes = list[Outcome](), list[str]()
+    most episodes, or else the verdict. Then that of its likeliest actions, if it was evaluated with
+    them; and notes on evaluations that are left out."""
+    found, likeliest, notes = list[Outcome](), list[Outcome](), list[str]()
     # The options act for a student that chooses among them, so they must be the same.
     same = (*WORLD, *OPTIONS) if settings.get("hierarchical") else WORLD
     for path in sorted(folder.glob(f"*/{EVALUATION}")):
@@ -42,8 +43,9 @@ def final_outcome(
             content = read_json(path)
             is_last = content.get("model") == MODEL and content.get("iteration") == iteration
             fits = all(content[name] == settings[name] for name in same if name in content)
-            if is_last and fits and not content.get("deterministic"):
-                found.append(read_outcome(content, source))
+            if is_last and fits:
+                kind = likeliest if content.get("deterministic") else found
+                kind.append(read_outcome(content, source))
         except UserError as error:
             notes.append(f"{source} is left out: {error}")
     if not found and verdict.get("last"):
@@ -51,7 +53,8 @@ def final_outcome(
             found.append(read_outcome(verdict["last"], VERDICT))
         except UserError as error:
             notes.append(f"{VERDICT} is left out: {error}")
-    return max(found, key=lambda each: each.episodes, default=None), notes
+    best = (max(each, key=lambda one: one.episodes, default=None) for each in (found, likeliest))
+    return *best, notes
 
 
 def last_evaluations(evaluations: Mapping[str, Values], episodes: int) -> Outcome:
@@ -66,7 +69,8 @@ def read_outcome(content: Any, source: str) -> Outcome:
     """What `Evaluation.to_dict` wrote; UserError if the numbers are missing or impossible."""
     try:
         success, returns = (estimate(content[name]) for name in ("success", "return"))
-        return Outcome(len(content["episodes"]), success, returns, source)
+        measures = {name: estimate(each) for name, each in content.get("measures", {}).items()}
+        return Outcome(len(content["episodes"]), success, returns, source, measures)
     except (LookupError, TypeError) as error:
         raise UserError("success, return and episodes must be in it") from error
     except ValueError as error:

@@ -16,7 +16,7 @@ from matplotlib.ticker import (
     StrMethodFormatter,
 )
 
-from commands.reports.estimates import OUTCOMES, Curve, Number, curve, final
+from commands.reports.estimates import OUTCOMES, Curve, Number, curve, final, outcomes_of
 from commands.reports.evaluations import TRAITS
 from commands.reports.pictures import COLORS, INK, WIDTH, Panel, Picture, folded, picture, slug
 from commands.reports.records import Outcome
@@ -44,7 +44,7 @@ def figures(groups: list[RunGroup], tables: list[Table]) -> list[Picture]:
     found = overview(main, styles)
     for task, shown in by_task(main).items():
         found += curves(task, f"curves-{slug(task)}", "curves", shown, styles)
-    found += [final_intervals(main, measure, styles) for measure in OUTCOMES]
+    found += [final_intervals(main, measure, styles) for measure in outcomes_of(main)]
     by_name = {table.name: table for table in tables}
     for measure, name in product(OUTCOMES, ("methods", "ablations")):
         if table := by_name.get(name):
@@ -211,7 +211,7 @@ def final_intervals(groups: list[RunGroup], measure: str, styles: Styles) -> Pic
             number = Number(teacher.of(measure), measure, "episodes")
             marks.append(Mark(f"{task}: {label}", number, INK, "D"))
     text = f"Final {measure} of each method, with 95% intervals"
-    return intervals(f"final-{measure}", "final", text, f"final {measure}", marks)
+    return intervals(f"final-{slug(measure)}", "final", text, f"final {measure}", marks)
 
 
 def of_column(table: Table, column: str, name: str, neutral: float, measure: str = "") -> Picture:

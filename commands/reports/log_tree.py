@@ -12,7 +12,7 @@ import numpy as np
 from algos.saved_files import CHECKPOINT, CONFIG, MODEL
 from commands.reports.evaluations import (
     EVALUATION,
-    final_outcome,
+    final_outcomes,
     has,
     last_evaluations,
     read_outcome,
@@ -114,7 +114,7 @@ def read_run(folder: Path, name: str) -> Run:
             teacher = read_outcome(verdict["teacher"], VERDICT)
     except UserError as error:
         notes.append(f"{VERDICT} is left out: {error}")
-    final, final_notes = final_outcome(folder, iterations, settings, verdict)
+    final, likeliest, final_notes = final_outcomes(folder, iterations, settings, verdict)
     if not final and not tests:
         raise UserError("it has no evaluation yet")
     if settings.get("quick"):
@@ -136,6 +136,7 @@ def read_run(folder: Path, name: str) -> Run:
         teacher=teacher,
         notes=notes + final_notes,
         costs=costs_of(rows),
+        likeliest=likeliest,
     )
 
 

@@ -35,6 +35,9 @@ COLUMNS = {
 """Part of an evaluation while training -> its name in metrics.jsonl."""
 
 
+CLEAN, LIKELIEST = "clean_success", "success of likeliest actions"
+"""Measures that only some runs have: success without a contact, in homes; and the success of an
+evaluation with `--deterministic`."""
 COSTS = ("Scenes", "Replies", "Scores", "Tokens", "Seconds Waited")
 """What an LLM costs, as a planner counts it; metrics.jsonl has the tag `LLM/` before each."""
 
@@ -59,6 +62,7 @@ Evaluations = Annotated[dict[str, Values], PlainValidator(as_evaluations)]
 @dataclass(frozen=True)
 class Outcome:
     """How an actor did: means over its episodes with their intervals, and the file they are from.
+    `measures` are further ones of the environment.
 
     ValueError if the numbers cannot be those of an evaluation.
     """
@@ -67,6 +71,7 @@ class Outcome:
     success: Mean
     returns: Mean
     source: str
+    measures: dict[str, Mean] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.episodes < 1:
@@ -79,7 +84,9 @@ class Outcome:
                 raise ValueError(f"a success of {part:g} is not between 0 and 1")
 
     def of(self, measure: str) -> Estimate:
-        return self.success if measure == "success" else self.returns
+        """Success, return, or a further measure, which is NaN if the environment has none."""
+        known = {"success": self.success, "return": self.returns}
+        return known.get(measure) or self.measures.get(measure, Estimate(math.nan))
 
 
 @dataclass(frozen=True)
@@ -113,6 +120,7 @@ class Run:
     `evaluations` has an array (evaluations,) for each of `COLUMNS`. `final` is the result of the
     last model, `teacher` that of the teacher alone in the run's verdict. `notes` say what is
     missing or wrong. `costs` are what the run asked of an LLM, by the names of `COSTS`.
+    `likeliest` is the result of the last model's likeliest actions, if it was evaluated.
     """
 
     name: str
@@ -130,10 +138,17 @@ class Run:
     teacher: Outcome | None
     notes: list[str]
     costs: dict[str, float] = field(default_factory=dict)
+    likeliest: Outcome | None = None
 
     @property
     def finished(self) -> bool:
         return self.iterations >= self.planned
+
+    def of(self, measure: str) -> Estimate:
+        """A number of the last model."""
+        if measure == LIKELIEST:
+            return self.likeliest.success if self.likeliest else Estimate(math.nan)
+        return self.final.of(measure)
 
     def within(self, measure: str, steps: float) -> Estimate:
         """The mean of the last five evaluations within a number of steps; NaN if there is none. A

@@ -74,8 +74,8 @@ class RunGroup:
         return [run.seed for run in self.runs]
 
     def final(self, measure: str) -> list[Estimate]:
-        """The success or return of each last model, with the interval of its episodes."""
-        return [run.final.of(measure) for run in self.runs]
+        """A number of each last model, with the interval of its episodes."""
+        return [run.of(measure) for run in self.runs]
 
     def reached(self, threshold: float) -> list[Reached]:
         return [run.reached(threshold) for run in self.runs]

@@ -1,7 +1,7 @@
 """The tables of a report: what groups reached, and how groups compare."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations, groupby, product
 
@@ -16,6 +16,7 @@ from commands.reports.estimates import (
     final,
     formatted,
     measured,
+    outcomes_of,
     over_tasks,
     told,
     within,
@@ -118,11 +119,11 @@ def tree_table(groups: list[RunGroup], one: str, other: str, margin: float) -> T
 
 
 def final_table(groups: list[RunGroup]) -> Table:
-    rows = []
+    rows, outcomes = [], outcomes_of(groups)
     for group in groups:
         sources = ", ".join(sorted({run.final.source for run in group.runs}))
         details = {"episodes per run": group.episodes, "from": sources}
-        rows.append(Row(names_of(group), finals(group), details))
+        rows.append(Row(names_of(group), finals(outcomes, group), details))
     note = (
         "The last model of each run, with sampled actions, in its evaluation with the most "
         "episodes. Without an evaluation the run's verdict counts, or else its last five "
@@ -131,8 +132,8 @@ def final_table(groups: list[RunGroup]) -> Table:
     return Table("final", "Final success and return", note, rows)
 
 
-def finals(*groups: RunGroup) -> dict[str, Number]:
-    return {f"final {measure}": final(measure, *groups) for measure in OUTCOMES}
+def finals(measures: Sequence[str], *groups: RunGroup) -> dict[str, Number]:
+    return {f"final {measure}": final(measure, *groups) for measure in measures}
 
 
 def overall_table(groups: list[RunGroup], trees: list[str]) -> Table:
@@ -149,7 +150,7 @@ def overall_table(groups: list[RunGroup], trees: list[str]) -> Table:
                 "group": method,
                 "runs": " + ".join(str(len(group.runs)) for group in chosen),
             }
-            rows.append(Row(names, finals(*chosen)))
+            rows.append(Row(names, finals(OUTCOMES, *chosen)))
     note = "The mean over the tasks that all methods share. All tasks count alike."
     return Table("overall", "Over common tasks", note, rows)
 

@@ -63,8 +63,9 @@ class TaskSettings(Strict):
     layouts: int = setting(10, "homes to train in; 0: no limit", ge=0, le=MOST, domain="nav_pick")
     depth_size: int = of_homes(64, "width and height of the depth image, in pixels", ge=8, le=512)
     reward: Literal["dense", "sparse"] = setting(
-        "dense", "the task's full reward, or its success reward alone", domain="nav_pick"
+        "dense", "the full reward, or that of success alone", domain="nav_pick"
     )
+    max_contacts: Count | None = of_homes(None, "contacts ending an episode", recorded="world")
     train_option: Learnable | None = of_homes(
         None, "train a policy for this option instead of the task", recorded="world"
     )

@@ -31,8 +31,11 @@ Observations:
   nearest goal, a place from which the hand can reach the object
 
 An episode succeeds when the hand holds the object 0.2 m above its initial place. `measures`:
-`collisions`, the steps in which the base was told to move into something; `path_length` in metres;
-`spl`, 0 before success, then the shortest path over the larger of the shortest path and the
-travelled path. The shortest path ends at a goal in front of the table, but a hand can reach from a
-little farther away, so 1 is easy to get. For the subtask `pick` the measure `spl` means nothing.
+
+- `collisions`: the steps in which the base was told to move into something
+- `path_length` in metres
+- `spl`: 0 before success, then the shortest path over the larger of the shortest path and the
+  travelled path. The shortest path ends at a goal in front of the table, but a hand can reach from
+  a little farther away, so 1 is easy to get. For the subtask `pick` it means nothing
+- `clean_success`: 1 after a success without any contact
 """

@@ -115,6 +115,7 @@ class Rearrangement(gym.Env[dict[str, np.ndarray], np.ndarray]):
             "collisions": self.collisions,
             "path_length": self.path_length,
             "spl": success * shortest / max(shortest, self.path_length),
+            "clean_success": success and not self.collisions,
         }
         said = {"success": success, "measures": measures}
         return seen, reward, over, self.steps >= self.max_steps, said

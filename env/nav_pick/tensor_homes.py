@@ -40,6 +40,7 @@ from utils.tensors import Tensors
 
 HALF = HALF_OBJECT / 100
 SUBTASKS = "navigate", "pick"
+MEASURES = "collisions", "path_length", "spl", "clean_success"
 
 
 class NavPickHomes(RestingEnv):
@@ -170,9 +171,10 @@ class NavPickHomes(RestingEnv):
         now["terminated"] |= success | (now["collisions"] >= self.max_collisions)
         shortest = now["shortest"].clamp(min=1e-6)
         now["spl"] += success * shortest / torch.maximum(shortest, now["path_length"])
+        now["clean_success"] += success & (now["collisions"] == 0)
         flags = now["terminated"].clone(), now["steps"] >= self.max_steps
         self._trail.index_copy_(0, now["steps"][:1], now["position"][:1])
-        measures = {name: now[name].clone() for name in ("collisions", "path_length", "spl")}
+        measures = {name: now[name].clone() for name in MEASURES}
         return seen, reward, *flags, {"success": success, "measures": measures}
 
     def _has_succeeded(self, state: Tensor) -> Tensor:
@@ -216,7 +218,7 @@ class NavPickHomes(RestingEnv):
             "steps": torch.zeros_like(zero, dtype=torch.int64),
             "target": start[:, :2].clone(),
             **{name: zero.clone() for name in ("distance", "remaining", "shortest")},
-            **{name: zero.clone() for name in ("collisions", "path_length", "spl")},
+            **{name: zero.clone() for name in MEASURES},
         }
 
     def _furnish(self) -> None:

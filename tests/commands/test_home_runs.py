@@ -24,7 +24,7 @@ from tests.small_homes import TASK, evaluate, resume, runs_of, train
 from utils import seeding
 from utils.ranks import Ranks
 
-MEASURES = {"collisions", "path_length", "spl"}
+MEASURES = {"collisions", "path_length", "spl", "clean_success"}
 
 
 def result(folder: Path, name: str = "eval") -> dict[str, Any]:

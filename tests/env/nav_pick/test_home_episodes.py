@@ -33,6 +33,23 @@ def test_contacts_are_counted_seen_and_end_an_episode() -> None:
     assert info["measures"]["path_length"] == pytest.approx(0.009 + 0.05 + 0.05, abs=1e-4)
 
 
+@pytest.mark.parametrize("bumps", [False, True])
+def test_a_success_is_clean_only_without_a_contact(bumps: bool) -> None:
+    homes = furnished()
+    if bumps:
+        start = homes._now["position"].clone()
+        put(homes, position=[[3.69, 3.0]])
+        homes.step(act(forward=1))
+        put(homes, position=start.tolist())
+    obs, success = homes._observation(), False
+    for _ in range(200):
+        obs, *_, info = homes.step(pilot(obs))
+        success |= bool(info["success"])
+        assert info["measures"]["clean_success"] == (success and not bumps)
+    assert success
+    assert (info["measures"]["collisions"] > 0) == bumps
+
+
 def test_measures_say_how_short_the_way_was() -> None:
     homes = furnished()
     obs = homes._observation()

@@ -109,7 +109,7 @@ def test_play_goes_from_start_to_success(make: Callable[..., Episode]) -> None:
         # What there was to earn, less the time.
         worth = Rewards()
         assert sum(rewards) > worth.success + worth.pick
-        assert set(info["measures"]) == {"collisions", "path_length", "spl"}
+        assert set(info["measures"]) == {"collisions", "path_length", "spl", "clean_success"}
         assert info["measures"]["path_length"] > 0
         pictures = home.pictures()
         assert set(pictures) == {"depth", "map"}
