@@ -45,10 +45,15 @@ def main(arguments: list[str] | None = None) -> int:
 def execute(arguments: list[str] | None) -> int:
     # Here, so that a missing package is reported as any other error.
     from commands.settings.flags import parse
-    from commands.settings.resolve import check
 
     args = parse(arguments)
-    check(args)
+    from commands.run_search import check_runs
+    from commands.settings.resolve import check
+
+    # One of several ranks reports what is wrong.
+    if os.environ.get("RANK", "0") == "0":
+        check(args)
+        check_runs(args)
     # PyTorch takes seconds to load: only when there is a command to run.
     command = import_module(f"commands.{args.command}")
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:

@@ -1,4 +1,5 @@
-"""Which runs a command line means: those of a path or a name, or the newest one."""
+"""Which runs a command line means: those of a path or a name, or the newest one. Nothing here needs
+PyTorch."""
 
 import argparse
 import re
@@ -8,12 +9,33 @@ from typing import Any
 
 from algos.saved_files import CHECKPOINT, CONFIG, MODEL
 from commands.run_files import read_settings
-from commands.runs import is_run, task_folder
+from commands.runs import is_run, new_runs, task_folder
+from commands.settings.presets import read_preset
+from commands.settings.resolve import given_settings, resolve, seeded, shown_settings
 from utils.errors import UserError
 from utils.terminal import say
 
 Settings = Mapping[str, Any]
 """The settings of a command line; its task and its method say where runs lie."""
+
+
+def check_runs(args: argparse.Namespace) -> None:
+    """UserError if a command names a run that is not there, or a new one that may not replace what
+    is there."""
+    if args.command == "train":
+        template = read_preset(args.config, args.task) if args.config else {}
+        settings = resolve(given_settings(args, template.get("task")), template)
+        name = args.savedir or settings["train_option"]
+        if name and args.resume:
+            runs_to_resume(args, name, settings)
+        elif name:
+            parent = task_folder(args.logdir, settings["policy"], settings["task"])
+            configs = seeded({"device": "cpu"} | settings, args.seed_list or [settings["seed"]])
+            new_runs(parent, name, configs, args.overwrite)
+        return
+    shows = args.command in ("eval", "watch", "export") and not args.eval_teacher
+    if shows and (name := getattr(args, "run", None) or args.loaddir):
+        named_runs(args, name, shown_settings(given_settings(args)))
 
 
 def runs_to_show(args: argparse.Namespace, name: str | None, settings: Settings) -> list[Path]:

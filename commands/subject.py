@@ -16,17 +16,16 @@ from commands import runs
 from commands.build import Parts, check_network
 from commands.domains.networks import make_encoder
 from commands.run_search import runs_to_show
-from commands.settings.config import DEFAULT_HOME_TASK, SETTINGS, Config
+from commands.settings.config import Config
 from commands.settings.resolve import (
     check_flags,
     check_llm_flags,
     fresh_settings,
     given_settings,
-    resolve,
     seeded,
+    shown_settings,
 )
 from commands.viewer.replay import Played, Viewer
-from planner.task import load_task
 from teacher.teacher import PlanTeacher
 from utils import seeding
 from utils.devices import choose_device, prepare
@@ -62,16 +61,14 @@ def find_subjects(args: argparse.Namespace, name: str | None, **changes: Any) ->
     if args.plans and not args.eval_teacher:
         raise UserError("--plans: a student needs none; evaluate its teacher with --eval_teacher")
     given = given_settings(args)
-    in_homes = any(SETTINGS[name].domain == "nav_pick" for name in given)
-    task = {"task": load_task(DEFAULT_HOME_TASK)} if in_homes else {}
+    settings = shown_settings(given)
     if args.eval_teacher:
-        settings = fresh_settings(task | given)
+        settings = fresh_settings({"task": settings["task"]} | given)
         check_llm_flags(given, settings)
         parent = runs.task_folder(args.logdir, settings["policy"], settings["task"])
         (config,) = seeded(settings, (args.seed_list or [0])[:1])
         yield Subject(config, parent / runs.TEACHER)
         return
-    settings = resolve(task | given, {})
     given["device"] = choose_device(settings.get("device"))
     if args.seed_list and len(args.seed_list) == 1:
         given["seed"] = args.seed_list[0]

@@ -30,10 +30,14 @@ Plans = Annotated[dict[str, dict[str, Share]], AfterValidator(_add_up)]
 
 def load_plans(path: Path) -> Plans:
     """Read a file of plans. UserError if it holds none, or anything else."""
-    plans = validated(Plans, read_yaml(path), path)
-    if not plans:
+    content = read_yaml(path)
+    if not content:
         raise UserError(f"{path} holds no plans; give another file")
-    return plans
+    if not all(isinstance(answer, dict) for answer in content.values()):
+        named = content.get("plans")
+        where = f"; it names {path.parent / named}" if isinstance(named, str) else ""
+        raise UserError(f"{path} is no file of plans, as record writes them{where}")
+    return validated(Plans, content, path)
 
 
 def write_plans(path: Path, title: str, plans: Mapping[str, Mapping[str, float]]) -> None:

@@ -2,11 +2,11 @@
 command runs. Only the choice of the device loads PyTorch."""
 
 import argparse
-import os
 from collections.abc import Mapping
 from typing import Any
 
 from commands.settings.config import (
+    DEFAULT_HOME_TASK,
     DEFAULT_METHOD,
     DEFAULT_TASK,
     DEFAULTS,
@@ -203,17 +203,23 @@ def meaningless(name: str, settings: Settings) -> str:
     return ""
 
 
+def shown_settings(given: Settings) -> dict[str, Any]:
+    """The settings that say which run a command shows. UserError if one is not valid."""
+    in_homes = any(SETTINGS[name].domain == "nav_pick" for name in given)
+    task = {"task": load_task(DEFAULT_HOME_TASK)} if in_homes else {}
+    return resolve(task | given, {})
+
+
 def check(args: argparse.Namespace) -> None:
     """UserError if a command cannot work: before PyTorch is loaded, which takes seconds."""
-    # One of several ranks reports it.
-    if os.environ.get("RANK", "0") != "0":
-        return
     if args.command == "bench":
         for name in args.task or ():
             load_task(name)
         return
     if "task" not in args:
         return
+    if args.command == "record" and args.show:
+        load_plans(args.show)
     path = getattr(args, "config", None)
     preset = read_preset(path, args.task) if path else {}
     flags = given_settings(args, preset.get("task"))

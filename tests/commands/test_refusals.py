@@ -207,3 +207,42 @@ def test_what_was_not_installed_is_said_in_one_line() -> None:
     advice = "install what the project needs with: pip install -r requirements.txt"
     assert done.returncode == 1
     assert re.fullmatch(rf"error: No module named '\w+': {advice}\n", done.stderr)
+
+
+def without_pytorch(*flags: str) -> subprocess.CompletedProcess[str]:
+    """A command in a process that has no PyTorch."""
+    script = (
+        "import sys; sys.modules['torch'] = None; import main; sys.exit(main.main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", script, *flags]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("flags", "why"),
+    [
+        (["eval", "--loaddir", "nope"], "there is no run"),
+        (["watch", "nope"], "there is no run"),
+        (["export", "nope", "--to", "student.onnx"], "there is no run"),
+        (["train", "--resume", "--savedir", "nope"], "there is no run"),
+        (["train", "--savedir", "whole"], "holds a run already"),
+        (["record", "--show", "configs/simpledoorkey.yaml"], "is no file of plans"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_what_is_missing_or_in_the_way_is_told_before_pytorch_is_loaded(
+    flags: list[str], why: str, breakable: Path
+) -> None:
+    done = without_pytorch(*flags, "--logdir", str(breakable))
+    assert done.returncode == 1
+    assert why in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_tasks_file_says_where_its_plans_are(capsys: pytest.CaptureFixture[str]) -> None:
+    path = ROOT / "configs" / "simpledoorkey.yaml"
+    assert main.main(["record", "--show", str(path)]) == 1
+    assert capsys.readouterr().err == (
+        f"error: {path} is no file of plans, as record writes them; "
+        f"it names {path.parent / 'plans/simpledoorkey.yaml'}\n"
+    )
