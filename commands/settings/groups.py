@@ -53,8 +53,7 @@ class TaskSettings(Strict):
     )
     simulator: Literal["tensor", "habitat", "habitat-rearrange"] = of_homes(
         "tensor",
-        "homes as one batch of tensors; or habitat-sim, one process each; or habitat-lab's "
-        "rearrangement with a Fetch robot",
+        "homes as tensors; in habitat-sim; or habitat-lab's rearrangement with a Fetch robot",
         recorded="world",
     )
     habitat_config: Text | None = of_homes(
