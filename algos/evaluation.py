@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
 from algos.rollout import Rollout
 from utils import statistics
@@ -46,6 +46,11 @@ class Evaluation:
         """The share of steps at which a teacher had no answer."""
         return self.unanswered_steps / sum(self.lengths)
 
+    @property
+    def stuck(self) -> float:
+        """The share of episodes that the step limit cut off; 0 if there are none."""
+        return sum(self.timed_out) / len(self.timed_out) if self.timed_out else 0.0
+
     def failures(self) -> dict[str, float]:
         """How episodes fail, as shares of all: at the step limit, or earlier (in lava, say)."""
         timed_out = sum(self.timed_out)
@@ -84,6 +89,15 @@ class Evaluation:
             "unanswered_steps": self.unanswered_steps,
             "episodes": episodes,
         }
+
+
+class Trial(NamedTuple):
+    """A teacher alone, before training: the `outcome`, the `success` that it reaches for sure, and
+    the share of episodes in which it is `stuck` until the step limit."""
+
+    outcome: Evaluation
+    success: float
+    stuck: float
 
 
 def _plain(numbers: dict[str, Estimate]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from algos.evaluation import Evaluation
+from algos.evaluation import Evaluation, Trial
 from algos.play import play
 from algos.protocols import Actor, BoundedEnvironments, Environments
 from algos.rollout import Rollout
@@ -80,16 +80,16 @@ class Evaluator:
     answers_may_improve: bool = False
     """Whether a teacher without an answer may have one later, as an LLM may."""
 
-    def try_teacher(self) -> tuple[Evaluation, float]:
-        """Let the teacher act alone. Returns the outcome, and the success that it reaches for sure:
-        the lower end of the interval, or 1 if answers were missing that may still come."""
+    def try_teacher(self) -> Trial:
+        """Let the teacher act alone. It reaches the lower end of its success's interval for sure.
+        If answers were missing that may still come, nothing is held against it."""
         seeds = seeding.numbered(seeding.FIRST_TRIAL_SEED, self.trials)
         # A teacher draws on the CPU.
         draws = self._draws(seeding.TRIAL, device=torch.device("cpu"))
         outcome = evaluate(self.unseen, self.teacher, seeds, draws, self.device)
         if self.answers_may_improve and outcome.unanswered_steps:
-            return outcome, 1.0
-        return outcome, outcome.summary()["success"].low
+            return Trial(outcome, success=1.0, stuck=0.0)
+        return Trial(outcome, outcome.summary()["success"].low, outcome.stuck)
 
     def expected_steps(self, length: float) -> float:
         return 2 * len(self.seeds) * min(length, self.environments.max_steps)

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from algos.evaluation import Evaluation
+from algos.evaluation import Evaluation, Trial
 from algos.iteration import Iteration
 from algos.rollout import Rollout
 from utils.tensors import Tensors
@@ -122,6 +122,10 @@ class Teacher(Protocol):
     def advise(self, obs: Tensors, starts: Tensor, generator: torch.Generator) -> Advice:
         """`starts` (S,) bool: whether a step is its segment's first."""
 
+    def doubt(self, stuck: float) -> bool:
+        """Told the share of episodes that it does not end alone; returns whether its advice has
+        changed."""
+
     def counts(self) -> dict[str, float]:
         """What its advice has cost so far, such as requests to an LLM, by name."""
 
@@ -188,8 +192,8 @@ class RunEvaluator(Protocol):
     def trials(self) -> int:
         """The number of episodes of the teacher's trial."""
 
-    def try_teacher(self) -> tuple[Evaluation, float]:
-        """Evaluate the teacher alone. Returns also the success that it reaches for sure."""
+    def try_teacher(self) -> Trial:
+        """Evaluate the teacher alone."""
 
     def expected_steps(self, length: float) -> float:
         """The steps of `evaluate_student`, if episodes have this length on average and none is

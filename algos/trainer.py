@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from algos import checkpoint
-from algos.evaluation import Evaluation
+from algos.evaluation import Evaluation, Trial
 from algos.iteration import Iteration
 from algos.numbers import advice_sums, episode_sums, evaluation_numbers, training_numbers
 from algos.progress import Progress
@@ -65,6 +65,7 @@ class Trainer:
     progress: Progress = field(default_factory=Progress)
     selection: Selection = field(default_factory=Selection)
     teacher_alone: Evaluation = field(default_factory=Evaluation)
+    stuck: float = 0.0
     best: dict[str, Tensor] = field(default_factory=dict)
     evaluation_steps: int = 0
     spent: dict[str, float] = field(default_factory=dict)
@@ -74,15 +75,32 @@ class Trainer:
 
         Of several ranks only the one with an evaluator does so and writes.
         """
-        success = 0.0
+        trial = Trial(Evaluation(), success=0.0, stuck=0.0)
         if evaluator:
-            episodes = counted(evaluator.trials, "episode")
-            self._announce(f"trying the teacher alone in {episodes}", observers)
-            self.teacher_alone, success = evaluator.try_teacher()
-            for observer in observers:
-                observer.teacher_tried(self.teacher_alone)
-        self.schedule.set_teacher_success(float(self.ranks.from_lead(str(success))))
+            trial = self._try_teacher(evaluator, observers)
+            self.teacher_alone = trial.outcome
+        self.stuck = self._of_lead(trial.stuck)
+        if self.teacher.doubt(self.stuck) and evaluator:
+            self._announce(
+                f"it got stuck in {self.stuck:.0%} of them: that share of its advice is every "
+                "legal plan alike from now on",
+                observers,
+            )
+            trial = self._try_teacher(evaluator, observers)
+        self.schedule.set_teacher_success(self._of_lead(trial.success))
         self.save(observers)
+
+    def _try_teacher(self, evaluator: RunEvaluator, observers: Sequence[Observer]) -> Trial:
+        episodes = counted(evaluator.trials, "episode")
+        self._announce(f"trying the teacher alone in {episodes}", observers)
+        trial = evaluator.try_teacher()
+        for observer in observers:
+            observer.teacher_tried(trial.outcome)
+        return trial
+
+    def _of_lead(self, number: float) -> float:
+        """A number of the first rank."""
+        return float(self.ranks.from_lead(str(number)))
 
     def train(
         self,
@@ -228,6 +246,7 @@ class Trainer:
             "selection": vars(self.selection),
             "best": self.best,
             "teacher_alone": vars(self.teacher_alone),
+            "stuck": self.stuck,
             "collector": collected,
             "evaluation_steps": self.evaluation_steps,
         }
@@ -257,9 +276,12 @@ class Trainer:
             self.best = content["best"]
             self.teacher_alone = checkpoint.record(Evaluation, content["teacher_alone"])
             self.schedule.restore(content["schedule"])
-            # Older checkpoints lack these: they are of whole episodes, evaluated without a limit.
+            # Older checkpoints lack these: they are of whole episodes, evaluated without a limit,
+            # and of teachers whose advice is never mixed.
             self.collector.restore(content.get("collector", {}))
             self.evaluation_steps = int(content.get("evaluation_steps", 0))
+            self.stuck = float(content.get("stuck", 0.0))
+            self.teacher.doubt(self.stuck)
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             raise UserError(
                 f"{path} is damaged or does not fit this version of the project"

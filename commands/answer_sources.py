@@ -14,6 +14,7 @@ from planner.asking import AskingPlanner
 from planner.backoff import Backoff
 from planner.llm import ChatClient
 from planner.local_model import LocalModel
+from planner.mixture import AUTO, MixedPlanner
 from planner.plans import Planner
 from planner.recorded_plans import RecordedPlanner
 from planner.request_pool import RequestPool
@@ -53,9 +54,12 @@ def make_planner(
     the LLM cannot be asked.
     """
     planner = right_planner(config, domain, answers, owned, asks)
-    if not config.wrong_plans:
+    if config.wrong_plans:
+        planner = WrongPlanner(planner, domain.legal_plans, config.wrong_plans, config.seed)
+    share, learns = config.uniform_share, config.uniform_share == AUTO
+    if not share or config.llm == UNIFORM:
         return planner
-    return WrongPlanner(planner, domain.legal_plans, config.wrong_plans, config.seed)
+    return MixedPlanner(planner, domain.legal_plans, 0.0 if learns else share, learns)
 
 
 def right_planner(

@@ -2,21 +2,21 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from env.symbols import COLORS
-from planner.plans import Answer, Option, Planner
+from planner.plans import Answer, Option
+from planner.wrapped_planner import WrappedPlanner
 
 
-class AnonymousColors:
+@dataclass
+class AnonymousColors(WrappedPlanner):
     """Hides the colours of scenes from a planner, and puts them back into its answers.
 
     The planner gets color1, color2, … in the order in which the colours appear in the text.
     """
 
     ALIASES = tuple(f"color{number}" for number in range(1, len(COLORS) + 1))
-
-    def __init__(self, planner: Planner) -> None:
-        self.planner = planner
 
     def answers(self, scenes: Sequence[str]) -> list[Answer | None]:
         aliases = [color_aliases(scene) for scene in scenes]
@@ -25,15 +25,6 @@ class AnonymousColors:
             answer and _colored(answer, {alias: color for color, alias in names.items()})
             for answer, names in zip(self.planner.answers(hidden), aliases, strict=True)
         ]
-
-    def counts(self) -> dict[str, float]:
-        return self.planner.counts()
-
-    def news(self) -> dict[str, dict[str, float]]:
-        return self.planner.news()
-
-    def problem(self) -> str:
-        return self.planner.problem()
 
 
 def _colored(answer: Answer, names: Mapping[str, str]) -> Answer:

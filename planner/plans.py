@@ -45,6 +45,11 @@ class Planner(Protocol):
         more than at the last call."""
         return {}
 
+    def doubt(self, stuck: float) -> bool:
+        """Told the share of episodes that these answers alone do not bring to an end. Returns
+        whether the answers have changed."""
+        return False
+
     def problem(self) -> str:
         """Why no scene so far has a plan, in one line; empty if some scene has one."""
         return ""

@@ -6,28 +6,21 @@ Nobody knows beforehand how often an LLM errs. Here one can choose it.
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator
-
-from planner.plans import EXPLORE, Answer, LegalPlans, Option, Plan, Planner
+from planner.plans import EXPLORE, Answer, LegalPlans, Option, Plan
+from planner.wrapped_planner import WrappedPlanner
+from utils.validation import share_or
 
 WORST: Literal["worst"] = "worst"
 
 
-def _check(wrong: Any) -> Any:
-    is_number = isinstance(wrong, int | float) and 0 <= wrong <= 1
-    if is_number or wrong == WORST:
-        return wrong
-    raise ValueError(f"must be a share from 0 to 1, or {WORST}")
-
-
-Wrong = Annotated[float | Literal["worst"], BeforeValidator(_check)]
+Wrong = Annotated[float | Literal["worst"], share_or(WORST)]
 """The share of scenes with a wrong plan; or the worst plan in every scene."""
 
 
-@dataclass(frozen=True)
-class WrongPlanner(Planner):
+@dataclass
+class WrongPlanner(WrappedPlanner):
     """Replaces another planner's answer to some scenes by a plan that it does not mean.
 
     The alternatives of a scene are its legal plans and exploring, without those that begin as the
@@ -38,7 +31,6 @@ class WrongPlanner(Planner):
     in every process. A scene keeps its answer if it has no alternative or no answer.
     """
 
-    planner: Planner
     legal_plans: LegalPlans
     wrong: Wrong
     seed: int
@@ -49,15 +41,6 @@ class WrongPlanner(Planner):
             answer and self._answer(scene, answer)
             for scene, answer in zip(scenes, answers, strict=True)
         ]
-
-    def counts(self) -> dict[str, float]:
-        return self.planner.counts()
-
-    def news(self) -> dict[str, dict[str, float]]:
-        return self.planner.news()
-
-    def problem(self) -> str:
-        return self.planner.problem()
 
     def _answer(self, scene: str, answer: Answer) -> Answer:
         draws = random.Random(f"{self.seed} {scene}")

@@ -46,6 +46,11 @@ class PlanTeacher:
         """What the planner has cost so far, by name."""
         return self.planner.counts()
 
+    def doubt(self, stuck: float) -> bool:
+        """Told the share of episodes that it does not end alone; returns whether its advice has
+        changed."""
+        return self.planner.doubt(stuck)
+
     def news(self) -> dict[str, dict[str, float]]:
         """The planner's new plans: scene text -> plan -> probability."""
         return self.planner.news()

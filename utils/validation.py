@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 
 from utils.errors import UserError
 
@@ -42,6 +42,18 @@ def find_file(kind: str, name: str, folder: Path, known: list[str], others: str 
         f"unknown {kind} {name!r}; give one of {', '.join(known)}{others}, or a {kind}'s YAML file"
         f"{meant(name, known)}"
     )
+
+
+def share_or(word: str) -> BeforeValidator:
+    """Accepts a share from 0 to 1, or a word."""
+
+    def check(value: Any) -> Any:
+        is_share = isinstance(value, int | float) and 0 <= value <= 1
+        if is_share or value == word:
+            return value
+        raise ValueError(f"must be a share from 0 to 1, or {word}")
+
+    return BeforeValidator(check)
 
 
 class Strict(BaseModel):

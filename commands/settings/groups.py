@@ -16,6 +16,7 @@ from pydantic import AfterValidator, Field, field_validator
 from commands.settings.methods import Method
 from commands.settings.setting import ACTING, ASKING, TEACHING, setting
 from commands.settings.web_address import check_address
+from planner.mixture import UniformShare
 from planner.recorded_plans import Share
 from planner.servers import KEY_VARIABLE, LLM, UNIFORM_MEANS
 from planner.task import Task
@@ -113,8 +114,8 @@ class TeacherSettings(Strict):
 
     schedule: Literal["linear", "adaptive", "matched", "constant"] = setting(
         "linear",
-        "how the teacher's weight k changes: falls by --kl_step (linear); is the share of episodes "
-        "that fail (adaptive); is what the student lacks of the teacher's success (matched); never "
+        "how the teacher's weight k changes: by --kl_step (linear), with the share of failures "
+        "(adaptive), with what the student lacks of the teacher's success (matched), never "
         "(constant)",
     )
     kl_start: float = setting(10.0, "k at the first iteration", ge=0)
@@ -129,6 +130,13 @@ class TeacherSettings(Strict):
     teacher_sees: Literal["memory", "everything"] = setting(
         "memory",
         "the teacher sees the student's memory, or the whole map",
+        commands=TEACHING,
+        recorded="teacher",
+    )
+    uniform_share: UniformShare = setting(
+        0.0,
+        "share of every legal plan alike in advice; auto: as often as the teacher alone is stuck",
+        value="P",
         commands=TEACHING,
         recorded="teacher",
     )

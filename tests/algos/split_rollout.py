@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from algos.evaluation import Evaluation
+from algos.evaluation import Evaluation, Trial
 from algos.rollout import Rollout
 from algos.trainer import Trainer
 from commands.build import Parts
@@ -29,8 +29,8 @@ class Tried(NamedTuple):
     def trials(self) -> int:
         return len(self.outcome.seeds)
 
-    def try_teacher(self) -> tuple[Evaluation, float]:
-        return self.outcome, self.outcome.summary()["success"].low
+    def try_teacher(self) -> Trial:
+        return Trial(self.outcome, self.outcome.summary()["success"].low, self.outcome.stuck)
 
     def evaluate_student(self, iteration: int) -> tuple[Evaluation, Evaluation]:
         return self.outcome, self.outcome

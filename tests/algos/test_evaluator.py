@@ -28,7 +28,7 @@ def test_trial_evaluations_verdict_and_training_have_seeds_of_their_own() -> Non
 def test_a_trial_and_a_verdict_play_other_episodes() -> None:
     actor, points, cpu = Uniform(2, continuous=True), Points(3), torch.device("cpu")
     evaluator = Evaluator(actor, actor, actor, points, [1], points, 5, 0, cpu)
-    tried, judged = evaluator.try_teacher()[0], evaluator.judge(actor)
+    tried, judged = evaluator.try_teacher().outcome, evaluator.judge(actor)
     assert tried.seeds == seeding.numbered(seeding.FIRST_TRIAL_SEED, 5)
     assert judged.seeds == seeding.numbered(seeding.FIRST_VERDICT_SEED, 5)
 

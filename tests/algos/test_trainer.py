@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from algos import checkpoint
-from algos.evaluation import Evaluation
+from algos.evaluation import Evaluation, Trial
 from algos.iteration import Iteration
 from algos.protocols import Observer
 from algos.trainer import Trainer
@@ -41,8 +41,8 @@ class Outcomes(NamedTuple):
 
     trials: int = 4
 
-    def try_teacher(self) -> tuple[Evaluation, float]:
-        return outcome(1), outcome(1).summary()["success"].low
+    def try_teacher(self) -> Trial:
+        return Trial(outcome(1), outcome(1).summary()["success"].low, outcome(1).stuck)
 
     def expected_steps(self, length: float) -> float:
         return 8 * length
@@ -82,13 +82,19 @@ def states(trainer: Trainer) -> tuple[dict[str, Any], ...]:
     recurrent=st.booleans(),
     schedule=st.sampled_from(["linear", "adaptive", "matched"]),
     rollout=st.sampled_from([{}, {"num_envs": 3, "rollout_steps": 7}]),
+    uniform_share=st.sampled_from([0.0, 0.3, "auto"]),
     seed=st.integers(0, 100),
 )
 def test_a_resumed_run_equals_the_unbroken_one(
-    stops: set[int], recurrent: bool, schedule: str, rollout: dict[str, int], seed: int
+    stops: set[int],
+    recurrent: bool,
+    schedule: str,
+    rollout: dict[str, int],
+    uniform_share: float | str,
+    seed: int,
 ) -> None:
     chosen = {"recurrent": recurrent, "schedule": schedule, "n_itr": ITERATIONS}
-    chosen |= {"eval_interval": 1, "anneal": True}
+    chosen |= {"eval_interval": 1, "anneal": True, "uniform_share": uniform_share}
     given = fresh_settings({"task": load_task(small_rooms.TASK)} | chosen | SMALL)
     config = make_config(given | {"seed": seed} | rollout, "settings")
     with tempfile.TemporaryDirectory() as whole, tempfile.TemporaryDirectory() as parts:

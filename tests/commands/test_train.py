@@ -18,7 +18,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import main
 from algos import checkpoint
-from algos.evaluation import Evaluation
+from algos.evaluation import Evaluation, Trial
 from algos.protocols import Observer
 from commands import build
 from commands.observers.display import Display
@@ -114,8 +114,8 @@ class Falling(NamedTuple):
 
     trials: int = 20
 
-    def try_teacher(self) -> tuple[Evaluation, float]:
-        return self.evaluate_student(0)[0], 1.0
+    def try_teacher(self) -> Trial:
+        return Trial(self.evaluate_student(0)[0], success=1.0, stuck=0.0)
 
     def evaluate_student(self, iteration: int) -> tuple[Evaluation, Evaluation]:
         success = [iteration <= 6] * 20

@@ -1,0 +1,53 @@
+"""A planner's answers, mixed with every legal plan alike."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from planner.plans import Answer, LegalPlans, Plan
+from planner.wrapped_planner import WrappedPlanner
+from utils.validation import share_or
+
+AUTO: Literal["auto"] = "auto"
+
+
+UniformShare = Annotated[float | Literal["auto"], share_or(AUTO)]
+"""The share of every legal plan alike in a planner's answers, or what its trial tells."""
+
+
+@dataclass
+class MixedPlanner(WrappedPlanner):
+    """A `share` of every legal plan alike in each answer of a planner.
+
+    A planner that errs about a scene errs there each time, and a student that follows it never sees
+    what another plan leads to. Here every legal plan keeps some probability. If `learns`, the share
+    is that of the episodes in which the planner, tried alone, is stuck until the step limit.
+    """
+
+    legal_plans: LegalPlans
+    share: float = 0.0
+    learns: bool = False
+
+    def answers(self, scenes: Sequence[str]) -> list[Answer | None]:
+        answers = self.planner.answers(scenes)
+        if not self.share:
+            return answers
+        return [
+            self._mix(scene, answer or ()) for scene, answer in zip(scenes, answers, strict=True)
+        ]
+
+    def doubt(self, stuck: float) -> bool:
+        before = self.share
+        if self.learns:
+            self.share = stuck
+        return self.share != before
+
+    def _mix(self, scene: str, answer: Answer) -> Answer:
+        legal = self.legal_plans(scene)
+        share = self.share if answer else 1.0
+        mixed = dict[Plan, float]()
+        for p, plan in answer:
+            mixed[plan] = mixed.get(plan, 0.0) + (1 - share) * p
+        for plan in legal:
+            mixed[plan] = mixed.get(plan, 0.0) + share / len(legal)
+        return tuple((p, plan) for plan, p in mixed.items() if p > 0)

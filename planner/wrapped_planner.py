@@ -1,0 +1,28 @@
+"""Planners that change another planner's answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from planner.plans import Answer, Planner
+
+
+@dataclass
+class WrappedPlanner(Planner):
+    """Changes the answers of a `planner`; the rest is that planner's."""
+
+    planner: Planner
+
+    def answers(self, scenes: Sequence[str]) -> list[Answer | None]:
+        raise NotImplementedError
+
+    def counts(self) -> dict[str, float]:
+        return self.planner.counts()
+
+    def news(self) -> dict[str, dict[str, float]]:
+        return self.planner.news()
+
+    def doubt(self, stuck: float) -> bool:
+        return self.planner.doubt(stuck)
+
+    def problem(self) -> str:
+        return self.planner.problem()
