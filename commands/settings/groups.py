@@ -114,9 +114,8 @@ class TeacherSettings(Strict):
 
     schedule: Literal["linear", "adaptive", "matched", "constant"] = setting(
         "linear",
-        "how the teacher's weight k changes: by --kl_step (linear), with the share of failures "
-        "(adaptive), with what the student lacks of the teacher's success (matched), never "
-        "(constant)",
+        "the teacher's weight k falls by --kl_step (linear), follows failures (adaptive) or what "
+        "the student lacks of the teacher's success (matched), or stays (constant)",
     )
     kl_start: float = setting(10.0, "k at the first iteration", ge=0)
     kl_step: float = setting(0.005, "decrease of k per iteration (linear)", ge=0)
@@ -142,8 +141,7 @@ class TeacherSettings(Strict):
     )
     wrong_plans: Wrong = setting(
         0.0,
-        f"wrong plans in a share P of the scenes; {WORST}: in every scene the plan that the "
-        "teacher finds least probable",
+        f"share of scenes with a wrong plan; {WORST}: in all, the teacher's least probable plan",
         value="P",
         commands=TEACHING,
         recorded="teacher",
@@ -217,16 +215,16 @@ class EvaluationSettings(Strict):
     num_eval: Count = of_actors(10, "episodes per evaluation", resumable=True)
     env_seed_list: list[Seed] = of_actors(
         [0],
-        "seeds of evaluation episodes: one seed s stands for s, s + 1, …; several are used as they "
-        "are; none: random seeds",
+        "seeds of evaluation episodes: one stands for s, s + 1, …; several stay as they are; none: "
+        "random ones",
         value="SEED",
         resumable=True,
     )
     eval_interval: int = setting(10, "iterations between evaluations", ge=1, resumable=True)
     quick: bool = setting(
         False,
-        "to try something out: at most 5 episodes for each evaluation, trial and verdict; with "
-        "--schedule matched this changes training",
+        "at most 5 episodes for each evaluation, trial and verdict; with --schedule matched this "
+        "changes training",
         resumable=True,
     )
 
