@@ -37,7 +37,6 @@ def tables(folder: Path) -> dict[str, list[str]]:
     for name in RUNS:
         if groups := read_groups(folder, name):
             found[f"{name} success"] = by_task(groups, success)
-            found[f"{name} steps"] = by_task(groups, steps)
             for title, measure in (("clean", CLEAN), ("likeliest", LIKELIEST)):
                 if measure in outcomes_of(groups):
                     found[f"{name} {title}"] = by_task(groups, partial(of_runs, measure=measure))
@@ -66,7 +65,7 @@ def by_task(groups: list[RunGroup], cell: Callable[[RunGroup], str]) -> list[str
 
 
 def success(group: RunGroup) -> str:
-    return of_runs(group, "success")
+    return f"{of_runs(group, 'success')}: {steps(group)}"
 
 
 def of_runs(group: RunGroup, measure: str) -> str:

@@ -78,6 +78,9 @@ class Finding(NamedTuple):
     shows: str
     runs: tuple[int, ...]
 
+    def text(self) -> str:
+        return f"{self.number.text()}, {':'.join(map(str, self.runs))}: {self.shows}"
+
 
 def methods_of(records: Path) -> Methods:
     """The main groups of a file of records; none if there is no such file."""
@@ -144,13 +147,16 @@ def claims_table(settings: Mapping[str | None, Methods]) -> list[str]:
 
 
 def details_table(settings: Mapping[str | None, Methods]) -> list[str]:
-    """The numbers behind the table of claims, task by task, as Markdown."""
-    lines = [row(["claim", "records", "task", "runs", "number", "shows"])]
-    lines.append(row(["---"] * 6))
-    for claim in CLAIMS:
-        for name in claim.records:
-            for task, number, shows, runs in findings(claim, settings.get(name, {})):
-                sides = ":".join(map(str, runs))
-                title = claim.text.split(".")[0]
-                lines.append(row([title, str(name), task, sides, number.text(), shows]))
+    """The numbers behind the table of claims as Markdown: a column for each task."""
+    judged = {
+        (claim.text.split(".")[0], str(name)): findings(claim, settings.get(name, {}))
+        for claim in CLAIMS
+        for name in claim.records
+    }
+    tasks = list(dict.fromkeys(finding.task for found in judged.values() for finding in found))
+    lines = [row(["claim", "records", *tasks]), row(["---"] * (len(tasks) + 2))]
+    for place, found in judged.items():
+        cells = {finding.task: finding.text() for finding in found}
+        if cells:
+            lines.append(row([*place, *(cells.get(task, "") for task in tasks)]))
     return lines

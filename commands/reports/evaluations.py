@@ -53,8 +53,12 @@ def final_outcomes(
             found.append(read_outcome(verdict["last"], VERDICT))
         except UserError as error:
             notes.append(f"{VERDICT} is left out: {error}")
-    best = (max(each, key=lambda one: one.episodes, default=None) for each in (found, likeliest))
-    return *best, notes
+    return largest(found), largest(likeliest), notes
+
+
+def largest(outcomes: list[Outcome]) -> Outcome | None:
+    """The evaluation with the most episodes."""
+    return max(outcomes, key=lambda each: each.episodes, default=None)
 
 
 def last_evaluations(evaluations: Mapping[str, Values], episodes: int) -> Outcome:

@@ -68,7 +68,7 @@ class Table:
 def tables_of(groups: list[RunGroup], trees: list[str], margin: float) -> list[Table]:
     """Every table that has a row."""
     found = [
-        *([tree_table(groups, *trees, margin)] if len(trees) > 1 else []),
+        *([tree_table(groups, trees[0], trees[1], margin)] if len(trees) > 1 else []),
         final_table(groups),
         overall_table(groups, trees),
         early_table(groups),
