@@ -13,14 +13,19 @@ from utils.timing import Stopwatch
 
 
 class CudaRollout:
-    """`algos.play.play` for environments and an actor on one GPU: each step is one CUDA graph.
+    """`algos.play.play` for environments and an actor on one GPU. Each step is one CUDA graph,
+    unless the actor cannot be `recorded` as one.
 
     All environments take as many steps as the longest possible episode. They rest once their
     episode is over. So every step is the same work, and only the end of a batch waits for the GPU.
     """
 
     def __init__(
-        self, environments: BoundedEnvironments, actor: Actor, device: torch.device
+        self,
+        environments: BoundedEnvironments,
+        actor: Actor,
+        device: torch.device,
+        recorded: bool = True,
     ) -> None:
         count, self.length = environments.num_envs, environments.max_steps
         self.environments = environments
@@ -37,7 +42,7 @@ class CudaRollout:
         _, reward, *_, info = environments.step(seen["action"])
         kept = _kept(seen, reward, info)
         self.record = each(lambda values: values.new_zeros(self.length, *values.shape), kept)
-        self._advance = Graphed(self._step, device, self.generator)
+        self._advance = Graphed(self._step, device, self.generator) if recorded else self._step
         # Recording the graph plays some steps, so it is done before any step that counts.
         self._advance({})
 

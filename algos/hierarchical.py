@@ -13,8 +13,9 @@ from torch import Tensor
 from algos.protocols import Actor, Choices
 from algos.rollout import Rollout
 from algos.student import AVAILABLE
+from utils import devices
 from utils.errors import UserError
-from utils.tensors import Tensors, each, group, put, rows, under
+from utils.tensors import Tensors, choose, each, group, put, rows, under
 
 NONE = -1
 """The option that is held before the first choice."""
@@ -48,7 +49,8 @@ class Hierarchical:
         self, obs: Tensors, state: Tensors, generator: torch.Generator
     ) -> tuple[Tensors, Tensors]:
         """One step of N episodes. Where an option has ended, the chooser chooses and that option
-        begins anew. UserError if it chooses an option that is not available."""
+        begins anew. UserError if it chooses an option that is not available; on an accelerator
+        `fold` finds that, so that the host need not wait at each step."""
         memory, news = self.choices.read(obs, group("memory", state))
         held, time = state["held"].clone(), state["time"] + 1
         asked = held[:, None] == torch.arange(len(self.choices.names), device=held.device)
@@ -56,26 +58,27 @@ class Hierarchical:
         in_time = time < self.choices.limits.to(held.device)[held]
         goes_on = (asked & proposed["available"] & ~news).any(1) & in_time
 
-        ended = (~goes_on).nonzero()[:, 0]
+        every = torch.arange(len(held), device=held.device)
+        # To find out which options have ended, the host would wait for an accelerator.
+        ended = every if devices.asynchronous(held.device) else (~goes_on).nonzero()[:, 0]
+        begins = ~goes_on[ended]
         seen, everything = rows(obs, ended), torch.ones_like(asked[ended])
         idle = self.choices.initial_state(len(ended), held.device)
         offered, begun = self.choices.propose(seen, rows(memory, ended), everything, idle)
         seen[AVAILABLE] = offered["available"]
         own = each(torch.clone, group("chooser", state))
         choice, moved_on = self.chooser.act(seen, rows(own, ended), generator)
-        if not offered["available"].gather(1, choice["action"][:, None]).all():
-            raise UserError(
-                "the student chooses an option that is not there: it has diverged, and its "
-                "outputs are not finite"
-            )
-        held[ended], time[ended] = choice["action"], 0
+        chosen = choice["action"]
+        if not devices.asynchronous(held.device):
+            check_chosen(offered["available"], chosen)
+        held[ended] = torch.where(begins, chosen, held[ended])
+        time[ended] = torch.where(begins, 0, time[ended])
         for target, values in ((proposed, offered), (at_work, begun), (own, moved_on)):
-            put(target, ended, values)
+            put(target, ended, choose(begins, values, rows(target, ended)))
 
         choice = {**choice, AVAILABLE: offered["available"]}
         noted = each(lambda values: values.new_zeros(len(held), *values.shape[1:]), choice)
-        put(noted, ended, choice)
-        every = torch.arange(len(held), device=held.device)
+        put(noted, ended, choose(begins, choice, rows(noted, ended)))
         action = mode = proposed["actions"][every, held]
         if "spread" in proposed:
             noise = torch.empty_like(mode).normal_(generator=generator)
@@ -88,6 +91,15 @@ class Hierarchical:
             "held": held,
             "time": time,
         }
+
+
+def check_chosen(available: Tensor, chosen: Tensor) -> None:
+    """UserError if an option was chosen, (N,), that was not `available` (N, C)."""
+    if not available.gather(1, chosen[:, None]).all():
+        raise UserError(
+            "the student chooses an option that is not there: it has diverged, and its outputs "
+            "are not finite"
+        )
 
 
 def let_go(state: Tensors) -> Tensors:
@@ -113,7 +125,7 @@ def fold(rollout: Rollout, gamma: float) -> Rollout:
     It keeps the steps at which an option was chosen. The choice is their `action`, and their reward
     is the discounted sum until the next choice. `duration` is the number of primitive steps until
     then. If an episode is cut off while an option runs, the critic takes its end for a new choice.
-    Each segment must begin with a choice.
+    Each segment must begin with a choice. UserError if a choice was not available.
     """
     if "chosen" not in rollout.steps:
         return rollout
@@ -125,6 +137,7 @@ def fold(rollout: Rollout, gamma: float) -> Rollout:
     passed = before - before[begun][choice]
     reward = rollout.reward.double() * gamma ** passed.double()
     steps = rows(group("choice", rollout.steps), begun)
+    check_chosen(steps[AVAILABLE], steps["action"])
     return replace(
         rollout,
         obs={**rows(rollout.obs, begun), AVAILABLE: steps.pop(AVAILABLE)},

@@ -215,10 +215,11 @@ class Parts:
         )
 
     def _play(self, environments: RestingEnv, student: Student, device: torch.device) -> Play:
-        # A hierarchical actor reads which options have ended: a CUDA graph cannot hold that.
-        if environments.capturable and devices.asynchronous(device) and not self.choices:
-            return CudaRollout(environments, student, device).play
-        return partial(play, environments, self.actor(student), device)
+        actor = self.actor(student)
+        if environments.capturable and devices.asynchronous(device):
+            # The search for a path reads whether it has ended: a CUDA graph cannot hold that.
+            return CudaRollout(environments, actor, device, recorded=not self.choices).play
+        return partial(play, environments, actor, device)
 
     def evaluator(self, trainer: Trainer, teacher: PlanTeacher) -> Evaluator:
         """Evaluates the trainer's student and its teacher."""

@@ -82,6 +82,25 @@ class RoomReader:
         scenes.memory["cells"] = torch.where(now == NOWHERE, memory["cells"], now)
         return scenes
 
+    def remember(self, obs: Tensors, memory: Tensors) -> Tensors:
+        """The memory that `read` gives, from a mask of the map for each name."""
+        kind, color, _, direction = obs["image"].flatten(1, 2).unbind(-1)
+        now = list[Tensor]()
+        for number, name in self.kinds:
+            # The agent's own cell shows what it carries.
+            things = (kind == number) & (direction == NO_AGENT)
+            if isinstance(name, list):
+                place = things.cumsum(1)
+                masks = [things & (place == nth) for nth in range(1, len(name) + 1)]
+            elif COLOR in name:
+                masks = [things & (color == COLORS[word]) for word in COLORS]
+            else:
+                masks = [things]
+            # The first cell of several.
+            now += [torch.where(mask.any(1), mask.byte().argmax(1), NOWHERE) for mask in masks]
+        cells = torch.stack(now, 1)
+        return {"cells": torch.where(cells == NOWHERE, memory["cells"], cells)}
+
     def read_episodes(self, obs: Tensors, starts: Tensor) -> Scenes:
         """Whole episodes in a row, `image` (S, W, H, 4) uint8 and `starts` (S,) bool -> scenes."""
         scenes = self._now(obs["image"])

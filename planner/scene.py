@@ -32,5 +32,8 @@ class Reader(Protocol):
     def read(self, obs: Tensors, memory: Tensors) -> Scenes:
         """One step of N episodes and the memory before it -> scenes with the new memory."""
 
+    def remember(self, obs: Tensors, memory: Tensors) -> Tensors:
+        """The memory that `read` gives, without any text: an accelerator need not be waited for."""
+
     def read_episodes(self, obs: Tensors, starts: Tensor) -> Scenes:
         """Whole episodes in a row -> scenes. `starts` (S,) bool marks first steps."""

@@ -73,6 +73,9 @@ class WorldReader:
         cells = cell_of_role.gather(1, roles.to(index.device)[index])
         return Scenes(list(number), index.new_tensor(texts)[index], {"cells": cells})
 
+    def remember(self, obs: Tensors, memory: Tensors) -> Tensors:
+        return self.read(obs, memory).memory
+
     def read_episodes(self, obs: Tensors, starts: Tensor) -> Scenes:
         """Like `read`: episodes do not matter, because the reader has no memory."""
         return self.read(obs, {})

@@ -40,7 +40,7 @@ class Choices:
     def read(self, obs: Tensors, memory: Tensors) -> tuple[Tensors, Tensor]:
         """One step of N episodes: the new memory, and which options it ends, (N, C) bool. An option
         that explores ends when the memory changes."""
-        now = self.reader.read(obs, memory).memory
+        now = self.reader.remember(obs, memory)
         news = torch.zeros(count(obs), dtype=torch.bool, device=next(iter(obs.values())).device)
         for name, values in now.items():
             news |= (values != memory[name]).flatten(1).any(1)

@@ -20,6 +20,7 @@ from teacher.advice import Advice
 from teacher.options import Proposal
 from teacher.search import ARRIVED, first_action
 from teacher.surroundings import cell_ahead, cells_of, is_any, kind_next_to, poses
+from utils import devices
 from utils.tensors import Tensors
 
 FINISHED = ARRIVED
@@ -69,18 +70,22 @@ class RoomOptions:
     ) -> tuple[Proposal, Tensors]:
         """Each option's action on each of S maps. `memory` holds the `cells` of their things."""
         maps, cells = Maps.of(obs["image"]), self._cells(memory, options)
-        walking, exploring = (_of(verb, options, used) for verb in (plans.GO_TO, plans.EXPLORE))
         bare = _bools((option.thing is None for option in options), used)
         # The agent waits for a thing that it has not seen in this episode.
         known = cells != NOWHERE
         single = cells.new_tensor([SINGLE_ACTIONS.get(option.verb, DONE) for option in options])
         actions = torch.where(known, single, DONE)
-        steps, number = (used & walking & known).nonzero(as_tuple=True)
-        if len(steps):
-            actions[steps, number] = go_to(maps, steps, cells[steps, number])
-        steps, number = (used & exploring & (known | bare)).nonzero(as_tuple=True)
-        if len(steps):
-            actions[steps, number] = explore(maps, steps, self.view_size)
+        for verb, ready in ((plans.GO_TO, known), (plans.EXPLORE, known | bare)):
+            steps, number = places(used & ready, options, verb)
+            if len(steps):
+                # Of an unknown thing, nothing will be used.
+                cell = cells[steps, number].clamp(min=0)
+                if verb == plans.GO_TO:
+                    found = go_to(maps, steps, cell)
+                else:
+                    found = explore(maps, steps, self.view_size)
+                wanted = (used & ready)[steps, number]
+                actions[steps, number] = torch.where(wanted, found, actions[steps, number])
         finished = functional.pad(actions == FINISHED, (0, 1), value=True)
         return Proposal(functional.pad(actions, (0, 1), value=DONE), finished), state
 
@@ -121,6 +126,19 @@ class RoomOptions:
 
     def choose(self, advice: Advice, obs: Tensors, generator: torch.Generator) -> Tensors:
         return advice.choose(len(ACTIONS), DONE, generator)
+
+
+def places(mask: Tensor, options: list[Option], verb: str) -> tuple[Tensor, Tensor]:
+    """The steps and the numbers of the options with this verb where a mask (S, O) is set; on an
+    accelerator all of them, if they are few."""
+    numbers = [number for number, option in enumerate(options) if option.verb == verb]
+    columns = torch.tensor(numbers, dtype=torch.int64, device=mask.device)
+    count = len(mask) * len(numbers)
+    if devices.takes_all(mask.device, count):
+        every = torch.arange(count, device=mask.device)
+        return every // max(len(numbers), 1), columns.repeat(len(mask))
+    steps, column = mask[:, columns].nonzero(as_tuple=True)
+    return steps, columns[column]
 
 
 def _of(verb: str, options: list[Option], like: Tensor) -> Tensor:
@@ -202,11 +220,10 @@ def explore(maps: Maps, steps: Tensor, view_size: int) -> Tensor:
     )
     ahead, to_right, behind, to_left = (beyond[(heading + turn) % 4, each] for turn in range(4))
 
-    action = torch.full_like(x, FINISHED)
-    action[behind + 1 >= reach] = LEFT
-    action[to_right >= reach] = RIGHT
-    action[to_left >= reach] = LEFT
-    action[ahead >= reach] = FORWARD
+    action = torch.where(behind + 1 >= reach, LEFT, FINISHED)
+    action = torch.where(to_right >= reach, RIGHT, action)
+    action = torch.where(to_left >= reach, LEFT, action)
+    action = torch.where(ahead >= reach, FORWARD, action)
 
     in_the_way = is_any(kind_next_to(ground, agent), *CARRIED)
     left_taken = is_any(kind_next_to(ground, agent, -1), symbols.WALL, symbols.DOOR, *CARRIED)

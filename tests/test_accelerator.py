@@ -31,7 +31,7 @@ BUDGETS: dict[str, tuple[str, str, dict[str, Any], int]] = {
     "hard": (small_rooms.TASK, "ppo-hard", {}, 80),
     "imitation": (small_rooms.TASK, "imitation", {}, 80),
     "segments": (small_rooms.TASK, "ppo", {"rollout_steps": 8}, 120),
-    "hierarchical": (small_rooms.TASK, "hierarchical", {}, 1000),
+    "hierarchical": (small_rooms.TASK, "hierarchical", {}, 100),
     "recurrent": (small_rooms.TASK, "ppo", {"recurrent": True}, 200),
     "bf16": (small_rooms.TASK, "ppo", {"precision": "bf16"}, 80),
     "homes": (small_homes.TASK, "ppo", {}, 80),

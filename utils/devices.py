@@ -7,6 +7,9 @@ from utils.errors import UserError
 KINDS = ("cpu", "cuda")
 """The kinds of devices that the project runs on."""
 
+FEW = 2**16
+"""Rows of which it is not worth to find those that need work."""
+
 
 def choose_device(name: str | None) -> str:
     """The device of this name, or a GPU if there is one. UserError if there is no such device."""
@@ -25,6 +28,12 @@ def choose_device(name: str | None) -> str:
 def asynchronous(device: torch.device) -> bool:
     """Whether the device works on while the host goes ahead, so that reading a value waits."""
     return device.type != "cpu"
+
+
+def takes_all(device: torch.device, count: int) -> bool:
+    """Whether work is done for all of `count` rows, although only some need it: the host would wait
+    for an accelerator to tell which, and little work takes less time than that."""
+    return asynchronous(device) and count <= FEW
 
 
 def prepare(device: torch.device, threads: int) -> None:

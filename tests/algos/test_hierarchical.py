@@ -150,7 +150,7 @@ def rollouts(draw: st.DrawFn) -> Rollout:
     chosen[torch.tensor([0, *lengths]).cumsum(0)[:-1]] = True
     value, numbers = each(st.floats(-2, 2, width=32), count), st.floats(-2, 2, width=32)
     steps = {"chosen": chosen, "choice/value": value, "choice/action": torch.arange(count)}
-    steps |= {"choice/available": torch.ones(count, 2, dtype=torch.bool)}
+    steps |= {"choice/available": torch.ones(count, count, dtype=torch.bool)}
     if draw(st.booleans()):
         steps["duration"] = each(st.integers(1, 3), count)
     return Rollout(
@@ -205,3 +205,11 @@ def test_returns_and_advantages_are_semi_markov(
     torch.testing.assert_close(found, torch.tensor(returns), atol=1e-4, rtol=1e-4)
     found = generalized_advantages(lesson, last, gamma, lam)
     torch.testing.assert_close(found, torch.tensor(advantages), atol=1e-4, rtol=1e-4)
+
+
+def test_a_rollout_with_a_choice_that_was_not_there_teaches_nothing() -> None:
+    choices = room_choices()
+    lesson = played(choices, ["explore"], max_steps=3)
+    lesson.steps["choice/available"][:] = False
+    with pytest.raises(UserError, match="an option that is not there: it has diverged"):
+        fold(lesson, 0.9)
