@@ -17,7 +17,7 @@ success.
 from typing import Any
 
 from minigrid.core.world_object import WorldObj
-from minigrid.envs import CrossingEnv
+from minigrid.envs.crossing import CrossingEnv
 
 from env.remembered_map import RememberedMap
 from env.symbols import TOGGLE
@@ -33,11 +33,15 @@ class DarkCrossing(CrossingEnv):
         self.is_lit = False
         self.remembered = DarkMap(self)
 
-    def reset(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    def reset(  # type: ignore[override]
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         self.is_lit = False
-        return super().reset(**kwargs)
+        return super().reset(seed=seed, options=options)
 
-    def step(self, action: Any) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
+    def step(  # type: ignore[override]
+        self, action: Any
+    ) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
         stays_lit = self.is_lit and self.stays
         self.is_lit = stays_lit or (action == TOGGLE and self.np_random.random() < self.works)
         observation, reward, terminated, truncated, info = super().step(action)

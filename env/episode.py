@@ -149,8 +149,8 @@ def _as_room(env: gym.Env[Any, Any]) -> Episode:
     if not is_discrete(actions) or actions.n != len(ACTIONS):  # type: ignore[attr-defined]
         raise TypeError(f"a room must have MiniGrid's {len(ACTIONS)} actions, not {actions}")
     episode = Episode(env)
-    maps = {"image": image}
-    if "privileged" in episode.observation_space.spaces:
+    maps: dict[str, gym.Space[Any]] = {"image": image}
+    if "privileged" in episode.described.observation.spaces:
         maps["privileged"] = image
     episode.observation_space = gym.spaces.Dict(maps)
     return episode

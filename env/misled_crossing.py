@@ -14,7 +14,7 @@ success.
 from typing import Any
 
 import numpy as np
-from minigrid.envs import CrossingEnv
+from minigrid.envs.crossing import CrossingEnv
 
 from env.remembered_map import RememberedMap, truth
 from env.symbols import EMPTY, LAVA

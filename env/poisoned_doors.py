@@ -63,7 +63,9 @@ class PoisonedDoors(MiniGridEnv):
         self.agent_pos, self.agent_dir = START, 3
         self.mission = _mission()
 
-    def step(self, action: Any) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
+    def step(  # type: ignore[override]
+        self, action: Any
+    ) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
         observation, _, terminated, truncated, info = super().step(action)
         opened = next((cell for cell in (*DOORS, SURE_DOOR) if self._is_open(cell)), None)
         reward = self.worth(opened) if opened else 0.0

@@ -66,7 +66,9 @@ class DoorKeyRooms(RestingEnv):
     ) -> Spec:
         """The spec of rooms with these settings."""
         image = gym.spaces.Box(0, 255, (grid_size, grid_size, 4), np.uint8)
-        maps = {"image": image} | ({"privileged": image} if privileged else {})
+        maps: dict[str, gym.Space[Any]] = {"image": image}
+        if privileged:
+            maps["privileged"] = image
         actions = gym.spaces.Discrete(len(ACTIONS))
         return Spec(gym.spaces.Dict(maps), actions, max_steps, agent_view_size)
 

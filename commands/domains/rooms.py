@@ -46,7 +46,7 @@ class MiniGridDomain(Domain):
         self.kinds = self.reader.named_kinds(colors)
         self.nouns = self.reader.nouns(colors)
         self.sees_everything = config.teacher_sees == "everything"
-        self.given = {"privileged": True} if self.sees_everything else {}
+        self.given: dict[str, Any] = {"privileged": True} if self.sees_everything else {}
         self.tensors = self._registered_tensors()
         self.plain = self._describe()
         if self.given and "privileged" not in self.plain.observation.spaces:

@@ -165,19 +165,26 @@ class UncheckedRooms(DoorKeyRooms):
         return actions
 
 
-@pytest.mark.parametrize("recurrent", [False, True])
-@pytest.mark.parametrize("network", ["paper", "egocentric"])
-def test_a_batch_of_episodes_can_be_replayed(recurrent: bool, network: str) -> None:
+@pytest.mark.parametrize(
+    ("recurrent", "network", "privileged"),
+    [
+        *((False, "paper", False), (True, "paper", True)),
+        *((False, "egocentric", True), (True, "egocentric", False)),
+    ],
+)
+def test_a_batch_of_episodes_can_be_replayed(
+    recurrent: bool, network: str, privileged: bool
+) -> None:
     student = make_student(frames=2, recurrent=recurrent, network=network)
-    players = [
-        CudaRollout(FrameStack(UncheckedRooms(5, max_steps=20), 2), student, CPU) for _ in range(2)
-    ]
+    rooms = [UncheckedRooms(5, max_steps=20, privileged=privileged) for _ in range(2)]
+    players = [CudaRollout(FrameStack(each, 2), student, CPU) for each in rooms]
     players[1]._advance = Replayed(players[1]._step)
     draws = [torch.Generator().manual_seed(0) for _ in players]
     for wave_number in range(2):
         seeds = torch.arange(5) + wave_number
         pairs = zip(players, draws, strict=True)
         eager, replayed = (player.play(seeds, draw, Stopwatch()) for player, draw in pairs)
+        assert ("privileged" in eager.obs) == privileged
         for part in ("obs", "last_state", "steps"):
             for name, values in getattr(eager, part).items():
                 assert torch.equal(getattr(replayed, part)[name], values)
