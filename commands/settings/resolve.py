@@ -207,7 +207,7 @@ def shown_settings(given: Settings) -> dict[str, Any]:
     """The settings that say which run a command shows. UserError if one is not valid."""
     in_homes = any(SETTINGS[name].domain == "nav_pick" for name in given)
     task = {"task": load_task(DEFAULT_HOME_TASK)} if in_homes else {}
-    return resolve(task | given, {})
+    return resolve({**task, **given}, {})
 
 
 def check(args: argparse.Namespace) -> None:
