@@ -56,10 +56,12 @@ def make_planner(
     planner = right_planner(config, domain, answers, owned, asks)
     if config.wrong_plans:
         planner = WrongPlanner(planner, domain.legal_plans, config.wrong_plans, config.seed)
-    share, learns = config.uniform_share, config.uniform_share == AUTO
+    share = config.uniform_share
     if not share or config.llm == UNIFORM:
         return planner
-    return MixedPlanner(planner, domain.legal_plans, 0.0 if learns else share, learns)
+    if share == AUTO:
+        return MixedPlanner(planner, domain.legal_plans, learns=True)
+    return MixedPlanner(planner, domain.legal_plans, share)
 
 
 def right_planner(
