@@ -20,8 +20,8 @@ Settings = Mapping[str, Any]
 
 
 def check_runs(args: argparse.Namespace) -> None:
-    """UserError if a command names a run that is not there, or a new one that may not replace what
-    is there."""
+    """UserError if a command names two runs, a run that is not there, or a new one that may not
+    replace what is there."""
     if args.command == "train":
         template = read_preset(args.config, args.task) if args.config else {}
         settings = resolve(given_settings(args, template.get("task")), template)
@@ -34,7 +34,12 @@ def check_runs(args: argparse.Namespace) -> None:
             new_runs(parent, name, configs, args.overwrite)
         return
     shows = args.command in ("eval", "watch", "export") and not args.eval_teacher
-    if shows and (name := getattr(args, "run", None) or args.loaddir):
+    if not shows:
+        return
+    run = getattr(args, "run", None)
+    if run and args.loaddir:
+        raise UserError(f"{run} and --loaddir {args.loaddir}: give one run")
+    if name := run or args.loaddir:
         named_runs(args, name, shown_settings(given_settings(args)))
 
 

@@ -91,7 +91,7 @@ def test_every_setting_of_a_run_has_a_flag_with_its_help_and_default() -> None:
             name
         )
     assert "--learning_rate X Adam's learning rate; default 0.001" in text
-    assert "several are used as they are; none: random seeds; default 0" in text
+    assert "several stay as they are; none: random ones; default 0" in text
 
 
 def given(*flags: str) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def test_the_methods_that_come_along() -> None:
         "hierarchical": {"hierarchical": True, **alone},
         "imitation": {
             **dict.fromkeys(("policy_coef", "value_coef", "entropy_coef"), 0),
-            **{"schedule": "constant", "kl_start": 1, **acts_itself},
+            **{"schedule": "constant", "kl_start": 1, "uniform_share": 0, **acts_itself},
         },
         "ppo": {"hard": False, **acts_itself},
         "ppo-adaptive": {"schedule": "adaptive", **acts_itself},
