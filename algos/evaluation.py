@@ -48,8 +48,10 @@ class Evaluation:
 
     @property
     def stuck(self) -> float:
-        """The share of episodes that the step limit cut off; 0 if there are none."""
-        return sum(self.timed_out) / len(self.timed_out) if self.timed_out else 0.0
+        """The share that the step limit cut off, of the episodes that did not fail before; 1 if all
+        failed before."""
+        survived = sum(self.timed_out) + sum(self.success)
+        return sum(self.timed_out) / survived if survived else 1.0
 
     def failures(self) -> dict[str, float]:
         """How episodes fail, as shares of all: at the step limit, or earlier (in lava, say)."""
@@ -93,7 +95,7 @@ class Evaluation:
 
 class Trial(NamedTuple):
     """A teacher alone, before training: the `outcome`, the `success` that it reaches for sure, and
-    the share of episodes in which it is `stuck` until the step limit."""
+    how often it is `stuck` until the step limit, of the episodes that do not fail before."""
 
     outcome: Evaluation
     success: float

@@ -123,8 +123,7 @@ class Teacher(Protocol):
         """`starts` (S,) bool: whether a step is its segment's first."""
 
     def doubt(self, stuck: float) -> bool:
-        """Told the share of episodes that it does not end alone; returns whether its advice has
-        changed."""
+        """Told how often it is stuck alone; returns whether its advice has changed."""
 
     def counts(self) -> dict[str, float]:
         """What its advice has cost so far, such as requests to an LLM, by name."""

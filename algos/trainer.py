@@ -82,8 +82,8 @@ class Trainer:
         self.stuck = self._of_lead(trial.stuck)
         if self.teacher.doubt(self.stuck) and evaluator:
             self._announce(
-                f"it got stuck in {self.stuck:.0%} of them: that share of its advice is every "
-                "legal plan alike from now on",
+                f"alone it is stuck in {self.stuck:.0%} of the episodes that do not fail before: "
+                "that share of its advice is every legal plan alike from now on",
                 observers,
             )
             trial = self._try_teacher(evaluator, observers)

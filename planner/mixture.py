@@ -21,7 +21,8 @@ class MixedPlanner(WrappedPlanner):
 
     A planner that errs about a scene errs there each time, and a student that follows it never sees
     what another plan leads to. Here every legal plan keeps some probability. If `learns`, the share
-    is that of the episodes in which the planner, tried alone, is stuck until the step limit.
+    is how often the planner, tried alone, is stuck until the step limit. Episodes that fail before
+    do not count: their plans may be right, and the student can do better at carrying them out.
     """
 
     legal_plans: LegalPlans

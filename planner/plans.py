@@ -46,8 +46,8 @@ class Planner(Protocol):
         return {}
 
     def doubt(self, stuck: float) -> bool:
-        """Told the share of episodes that these answers alone do not bring to an end. Returns
-        whether the answers have changed."""
+        """Told how often these answers alone are stuck until the step limit. Returns whether they
+        have changed."""
         return False
 
     def problem(self) -> str:

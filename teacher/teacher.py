@@ -47,8 +47,7 @@ class PlanTeacher:
         return self.planner.counts()
 
     def doubt(self, stuck: float) -> bool:
-        """Told the share of episodes that it does not end alone; returns whether its advice has
-        changed."""
+        """Told how often it is stuck alone; returns whether its advice has changed."""
         return self.planner.doubt(stuck)
 
     def news(self) -> dict[str, dict[str, float]]:

@@ -134,7 +134,7 @@ class TeacherSettings(Strict):
     )
     uniform_share: UniformShare = setting(
         0.0,
-        "share of every legal plan alike in advice; auto: as often as the teacher alone is stuck",
+        "share of every legal plan alike in advice; auto: how often the teacher alone is stuck",
         value="P",
         commands=TEACHING,
         recorded="teacher",

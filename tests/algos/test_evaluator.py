@@ -1,9 +1,11 @@
-"""What evaluations cost in steps, and how that is limited."""
+"""Evaluations: what they cost in steps, how that is limited, and what they tell of a teacher."""
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from algos.evaluation import Evaluation
 from algos.evaluator import MOST_TRIALS, Evaluator, trial_episodes
 from algos.play import Uniform
 from commands.experiments.table import FIRST_REPORTED_SEED
@@ -50,3 +52,17 @@ def test_an_evaluation_takes_no_more_steps_than_are_expected_of_the_longest_epis
     assert evaluator.expected_steps(1000) == 2 * 5 * MAX_STEPS
     taken = sum(sum(outcome.lengths) for outcome in evaluator.evaluate_student(1))
     assert 0 < taken <= evaluator.expected_steps(1000)
+
+
+@pytest.mark.parametrize(
+    ("succeeded", "cut_off", "failed", "stuck"),
+    [(4, 0, 0, 0), (3, 1, 4, 0.25), (2, 0, 6, 0), (0, 1, 3, 1), (0, 0, 4, 1)],
+)
+def test_a_teacher_is_stuck_as_often_as_it_is_cut_off_where_it_does_not_fail_before(
+    succeeded: int, cut_off: int, failed: int, stuck: float
+) -> None:
+    success = [True] * succeeded + [False] * (cut_off + failed)
+    timed_out = [False] * succeeded + [True] * cut_off + [False] * failed
+    count = len(success)
+    outcome = Evaluation([*range(count)], success, timed_out, [0.0] * count, [1] * count)
+    assert outcome.stuck == stuck

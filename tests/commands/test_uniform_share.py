@@ -1,0 +1,53 @@
+"""`--uniform_share`: advice that is mixed with every legal plan alike."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import main
+from tests.running import assert_same_run, evaluate, runs_of, train
+
+WORST = ["--wrong_plans", "worst", "--schedule", "matched"]
+AUTO = [*WORST, "--uniform_share", "auto"]
+
+
+def test_a_teacher_that_is_stuck_gives_way_to_every_legal_plan_and_stays_so_after_a_resume(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = [*AUTO, "--seed_list", "1", "--save_interval", "1", "--n_itr"]
+    assert train(tmp_path, "--savedir", "whole", *flags, "4") == 0
+    told = capsys.readouterr().out
+    assert "alone it is stuck in 100% of the episodes that do not fail before" in told
+    assert told.count("trying the teacher alone") == 2
+    assert train(tmp_path, "--savedir", "cut", *flags, "2") == 0
+    again = ["train", "--logdir", str(tmp_path), "--savedir", "cut", "--resume", "--n_itr", "4"]
+    assert main.main(again) == 0
+    assert_same_run(*(runs_of(tmp_path) / name for name in ("whole", "cut")))
+
+
+def test_a_right_teacher_trains_as_without_the_setting(tmp_path: Path) -> None:
+    for name, flags in (("without", []), ("auto", ["--uniform_share", "auto"])):
+        assert train(tmp_path, "--savedir", name, "--n_itr", "2", *flags) == 0
+    assert_same_run(*(runs_of(tmp_path) / name for name in ("without", "auto")))
+
+
+def test_a_share_helps_a_teacher_that_is_always_wrong(tmp_path: Path) -> None:
+    successes = []
+    for share in ("0", "0.5"):
+        alone = ["--eval_teacher", "--num_eval", "5", *WORST[:2], "--uniform_share", share]
+        assert evaluate(tmp_path, *alone, "--task", "SimpleDoorKey") == 0
+        (path,) = tmp_path.glob("*/*/teacher/eval/eval.json")
+        successes.append(json.loads(path.read_text())["success"]["mean"])
+    assert successes[0] == 0
+    assert successes[1] > 0.5
+
+
+@pytest.mark.parametrize("share", ["-0.1", "1.5", "nan", "some"])
+def test_other_values_are_refused_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], share: str
+) -> None:
+    assert train(tmp_path, f"--uniform_share={share}") == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: --uniform_share: must be a share from 0 to 1, or auto")
+    assert error.count("\n") == 1
