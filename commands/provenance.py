@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from commands.settings.config import SETTINGS
+from planner.mixture import describe_share
 from planner.servers import UNIFORM
 from planner.task import RULES, Task
 from planner.wrong_plans import describe_wrong
@@ -55,7 +56,9 @@ def beside_source(settings: Mapping[str, Any]) -> str:
     """What is unusual about a teacher, to stand behind the source of its answers; empty if nothing
     is."""
     everything = settings.get("teacher_sees") == "everything"
-    return describe_wrong(settings.get("wrong_plans", 0.0)) + ", seeing everything" * everything
+    wrong = describe_wrong(settings.get("wrong_plans", 0.0))
+    mixed = describe_share(settings.get("uniform_share", 0.0))
+    return wrong + mixed + ", seeing everything" * everything
 
 
 def asks_llm(settings: Mapping[str, Any]) -> bool:

@@ -52,3 +52,10 @@ class MixedPlanner(WrappedPlanner):
         for plan in legal:
             mixed[plan] = mixed.get(plan, 0.0) + share / len(legal)
         return tuple((p, plan) for plan, p in mixed.items() if p > 0)
+
+
+def describe_share(share: UniformShare) -> str:
+    """What is mixed into a teacher's answers, to stand behind their source; empty if nothing is."""
+    if share == AUTO:
+        return ", mixed with every legal plan as often as it is stuck"
+    return f", a share of {share:g} every legal plan alike" if share else ""

@@ -192,12 +192,13 @@ def teacher(row: Row) -> Experiment:
         own = {n: v for n, v in own.items() if n in given or not SETTINGS[n].needs_llm}
     check_flags(own | {"task": task}, settings)
     # One table may compare the recorded teacher with others.
-    mode, wrong = settings["llm_mode"], settings["wrong_plans"]
+    mode, wrong, share = (settings[name] for name in ("llm_mode", "wrong_plans", "uniform_share"))
     named = [
         FINAL,
         settings["llm"],
         mode if mode != DEFAULTS["llm_mode"] else None,
         f"wrong-{wrong}" if wrong else None,
+        f"mixed-{share}" if share else None,
         "everything" if settings["teacher_sees"] == "everything" else None,
     ]
     final = "-".join(name for name in named if name)

@@ -18,6 +18,9 @@ def test_a_teacher_that_is_stuck_gives_way_to_every_legal_plan_and_stays_so_afte
     flags = [*AUTO, "--seed_list", "1", "--save_interval", "1", "--n_itr"]
     assert train(tmp_path, "--savedir", "whole", *flags, "4") == 0
     told = capsys.readouterr().out
+    assert (
+        "the worst plan in each scene, mixed with every legal plan as often as it is stuck" in told
+    )
     assert "alone it is stuck in 100% of the episodes that do not fail before" in told
     assert told.count("trying the teacher alone") == 2
     assert train(tmp_path, "--savedir", "cut", *flags, "2") == 0
