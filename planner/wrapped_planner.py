@@ -8,12 +8,12 @@ from planner.plans import Answer, Planner
 
 @dataclass
 class WrappedPlanner(Planner):
-    """Changes the answers of a `planner`; the rest is that planner's."""
+    """Changes the answers of a `planner`; all else, and what is not changed, is that planner's."""
 
     planner: Planner
 
     def answers(self, scenes: Sequence[str]) -> list[Answer | None]:
-        raise NotImplementedError
+        return self.planner.answers(scenes)
 
     def counts(self) -> dict[str, float]:
         return self.planner.counts()

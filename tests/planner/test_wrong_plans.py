@@ -70,7 +70,7 @@ def test_order_and_company_of_a_scene_do_not_matter(
 
 def test_the_same_scenes_are_wrong_in_every_process() -> None:
     code = (
-        "import json; from tests.planner.test_wrong_plans import *;"
+        "import json; from tests.planner.test_wrong_plans import FETCH, MANY, wrong;"
         "print(json.dumps(wrong(((1.0, FETCH),), 0.5, 7).answers(MANY)))"
     )
     outputs = [
