@@ -233,8 +233,10 @@ def check(args: argparse.Namespace) -> None:
         raise UserError("record asks an LLM: name one with --llm, or look first with --dry_run")
     asks = args.command in ("train", "record") or getattr(args, "eval_teacher", False)
     continues = getattr(args, "resume", False) or getattr(args, "dry_run", False)
-    if asks and not continues and settings["llm"] == LOCAL:
-        check_model(settings["llm_model"])
+    if asks and not continues and settings["llm"]:
+        check_llm_flags(flags, settings)
+        if settings["llm"] == LOCAL:
+            check_model(settings["llm_model"])
     tell_choices(args, flags, preset, settings)
 
 
