@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
-from commands.reports.claims import claims_table, details_table, read_settings, row
+from commands.reports.claims import claims_table, details_table, read_settings, table
 from commands.reports.estimates import THRESHOLDS, final, formatted, outcomes_of
 from commands.reports.figures import figures
 from commands.reports.records import CLEAN, LIKELIEST, read_records
@@ -23,8 +23,13 @@ from utils.terminal import say
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md")
 RECORDS = ROOT / "docs" / "results"
-RUNS = ("minigrid", "homes", "paper", "paper_short")
-DRAWN = {"minigrid": "overview", "homes": "final-success", "paper_short": "overview"}
+RUNS = ("minigrid", "worlds", "homes", "paper", "paper_short")
+DRAWN = {
+    "minigrid": "overview",
+    "worlds": "overview",
+    "homes": "final-success",
+    "paper_short": "overview",
+}
 """Records -> the figure of their report that the page shows, as NAME.png."""
 LISTED = 3
 """Runs of a group that a cell lists one by one."""
@@ -49,19 +54,22 @@ def read_groups(folder: Path, name: str) -> list[RunGroup]:
 
 
 def by_task(groups: list[RunGroup], cell: Callable[[RunGroup], str]) -> list[str]:
-    """A row for each method and a column for each task, with the teacher alone first."""
-    tasks = list(dict.fromkeys(group.task for group in groups))
-    teachers = {group.task: group.teacher for group in groups if group.is_main and group.teacher}
-    rows = {}
+    """Methods beside tasks, with the teacher alone first. Rows are what there is more of."""
+    columns = dict[str, dict[str, str]]()
     if cell is success:
-        rows["teacher"] = {
-            task: "{:.3f} [{:.3f}, {:.3f}]".format(*teacher.success)
-            for task, teacher in teachers.items()
+        columns["teacher"] = {
+            group.task: "{:.3f} [{:.3f}, {:.3f}]".format(*group.teacher.success)
+            for group in groups
+            if group.is_main and group.teacher
         }
     for group in groups:
-        rows.setdefault(f"`{group.label}`", {})[group.task] = cell(group)
-    lines = [row(["method", *tasks]), row(["---"] * (len(tasks) + 1))]
-    return lines + [row([name, *(cells.get(t, "") for t in tasks)]) for name, cells in rows.items()]
+        columns.setdefault(f"`{group.label}`", {})[group.task] = cell(group)
+    methods, tasks = list(columns), list(dict.fromkeys(group.task for group in groups))
+    if len(tasks) > len(methods):
+        rows = [[task, *(columns[name].get(task, "") for name in methods)] for task in tasks]
+        return table(["task", *methods], rows)
+    rows = [[name, *(columns[name].get(task, "") for task in tasks)] for name in methods]
+    return table(["method", *tasks], rows)
 
 
 def success(group: RunGroup) -> str:
@@ -84,11 +92,11 @@ def steps(group: RunGroup) -> str:
 def filled(page: str, lines: dict[str, list[str]]) -> str:
     """A page with its tables. A table without records stays empty."""
 
-    def table(match: re.Match[str]) -> str:
+    def lines_of(match: re.Match[str]) -> str:
         name = match.group(1)
         return "\n".join([f"<!-- {name} -->", *lines.get(name, ["No runs yet."]), "<!-- end -->"])
 
-    return re.sub(r"<!-- ([a-z_ ]+) -->\n.*?<!-- end -->", table, page, flags=re.DOTALL)
+    return re.sub(r"<!-- ([a-z_ ]+) -->\n.*?<!-- end -->", lines_of, page, flags=re.DOTALL)
 
 
 def draw(folder: Path, names: Iterable[str]) -> None:

@@ -1,6 +1,6 @@
 """The paper's claims, judged by the records of runs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -129,21 +129,21 @@ def read_settings(folder: Path) -> dict[str | None, Methods]:
     return {name: methods_of(folder / f"{name}.jsonl") for name in (PAPER, PRESET, HOMES)}
 
 
-def row(cells: Sequence[str]) -> str:
-    """A row of a Markdown table. Without spaces, bars do not count as words of the page."""
-    return f"|{'|'.join(cells)}|"
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """The lines of a Markdown table. Without spaces, bars do not count as words of the page."""
+    return [f"|{'|'.join(cells)}|" for cells in (head, ["---"] * len(head), *rows)]
 
 
 def claims_table(settings: Mapping[str | None, Methods]) -> list[str]:
     """The table of claims as Markdown."""
-    lines = [
-        row(["claim", "the paper's network, estimator and schedule", "this project's preset"]),
-        row(["---"] * 3),
-    ]
-    for claim in CLAIMS:
-        cells = [cell(claim, settings.get(name, {})) for name in claim.records]
-        lines.append(row([claim.text, *cells]))
-    return lines
+    head = ["claim", "the paper's network, estimator and schedule", "this project's preset"]
+    return table(
+        head,
+        (
+            [claim.text, *(cell(claim, settings.get(name, {})) for name in claim.records)]
+            for claim in CLAIMS
+        ),
+    )
 
 
 def details_table(settings: Mapping[str | None, Methods]) -> list[str]:
@@ -154,9 +154,9 @@ def details_table(settings: Mapping[str | None, Methods]) -> list[str]:
         for name in claim.records
     }
     tasks = list(dict.fromkeys(finding.task for found in judged.values() for finding in found))
-    lines = [row(["claim", "records", *tasks]), row(["---"] * (len(tasks) + 2))]
+    rows = []
     for place, found in judged.items():
         cells = {finding.task: finding.text() for finding in found}
         if cells:
-            lines.append(row([*place, *(cells.get(task, "") for task in tasks)]))
-    return lines
+            rows.append([*place, *(cells.get(task, "") for task in tasks)])
+    return table(["claim", "records", *tasks], rows)
