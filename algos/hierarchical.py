@@ -15,7 +15,7 @@ from algos.rollout import Rollout
 from algos.student import AVAILABLE
 from utils import devices
 from utils.errors import UserError
-from utils.tensors import Tensors, choose, each, group, put, rows, under
+from utils.tensors import Tensors, choose, constant, each, group, put, rows, under
 
 NONE = -1
 """The option that is held before the first choice."""
@@ -55,7 +55,8 @@ class Hierarchical:
         held, time = state["held"].clone(), state["time"] + 1
         asked = held[:, None] == torch.arange(len(self.choices.names), device=held.device)
         proposed, at_work = self.choices.propose(obs, memory, asked, group("options", state))
-        in_time = time < self.choices.limits.to(held.device)[held]
+        limits = tuple(self.choices.limits.tolist())
+        in_time = time < constant(limits, time.dtype, held.device)[held]
         goes_on = (asked & proposed["available"] & ~news).any(1) & in_time
 
         every = torch.arange(len(held), device=held.device)

@@ -113,7 +113,7 @@ class PPO:
             "target": returns,
             "advantage": advantages,
         }
-        weight = torch.tensor(k, device=device)
+        weight = torch.full((), k, device=device)
         records = []
         for _ in range(self.settings.epochs):
             for index, segments in self._minibatches(rollout, generator):

@@ -8,7 +8,7 @@ from torch import Tensor
 from planner.plans import EXPLORE, WAIT, Option
 from planner.scene import Reader
 from teacher.options import Options
-from utils.tensors import Tensors, count
+from utils.tensors import Tensors, constant, count
 
 WAIT_STEPS = 1
 """Steps of a choice to wait."""
@@ -31,7 +31,7 @@ class Choices:
         self.may_wait = may_wait
         self.names = tuple(map(str, [*options, Option(WAIT)]))
         self.limits = torch.tensor([*map(rules.limit, options), WAIT_STEPS])
-        self.exploring = torch.tensor([*(option.verb == EXPLORE for option in options), False])
+        self.exploring = (*(option.verb == EXPLORE for option in options), False)
 
     def forget(self, count: int, device: torch.device) -> Tensors:
         """The memory of `count` new episodes."""
@@ -44,7 +44,7 @@ class Choices:
         news = torch.zeros(count(obs), dtype=torch.bool, device=next(iter(obs.values())).device)
         for name, values in now.items():
             news |= (values != memory[name]).flatten(1).any(1)
-        return now, news[:, None] & self.exploring.to(news.device)
+        return now, news[:, None] & constant(self.exploring, torch.bool, news.device)
 
     def initial_state(self, count: int, device: torch.device) -> Tensors:
         """The state of options that have just been chosen."""

@@ -27,7 +27,8 @@ from env.nav_pick.robot_state import (
 from planner.plans import GO_TO, PICK_UP, Option
 from teacher.advice import Advice, drawn
 from teacher.options import Proposal
-from utils.tensors import Tensors, count, group, put, rows, under
+from utils import devices
+from utils.tensors import Tensors, choose, constant, count, group, put, rows, under
 
 LEAST_SPREAD = 0.2
 """The smallest standard deviation of an advice, in units of full command."""
@@ -87,7 +88,8 @@ def pick(obs: Tensors) -> Tensor:
     held = is_held(state)[:, None]
     reach = (state[:, OBJECT_FROM_HAND] / REACHED).clamp(-1, 1)
     action = waiting(obs)
-    action[:, HAND_MOVE] = torch.where(held, reach.new_tensor([0.0, 0.0, 1.0]), reach)
+    up = constant((0.0, 0.0, 1.0), reach.dtype, reach.device)
+    action[:, HAND_MOVE] = torch.where(held, up, reach)
     action[:, GRIP] = 1.0
     return action
 
@@ -151,22 +153,25 @@ class HomeOptions:
             reached = reached | arrived
         # An option that is not at work loses its state.
         carried = self.initial_state(len(still), still.device)
+        every = torch.arange(len(still), device=still.device)
+        takes_all = devices.takes_all(still.device, len(still))
         for number, option in enumerate(options):
             name = VERBS.get(option.verb)
             if name is None:
                 continue
             finished[:, number] = reached & (name == "navigate")
-            asked = (used[:, number] & ~finished[:, number]).nonzero()[:, 0]
-            at_work = reached[asked] == (name == "pick")
-            had = rows(group(name, carried), asked)
-            put(had, at_work, rows(group(name, state), asked[at_work]))
+            asks = used[:, number] & ~finished[:, number]
+            asked = every if takes_all else asks.nonzero()[:, 0]
+            at_work = (asks & (reached == (name == "pick")))[asked]
+            begun = rows(group(name, carried), asked)
+            had = choose(at_work, rows(group(name, state), asked), begun)
             action, new = self.policies[name].act(rows(obs, asked), had)
             actions[asked, number] = action["mean"]
             spread[asked, number] = action["spread"].clamp(min=LEAST_SPREAD)
             if limit := self.policies[name].limit:
-                finished[asked, number] = had["steps"] >= limit
+                finished[asked, number] |= had["steps"] >= limit
                 new["steps"] = had["steps"] + 1
-            put(group(name, carried), asked[at_work], rows(new, at_work))
+            put(group(name, carried), asked, choose(at_work, new, begun))
         if arrived is not None:
             group("navigate", carried)[AT_GOAL].logical_or_(arrived)
         return Proposal(actions, finished, spread), carried
@@ -175,10 +180,9 @@ class HomeOptions:
         self, obs: Tensors, memory: Tensors, options: list[Option], proposal: Proposal
     ) -> Tensor:
         """Both options are possible everywhere. The student learns where they are of use."""
-        known = [option.verb in VERBS for option in options]
-        return torch.tensor(known, device=proposal.finished.device).expand(
-            len(proposal.finished), -1
-        )
+        known = tuple(option.verb in VERBS for option in options)
+        finished = proposal.finished
+        return constant(known, torch.bool, finished.device).expand(len(finished), -1)
 
     def limit(self, option: Option) -> int:
         return LIMITS[VERBS[option.verb]]

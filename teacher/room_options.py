@@ -21,7 +21,7 @@ from teacher.options import Proposal
 from teacher.search import ARRIVED, first_action
 from teacher.surroundings import cell_ahead, cells_of, is_any, kind_next_to, poses
 from utils import devices
-from utils.tensors import Tensors
+from utils.tensors import Tensors, constant
 
 FINISHED = ARRIVED
 SINGLE_ACTIONS = {
@@ -73,8 +73,8 @@ class RoomOptions:
         bare = _bools((option.thing is None for option in options), used)
         # The agent waits for a thing that it has not seen in this episode.
         known = cells != NOWHERE
-        single = cells.new_tensor([SINGLE_ACTIONS.get(option.verb, DONE) for option in options])
-        actions = torch.where(known, single, DONE)
+        single = tuple(SINGLE_ACTIONS.get(option.verb, DONE) for option in options)
+        actions = torch.where(known, constant(single, cells.dtype, cells.device), DONE)
         for verb, ready in ((plans.GO_TO, known), (plans.EXPLORE, known | bare)):
             steps, number = places(used & ready, options, verb)
             if len(steps):
@@ -131,8 +131,8 @@ class RoomOptions:
 def places(mask: Tensor, options: list[Option], verb: str) -> tuple[Tensor, Tensor]:
     """The steps and the numbers of the options with this verb where a mask (S, O) is set; on an
     accelerator all of them, if they are few."""
-    numbers = [number for number, option in enumerate(options) if option.verb == verb]
-    columns = torch.tensor(numbers, dtype=torch.int64, device=mask.device)
+    numbers = tuple(number for number, option in enumerate(options) if option.verb == verb)
+    columns = constant(numbers, torch.int64, mask.device)
     count = len(mask) * len(numbers)
     if devices.takes_all(mask.device, count):
         every = torch.arange(count, device=mask.device)
@@ -148,7 +148,7 @@ def _of(verb: str, options: list[Option], like: Tensor) -> Tensor:
 
 def _bools(of_options: Iterable[bool], like: Tensor) -> Tensor:
     """(O,) bool, on the device of `like`."""
-    return torch.tensor([*of_options], dtype=torch.bool, device=like.device)
+    return constant(tuple(of_options), torch.bool, like.device)
 
 
 @dataclass

@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from env.symbols import UNSEEN
 from planner.room_scene import NOWHERE
+from utils.tensors import constant
 
 
 def poses(image: Tensor) -> Tensor:
@@ -56,5 +57,6 @@ def cells_of(things: Sequence[str | None], number: Mapping[str, int], cells: Ten
     """(S, O): where each thing was last seen, by the columns of `cells` (S, V). `NOWHERE` if the
     thing is None, or has no `number` of a column."""
     unknown = cells.shape[1]
-    numbers = [number.get(thing or "", unknown) for thing in things]
-    return functional.pad(cells, (0, 1), value=NOWHERE)[:, cells.new_tensor(numbers)]
+    numbers = tuple(number.get(thing or "", unknown) for thing in things)
+    columns = constant(numbers, torch.int64, cells.device)
+    return functional.pad(cells, (0, 1), value=NOWHERE)[:, columns]

@@ -31,7 +31,7 @@ from teacher.options import Proposal
 from teacher.search import ARRIVED, first_action
 from teacher.surroundings import cells_of
 from teacher.world_maps import WorldMaps, meet
-from utils.tensors import Tensors
+from utils.tensors import Tensors, constant
 
 FINISHED = ARRIVED
 STEP_LIMIT = 50
@@ -73,7 +73,8 @@ class WorldOptions:
         cells = cells_of(names, self.number, memory["cells"])
         actions = torch.full_like(cells, DONE)
         for act in (explore, go_to, pick_up, open_it, put_aside, put_next_to):
-            mine = used.new_tensor([_act_of(option) is act for option in options])
+            acts = tuple(_act_of(option) is act for option in options)
+            mine = constant(acts, torch.bool, used.device)
             steps, number = (used & mine).nonzero(as_tuple=True)
             if len(steps):
                 # A map counts once for each of its options with this verb.

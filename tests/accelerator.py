@@ -11,7 +11,7 @@ and memory are not covered.
 
 import traceback
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
 from algos.cuda_graphs import Graphed
@@ -112,7 +111,7 @@ def _line() -> str:
 
 def run(operation: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     """Run an operation on the CPU, and say that its results lie where they would."""
-    tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+    tensors = [*_tensors((*args, *kwargs.values()))]
     there = [tensor for tensor in tensors if isinstance(tensor, OnDevice)]
     # A GPU's operations take single numbers of the CPU.
     here = [tensor for tensor in tensors if not isinstance(tensor, OnDevice) and tensor.dim()]
@@ -126,6 +125,8 @@ def run(operation: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         arrives = isinstance(args[0], OnDevice)
     if there and (looks_at_values(operation, args, kwargs) or not arrives):
         record.wait(operation)
+    elif _is_sent(operation, args, kwargs, arrives, here):
+        record.wait(f"{operation} to the device")
     if record.graph:
         # A copy that meets the other side, or a new tensor of the CPU.
         crosses = arrives != bool(there) and (bool(tensors) or not arrives)
@@ -134,23 +135,54 @@ def run(operation: Any, args: Any, kwargs: dict[str, Any]) -> Any:
 
     if device:
         kwargs = {**kwargs, "device": HERE}
-    with _disable_current_modes():
-        args, kwargs = tree_map(_data, (args, kwargs))
-        result = operation(*args, **kwargs)
+    result = operation(*_mapped(_data, args), **_mapped(_data, kwargs))
     known = {id(tensor.data_here): tensor for tensor in there}
 
-    def placed(value: Any) -> Any:
-        if not isinstance(value, Tensor) or not arrives:
-            return value
+    def placed(value: Tensor) -> Tensor:
         return known[id(value)] if id(value) in known else OnDevice(value)
+
+    if not arrives:
+        return result
 
     if operation in FROM_HOST:
         return placed(result[0]), result[1]
-    return tree_map(placed, result)
+    return _mapped(placed, result)
 
 
-def _data(value: Any) -> Any:
-    return value.data_here if isinstance(value, OnDevice) else value
+def _is_sent(
+    operation: Any, args: Any, kwargs: dict[str, Any], arrives: bool, here: list[Tensor]
+) -> bool:
+    """Whether an operation copies a tensor of the CPU to the device and waits for its arrival."""
+    if operation in INDEXING:
+        return arrives and bool(here)
+    source = args[1] if operation is ops.copy_.default else args[0] if args else None
+    is_host = operation in COPIES and not isinstance(source, OnDevice)
+    return arrives and is_host and not kwargs.get("non_blocking", False)
+
+
+def _tensors(values: Iterable[Any]) -> Iterator[Tensor]:
+    """The tensors among an operation's arguments, also in lists of them."""
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, list | tuple):
+            yield from _tensors(value)
+
+
+def _mapped(change: Callable[[Tensor], Any], values: Any) -> Any:
+    """An operation's arguments or results with changed tensors. PyTorch's own `tree_map` does this
+    too, but takes most of a test's time."""
+    if isinstance(values, Tensor):
+        return change(values)
+    if isinstance(values, dict):
+        return {name: _mapped(change, value) for name, value in values.items()}
+    if isinstance(values, list | tuple):
+        return type(values)([_mapped(change, value) for value in values])
+    return values
+
+
+def _data(tensor: Tensor) -> Tensor:
+    return tensor.data_here if isinstance(tensor, OnDevice) else tensor
 
 
 class _Operations(TorchDispatchMode):
@@ -189,7 +221,7 @@ class _Functions(TorchFunctionMode):
             padded, lengths = function(first, args[1], False, *args[3:])
             return padded.transpose(0, 1), lengths
         if function in ROUNDED and _Autocast.rounds:
-            args, kwargs = tree_map(_rounded, (args, kwargs))
+            args, kwargs = _mapped(_rounded, args), _mapped(_rounded, kwargs)
         return function(*args, **kwargs)
 
 
@@ -197,9 +229,9 @@ def _is_there(device: Any) -> bool:
     return device is not None and torch.device(device).type == NAME
 
 
-def _rounded(value: Any) -> Any:
-    floats = isinstance(value, OnDevice) and value.dtype == torch.float32
-    return value.to(torch.bfloat16) if floats else value
+def _rounded(tensor: Tensor) -> Tensor:
+    floats = isinstance(tensor, OnDevice) and tensor.dtype == torch.float32
+    return tensor.to(torch.bfloat16) if floats else tensor
 
 
 class _Generator(torch.Generator):

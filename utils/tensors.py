@@ -5,6 +5,7 @@ import as PyTorch.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -50,6 +51,13 @@ def join(parts: Sequence[Mapping[str, Tensor]]) -> Tensors:
 
 def move(tensors: Mapping[str, Tensor], device: torch.device) -> Tensors:
     return each(lambda tensor: tensor.to(device), tensors)
+
+
+@lru_cache
+def constant(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Values (N,) that never change, on a device. They are copied there once, since the host waits
+    for each copy to an accelerator. Do not write to the tensor: all callers share it."""
+    return torch.tensor(values, dtype=dtype, device=device)
 
 
 def count(tensors: Mapping[str, Tensor]) -> int:
