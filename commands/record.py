@@ -15,8 +15,9 @@ from commands.answer_sources import check_instructions, describe_source
 from commands.build import MOST_TESTED, Parts
 from commands.settings.config import make_config
 from commands.settings.resolve import check_llm_flags, fresh_settings, given_settings
-from planner.plans import Answer, Planner, plan_shares
+from planner.plans import Answer, Planner, describe, plan_shares
 from planner.recorded_plans import load_plans, write_plans
+from planner.wordings import QUESTIONS
 from utils import seeding
 from utils.errors import UserError
 from utils.terminal import counted, say, table
@@ -70,9 +71,7 @@ def run(args: argparse.Namespace) -> int:
             say("stopped; all replies are kept, and the same command continues from there")
             raise
     if args.dry_run:
-        say(f"the system prompt:\n\n{config.task.instructions}")
-        scenes = [[scene] for scene in planner.collected]
-        table(counted(len(scenes), "scene"), ["user prompt"], scenes)
+        show_prompts(parts, [*planner.collected])
         return 0
     plans = {scene: plan_shares(answer) for scene, answer in planner.collected.items()}
     show_plans(config.task.name, plans)
@@ -113,6 +112,24 @@ def find_scenes(parts: Parts, planner: Planner, episodes: int) -> None:
             seeds = seeding.training_seeds(seed, batch, 0, count)
             rollout = play(environments, actor, torch.device("cpu"), seeds, draws, Stopwatch())
             teacher.advise(rollout.obs, rollout.starts, draws)
+
+
+def show_prompts(parts: Parts, scenes: Sequence[str]) -> None:
+    """Print the prompts about scenes, with their legal plans if an LLM chooses among these."""
+    config, title = parts.config, counted(len(scenes), "scene")
+    say(f"the system prompt:\n\n{config.task.instructions}")
+    if config.llm_mode == "sample":
+        table(title, ["user prompt"], [[scene] for scene in scenes])
+        return
+    if config.llm_mode == "score":
+        endings = ", ".join(f'"{question.strip()}"' for question in QUESTIONS)
+        say(f"the example is a first turn, too; each scene is asked with the endings {endings}\n")
+    rows = [
+        [scene if number == 0 else "", describe(plan)]
+        for scene in scenes
+        for number, plan in enumerate(parts.domain.legal_plans(scene))
+    ]
+    table(title, ["user prompt", "legal plan"], rows, 2)
 
 
 def show_plans(title: str, plans: Mapping[str, Mapping[str, float]]) -> None:

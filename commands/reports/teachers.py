@@ -81,8 +81,9 @@ def right_source_of(settings: Mapping[str, Any]) -> str:
         return RULES if settings.get("plans") == RULES else RECORDED
     if llm == UNIFORM:
         return UNIFORM_MEANS
-    mode = MODES[settings.get("llm_mode", "sample")]
-    return f"{model_name(llm, settings.get('llm_model'))}, {mode}"
+    # The whole path of a local model: two may have the same name.
+    model = settings.get("llm_model") or model_name(llm, None)
+    return f"{model}, {MODES[settings.get('llm_mode', 'sample')]}"
 
 
 def row_of(

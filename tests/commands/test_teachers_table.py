@@ -8,7 +8,7 @@ import pytest
 from planner.servers import UNIFORM_MEANS
 from tests.trees import RISING, report, table, write_evaluation, write_run
 
-SAMPLED, SCORED = "gpt-4o-mini, sampled", "small.gguf, scored"
+SAMPLED, SCORED = "gpt-4o-mini, sampled", "models/small.gguf, scored"
 
 
 def add_costs(run: Path, **costs: float) -> None:
@@ -22,7 +22,7 @@ def add_costs(run: Path, **costs: float) -> None:
 
 @pytest.fixture
 def logdir(tmp_path: Path) -> Path:
-    """Four kinds of teachers, no teacher, and one that was only tried alone."""
+    """Five teachers, no teacher, and one that was only tried alone."""
     log = tmp_path / "log"
     write_run(log, "recorded", RISING, final=[1, 1])
     write_run(log, "uniform", RISING[:8], llm="uniform")
@@ -34,6 +34,7 @@ def logdir(tmp_path: Path) -> Path:
         log, "scored", RISING, llm="local", llm_mode="score", llm_model="models/small.gguf"
     )
     add_costs(run, Scenes=1, Scores=5, Tokens=100, Seconds_Waited=2)
+    write_run(log, "other", RISING, llm="local", llm_mode="score", llm_model="mine/small.gguf")
     write_run(log, "alone", RISING, method="ppo-alone")
     traits = {"name": "local", "model": "models/small.gguf", "llm_mode": "schema", "Scenes": 6}
     write_evaluation(run.parent / "teacher", "schema", [1, 0], actor="teacher", llm=traits)
@@ -55,7 +56,7 @@ def test_each_source_of_answers_is_a_row_with_its_costs_and_its_student(logdir: 
     found = rows(logdir / "report")
     assert found.keys() == {
         *("recorded plans", UNIFORM_MEANS, SAMPLED, SCORED, "no teacher"),
-        "small.gguf, in a schema",
+        *("models/small.gguf, in a schema", "mine/small.gguf, scored"),
     }
     asked, scored = found[SAMPLED], found[SCORED]
     iterations = len(RISING)
@@ -69,7 +70,7 @@ def test_each_source_of_answers_is_a_row_with_its_costs_and_its_student(logdir: 
     assert found["recorded plans"]["student's success"] == 1
     assert found["recorded plans"]["steps to 0.95"] == 1100
     assert found[UNIFORM_MEANS]["steps to 0.95"] is None
-    tried = found["small.gguf, in a schema"]
+    tried = found["models/small.gguf, in a schema"]
     assert (tried["teacher's success"], tried["student's success"]) == (0.5, None)
     assert tried["scenes"] == 6
     assert found["no teacher"]["teacher's success"] is None

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -170,7 +171,18 @@ def test_record_without_its_server_says_so_and_writes_nothing(
     shown = capsys.readouterr().out
     assert "Agent sees <nothing>, holds <nothing>." in shown
     assert "five things" in shown
+    assert "legal plan" not in shown
     assert not os.path.exists(tmp_path / "plans.yaml")
+
+
+def test_prompts_can_be_seen_with_their_legal_plans_before_any_is_scored(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["record", "--dry_run", "--episodes", "5", "--out", str(tmp_path / "plans.yaml")]
+    assert main.main([*flags, "--llm", "local", "--llm_mode", "score"]) == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"holds <nothing>\. +go to <key>, pick up <key>", shown)
+    assert '"Give the plan."' in shown
 
 
 def test_plans_in_words_keep_their_probabilities() -> None:
