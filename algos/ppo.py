@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from algos.advisor import Imitator, shares
 from algos.cuda_graphs import Graphed
 from algos.protocols import Advice
 from algos.rollout import Rollout, discounted_returns, generalized_advantages
@@ -23,7 +24,8 @@ class PPOSettings:
     """Hyperparameters of the update.
 
     `lam` is used only with `gae`. `batch_size` counts the steps of all ranks together. With
-    `anneal` the learning rate falls to 0 at the end of the run.
+    `anneal` the learning rate falls to 0 at the end of the run. `advisor_alpha` is explained in
+    algos/advisor.py; with 0 all advice counts alike.
     """
 
     batch_size: int
@@ -38,6 +40,7 @@ class PPOSettings:
     value_coef: float
     entropy_coef: float
     max_grad_norm: float
+    advisor_alpha: float
 
 
 class PPO:
@@ -53,15 +56,15 @@ class PPO:
         self.settings = settings
         self.ranks = ranks
         self.batch_size = settings.batch_size // ranks.count
-        self.network: nn.Module = student
+        device = next(student.parameters()).device
+        self.imitator = Imitator(student).to(device) if settings.advisor_alpha else None
+        self.network: nn.Module = self.imitator or student
+        self.parameters = list(self.network.parameters())
         if ranks.count > 1:
             with together():
-                self.network = DistributedDataParallel(student)
-        self.optimizer = torch.optim.Adam(
-            student.parameters(), lr=settings.learning_rate, fused=True
-        )
+                self.network = DistributedDataParallel(self.network)
+        self.optimizer = torch.optim.Adam(self.parameters, lr=settings.learning_rate, fused=True)
         steady = ranks.count == 1 and not student.spec.recurrent
-        device = next(student.parameters()).device
         self.gradients = Graphed(self._gradients, device) if steady else self._gradients
 
     @property
@@ -73,11 +76,14 @@ class PPO:
         return self.student.distribution.agrees(mode, advice, actions)
 
     def state(self) -> dict[str, Any]:
-        return {"weights": self.student.state_dict(), "optimizer": self.optimizer.state_dict()}
+        state = {"weights": self.student.state_dict(), "optimizer": self.optimizer.state_dict()}
+        return state | ({"imitator": self.imitator.head.state_dict()} if self.imitator else {})
 
     def restore(self, state: dict[str, Any], source: object) -> None:
         self.student.load(state["weights"], source)
         try:
+            if self.imitator:
+                self.imitator.head.load_state_dict(state["imitator"])
             self.optimizer.load_state_dict(state["optimizer"])
         except (TypeError, ValueError, KeyError) as error:
             raise UserError(f"the optimizer's state in {source} does not fit") from error
@@ -196,7 +202,7 @@ class PPO:
         """
         settings, clip = self.settings, self.settings.clip
         obs, state = group("obs", batch), group("state", batch)
-        outputs, value = self.network(obs, batch["lengths"], state)
+        outputs, value, *imitated = self.network(obs, batch["lengths"], state)
         distribution = self.student.distribution(outputs)
         log_ratio = distribution.log_prob(batch["action"]) - batch["old_log_prob"]
         ratio = log_ratio.exp()
@@ -206,16 +212,24 @@ class PPO:
         clipped = old_value + (value - old_value).clamp(-clip, clip)
         critic = torch.max((value - target).square(), (clipped - target).square()).mean()
         entropy = distribution.entropy().mean()
-        distillation = distribution.cross_entropy(group("advice", batch)).mean()
+        advice, diagnostics = group("advice", batch), Tensors()
+        cross_entropy = distribution.cross_entropy(advice)
+        for logits in imitated:
+            counts = shares(settings.advisor_alpha, advice["probabilities"], logits)
+            diagnostics["advice_followed"] = counts.mean()
+            cross_entropy = counts * cross_entropy
+        distillation = cross_entropy.mean()
         reward = settings.policy_coef * policy - settings.entropy_coef * entropy
         loss = settings.policy_coef * policy + settings.value_coef * critic
         loss = loss - settings.entropy_coef * entropy + batch["k"] * distillation
+        for logits in imitated:
+            loss = loss + self.student.distribution(logits).cross_entropy(advice).mean()
         reward_pull = _pull(reward, outputs)
         teacher_pull = _pull(batch["k"] * distillation, outputs)
         self.optimizer.zero_grad()
         with together():
             loss.backward()
-        norm = nn.utils.clip_grad_norm_(self.student.parameters(), settings.max_grad_norm)
+        norm = nn.utils.clip_grad_norm_(self.parameters, settings.max_grad_norm)
         record = {
             "loss": loss,
             "entropy": entropy,
@@ -227,6 +241,7 @@ class PPO:
             "gradient_norm": norm,
             "teacher_pull": teacher_pull,
             "reward_pull": reward_pull,
+            **diagnostics,
         }
         return {name: number.detach() for name, number in record.items()}
 

@@ -107,10 +107,10 @@ class Student(nn.Module):
         self.bf16 = bf16
         self.encoder = encoder
         self.core = Core(encoder.features) if spec.recurrent else None
-        features = LSTM_SIZE if spec.recurrent else encoder.features
+        self.width = LSTM_SIZE if spec.recurrent else encoder.features
         head = GaussianHead if spec.continuous else LinearHead
-        self.actor = head(features, spec.actions)
-        self.critic = LinearHead(features, 1)
+        self.actor = head(self.width, spec.actions)
+        self.critic = LinearHead(self.width, 1)
         self.distribution = distribution_of(spec)
 
     def initial_state(self, count: int, device: torch.device) -> Tensors:
@@ -163,29 +163,33 @@ class Student(nn.Module):
         the state before each segment, (E, ...); without it they begin their episodes. For a
         feed-forward student `obs` can be any steps in any order.
         """
-        with self._arithmetic(lengths.device):
-            features = self.encoder(obs)
-            if self.core:
-                features = self.core.segments(features, lengths, state or {})
-            return self._heads(features, obs)
+        with self.arithmetic(lengths.device):
+            return self.heads(self.features(obs, lengths, state), obs)
+
+    def features(self, obs: Tensors, lengths: Tensor, state: Tensors | None) -> Tensor:
+        """What the heads see, (S, F), of the same arguments."""
+        features = self.encoder(obs)
+        return self.core.segments(features, lengths, state or {}) if self.core else features
 
     def _step(
         self, obs: Tensors, state: Tensors, device: torch.device
     ) -> tuple[Distribution, Tensor, Tensors]:
-        with self._arithmetic(device):
+        with self.arithmetic(device):
             features = self.encoder(obs)
             if self.core:
                 features, state = self.core.step(features, state)
-            outputs, value = self._heads(features, obs)
+            outputs, value = self.heads(features, obs)
         return self.distribution(outputs), value, state
 
-    def _heads(self, features: Tensor, obs: Tensors) -> tuple[Tensor, Tensor]:
+    def heads(self, features: Tensor, obs: Tensors) -> tuple[Tensor, Tensor]:
+        """The policy's outputs and values of features."""
         outputs = self.actor(features).float()
         if AVAILABLE in obs:
             outputs = outputs.masked_fill(~obs[AVAILABLE], NEVER)
         return outputs, self.critic(features).float()[:, 0]
 
-    def _arithmetic(self, device: torch.device) -> torch.autocast:
+    def arithmetic(self, device: torch.device) -> torch.autocast:
+        """The context in which the network computes."""
         return torch.autocast(device.type, torch.bfloat16, enabled=self.bf16)
 
 

@@ -1,4 +1,4 @@
-"""Writes the tables and figures of docs/results.md, and the claims in README.md, from records.
+"""Writes the tables and figures of README.md and docs/ from records.
 
     python -m commands.results_page
 
@@ -15,14 +15,21 @@ from pathlib import Path
 from commands.reports.claims import claims_table, details_table, read_settings, table
 from commands.reports.estimates import THRESHOLDS, final, formatted, outcomes_of
 from commands.reports.figures import figures
-from commands.reports.records import CLEAN, LIKELIEST, read_records
+from commands.reports.records import CLEAN, LIKELIEST, Tree, read_records
 from commands.reports.run_groups import RunGroup, groups_of
+from commands.reports.teachers import teachers_table
 from utils.files import write_atomically
 from utils.terminal import say
 
 ROOT = Path(__file__).parent.parent
-PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md")
+PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md", ROOT / "docs" / "llm.md")
 RECORDS = ROOT / "docs" / "results"
+LLMS = "llms"
+TEACHER_COLUMNS = (
+    *("task", "teacher", "replies or scores", "seconds", "teacher's success"),
+    *("runs", "steps to 0.95", "student's success"),
+)
+"""Columns of a report's table of teachers that a page shows."""
 RUNS = ("minigrid", "worlds", "homes", "paper", "paper_short")
 DRAWN = {
     "minigrid": "overview",
@@ -39,6 +46,8 @@ def tables(folder: Path) -> dict[str, list[str]]:
     """The lines of each table, by name."""
     settings = read_settings(folder)
     found = {"claims": claims_table(settings), "details": details_table(settings)}
+    if (records := folder / f"{LLMS}.jsonl").exists():
+        found["teachers"] = teachers(read_records(records, LLMS))
     for name in RUNS:
         if groups := read_groups(folder, name):
             found[f"{name} success"] = by_task(groups, success)
@@ -51,6 +60,13 @@ def tables(folder: Path) -> dict[str, list[str]]:
 def read_groups(folder: Path, name: str) -> list[RunGroup]:
     records = folder / f"{name}.jsonl"
     return groups_of(read_records(records, name)) if records.exists() else []
+
+
+def teachers(tree: Tree) -> list[str]:
+    """What teachers cost and are worth, a row for each."""
+    whole = teachers_table(groups_of(tree), [tree])
+    places = [whole.columns.index(name) for name in TEACHER_COLUMNS]
+    return table(TEACHER_COLUMNS, ([cells[place] for place in places] for cells in whole.cells()))
 
 
 def by_task(groups: list[RunGroup], cell: Callable[[RunGroup], str]) -> list[str]:

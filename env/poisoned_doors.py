@@ -5,10 +5,11 @@ doors is a reward of 2, behind the others -2. The fourth door needs a code of te
 2, the same in all episodes; it gives 1, and a wrong digit ends the episode with 0. The expert opens
 the right door at once; to an agent at the fourth door it tells the code.
 
-Here: a hall with three doors, worth 2, -2 and -2 in a random order, and a passage to a field of
-hidden traps. A step onto a trap ends the episode with 0. The way across the field is the code: 7
-cells, the same in all episodes. The door behind it gives 1. The teacher opens the right door; to an
-agent in the passage or the field it shows the way. Other than published, the agent may turn back.
+Here: the agent starts between three doors, worth 2, -2 and -2 in a random order, and a passage to a
+field of hidden traps. A step onto a trap ends the episode with 0. The way across the field is the
+code: 7 cells, the same in all episodes. The door behind it gives 1. The teacher opens the right
+door; to an agent in the passage or the field it shows the way. Other than published, the agent may
+turn back.
 
 Rewards do not shrink with time. An episode is a success if its return is at least 1, the sure one.
 A student that imitates cannot tell the three doors apart: it succeeds once in three times and
@@ -27,8 +28,8 @@ from env.remembered_map import Cell, RememberedMap, truth
 from env.symbols import COLORS, LAVA, WALL
 
 WIDTH, HEIGHT, MAX_STEPS = 9, 9, 100
-DOORS: dict[Cell, str] = {(2, 0): "red", (4, 0): "green", (6, 0): "blue"}
-"""The doors of the hall, with their colours."""
+DOORS: dict[Cell, str] = {(3, 2): "red", (4, 1): "green", (5, 2): "blue"}
+"""The doors beside the start, with their colours."""
 START: Cell = (4, 2)
 PASSAGE: Cell = (4, 3)
 CODE: tuple[Cell, ...] = ((4, 4), (3, 4), (3, 5), (3, 6), (4, 6), (5, 6), (5, 7))
@@ -44,7 +45,7 @@ def _mission() -> str:
 
 
 class PoisonedDoors(MiniGridEnv):
-    """A hall with three doors above a field of traps. Opening a door ends the episode."""
+    """Three doors above a field of traps. Opening a door ends the episode."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
@@ -55,7 +56,9 @@ class PoisonedDoors(MiniGridEnv):
     def _gen_grid(self, width: int, height: int) -> None:
         self.grid = Grid(width, height)
         self.grid.wall_rect(0, 0, width, height)
-        self.grid.horz_wall(0, PASSAGE[1])
+        for y in range(1, PASSAGE[1] + 1):
+            self.grid.horz_wall(0, y)
+        self.grid.set(*START, None)
         self.grid.set(*PASSAGE, None)
         for cell, color in (DOORS | {SURE_DOOR: "yellow"}).items():
             self.put_obj(Door(color), *cell)
@@ -89,8 +92,7 @@ class PoisonedDoors(MiniGridEnv):
         cells = truth(self)
         for cell in TRAPS:
             cells[cell] = LAVA, COLORS["red"], 0
-        in_hall = self.remembered.pose[1] < PASSAGE[1]
-        wanted = self.good_door if in_hall else SURE_DOOR
+        wanted = self.good_door if self.remembered.pose[:2] == START else SURE_DOOR
         for cell in {*DOORS, SURE_DOOR} - {wanted}:
             cells[cell] = WALL, COLORS["grey"], 0
         return self.remembered.with_agent(cells)

@@ -28,6 +28,7 @@ TAGS = {
     "learner/explained_variance": "Train/Explained Variance",
     "learner/gradient_norm": "Train/Gradient Norm",
     "learner/teacher_share": "Train/Teacher's Share of the Gradient",
+    "learner/advice_followed": "Train/Advice Followed",
     "learner/weight_norm": "Train/Weight Norm",
     "seconds": "Speed/Seconds",
     "test/return": "Test/Return",

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -135,19 +135,15 @@ def read_run(folder: Path, name: str) -> Run:
         final=final or last_evaluations(evaluations, episodes),
         teacher=teacher,
         notes=notes + final_notes,
-        costs=costs_of(rows),
+        costs=costs_of(rows[-1]),
         likeliest=likeliest,
     )
 
 
-def costs_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """What a run asked of an LLM: each iteration has what it has added."""
+def costs_of(last: Mapping[str, Any]) -> dict[str, float]:
+    """What a run asked of an LLM, from its last iteration: that has what all have added."""
     tags = {name: f"LLM/{name}" for name in COSTS}
-    return {
-        name: sum(float(row[tag]) for row in rows if has(row, tag))
-        for name, tag in tags.items()
-        if any(tag in row for row in rows)
-    }
+    return {name: float(last[tag]) for name, tag in tags.items() if has(last, tag)}
 
 
 def read_metrics(path: Path) -> tuple[list[dict[str, Any]], list[str]]:

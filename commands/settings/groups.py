@@ -96,13 +96,13 @@ class LearningSettings(Strict):
     """PPO's hyperparameters."""
 
     gamma: Share = setting(0.99, "discount factor")
-    gae: bool = setting(False, "generalised advantage estimation instead of plain returns")
+    gae: bool = setting(False, "generalised advantage estimation")
     lam: Share = setting(0.95, "lambda of --gae")
     learning_rate: float = setting(0.001, "Adam's learning rate", gt=0)
     anneal: bool = setting(False, "let the learning rate fall linearly to 0")
     batch_size: int = setting(128, "steps per minibatch", ge=2, le=MOST)
     epochs: int = setting(3, "passes over a rollout", ge=1)
-    clip: float = setting(0.2, "clip range of the probability ratio and the value's change", gt=0)
+    clip: float = setting(0.2, "clip range of probability ratios and values", gt=0)
     policy_coef: float = setting(1.0, "weight of the policy loss", ge=0)
     value_coef: float = setting(0.5, "weight of the value loss", ge=0)
     entropy_coef: float = setting(0.001, "weight of the entropy bonus", ge=0)
@@ -110,7 +110,7 @@ class LearningSettings(Strict):
 
 
 class TeacherSettings(Strict):
-    """The teacher: its weight k in the loss, its plans and its options."""
+    """The teacher's weight k, plans and options."""
 
     schedule: Literal["linear", "adaptive", "matched", "constant"] = setting(
         "linear",
@@ -121,6 +121,11 @@ class TeacherSettings(Strict):
     kl_step: float = setting(0.005, "decrease of k per iteration (linear)", ge=0)
     kl_min: float = setting(0.1, "smallest k before --kl_until (linear, adaptive)", ge=0)
     kl_until: int = setting(3000, "iteration from which on k is 0 (not constant)", ge=0)
+    advisor_alpha: float = setting(
+        0.0,
+        "how fast advice that cannot be imitated loses weight (ADVISOR)",
+        ge=0,
+    )
     hard: bool = of_actors(
         False,
         "draw one plan at each step (method ppo-hard)",

@@ -27,6 +27,7 @@ SETTINGS = PPOSettings(
     value_coef=0.5,
     entropy_coef=0.001,
     max_grad_norm=0.5,
+    advisor_alpha=0.0,
 )
 
 

@@ -12,11 +12,11 @@ SAMPLED, SCORED = "gpt-4o-mini, sampled", "models/small.gguf, scored"
 
 
 def add_costs(run: Path, **costs: float) -> None:
-    """As a run logs them: each iteration has what it has added."""
+    """As a run logs them: each iteration has what all have added until then."""
     path = run / "metrics.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()]
-    for row in rows:
-        row |= {f"LLM/{name.replace('_', ' ')}": cost for name, cost in costs.items()}
+    for number, row in enumerate(rows, start=1):
+        row |= {f"LLM/{name.replace('_', ' ')}": number * cost for name, cost in costs.items()}
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 

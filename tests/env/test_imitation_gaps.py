@@ -116,19 +116,15 @@ def test_the_same_seed_and_actions_give_the_same_light() -> None:
 
 
 def to_door(world: World, door: tuple[int, int]) -> tuple[float, bool, dict[str, Any]]:
-    """Open a door of the hall from the start."""
-    steps = door[0] - 4
-    turn, back = (RIGHT, LEFT) if steps > 0 else (LEFT, RIGHT)
-    actions = [FORWARD, *([turn, *[FORWARD] * abs(steps), back] if steps else []), TOGGLE]
-    for action in actions:
+    """Open a door beside the start."""
+    turns = {3: [LEFT], 4: [], 5: [RIGHT]}[door[0]]
+    for action in [*turns, TOGGLE]:
         _, reward, ended, _, info = world.step(action)
     return reward, ended, info
 
 
 @pytest.mark.parametrize("door", DOORS)
-def test_the_doors_of_the_hall_are_worth_what_the_teacher_knows(
-    poisoned: World, door: tuple[int, int]
-) -> None:
+def test_the_doors_are_worth_what_the_teacher_knows(poisoned: World, door: tuple[int, int]) -> None:
     good = set()
     for seed in range(20):
         seen, _ = poisoned.reset(seed=seed)

@@ -1,0 +1,96 @@
+"""Advice that cannot be imitated counts less."""
+
+import dataclasses
+import math
+
+import pytest
+import torch
+
+from algos.advisor import shares
+from algos.ppo import PPO
+from algos.rollout import Rollout
+from tests.algos.test_ppo import SETTINGS
+from tests.students import advice_of, make_student
+from utils.errors import UserError
+from utils.ranks import Ranks
+
+STEPS = 512
+ALWAYS = 3
+"""The action that is always advised where advice can be imitated."""
+
+
+def test_shares_of_three_steps_worked_out_by_hand() -> None:
+    advised = torch.tensor([[1.0, 0.0], [0.5, 0.5], [0.0, 0.0]])
+    # The imitation says 3/4 and 1/4. So the divergences are log(4/3) and log(4/3) / 2.
+    found = shares(2.0, advised, torch.tensor([[math.log(3), 0.0]] * 3))
+    torch.testing.assert_close(found, torch.tensor([(3 / 4) ** 2, 3 / 4, 1.0]))
+
+
+def rollout_of(image: torch.Tensor) -> Rollout:
+    """Episodes of one step without reward."""
+    count = len(image)
+    some, yes = torch.zeros(count), torch.ones(count, dtype=torch.bool)
+    actions = torch.randint(7, (count,))
+    log_probs = torch.full((count,), -math.log(7))
+    return Rollout(
+        obs={"image": image},
+        reward=some,
+        steps={"action": actions, "value": some, "log_prob": log_probs},
+        lengths=torch.ones(count, dtype=torch.int64),
+        terminated=yes,
+        truncated=~yes,
+        success=~yes,
+        last_obs={"image": image},
+        last_state={},
+    )
+
+
+def learner(alpha: float) -> PPO:
+    torch.manual_seed(0)
+    return PPO(make_student(), dataclasses.replace(SETTINGS, advisor_alpha=alpha), Ranks())
+
+
+def taught(alpha: float) -> tuple[PPO, list[float]]:
+    """A learner, and how much of the advice it followed in each update. In the first half of the
+    steps the advice is always the same; in the second it knows what the student does not see."""
+    ppo, followed = learner(alpha), []
+    image = torch.zeros(STEPS, 10, 10, 4, dtype=torch.uint8)
+    image[STEPS // 2 :] = torch.randint(5, image.shape[1:], dtype=torch.uint8)
+    for number in range(40):
+        table = torch.zeros(STEPS, 7)
+        table[: STEPS // 2, ALWAYS] = 1
+        table[torch.arange(STEPS // 2, STEPS), torch.randint(7, (STEPS // 2,))] = 1
+        draws = torch.Generator().manual_seed(number)
+        means = ppo.update(rollout_of(image), advice_of(table), 3.0, 0.0, draws)
+        followed.append(means.get("advice_followed", 1.0))
+    outputs, _ = ppo.student({"image": image[:: STEPS // 2]}, torch.ones(2))
+    probabilities = outputs.softmax(1)
+    assert probabilities[0, ALWAYS] > 0.9
+    assert probabilities[1].max() < 0.5
+    return ppo, followed
+
+
+def test_advice_counts_where_it_can_be_imitated() -> None:
+    _, followed = taught(4.0)
+    assert followed[0] < 0.1
+    # Half of the advice is imitated; of the other half exp(-4 log 7) is left.
+    assert 0.4 < followed[-1] < 0.55
+    assert set(taught(0.0)[1]) == {1.0}
+
+
+def test_a_learner_goes_on_with_its_imitation() -> None:
+    ppo, _ = taught(4.0)
+    other = learner(4.0)
+    other.restore(ppo.state(), "here")
+    assert other.imitator
+    assert ppo.imitator
+    for ours, theirs in zip(other.imitator.parameters(), ppo.imitator.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+    with pytest.raises(UserError, match="the optimizer's state in here does not fit"):
+        other.restore(learner(0.0).state(), "here")
+
+
+def test_continuous_actions_are_refused() -> None:
+    student = make_student(continuous=True)
+    with pytest.raises(UserError, match="discrete actions"):
+        PPO(student, dataclasses.replace(SETTINGS, advisor_alpha=1.0), Ranks())
