@@ -1,30 +1,29 @@
-"""Advice counts less where it cannot be imitated (ADVISOR, arXiv 2007.12173, section 3.2).
+"""Advice counts less where it cannot be imitated (ADVISOR, arXiv 2007.12173).
 
 A teacher may know more than its student sees. Then the student cannot imitate it everywhere: what
 it learns there is the mean of the advice, which may be worth nothing. A further head, which only
 imitates, shows where. How much the advice of a step counts falls with how far that head stays from
-it. There the student learns from the reward alone.
+it. There the student learns from the reward alone. Other than published, the reward's loss counts
+in full everywhere.
 """
+
+from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
 
-from algos.distributions import LinearHead
 from algos.student import Student
-from utils.errors import UserError
 from utils.tensors import Tensors
 
 
 class Imitator(nn.Module):
-    """A student and a head on its features that only imitates. UserError if its actions are
-    continuous."""
+    """A student and a head on its features that only imitates, with the weights of the student's
+    actor at first. Actions are discrete."""
 
     def __init__(self, student: Student) -> None:
         super().__init__()
-        if student.spec.continuous:
-            raise UserError("--advisor_alpha: it needs discrete actions; leave it out")
         self.student = student
-        self.head = LinearHead(student.width, student.spec.actions)
+        self.head = deepcopy(student.actor)
 
     def forward(
         self, obs: Tensors, lengths: Tensor, state: Tensors | None = None

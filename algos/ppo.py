@@ -57,7 +57,7 @@ class PPO:
         self.ranks = ranks
         self.batch_size = settings.batch_size // ranks.count
         device = next(student.parameters()).device
-        self.imitator = Imitator(student).to(device) if settings.advisor_alpha else None
+        self.imitator = Imitator(student) if settings.advisor_alpha else None
         self.network: nn.Module = self.imitator or student
         self.parameters = list(self.network.parameters())
         if ranks.count > 1:

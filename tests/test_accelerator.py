@@ -29,6 +29,7 @@ BUDGETS: dict[str, tuple[str, str, dict[str, Any], int]] = {
     "paper": (small_rooms.TASK, "ppo", {}, 45),
     "one by one": (small_rooms.TASK, "ppo", {"rooms": "gym"}, 225),
     "egocentric": (small_rooms.TASK, "ppo", {"network": "egocentric", "gae": True}, 45),
+    "not all imitated": (small_rooms.TASK, "ppo", {"advisor_alpha": 8.0}, 45),
     "stacked": (small_rooms.TASK, "ppo", {"frame_stack": 2}, 45),
     "all-seeing": (small_rooms.TASK, "ppo", {"teacher_sees": "everything"}, 45),
     "erring": (small_rooms.TASK, "ppo", {"wrong_plans": 0.5, "uniform_share": "auto"}, 45),

@@ -80,6 +80,8 @@ class Config(
             raise ValueError(
                 "teacher_sees: a teacher in homes always sees the home's map; leave it out"
             )
+        if self.advisor_alpha and self.task.domain.kind == "nav_pick":
+            raise ValueError("advisor_alpha: actions in homes are continuous; leave it out")
         if self.habitat_config and self.simulator != "habitat-rearrange":
             raise ValueError("habitat_config: only --simulator habitat-rearrange has it")
         # On the CPU PyTorch 2.13 gives wrong gradients to a convolution with a stride on one pixel.

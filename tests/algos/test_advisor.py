@@ -88,9 +88,3 @@ def test_a_learner_goes_on_with_its_imitation() -> None:
         assert torch.equal(ours, theirs)
     with pytest.raises(UserError, match="the optimizer's state in here does not fit"):
         other.restore(learner(0.0).state(), "here")
-
-
-def test_continuous_actions_are_refused() -> None:
-    student = make_student(continuous=True)
-    with pytest.raises(UserError, match="discrete actions"):
-        PPO(student, dataclasses.replace(SETTINGS, advisor_alpha=1.0), Ranks())

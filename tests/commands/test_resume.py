@@ -168,8 +168,12 @@ def test_without_a_name_the_newest_run_of_all_goes_on(
     assert "give a path, --task or --policy" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("flags", [["--rooms", "gym"], ["--precision", "bf16"]])
-def test_other_rooms_and_arithmetic_train_and_resume(tmp_path: Path, flags: list[str]) -> None:
+@pytest.mark.parametrize(
+    "flags", [["--rooms", "gym"], ["--precision", "bf16"], ["--advisor_alpha", "8"]]
+)
+def test_other_rooms_arithmetic_and_losses_train_and_resume(
+    tmp_path: Path, flags: list[str]
+) -> None:
     assert train(tmp_path, "--savedir", "whole", "--n_itr", "2", *flags) == 0
     assert train(tmp_path, "--savedir", "split", "--n_itr", "1", *flags) == 0
     assert main.main(["train", "--logdir", str(tmp_path), "--resume", "--n_itr", "2"]) == 0
