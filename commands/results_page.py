@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
-from commands.reports.claims import claims_table, details_table, read_settings, table
+from commands.reports.claims import LLMS, claims_table, details_table, read_settings, table
 from commands.reports.estimates import THRESHOLDS, final, formatted, outcomes_of
 from commands.reports.figures import figures
 from commands.reports.records import CLEAN, LIKELIEST, Tree, read_records
@@ -24,7 +24,6 @@ from utils.terminal import say
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md", ROOT / "docs" / "llm.md")
 RECORDS = ROOT / "docs" / "results"
-LLMS = "llms"
 TEACHER_COLUMNS = (
     *("task", "teacher", "replies or scores", "seconds", "teacher's success"),
     *("runs", "steps to 0.95", "student's success"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from commands.reports.claims import CLAIMS, cell, methods_of
+from commands.reports.claims import CLAIMS, cell, methods_of, sources_of
 from commands.results_page import PAGES, RECORDS, filled, tables
 from tests.trees import RISING, report, write_run
 
@@ -89,3 +89,21 @@ def test_other_settings_than_a_methods_own_are_not_judged(tmp_path: Path) -> Non
     records = tmp_path / "report" / "records.jsonl"
     assert len([json.loads(line) for line in records.read_text().splitlines()]) == 6
     assert cell(SOFT, methods_of(records)).startswith("**not**: +0.000 [")
+
+
+def test_a_claim_about_an_llm_compares_its_students_with_those_of_all_legal_plans(
+    tmp_path: Path,
+) -> None:
+    for seed in range(3):
+        for name, successes, settings in (
+            ("recorded", [0.5, 0.9, 1.0 - seed / 50], {}),
+            ("uniform", [0.1, 0.5, 1.0 - seed / 50], {"llm": "uniform"}),
+        ):
+            write_run(tmp_path, f"{name}-{seed}", successes, seed=seed, **settings)
+    assert report(tmp_path) == 0
+    records = tmp_path / "report" / "records.jsonl"
+    records.rename(tmp_path / "llms.jsonl")
+    found = cell(CLAIMS[6], sources_of(tmp_path / "llms.jsonl"))
+    assert found.startswith("**reproduced**: +0.267 [+0.2")
+    assert found.endswith("; 1 task, 3:3 runs")
+    assert sources_of(tmp_path / "none.jsonl") == {}

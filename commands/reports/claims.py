@@ -10,6 +10,7 @@ from commands.reports.estimates import (
     UNKNOWN,
     Number,
     difference,
+    difference_up_to,
     difference_within,
     final,
     over_tasks,
@@ -17,34 +18,45 @@ from commands.reports.estimates import (
 )
 from commands.reports.records import read_records
 from commands.reports.run_groups import RunGroup, groups_of, main_groups
+from commands.reports.teachers import MODES, RECORDED, students
 from commands.settings.flags import DEFAULT_MARGIN
+from planner.servers import LOCAL, UNIFORM_MEANS, model_name
 from utils.statistics import apart
 from utils.terminal import counted
 
-PAPER, PRESET, HOMES = "paper", "minigrid", "homes"
+PAPER, PRESET, HOMES, LLMS = "paper", "minigrid", "homes", "llms"
 """Tables in configs/, and the records of their runs: the paper's network, estimator and schedule;
-this project's preset in rooms; its settings in homes."""
+this project's preset in rooms; its settings in homes; its preset with other sources of answers."""
 STUDENT, ALONE, HARD, OPTIONS = "ppo", "ppo-alone", "ppo-hard", "hierarchical"
 REPRODUCED, PARTLY, NOT, NOT_TOLD = "reproduced", "partly", "not", "not told apart"
+SMALL = f"{model_name(LOCAL, None)}, {MODES['score']}"
 Methods = Mapping[str, Mapping[str, RunGroup]]
-"""Method -> task -> its main group."""
+"""Method -> task -> its main group; in `LLMS` source of answers -> task -> its students."""
 
 
 @dataclass(frozen=True)
 class Claim:
     """A claim, and the number that shows it (the larger the better), computed from the groups of a
-    student and of its rival methods. `records` are those of the paper's setting and of this
-    project's; the first may be missing."""
+    student and of its rivals. `records` are those of the paper's setting and of this project's; the
+    first may be missing."""
 
     text: str
     rivals: tuple[str, ...]
     compute: Callable[..., Number]
     records: tuple[str | None, str] = (PAPER, PRESET)
+    student: str = STUDENT
+
+
+def equal_steps(one: RunGroup, other: RunGroup) -> float:
+    return min(run.steps for group in (one, other) for run in group.runs)
 
 
 def within_equal_steps(one: RunGroup, other: RunGroup) -> Number:
-    steps = min(run.steps for group in (one, other) for run in group.runs)
-    return difference_within(one, other, "success", steps)
+    return difference_within(one, other, "success", equal_steps(one, other))
+
+
+def while_training(one: RunGroup, other: RunGroup) -> Number:
+    return difference_up_to(one, other, "success", equal_steps(one, other))
 
 
 def final_success(one: RunGroup, other: RunGroup) -> Number:
@@ -67,6 +79,20 @@ CLAIMS = (
     Claim("4. Soft instructions are better than hard ones", (HARD,), final_return),
     Claim("5a. Claim 1 in Nav & Pick", (ALONE,), within_equal_steps, (None, HOMES)),
     Claim("5b. Claim 2 in Nav & Pick", (), above_teacher, (None, HOMES)),
+    Claim(
+        "6a. An LLM's plans teach faster than all legal plans alike",
+        (UNIFORM_MEANS,),
+        while_training,
+        (None, LLMS),
+        RECORDED,
+    ),
+    Claim(
+        "6b. So do scores of a live LLM of 135 M",
+        (UNIFORM_MEANS,),
+        while_training,
+        (None, LLMS),
+        SMALL,
+    ),
 )
 
 
@@ -90,11 +116,22 @@ def methods_of(records: Path) -> Methods:
     return main_groups(groups_of(tree), tree.name)
 
 
+def sources_of(records: Path) -> Methods:
+    """The students of each source of answers in a file of records; none if there is no such
+    file."""
+    found: dict[str, dict[str, RunGroup]] = {}
+    if records.exists():
+        groups = groups_of(read_records(records, records.stem))
+        for (_, task, source), group in students(groups).items():
+            found.setdefault(source, {})[task] = group
+    return found
+
+
 def findings(claim: Claim, methods: Methods) -> list[Finding]:
     """The claim in each task with at least two runs of all that it compares."""
     found = []
-    for task in sorted(methods.get(STUDENT, {})):
-        compared = [methods.get(method, {}).get(task) for method in (STUDENT, *claim.rivals)]
+    for task in sorted(methods.get(claim.student, {})):
+        compared = [methods.get(method, {}).get(task) for method in (claim.student, *claim.rivals)]
         groups = [group for group in compared if group and len(group.runs) > 1]
         if len(groups) < len(compared):
             continue
@@ -126,7 +163,8 @@ def cell(claim: Claim, methods: Methods) -> str:
 
 
 def read_settings(folder: Path) -> dict[str | None, Methods]:
-    return {name: methods_of(folder / f"{name}.jsonl") for name in (PAPER, PRESET, HOMES)}
+    found = {name: methods_of(folder / f"{name}.jsonl") for name in (PAPER, PRESET, HOMES)}
+    return found | {LLMS: sources_of(folder / f"{LLMS}.jsonl")}
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

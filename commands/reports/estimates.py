@@ -138,6 +138,18 @@ def difference_within(one: RunGroup, other: RunGroup, measure: str, steps: float
     return gain(both, one, other)
 
 
+def difference_up_to(one: RunGroup, other: RunGroup, measure: str, steps: float) -> Number:
+    """The same for the mean of all evaluations within a number of steps."""
+    both = [
+        [
+            Estimate(float(run.evaluations[measure][run.evaluations["steps"] <= steps].mean()))
+            for run in group.runs
+        ]
+        for group in (one, other)
+    ]
+    return gain(both, one, other)
+
+
 def gain(runs: Sequence[Sequence[Estimate]], one: RunGroup, other: RunGroup) -> Number:
     """The difference of the means over two groups' runs. Runs with one seed are pairs: they begin
     with the same weights and draw the same environments."""
