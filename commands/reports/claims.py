@@ -163,8 +163,8 @@ def cell(claim: Claim, methods: Methods) -> str:
 
 
 def read_settings(folder: Path) -> dict[str | None, Methods]:
-    found = {name: methods_of(folder / f"{name}.jsonl") for name in (PAPER, PRESET, HOMES)}
-    return found | {LLMS: sources_of(folder / f"{LLMS}.jsonl")}
+    found: dict[str | None, Methods] = {LLMS: sources_of(folder / f"{LLMS}.jsonl")}
+    return found | {name: methods_of(folder / f"{name}.jsonl") for name in (PAPER, PRESET, HOMES)}
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
