@@ -55,8 +55,7 @@ class Hierarchical:
         held, time = state["held"].clone(), state["time"] + 1
         asked = held[:, None] == torch.arange(len(self.choices.names), device=held.device)
         proposed, at_work = self.choices.propose(obs, memory, asked, group("options", state))
-        limits = tuple(self.choices.limits.tolist())
-        in_time = time < constant(limits, time.dtype, held.device)[held]
+        in_time = time < constant(tuple(self.choices.limits), time.dtype, held.device)[held]
         goes_on = (asked & proposed["available"] & ~news).any(1) & in_time
 
         every = torch.arange(len(held), device=held.device)

@@ -132,6 +132,8 @@ class PPO:
         teacher_pull, reward_pull = (
             means.pop(f"{who}_pull") ** 0.5 for who in ("teacher", "reward")
         )
+        if advice is None:
+            means.pop("advice_followed", None)
         unexplained = self._moments(returns - rollout.steps["value"])[1]
         explained = 1 - unexplained / (self._moments(returns)[1] + 1e-8)
         return {

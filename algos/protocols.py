@@ -61,11 +61,11 @@ class Actor(Protocol):
 
 class Choices(Protocol):
     """C options to choose among in N episodes. The memory of the episodes and the state of the
-    options are tensors by name, N rows each. `limits` (C,) int64 is the number of steps that each
+    options are tensors by name, N rows each. `limits` (C) are the numbers of steps that each
     option may take."""
 
     names: tuple[str, ...]
-    limits: Tensor
+    limits: list[int]
 
     def forget(self, count: int, device: torch.device) -> Tensors:
         """The memory of new episodes."""

@@ -15,7 +15,7 @@ WAIT_STEPS = 1
 
 
 class Choices:
-    """C options; the last one is to wait. `limits` (C,) int64 is the number of steps of each.
+    """C options; the last one is to wait. `limits` (C) are the numbers of steps of each.
 
     An option is available if it is possible and not finished. Waiting is available if nothing else
     is, or always with `may_wait`.
@@ -30,7 +30,7 @@ class Choices:
         self.rules = rules
         self.may_wait = may_wait
         self.names = tuple(map(str, [*options, Option(WAIT)]))
-        self.limits = torch.tensor([*map(rules.limit, options), WAIT_STEPS])
+        self.limits = [*map(rules.limit, options), WAIT_STEPS]
         self.exploring = (*(option.verb == EXPLORE for option in options), False)
 
     def forget(self, count: int, device: torch.device) -> Tensors:

@@ -78,6 +78,13 @@ def test_advice_counts_where_it_can_be_imitated() -> None:
     assert set(taught(0.0)[1]) == {1.0}
 
 
+def test_without_advice_none_is_followed() -> None:
+    image = torch.zeros(STEPS, 10, 10, 4, dtype=torch.uint8)
+    draws = torch.Generator().manual_seed(0)
+    means = learner(4.0).update(rollout_of(image), None, 0.0, 0.0, draws)
+    assert "advice_followed" not in means
+
+
 def test_a_learner_goes_on_with_its_imitation() -> None:
     ppo, _ = taught(4.0)
     other = learner(4.0)

@@ -67,7 +67,7 @@ def test_a_student_learns_from_its_choices(recurrent: bool) -> None:
     lesson = fold(rollout, 0.99)
     assert 16 < len(lesson) < len(rollout)
     assert lesson.obs[AVAILABLE].gather(1, lesson.steps["action"][:, None]).all()
-    assert (lesson.steps["duration"] <= choices.limits[lesson.steps["action"]]).all()
+    assert (lesson.steps["duration"] <= torch.tensor(choices.limits)[lesson.steps["action"]]).all()
     # What was stored while acting is what whole episodes of choices give.
     outputs, values = student(lesson.obs, lesson.lengths)
     said = student.distribution(outputs).log_prob(lesson.steps["action"])
