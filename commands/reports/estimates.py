@@ -141,13 +141,13 @@ def difference_within(one: RunGroup, other: RunGroup, measure: str, steps: float
 def difference_up_to(one: RunGroup, other: RunGroup, measure: str, steps: float) -> Number:
     """The same for the mean of all evaluations within a number of steps."""
     both = [
-        [
-            Estimate(float(run.evaluations[measure][run.evaluations["steps"] <= steps].mean()))
-            for run in group.runs
-        ]
+        [run.evaluations[measure][run.evaluations["steps"] <= steps] for run in group.runs]
         for group in (one, other)
     ]
-    return gain(both, one, other)
+    if not all(len(values) for runs in both for values in runs):
+        return Number(UNKNOWN, "difference")
+    means = [[Estimate(float(values.mean())) for values in runs] for runs in both]
+    return gain(means, one, other)
 
 
 def gain(runs: Sequence[Sequence[Estimate]], one: RunGroup, other: RunGroup) -> Number:
