@@ -8,10 +8,11 @@ from torch import Tensor
 from planner.plans import EXPLORE, WAIT, Option
 from planner.scene import Reader
 from teacher.options import Options
-from utils.tensors import Tensors, constant, count
+from utils.tensors import Tensors, constant, count, move
 
 WAIT_STEPS = 1
 """Steps of a choice to wait."""
+HOST = torch.device("cpu")
 
 
 class Choices:
@@ -66,3 +67,23 @@ class Choices:
             "available": torch.cat([available, waits], 1),
         }
         return offer if proposal.spread is None else {**offer, "spread": proposal.spread}, carried
+
+
+class HostChoices(Choices):
+    """Options that are worked out on the CPU, wherever the student is.
+
+    This suits environments that step there: for a few maps an accelerator would be asked hundreds
+    of times a step which of them need more work.
+    """
+
+    def read(self, obs: Tensors, memory: Tensors) -> tuple[Tensors, Tensor]:
+        device = next(iter(obs.values())).device
+        now, ended = super().read(move(obs, HOST), move(memory, HOST))
+        return move(now, device), ended.to(device)
+
+    def propose(
+        self, obs: Tensors, memory: Tensors, asked: Tensor, state: Tensors
+    ) -> tuple[Tensors, Tensors]:
+        here = (move(tensors, HOST) for tensors in (obs, memory))
+        offer, carried = super().propose(*here, asked.to(HOST), move(state, HOST))
+        return move(offer, asked.device), move(carried, asked.device)

@@ -44,6 +44,7 @@ BUDGETS: dict[str, tuple[str, str, dict[str, Any], int]] = {
     "hierarchical in homes": (small_homes.TASK, "hierarchical", {}, 75),
     "recurrent in homes": (small_homes.TASK, "ppo", {"recurrent": True}, 105),
     "a MiniGrid task": ("BabyAI-GoToLocalS5N2-v0", "ppo", FEW, 265),
+    "hierarchical in a MiniGrid task": ("BabyAI-GoToLocalS5N2-v0", "hierarchical", FEW, 660),
     "without a map": ("FaultySwitch", "ppo", {**FEW, "memory": "none", "recurrent": True}, 345),
     "MisledLavaCrossing": ("MisledLavaCrossing", "ppo", FEW, 265),
     "SwitchOnce": ("SwitchOnce", "ppo", FEW, 265),

@@ -15,7 +15,7 @@ from env.worlds import make_world
 from planner.legal_plans import world_plans
 from planner.plans import Plan, Planner
 from planner.world_scene import WorldReader
-from teacher.choices import Choices
+from teacher.choices import HostChoices
 from teacher.teacher import PlanTeacher
 from teacher.world_options import OPTIONS, WorldOptions
 
@@ -63,9 +63,9 @@ class WorldDomain(Domain):
     def legal_plans(self, scene: str) -> tuple[Plan, ...]:
         return world_plans(scene)
 
-    def choices(self) -> Choices:
+    def choices(self) -> HostChoices:
         # Some missions end with a wait, which is MiniGrid's action `done`.
-        return Choices(OPTIONS, self.reader, self._options(), may_wait=True)
+        return HostChoices(OPTIONS, self.reader, self._options(), may_wait=True)
 
     def _options(self) -> WorldOptions:
         return WorldOptions(self.reader.number)
