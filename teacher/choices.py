@@ -84,6 +84,6 @@ class HostChoices(Choices):
     def propose(
         self, obs: Tensors, memory: Tensors, asked: Tensor, state: Tensors
     ) -> tuple[Tensors, Tensors]:
-        here = (move(tensors, HOST) for tensors in (obs, memory))
-        offer, carried = super().propose(*here, asked.to(HOST), move(state, HOST))
+        obs, memory, state = (move(tensors, HOST) for tensors in (obs, memory, state))
+        offer, carried = super().propose(obs, memory, asked.to(HOST), state)
         return move(offer, asked.device), move(carried, asked.device)
