@@ -96,12 +96,13 @@ def of_runs(group: RunGroup, measure: str) -> str:
 
 
 def steps(group: RunGroup) -> str:
-    """Steps until a success of 0.95 is held: of few runs each, else the least, middle and most."""
+    """Steps until a success of 0.95 is held: of few runs each, equal ones once, else the least,
+    middle and most."""
     reached = sorted(group.reached(THRESHOLDS[-1]))
     if len(reached) > LISTED:
         reached = [reached[0], reached[len(reached) // 2], reached[-1]]
     words = [("≤ " if run.at_once else "") + formatted(run.steps, "steps") for run in reached]
-    return ", ".join(word.replace("–", "never") for word in words)
+    return ", ".join(dict.fromkeys(word.replace("–", "never") for word in words))
 
 
 def filled(page: str, lines: dict[str, list[str]]) -> str:
