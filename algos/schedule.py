@@ -6,7 +6,10 @@ SMOOTHING = 0.1
 
 
 class Schedule:
-    """The weight k. By default it depends on the iteration alone."""
+    """The weight k, `start` at first and 0 from iteration `until` on."""
+
+    start: float
+    until: int
 
     def weight(self, iteration: int) -> float:
         """k of an iteration, counted from 0."""
@@ -20,6 +23,16 @@ class Schedule:
 
         `weight`, at most 1, is the number of these episodes as a share of the environments.
         """
+
+    def why_none(self, iteration: int) -> str:
+        """Why k is 0 at an iteration, in words for the user; empty if it is not, or always is."""
+        if not self.start or self.weight(iteration):
+            return ""
+        return f"--kl_until is {self.until}" if iteration >= self.until else self._reason()
+
+    def _reason(self) -> str:
+        """Why k is 0 before iteration `until`."""
+        raise NotImplementedError
 
     def state(self) -> dict[str, float]:
         """What a resumed run needs beside the iteration."""
@@ -43,6 +56,9 @@ class LinearSchedule(Schedule):
             return 0.0
         return max(min(self.floor, self.start), self.start - self.step * iteration)
 
+    def _reason(self) -> str:
+        return f"it has fallen by {self.step} an iteration"
+
 
 @dataclass
 class AdaptiveSchedule(Schedule):
@@ -62,6 +78,9 @@ class AdaptiveSchedule(Schedule):
         if iteration >= self.until:
             return 0.0
         return max(min(self.floor, self.start), self.start * (1 - self.success))
+
+    def _reason(self) -> str:
+        return "all training episodes succeed"
 
     def observe(self, success: float, weight: float = 1.0) -> None:
         self.success += SMOOTHING * weight * (success - self.success)
@@ -90,6 +109,11 @@ class MatchedSchedule(Schedule):
 
     def weight(self, iteration: int) -> float:
         return self.start * self.lacking if iteration < self.until else 0.0
+
+    def _reason(self) -> str:
+        if not self.teacher:
+            return "alone, the teacher never succeeds"
+        return f"the student succeeds as often as its teacher surely does alone, {self.teacher:.0%}"
 
     def set_teacher_success(self, success: float) -> None:
         self.teacher = success

@@ -88,6 +88,7 @@ class Trainer:
             )
             trial = self._try_teacher(evaluator, observers)
         self.schedule.set_teacher_success(self._of_lead(trial.success))
+        self._announce_end_of_advice(observers)
         self.save(observers)
 
     def _try_teacher(self, evaluator: RunEvaluator, observers: Sequence[Observer]) -> Trial:
@@ -125,6 +126,8 @@ class Trainer:
                     iteration = replace(iteration, put_off=True)
             for observer in observers:
                 observer.iteration(iteration)
+            if iteration.numbers["k"] and not last:
+                self._announce_end_of_advice(observers)
             stop = self.ranks.any(stopped())
             if last or stop or iteration.number % settings.save_interval == 0:
                 self.save(observers)
@@ -224,6 +227,10 @@ class Trainer:
             )
         numbers = iteration.numbers | evaluation_numbers(sampled, deterministic, selection)
         return replace(iteration, numbers=numbers, evaluations=(sampled, deterministic))
+
+    def _announce_end_of_advice(self, observers: Sequence[Observer]) -> None:
+        if reason := self.schedule.why_none(self.progress.iteration):
+            self._announce(f"k is 0 from now on: {reason}", observers)
 
     def _announce(self, news: str, observers: Sequence[Observer]) -> None:
         for observer in observers:

@@ -15,6 +15,7 @@ from commands import runs
 from commands.answer_sources import describe_source
 from commands.build import QUICK_EPISODES, Parts
 from commands.evaluation_table import print_evaluations
+from commands.last_advice import in_words, last_advice
 from commands.observers.display import Display
 from commands.observers.film import Film
 from commands.observers.metrics import Metrics
@@ -167,10 +168,13 @@ def judge_run(parts: Parts, trainer: Trainer, evaluator: Evaluator) -> None:
     folder, count = trainer.folder, evaluator.trials
     say(f"{folder.name}: judging its students in {counted(count, 'episode')} each")
     verdict = give_verdict(trainer, evaluator, parts.actor)
-    write_json(folder / VERDICT, verdict.to_dict())
+    advice = last_advice(folder, trainer.schedule.why_none(trainer.progress.iteration - 1))
+    write_json(folder / VERDICT, {**verdict.to_dict(), "advice": advice})
     title = f"{folder.name}: means of {counted(count, 'fresh episode')}, not used to choose a model"
     best = f"best, of iteration {verdict.iteration}"
     if not verdict.best:
         best = "best: none yet, it takes five evaluations"
     students = ("last student", verdict.last), (best, verdict.best)
     print_evaluations(title, [*students, ("teacher alone", verdict.teacher)])
+    if line := in_words(advice):
+        say(f"{folder.name}: {line}")

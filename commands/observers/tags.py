@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-K = "Train/Kickstarting Coef"
+K, AGREEMENT = "Train/Kickstarting Coef", "Train/Agreement"
 TRAIN_RETURN, TRAIN_SUCCESS = "Train/Return Mean", "Train/Success Rate"
 TAGS = {
     "return mean": TRAIN_RETURN,
@@ -13,7 +13,7 @@ TAGS = {
     "failed early": "Train/Failed Early",
     "k": K,
     "steps a choice": "Train/Steps a Choice",
-    "agreement": "Train/Agreement",
+    "agreement": AGREEMENT,
     "unanswered steps": "Train/Unanswered Steps",
     "unanswered scenes": "Train/Unanswered Scenes",
     "steps": "Train/Steps",

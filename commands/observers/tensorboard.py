@@ -16,7 +16,7 @@ from utils.files import writing
 
 
 class TensorBoard(Observer):
-    """Writes scalars, an LLM's plans and films to a run folder."""
+    """Writes scalars, news, an LLM's plans and films to a run folder."""
 
     def __init__(self, folder: Path, after: int = 0) -> None:
         """Events beyond iteration `after` count no more: the run goes on from there."""
@@ -24,10 +24,16 @@ class TensorBoard(Observer):
         from torch.utils.tensorboard import SummaryWriter
 
         self.folder = folder
+        self.done = after
         with self._writing():
             self.writer = SummaryWriter(str(folder), purge_step=after + 1)
 
+    def news(self, line: str) -> None:
+        with self._writing():
+            self.writer.add_text("News", line, self.done)
+
     def iteration(self, iteration: Iteration) -> None:
+        self.done = iteration.number
         with self._writing():
             for name, value in tagged(iteration.numbers).items():
                 self.writer.add_scalar(name, value, iteration.number)

@@ -2,6 +2,7 @@
 
 import json
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -15,6 +16,7 @@ from PIL import Image, ImageOps
 
 from algos.evaluation import Evaluation
 from commands.answer_sources import describe_source
+from commands.observers.tags import K
 from commands.run_files import METRICS, read_lines
 from commands.subject import Subject
 from commands.viewer.replay import Moment, Replay
@@ -53,6 +55,7 @@ def page_content(
         "memory": config.memory,
         "played": len(evaluation.seeds),
         "summary": {name: rounded([*estimate]) for name, estimate in evaluation.summary().items()},
+        "scenes": advice_by_scene(replays) if subject.student else [],
         "actions": actions,
         "episodes": [episode_content(replay) for replay in replays],
     }
@@ -73,11 +76,24 @@ def teacher_weight(subject: Subject) -> dict[str, Any] | None:
     found = None
     with suppress(UserError, ValueError, TypeError):
         for line in read_lines(subject.folder / METRICS):
-            k, iteration = line.get("Train/Kickstarting Coef"), line["iteration"]
+            k, iteration = line.get(K), line["iteration"]
             of_model = subject.iteration is None or iteration <= subject.iteration
             if of_model and k is not None and isfinite(k):
                 found = {"value": k, "iteration": iteration}
     return found
+
+
+def advice_by_scene(replays: Sequence[Replay[Drawing]]) -> list[dict[str, Any]]:
+    """Of each scene with advice: its `steps` in these episodes, and at how many of them a plan
+    advised the action that was `taken`. Scenes in which this was not so most often come first."""
+    steps, taken = Counter[str](), Counter[str]()
+    for replay in replays:
+        for moment in replay.moments:
+            if moment.plans:
+                steps[moment.scene] += 1
+                taken[moment.scene] += any(moment.followed)
+    found = [{"scene": scene, "steps": steps[scene], "taken": taken[scene]} for scene in steps]
+    return sorted(found, key=lambda each: each["taken"] - each["steps"])
 
 
 def episode_content(replay: Replay[Drawing]) -> dict[str, Any]:

@@ -56,6 +56,27 @@ def test_a_matched_weight_falls_with_what_the_student_lacks(
     assert again == k
 
 
+@given(
+    schedule=st.sampled_from(
+        [
+            LinearSchedule(1.0, 0.3, floor=0.0, until=6),
+            LinearSchedule(0.0, 0.3, floor=0.1, until=6),
+            AdaptiveSchedule(2.0, floor=0.0, until=6, success=1.0),
+            MatchedSchedule(3.0, until=6, teacher=0.5, success=0.6, lacking=0.0),
+            MatchedSchedule(3.0, until=6, teacher=0.5, success=0.2, lacking=0.6),
+            MatchedSchedule(3.0, until=6, teacher=0.0, lacking=0.0),
+        ]
+    ),
+    iteration=st.integers(0, 8),
+)
+def test_why_there_is_no_advice_is_said_where_there_was_some(
+    schedule: Schedule, iteration: int
+) -> None:
+    reason = schedule.why_none(iteration)
+    assert bool(reason) == (schedule.start > 0 and schedule.weight(iteration) == 0)
+    assert ("--kl_until" in reason) == (schedule.start > 0 and iteration >= 6)
+
+
 def test_a_matched_teacher_that_has_nothing_to_teach_is_not_heard() -> None:
     k = MatchedSchedule(start=3, until=100)
     k.set_teacher_success(0.0)

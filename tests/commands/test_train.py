@@ -80,35 +80,6 @@ def test_metrics_are_what_tensorboard_shows(trained: Path) -> None:
     assert written == pytest.approx(shown)
 
 
-def test_a_run_ends_with_a_verdict_in_three_columns(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert train(tmp_path, "--n_itr", "5", "--savedir", "run") == 0
-    folder = runs_of(tmp_path) / "run"
-    verdict = json.loads((folder / "verdict.json").read_text())
-    out = capsys.readouterr().out.splitlines()
-    # What lasts is announced.
-    trial = out.index("run: trying the teacher alone in 100 episodes")
-    assert out[trial + 1].startswith("teacher alone in 100 episodes: success ")
-    title = out.index("run: judging its students in 100 episodes each") + 1
-    rows = {line.split("  ")[0]: " ".join(line.split()) for line in out[title + 1 :]}
-    best = f"best, of iteration {verdict['best']['iteration']}"
-    assert rows["actor"] == f"actor last student {best} teacher alone"
-    outcomes = [verdict[who] for who in ("last", "best", "teacher")]
-    for name in ("success", "return"):
-        means = [
-            f"{outcome[name]['mean']:.3f} [{outcome[name]['low']:.3f}, {outcome[name]['high']:.3f}]"
-            for outcome in outcomes
-        ]
-        assert rows[name] == " ".join([name, *means])
-    judged, tried = seeding.FIRST_VERDICT_SEED, seeding.FIRST_TRIAL_SEED
-    for outcome, first in zip(outcomes, (judged, judged, tried), strict=True):
-        episodes = outcome["episodes"]
-        assert outcome["success"]["mean"] == sum(e["success"] for e in episodes) / 100
-        assert [e["seed"] for e in episodes] == seeding.numbered(first, 100)
-    assert verdict["teacher"]["success"]["mean"] == 1
-
-
 class Falling(NamedTuple):
     """An evaluator that finds success in the first six iterations only."""
 

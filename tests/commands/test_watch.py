@@ -69,6 +69,12 @@ def test_a_page_shows_episodes_of_the_evaluation_with_the_same_seeds(
                 shares[advised] += p
                 assert followed == (advised == content["actions"][step["action"]])
             assert teacher == pytest.approx(list(shares.values()), abs=1e-3)
+    steps = [step for episode in content["episodes"] for step in episode["moments"][:-1]]
+    found = {each["scene"]: (each["steps"], each["taken"]) for each in content["scenes"]}
+    for scene in {step["scene"] for step in steps if step["plans"]}:
+        taken = [any(step["followed"]) for step in steps if step["scene"] == scene]
+        assert found.pop(scene) == (len(taken), sum(taken))
+    assert not found
 
 
 def test_a_number_that_is_not_finite_is_a_gap() -> None:

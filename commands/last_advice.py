@@ -1,0 +1,33 @@
+"""Until when a student got advice, how much of it it followed then, and why it got no more."""
+
+from pathlib import Path
+from typing import Any
+
+from commands.observers.tags import AGREEMENT, K
+from commands.run_files import METRICS, read_lines
+
+
+def last_advice(folder: Path, why_none: str) -> dict[str, Any]:
+    """The last `iteration` with advice, the share of it that the student's likeliest actions
+    `followed`, and why there was none after it, `ended`; None for what there is not.
+
+    It is read from the run's log. `why_none` says why there is no advice now.
+    """
+    rows = [row for row in read_lines(folder / METRICS) if row.get(K)]
+    last = rows[-1] if rows else {}
+    return {
+        "iteration": last.get("iteration"),
+        "followed": last.get(AGREEMENT),
+        "ended": why_none or None,
+    }
+
+
+def in_words(advice: dict[str, Any]) -> str:
+    """A line for the end of a run; empty if it had no teacher."""
+    iteration, followed, ended = (advice[name] for name in ("iteration", "followed", "ended"))
+    if iteration is None:
+        return f"no advice was given: {ended}" if ended else ""
+    line = f"advice was given until iteration {iteration}"
+    if followed is not None:
+        line += f"; the student followed {followed:.0%} of it then"
+    return f"{line}; it ended because {ended}" if ended else line
