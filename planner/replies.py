@@ -75,7 +75,7 @@ def read_retry_after(value: str | None) -> float:
             seconds = parsedate_to_datetime(value).timestamp() - time.time()
         except (ValueError, OverflowError):
             return 0.0
-    return min(max(seconds, 0.0), MAX_RETRY_AFTER)
+    return min(seconds, MAX_RETRY_AFTER) if seconds > 0 else 0.0
 
 
 def _choice(choice: Any) -> Any:

@@ -76,17 +76,19 @@ class ServerScorer:
             if scores is None:
                 raise LLMError(f"{self.client.url} tells no log-probabilities any more", 200)
             return scores
+        why = ""
         for way in WAYS:
             try:
                 scores = way(self, prompt, plans)
-            # The server refuses what it does not know.
-            except RefusedError:
+            # The server refuses what it does not know, but also a prompt that is too long.
+            except RefusedError as error:
+                why = f" ({error})"
                 continue
             if scores is not None:
                 self._way = way
                 return scores
         raise UserError(
-            f"--llm_mode score: {self.client.url} tells no log-probabilities of {self.model}; "
+            f"--llm_mode score: {self.client.url} tells no log-probabilities of {self.model}{why}; "
             "take a server that does, such as vLLM or llama.cpp, or --llm_mode sample"
         )
 
@@ -123,7 +125,8 @@ class ServerScorer:
                 temperature=0,
                 grammar=f"root ::= {json.dumps(reply)}",
             )
-            tokens = _tokens(answer)
+            # llama-server adds the end of the reply as an empty token; other ways leave it out.
+            tokens = [token for token in _tokens(answer) if token.token]
             if "".join(token.token for token in tokens) != reply:
                 return None
             scores.append(sum(token.logprob for token in tokens))
@@ -184,18 +187,26 @@ def _tokens(answer: Mapping[str, Any]) -> list[Token]:
 
 def _end(prompt: Any, reply: str) -> float | None:
     """The log-likelihood of a reply at the end of a prompt, if these are the prompt's tokens: each
-    a dict that holds one token by its number."""
-    score, end = 0.0, ""
+    a dict that holds one token by its number. Spaces do not count: vLLM decodes each token alone,
+    and some tokenizers then drop its space."""
+    score, left = 0.0, _without_spaces(reply)
     try:
         for entry in reversed(prompt):
             (token,) = PROMPT_TOKEN.validate_python(entry).values()
             score += token.logprob
-            end = token.decoded_token + end
-            if len(end) >= len(reply):
-                break
+            text = _without_spaces(token.decoded_token)
+            if not left.endswith(text):
+                return None
+            left = left.removesuffix(text)
+            if not left:
+                return score
     except (TypeError, ValueError):
-        return None
-    return score if end == reply else None
+        pass
+    return None
+
+
+def _without_spaces(text: str) -> str:
+    return "".join(text.split())
 
 
 def _letters(top: Sequence[LikelyToken], letters: str) -> dict[str, float]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from planner.llm_errors import LLMError, full_path
-from planner.replies import read_error, read_reply
+from planner.replies import MAX_RETRY_AFTER, read_error, read_reply, read_retry_after
 from tests.planner.pools import PROMPT, ask, make_pool
 from tests.planner.servers import (
     Behaviour,
@@ -155,6 +155,14 @@ def test_retry_after_is_waited_for() -> None:
     with serve(in_turn(note(status(429, Retry_After="0.3")), note(plans))) as server:
         ask(make_pool(server.url), 1)
     assert 0.3 <= arrived[1] - arrived[0] < 3
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("7", 7), ("9e9", MAX_RETRY_AFTER), ("-1", 0), ("nan", 0), ("soon", 0), ("", 0), (None, 0)],
+)
+def test_whatever_a_server_asks_for_is_a_time_to_wait(value: str | None, seconds: float) -> None:
+    assert read_retry_after(value) == seconds
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ The servers know how likely they find each reply, and answer as vLLM, llama.cpp 
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import exp, log
 from typing import Any
@@ -38,7 +38,9 @@ def answer(handler: Handler, **content: Any) -> None:
     handler.answer(200, json.dumps(whole).encode(), Content_Type="application/json")
 
 
-def vllm(handler: Handler, body: dict[str, Any]) -> None:
+def vllm(
+    handler: Handler, body: dict[str, Any], decode: Callable[[str], str] = lambda text: text
+) -> None:
     if "prompt_logprobs" not in body:
         return answer(handler)
     last = body["messages"][-1]
@@ -47,19 +49,31 @@ def vllm(handler: Handler, body: dict[str, Any]) -> None:
     assert body["add_generation_prompt"] is False
     before: list[Any] = [None, {"5": {"logprob": -7.0, "rank": 9, "decoded_token": "Agent"}}]
     reply = [
-        {str(number): {"logprob": logprob, "rank": 1, "decoded_token": text}}
+        {str(number): {"logprob": logprob, "rank": 1, "decoded_token": decode(text)}}
         for number, (text, logprob) in enumerate(tokens(last["content"]))
     ]
     return answer(handler, prompt_logprobs=before + reply)
 
 
-def llama_cpp(handler: Handler, body: dict[str, Any]) -> None:
+def vllm_of_llama_2(handler: Handler, body: dict[str, Any]) -> None:
+    """Its tokenizer drops the spaces around a token that is decoded alone."""
+    vllm(handler, body, str.strip)
+
+
+def llama_cpp(
+    handler: Handler, body: dict[str, Any], end: Sequence[tuple[str, float]] = ()
+) -> None:
     if not body.get("logprobs") or "grammar" not in body:
         return answer(handler)
     reply = json.loads(body["grammar"].removeprefix("root ::= "))
-    content = [{"token": text, "logprob": logprob} for text, logprob in tokens(reply)]
+    content = [{"token": text, "logprob": logprob} for text, logprob in [*tokens(reply), *end]]
     message = {"role": "assistant", "content": reply}
     return answer(handler, choice={"message": message, "logprobs": {"content": content}})
+
+
+def llama_server(handler: Handler, body: dict[str, Any]) -> None:
+    """Adds the end of the reply, and how likely it was."""
+    llama_cpp(handler, body, [("", -9.0 if "explore" in str(body.get("grammar")) else -1.0)])
 
 
 def openai(handler: Handler, body: dict[str, Any]) -> None:
@@ -97,7 +111,7 @@ def scorer(behaviour: Behaviour) -> Iterator[tuple[ServerScorer, list[Any]]]:
             client.close()
 
 
-@pytest.mark.parametrize("behaviour", [vllm, llama_cpp])
+@pytest.mark.parametrize("behaviour", [vllm, vllm_of_llama_2, llama_cpp, llama_server])
 def test_scores_are_log_likelihoods_of_replies(behaviour: Behaviour) -> None:
     with scorer(behaviour) as (of_server, _):
         expected = [log(share) for share in SHARES.values()]
@@ -138,6 +152,19 @@ def test_a_server_without_probabilities_gets_one_clear_line(behaviour: Behaviour
         assert "--llm_mode sample" in str(caught.value)
         # One request for each way was enough to find out.
         assert len(received) == 3
+
+
+def test_a_prompt_that_is_refused_from_the_start_is_told() -> None:
+    """The server may tell log-probabilities, but not of so long a prompt."""
+
+    def full(handler: Handler, body: dict[str, Any]) -> None:
+        handler.answer(400, b'{"error": {"message": "the context holds 512 tokens"}}')
+
+    with (
+        scorer(full) as (of_server, _),
+        pytest.raises(UserError, match=r"answers 400: the context holds 512 tokens\); take a"),
+    ):
+        of_server.scores(PROMPT, PLANS)
 
 
 @pytest.mark.parametrize(("status", "error"), [(503, PassingError), (401, LLMError)])
