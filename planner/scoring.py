@@ -130,7 +130,6 @@ class ScoringPlanner(LivePlanner):
                 if not self._stored(scene, prompt):
                     self._score(scene, prompt)
         except RefusedError as error:
-            self.scorer.usage.add(failures=1)
             self._stop_if_needed(error)
             self._set_refused(scene, error)
 
@@ -151,11 +150,11 @@ class ScoringPlanner(LivePlanner):
         while True:
             try:
                 return self.scorer.scores(prompt, words)
-            except PassingError as error:
+            except LLMError as error:
                 self.scorer.usage.add(failures=1)
                 failures += 1
                 patient = self.backoff.is_starting or failures < ATTEMPTS
-                if self.backoff.away or not patient:
+                if not isinstance(error, PassingError) or self.backoff.away or not patient:
                     raise
                 if failures == 1 and self.backoff.is_starting:
                     self.tell(f"no scores yet, asking again: {error}")

@@ -107,7 +107,9 @@ def row_of(
         is_free = all(each.get("llm") == LOCAL for each in settings)
         tokens = 0.0 if is_free else costs.get("Tokens", math.nan)
         numbers["money"] = number(tokens * price / 1e6, "money")
-    outcome = None if name == NOBODY else best_known(group, alone)
+    # A group knows its own teacher's evaluations; `alone` holds those at other settings, too.
+    known = group.teacher if group else best_known(alone)
+    outcome = None if name == NOBODY else known
     for measure in OUTCOMES:
         estimate = outcome.of(measure) if outcome else UNKNOWN
         numbers[f"teacher's {measure}"] = Number(estimate, measure, "episodes")
@@ -129,12 +131,9 @@ def largest(costs: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {name: max(each.get(name, 0.0) for each in costs) for name in names}
 
 
-def best_known(group: RunGroup | None, alone: Sequence[Teacher]) -> Outcome | None:
+def best_known(alone: Sequence[Teacher]) -> Outcome | None:
     """The evaluation of a teacher alone with the most episodes."""
-    found = [teacher.outcome for teacher in alone]
-    if group and group.teacher:
-        found.insert(0, group.teacher)
-    return max(found, key=lambda each: each.episodes, default=None)
+    return max((each.outcome for each in alone), key=lambda each: each.episodes, default=None)
 
 
 def number(value: float | None, kind: str) -> Number:

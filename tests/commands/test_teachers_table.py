@@ -76,6 +76,18 @@ def test_each_source_of_answers_is_a_row_with_its_costs_and_its_student(logdir: 
     assert found["no teacher"]["teacher's success"] is None
 
 
+def test_a_teacher_with_students_is_not_one_that_was_asked_otherwise(tmp_path: Path) -> None:
+    """However many episodes that one has."""
+    asked = {"llm": "local", "llm_mode": "score", "llm_model": "models/small.gguf"}
+    run = write_run(tmp_path, "run", RISING, **asked, score_temperature=2.0)
+    for name, temperature, success in (("cold", 0.5, [0] * 9), ("right", 2.0, [1, 1, 1, 0])):
+        llm = {"name": "local", "model": "models/small.gguf"}
+        llm |= {"llm_mode": "score", "score_temperature": temperature}
+        write_evaluation(run.parent / "teacher", name, success, actor="teacher", llm=llm)
+    assert report(tmp_path) == 0
+    assert rows(tmp_path / "report")[SCORED]["teacher's success"] == 0.75
+
+
 def test_records_keep_the_costs(logdir: Path, tmp_path: Path) -> None:
     assert report(logdir) == 0
     kept = tmp_path / "kept.jsonl"

@@ -135,6 +135,7 @@ def test_an_optional_model_is_asked_again_later(tmp_path: Path) -> None:
     assert planner.answers([KEY, NOTHING])[0] is None
     assert planner.problem() == ""
     assert planner.answers([KEY]) == [None]
+    assert planner.counts()["Failures"] == 2
     assert told == [f"going on without the LLM for now, and asking again later: {GONE}"]
     assert planner.answers([KEY]) != [None]
     assert told[1:] == ["the LLM answers again"]
