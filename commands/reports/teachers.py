@@ -83,7 +83,10 @@ def right_source_of(settings: Mapping[str, Any]) -> str:
         return UNIFORM_MEANS
     # The whole path of a local model: two may have the same name.
     model = settings.get("llm_model") or model_name(llm, None)
-    return f"{model}, {MODES[settings.get('llm_mode', 'sample')]}"
+    mode = settings.get("llm_mode", "sample")
+    temperature = settings.get("score_temperature", 1.0)
+    at = f" at temperature {temperature:g}" if mode == "score" and temperature != 1 else ""
+    return f"{model}, {MODES[mode]}{at}"
 
 
 def row_of(

@@ -196,6 +196,8 @@ def meaningless(name: str, settings: Settings) -> str:
         return f"--llm {UNIFORM} asks no LLM; leave one of the two out"
     if llm == LOCAL and name in OF_SERVERS:
         return f"--llm {LOCAL} asks no server; leave it out"
+    if scores and name == "llm_workers":
+        return "--llm_mode score sends one request at a time; leave it out"
     if scores and name in OF_REPLIES:
         return "--llm_mode score asks for no replies; leave it out"
     if name == "score_temperature" and not scores:

@@ -28,6 +28,10 @@ SCORING = ["--llm", "local", "--llm_mode", "score"]
         ([*SCORING, "--llm_top_p", "0.5"], "--llm_top_p: --llm_mode score asks for no"),
         ([*SCORING, "--llm_temperature", "2"], "--llm_temperature: --llm_mode score asks for no"),
         ([*SCORING, "--llm_workers", "2"], "--llm_workers: --llm local asks no server"),
+        (
+            ["--llm", "openai", *SCORING[2:], "--llm_workers", "2"],
+            "--llm_workers: --llm_mode score sends one request at a time",
+        ),
         ([*SCORING, "--llm_url", "http://localhost:1/v1"], "--llm_url: --llm local asks no server"),
         (["--llm", "openai", "--score_temperature", "2"], "--score_temperature: only --llm_mode"),
         ([*SCORING, "--score_temperature", "0"], "--score_temperature: Input should be greater"),

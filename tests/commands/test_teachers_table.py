@@ -79,13 +79,22 @@ def test_each_source_of_answers_is_a_row_with_its_costs_and_its_student(logdir: 
 def test_a_teacher_with_students_is_not_one_that_was_asked_otherwise(tmp_path: Path) -> None:
     """However many episodes that one has."""
     asked = {"llm": "local", "llm_mode": "score", "llm_model": "models/small.gguf"}
-    run = write_run(tmp_path, "run", RISING, **asked, score_temperature=2.0)
-    for name, temperature, success in (("cold", 0.5, [0] * 9), ("right", 2.0, [1, 1, 1, 0])):
+    run = write_run(tmp_path, "run", RISING, **asked, score_temperature=2.0, final=[1, 1])
+    for temperature in (0.5, 1.0):
         llm = {"name": "local", "model": "models/small.gguf"}
         llm |= {"llm_mode": "score", "score_temperature": temperature}
-        write_evaluation(run.parent / "teacher", name, success, actor="teacher", llm=llm)
+        folder = run.parent / "teacher"
+        write_evaluation(folder, f"at-{temperature}", [0] * 9, actor="teacher", llm=llm)
+    recorded = {"actor": "teacher", "plans": "those of another file"}
+    write_run(tmp_path, "recorded", RISING, final=[1, 1])
+    write_evaluation(folder, "other-plans", [0] * 9, **recorded)
     assert report(tmp_path) == 0
-    assert rows(tmp_path / "report")[SCORED]["teacher's success"] == 0.75
+    assert {name: row["teacher's success"] for name, row in rows(tmp_path / "report").items()} == {
+        "recorded plans": 0.75,
+        f"{SCORED} at temperature 2": 0.75,
+        f"{SCORED} at temperature 0.5": 0,
+        SCORED: 0,
+    }
 
 
 def test_records_keep_the_costs(logdir: Path, tmp_path: Path) -> None:
