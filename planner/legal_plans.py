@@ -1,9 +1,9 @@
 """Legal plans: all that an agent can usefully do in a scene, as far as its words tell.
 
-Whoever chooses among them, an LLM or nobody, needs one list for each scene. A thing that is seen
-and can be reached is worth a walk only if something follows: carried things are picked up, doors
-and boxes are opened. What is held is dropped only in a plan that goes on. Nobody waits. Whether a
-key fits its door is left to the chooser.
+An LLM that scores plans, and the uniform control, use one list for each scene. The agent walks to
+goals, and to what it can use there: it picks up what can be carried, and opens doors and boxes. It
+drops what it holds only in a plan that goes on. No plan waits. A plan may try a key at a door that
+it does not fit: the words do not tell.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""A planner's answers, mixed with every legal plan alike."""
+"""A planner's answers, mixed with the uniform distribution over legal plans."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,17 +12,19 @@ AUTO: Literal["auto"] = "auto"
 
 
 UniformShare = Annotated[float | Literal["auto"], share_or(AUTO)]
-"""The share of every legal plan alike in a planner's answers, or what its trial tells."""
+"""How much of an answer is uniform over legal plans, from 0 to 1, or `auto`: as much as the trial
+of the teacher alone tells."""
 
 
 @dataclass
 class MixedPlanner(WrappedPlanner):
-    """A `share` of every legal plan alike in each answer of a planner.
+    """A `share` of each answer of a planner is uniform over the scene's legal plans.
 
-    A planner that errs about a scene errs there each time, and a student that follows it never sees
-    what another plan leads to. Here every legal plan keeps some probability. If `learns`, the share
-    is how often the planner, tried alone, is stuck until the step limit. Episodes that fail before
-    do not count: their plans may be right, and the student can do better at carrying them out.
+    A planner that is wrong about a scene is wrong there each time, and a student that follows it
+    never sees what another plan leads to. Here every legal plan keeps some probability. If
+    `learns`, the share is how often the planner, tried alone, is stuck until the step limit.
+    Episodes that fail before do not count: their plans may be right, and the student can do better
+    at carrying them out.
     """
 
     legal_plans: LegalPlans

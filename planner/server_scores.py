@@ -6,7 +6,7 @@ Three ways, the best first:
 - A grammar that allows a single reply, and the log-probabilities of its tokens, as llama.cpp gives
   them: they are those from before the grammar has cut others out.
 - The plans as a list with letters, and the log-probabilities of the first token of the reply. The
-  list is turned round until each plan had each letter, because models like some letters better.
+  list is rotated until each plan has had each letter, because models prefer some letters.
 """
 
 import json

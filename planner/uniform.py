@@ -1,6 +1,6 @@
 """The control: every legal plan of a scene with the same probability, and no LLM.
 
-What an LLM is worth as a teacher is what it is worth above this.
+An LLM is worth as much as it teaches better than this.
 """
 
 from collections.abc import Sequence
