@@ -23,7 +23,7 @@ from commands.observers.own import OwnObserver, find_class
 from commands.observers.tensorboard import TensorBoard
 from commands.observers.weights_and_biases import WeightsAndBiases
 from commands.planned_runs import resume_command, shared_runs
-from commands.run_files import ANSWERS, METRICS, VERDICT
+from commands.run_files import ANSWERS, METRICS, VERDICT, iterations
 from commands.settings.config import Config
 from utils.devices import choose_device, prepare
 from utils.errors import UserError
@@ -86,8 +86,12 @@ def train_run(
         return
     if resumed:
         runs.write_config(folder, config, done)
-    what = "continuing" if resumed else "training"
-    say(f"{what} {folder} on {trainer.device}; {teacher_line(config)}")
+    what, since = "training", ""
+    if resumed:
+        what, since = "continuing", f" from iteration {done}"
+        if lost := max(iterations(folder) - done, 0):
+            since += f" ({counted(lost, 'later one')} not saved)"
+    say(f"{what} {folder}{since} on {trainer.device}; {teacher_line(config)}")
     if config.quick:
         say(f"--quick: evaluations, trial and verdict take at most {QUICK_EPISODES} episodes each")
     (folder / VERDICT).unlink(missing_ok=True)
@@ -96,9 +100,7 @@ def train_run(
     did = trainer.progress
     if done < did.iteration == config.n_itr and not interrupts():
         judge_run(parts, trainer, evaluator)
-    missed = (
-        f"; {counted(did.unanswered, 'step')} had no answer of the LLM" if config.asks_llm else ""
-    )
+    missed = f"; {counted(did.unanswered, 'step')} had no answer" if did.unanswered else ""
     say(
         f"{folder}: {counted(did.iteration, 'iteration')}, {counted(did.steps, 'step')}, "
         f"{did.seconds:.0f} s of training{missed}"

@@ -53,7 +53,7 @@ def test_a_verdict_that_a_kill_has_cost_is_given_when_the_run_is_resumed(tmp_pat
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_stopped_run_goes_on_as_if_nothing_had_happened(
-    trained: Path, tmp_path: Path, number: signal.Signals
+    trained: Path, tmp_path: Path, number: signal.Signals, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = [sys.executable, "main.py", "train", "--logdir", str(tmp_path), *SMALL]
     flags = ["--n_itr", "8", "--savedir", "cut", "--save_interval", "3"]
@@ -74,7 +74,10 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_happened(
         assert "--resume" in rest
         assert 4 <= done < 8
     resume = ["--savedir", "cut", "--resume"]
+    logged = read_lines(folder / METRICS)[-1]["iteration"]
     assert main.main(["train", "--logdir", str(tmp_path), *resume]) == 0
+    lost = {0: "", 1: " (1 later one not saved)", 2: " (2 later ones not saved)"}[logged - done]
+    assert f"continuing {folder} from iteration {done}{lost} on cpu; " in capsys.readouterr().out
     assert_same_run(runs_of(trained) / "whole", folder)
     shown = scalars(folder)
     assert all(shown[name] == [*range(1, 9)] for name in SCALARS)
