@@ -52,8 +52,7 @@ class Rollout:
     def starts(self) -> Tensor:
         """(S,) bool: whether a step is its segment's first."""
         first = torch.zeros(len(self), dtype=torch.bool, device=self.lengths.device)
-        first[self.ends - self.lengths] = True
-        return first
+        return first.index_fill_(0, self.ends - self.lengths, True)
 
     @property
     def segment(self) -> Tensor:

@@ -62,7 +62,7 @@ class Advice:
         """
         advised = self.by_action(count)
         probabilities = advised.clone()
-        probabilities[~self.answered, wait] = 1
+        probabilities[:, wait].masked_fill_(~self.answered, 1)
         action = drawn(probabilities, generator)
         return {"action": action, "mode": probabilities.argmax(1), "advised": advised}
 

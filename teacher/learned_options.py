@@ -90,7 +90,7 @@ class SkillOption:
         held = is_held(obs["state"])
         if self.picks:
             # The grip stays closed around a held object.
-            mean[held, GRIP] = 1.0
+            mean[:, GRIP].masked_fill_(held, 1.0)
         else:
             new[AT_GOAL] = state[AT_GOAL] | (output["mean"][:, STOP] > 0)
             mean[:, GRIP] = waiting(obs)[:, GRIP]

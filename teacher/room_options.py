@@ -199,7 +199,7 @@ def explore(maps: Maps, steps: Tensor, view_size: int) -> Tensor:
 
     # The agent's own cell may show the key it carries, which is no obstacle.
     ground = kind
-    ground[each, x, y] = symbols.EMPTY
+    ground.view(count, -1).scatter_(1, (x * height + y)[:, None], symbols.EMPTY)
     right, bottom = _far_edges(is_any(ground, symbols.WALL, symbols.DOOR))
 
     columns = torch.arange(width, device=kind.device)

@@ -202,7 +202,7 @@ def _walk(maps: WorldMaps, stages: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
     slow = maps.doors | maps.mission_doors | maps.things
     action = first_action(passable, maps.pose.T, targets, slow & passable)
     step = action == FORWARD
-    action[step & meet(maps.ahead, maps.doors | maps.mission_doors)] = TOGGLE
+    action.masked_fill_(step & meet(maps.ahead, maps.doors | maps.mission_doors), TOGGLE)
     action[step & meet(maps.ahead, maps.things)] = PICK_UP
     action[step & meet(maps.ahead, maps.things) & maps.full] = DONE
     return action

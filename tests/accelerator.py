@@ -11,10 +11,10 @@ and memory are not covered.
 
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from unittest.mock import patch
 
 import torch
@@ -25,7 +25,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
 from algos.cuda_graphs import Graphed
-from tests.graph_rules import COPIES, INDEXING, UNKNOWN, looks_at_values, refusal
+from tests.gpu_rules import (
+    FROM_HOST,
+    UNKNOWN,
+    faults,
+    is_sent,
+    looks_at_values,
+    refusal,
+    tensors_in,
+)
 from tests.plain_lstm import plain_lstm
 from utils import devices
 
@@ -35,9 +43,7 @@ HERE, THERE = torch.device("cpu"), torch.device(NAME, 0)
 PROJECT = Path(__file__).parent.parent
 ops = torch.ops.aten
 
-FROM_HOST = {ops._pack_padded_sequence.default}
-"""Operations of which the second argument and the second result lie on the CPU."""
-ROUNDED = {functional.conv2d, functional.linear, torch.matmul, Tensor.matmul}
+ROUNDED = {functional.conv2d, functional.linear, torch.matmul, Tensor.matmul, torch.bmm}
 """Functions whose inputs automatic mixed precision rounds."""
 
 
@@ -111,27 +117,21 @@ def _line() -> str:
 
 def run(operation: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     """Run an operation on the CPU, and say that its results lie where they would."""
-    tensors = [*_tensors((*args, *kwargs.values()))]
-    there = [tensor for tensor in tensors if isinstance(tensor, OnDevice)]
-    # A GPU's operations take single numbers of the CPU.
-    here = [tensor for tensor in tensors if not isinstance(tensor, OnDevice) and tensor.dim()]
-    indexed = operation in INDEXING and isinstance(args[0], OnDevice)
-    if there and here and operation not in COPIES | FROM_HOST and not indexed:
-        shapes = [tuple(tensor.shape) for tensor in here]
-        record.fault(f"{operation} mixes the device with tensors {shapes} of the CPU")
+    there = [each for each in tensors_in((*args, *kwargs.values())) if isinstance(each, OnDevice)]
+    if there:
+        for fault in faults(operation, args, kwargs):
+            record.fault(f"{operation} {fault}")
     device = torch.device(kwargs["device"]) if kwargs.get("device") is not None else None
     arrives = device.type == NAME if device else bool(there)
     if operation is ops.copy_.default:
         arrives = isinstance(args[0], OnDevice)
+    sent = arrives and is_sent(operation, args)
     if there and (looks_at_values(operation, args, kwargs) or not arrives):
         record.wait(operation)
-    elif _is_sent(operation, args, kwargs, arrives, here):
+    elif sent:
         record.wait(f"{operation} to the device")
-    if record.graph:
-        # A copy that meets the other side, or a new tensor of the CPU.
-        crosses = arrives != bool(there) and (bool(tensors) or not arrives)
-        if reason := refusal(operation, args, kwargs, crosses):
-            record.fault(f"a graph cannot hold {operation}: {reason}")
+    if record.graph and (reason := refusal(operation, args, kwargs, sent or not arrives)):
+        record.fault(f"a graph cannot hold {operation}: {reason}")
 
     if device:
         kwargs = {**kwargs, "device": HERE}
@@ -147,26 +147,6 @@ def run(operation: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     if operation in FROM_HOST:
         return placed(result[0]), result[1]
     return _mapped(placed, result)
-
-
-def _is_sent(
-    operation: Any, args: Any, kwargs: dict[str, Any], arrives: bool, here: list[Tensor]
-) -> bool:
-    """Whether an operation copies a tensor of the CPU to the device and waits for its arrival."""
-    if operation in INDEXING:
-        return arrives and bool(here)
-    source = args[1] if operation is ops.copy_.default else args[0] if args else None
-    is_host = operation in COPIES and not isinstance(source, OnDevice)
-    return arrives and is_host and not kwargs.get("non_blocking", False)
-
-
-def _tensors(values: Iterable[Any]) -> Iterator[Tensor]:
-    """The tensors among an operation's arguments, also in lists of them."""
-    for value in values:
-        if isinstance(value, Tensor):
-            yield value
-        elif isinstance(value, list | tuple):
-            yield from _tensors(value)
 
 
 def _mapped(change: Callable[[Tensor], Any], values: Any) -> Any:
@@ -202,14 +182,19 @@ class _Functions(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         first = args[0] if args else None
-        drawn_from = kwargs.get("generator")
-        if record.graph and drawn_from not in (None, record.graph._generator):
-            record.fault(f"a graph cannot hold {function}: {UNKNOWN}")
+        if drawn_from := kwargs.get("generator"):
+            place = kwargs.get("device") or (first.device if isinstance(first, Tensor) else HERE)
+            if torch.device(place).type != drawn_from.device.type:
+                record.fault(f"{function} draws from a generator of {drawn_from.device}")
+            if record.graph and drawn_from is not record.graph._generator:
+                record.fault(f"a graph cannot hold {function}: {UNKNOWN}")
         if isinstance(first, OnDevice) and function is Tensor.tolist:
             record.wait("tolist")
             return first.data_here.tolist()
-        if isinstance(first, OnDevice) and function is Tensor.__getitem__:
-            args = first, torch.tensor(args[1]) if isinstance(args[1], list) else args[1]
+        if isinstance(first, OnDevice) and function in (Tensor.__getitem__, Tensor.__setitem__):
+            # PyTorch makes a number to be written on the CPU, for a GPU too.
+            values = (_number(value, first) for value in args[2:])
+            args = first, _index(args[1]), *values
         if isinstance(first, OnDevice) and function is Tensor.new_tensor:
             return torch.tensor(args[1], dtype=kwargs.get("dtype", first.dtype)).to(THERE)
         if function is torch.as_tensor and isinstance(first, OnDevice):
@@ -225,13 +210,30 @@ class _Functions(TorchFunctionMode):
         return function(*args, **kwargs)
 
 
+def _index(index: Any) -> Any:
+    """An index with tensors for lists."""
+    if isinstance(index, tuple):
+        return tuple(map(_index, index))
+    return torch.tensor(index) if isinstance(index, list) else index
+
+
+def _number(value: Any, target: Tensor) -> Any:
+    return torch.tensor(value, dtype=target.dtype) if isinstance(value, int | float) else value
+
+
 def _is_there(device: Any) -> bool:
     return device is not None and torch.device(device).type == NAME
 
 
 def _rounded(tensor: Tensor) -> Tensor:
-    floats = isinstance(tensor, OnDevice) and tensor.dtype == torch.float32
-    return tensor.to(torch.bfloat16) if floats else tensor
+    if not isinstance(tensor, OnDevice) or tensor.dtype != torch.float32:
+        return tensor
+    known = _Autocast.weights
+    rounded = known[tensor] if tensor in known else tensor.to(torch.bfloat16)
+    # A weight is rounded once, so that its gradients are added up as rounded numbers.
+    if tensor.is_leaf and tensor.requires_grad:
+        known[tensor] = rounded
+    return rounded
 
 
 class _Generator(torch.Generator):
@@ -252,6 +254,7 @@ class _Autocast(torch.autocast):
     """Automatic mixed precision, also on the device."""
 
     rounds = False
+    weights: ClassVar[dict[Tensor, Tensor]] = {}
 
     def __init__(self, device_type: str, *args: Any, enabled: bool = True, **kwargs: Any) -> None:
         self.there = enabled and device_type == NAME
@@ -264,7 +267,12 @@ class _Autocast(torch.autocast):
 
     def __exit__(self, *error: Any) -> None:
         _Autocast.rounds = False
+        _Autocast.weights.clear()
         super().__exit__(*error)
+
+
+def _synchronize(device: Any = None) -> None:
+    record.wait("synchronize")
 
 
 call = Graphed.__call__
@@ -285,6 +293,7 @@ def accelerator() -> Iterator[Record]:
         patch.object(nn.LSTM, "forward", plain_lstm),
         patch.object(Graphed, "__call__", _recorded),
         patch.object(devices, "KINDS", (*devices.KINDS, NAME)),
+        patch.object(torch.get_device_module(NAME), "synchronize", _synchronize, create=True),
         # Gradients are computed in this thread, where the modes below hold.
         torch.autograd.set_multithreading_enabled(False),
         _Functions(),

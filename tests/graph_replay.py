@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from tests.graph_rules import looks_at_values
+from tests.gpu_rules import looks_at_values
 
 
 class Recording(TorchDispatchMode):

@@ -7,18 +7,20 @@ from contextlib import contextmanager
 
 import torch
 
+from utils import devices
+
 
 class Stopwatch:
     """Adds up seconds by phase: `with watch("policy"): …`; `watch.seconds["policy"]`."""
 
     def __init__(self, device: torch.device | None = None) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
-        self._cuda = device is not None and device.type == "cuda"
+        self._device = device if device and devices.asynchronous(device) else None
 
     @contextmanager
     def __call__(self, phase: str) -> Iterator[None]:
         start = time.perf_counter()
         yield
-        if self._cuda:
-            torch.cuda.synchronize()
+        if self._device:
+            torch.get_device_module(self._device).synchronize(self._device)
         self.seconds[phase] += time.perf_counter() - start
