@@ -271,10 +271,6 @@ class _Autocast(torch.autocast):
         super().__exit__(*error)
 
 
-def _synchronize(device: Any = None) -> None:
-    record.wait("synchronize")
-
-
 call = Graphed.__call__
 
 
@@ -293,7 +289,7 @@ def accelerator() -> Iterator[Record]:
         patch.object(nn.LSTM, "forward", plain_lstm),
         patch.object(Graphed, "__call__", _recorded),
         patch.object(devices, "KINDS", (*devices.KINDS, NAME)),
-        patch.object(torch.get_device_module(NAME), "synchronize", _synchronize, create=True),
+        patch.object(torch.get_device_module(NAME), "synchronize", record.wait, create=True),
         # Gradients are computed in this thread, where the modes below hold.
         torch.autograd.set_multithreading_enabled(False),
         _Functions(),

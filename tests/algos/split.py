@@ -8,13 +8,16 @@ import sys
 from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 
 import main
 from commands.settings.methods import load_method
+from tests.accelerator import NAME, accelerator
 from tests.algos.split_rollout import go_on, iterate
 from tests.algos.split_update import update
+from utils import devices
 from utils.ranks import Ranks
 
 UNSPLIT = {"batch_size": 127, "num_envs": 1}
@@ -23,6 +26,12 @@ UNSPLIT = {"batch_size": 127, "num_envs": 1}
 def parts(ranks: Ranks) -> dict[str, dict[str, Any]]:
     torch.set_num_threads(1)
     return {"update": update(ranks, 128, 40, 24, 30, 34), "rollout": iterate(ranks)}
+
+
+def on_an_accelerator(ranks: Ranks) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Two iterations on the pretend accelerator, and the same course on the CPU."""
+    with accelerator(), patch.object(devices, "asynchronous", lambda device: True):
+        return iterate(ranks, device=NAME), iterate(ranks)
 
 
 def refusal(out: Path, flag: str, value: int) -> tuple[int, str]:
@@ -39,6 +48,7 @@ def run() -> None:
     content["uneven"] = update(ranks, 20, 90, 33)
     content["choices"] = iterate(ranks, policy=load_method("hierarchical"))
     content["segments"] = go_on(ranks)
+    content["accelerator"] = on_an_accelerator(ranks)
     content["refusals"] = {flag: refusal(out, flag, value) for flag, value in UNSPLIT.items()}
     torch.save(content, out / f"{ranks.number}.pt")
 

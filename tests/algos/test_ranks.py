@@ -81,6 +81,17 @@ def test_ranks_that_choose_options_learn_one_student(both: list[dict[str, Any]])
     assert first["episodes"] == second["episodes"] == len(rooms) == len(set(rooms))
 
 
+def test_ranks_on_accelerators_average_their_gradients(both: list[dict[str, Any]]) -> None:
+    for there, here in (rank["accelerator"] for rank in both):
+        assert there["scalars"] == here["scalars"]
+        assert there["schedule"] == here["schedule"]
+        for name, weights in here["weights"].items():
+            assert torch.equal(there["weights"][name], weights)
+    (first, _), (second, _) = (rank["accelerator"] for rank in both)
+    for name, weights in first["weights"].items():
+        assert torch.equal(weights, second["weights"][name])
+
+
 def test_ranks_keep_the_episodes_of_all_in_one_state(both: list[dict[str, Any]]) -> None:
     first, second = (rank["segments"] for rank in both)
     assert first["same"]
