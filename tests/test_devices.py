@@ -1,6 +1,8 @@
-"""The same on every device that this machine has."""
+"""The same on every device that this machine has, and on the pretend one."""
 
 import copy
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from env.episode import room
 from env.frame_stack import FrameStack
 from env.vector import SerialEnvs
 from tests import small_homes, small_rooms
+from tests.accelerator import NAME, accelerator
 from tests.algos.test_ppo import SETTINGS
 from tests.algos.test_segments import segments_of
 from tests.recordings import TASKS, make_teacher, recording, task
@@ -25,8 +28,14 @@ from utils.ranks import Ranks
 from utils.tensors import Tensors
 from utils.timing import Stopwatch
 
-DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+DEVICES = ["cpu", NAME, *(["cuda"] if torch.cuda.is_available() else [])]
 pytestmark = pytest.mark.parametrize("device", DEVICES)
+
+
+@pytest.fixture(autouse=True)
+def pretended(device: str) -> Iterator[None]:
+    with accelerator() if device == NAME else nullcontext():
+        yield
 
 
 @pytest.mark.parametrize("name", TASKS)
