@@ -3,10 +3,8 @@
 A teacher may know more than its student sees. Then the student cannot imitate it everywhere: what
 it learns there is the mean of the advice, which may be worth nothing. A further head, which only
 imitates, shows where. How much the advice of a step counts falls with how far that head stays from
-it. There the student learns from the reward alone.
-
-Other than published, the reward's loss counts in full everywhere. Also, the head is trusted little
-by little, as it must learn first: until then all advice counts.
+it. There the student learns from the reward alone. Other than published, the reward's loss counts
+in full everywhere.
 """
 
 from copy import deepcopy
@@ -16,9 +14,6 @@ from torch import Tensor, nn
 
 from algos.student import Student
 from utils.tensors import Tensors
-
-TRUSTED_AFTER = 10
-"""Updates after which the head is trusted fully."""
 
 
 class Imitator(nn.Module):
@@ -40,17 +35,11 @@ class Imitator(nn.Module):
             return (*student.heads(features, obs), self.head(features).float())
 
 
-def trust(updates: int) -> float:
-    """How far the head is trusted after so many updates, from 0 to 1."""
-    return min(updates / TRUSTED_AFTER, 1.0)
-
-
-def shares(alpha: float, advised: Tensor, logits: Tensor, trusted: Tensor | float) -> Tensor:
-    """(S,): how much the advice of each step counts, exp(-alpha KL(advice || imitation)) if the
-    head is fully `trusted`, 1 if it is not at all.
+def shares(alpha: float, advised: Tensor, logits: Tensor) -> Tensor:
+    """(S,): exp(-alpha KL(advice || imitation)), how much the advice of each step counts.
 
     `advised` (S, A) are probabilities, zero where there is no advice; `logits` are the imitation's.
     No gradient passes.
     """
     log_ratio = torch.xlogy(advised, advised) - advised * logits.detach().log_softmax(1)
-    return 1 - trusted * -(-alpha * log_ratio.sum(1).clamp(min=0)).expm1()
+    return (-alpha * log_ratio.sum(1).clamp(min=0)).exp()

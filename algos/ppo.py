@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from algos.advisor import Imitator, shares, trust
+from algos.advisor import Imitator, shares
 from algos.cuda_graphs import Graphed
 from algos.protocols import Advice
 from algos.rollout import Rollout, discounted_returns, generalized_advantages
@@ -58,7 +58,6 @@ class PPO:
         self.batch_size = settings.batch_size // ranks.count
         device = next(student.parameters()).device
         self.imitator = Imitator(student) if settings.advisor_alpha else None
-        self.updates = 0
         self.network: nn.Module = self.imitator or student
         self.parameters = list(self.network.parameters())
         if ranks.count > 1:
@@ -78,16 +77,13 @@ class PPO:
 
     def state(self) -> dict[str, Any]:
         state = {"weights": self.student.state_dict(), "optimizer": self.optimizer.state_dict()}
-        if self.imitator:
-            state |= {"imitator": self.imitator.head.state_dict(), "updates": self.updates}
-        return state
+        return state | ({"imitator": self.imitator.head.state_dict()} if self.imitator else {})
 
     def restore(self, state: dict[str, Any], source: object) -> None:
         self.student.load(state["weights"], source)
         try:
             if self.imitator:
                 self.imitator.head.load_state_dict(state["imitator"])
-                self.updates = int(state["updates"])
             self.optimizer.load_state_dict(state["optimizer"])
         except (TypeError, ValueError, KeyError) as error:
             raise UserError(f"the optimizer's state in {source} does not fit") from error
@@ -123,15 +119,13 @@ class PPO:
             "target": returns,
             "advantage": advantages,
         }
-        numbers = {"k": k, "trusted": trust(self.updates)}
-        weights = {name: torch.full((), number, device=device) for name, number in numbers.items()}
+        weight = torch.full((), k, device=device)
         records = []
         for _ in range(self.settings.epochs):
             for index, segments in self._minibatches(rollout, generator):
-                record = self.gradients({**rows(steps, index), **segments, **weights})
+                record = self.gradients({**rows(steps, index), **segments, "k": weight})
                 self.optimizer.step()
                 records.append(torch.stack(list(record.values())))
-        self.updates += 1
         minibatches = self.ranks.sum(torch.stack(records)) / self.ranks.count
         means = dict(zip(record, minibatches.mean(0).tolist(), strict=True))
         largest = dict(zip(record, minibatches.amax(0).tolist(), strict=True))
@@ -223,8 +217,7 @@ class PPO:
         advice, diagnostics = group("advice", batch), Tensors()
         cross_entropy = distribution.cross_entropy(advice)
         for logits in imitated:
-            probabilities, alpha = advice["probabilities"], settings.advisor_alpha
-            counts = shares(alpha, probabilities, logits, batch["trusted"])
+            counts = shares(settings.advisor_alpha, advice["probabilities"], logits)
             diagnostics["advice_followed"] = counts.mean()
             cross_entropy = counts * cross_entropy
         distillation = cross_entropy.mean()

@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from algos.advisor import shares, trust
+from algos.advisor import shares
 from algos.ppo import PPO
 from algos.rollout import Rollout
 from tests.algos.test_ppo import SETTINGS
@@ -22,15 +22,8 @@ ALWAYS = 3
 def test_shares_of_three_steps_worked_out_by_hand() -> None:
     advised = torch.tensor([[1.0, 0.0], [0.5, 0.5], [0.0, 0.0]])
     # The imitation says 3/4 and 1/4. So the divergences are log(4/3) and log(4/3) / 2.
-    imitated = torch.tensor([[math.log(3), 0.0]] * 3)
-    fully, half, not_at_all = (shares(2.0, advised, imitated, trusted) for trusted in (1, 0.5, 0))
-    torch.testing.assert_close(fully, torch.tensor([9 / 16, 3 / 4, 1.0]))
-    torch.testing.assert_close(half, torch.tensor([25 / 32, 7 / 8, 1.0]))
-    torch.testing.assert_close(not_at_all, torch.ones(3))
-
-
-def test_the_head_is_trusted_little_by_little() -> None:
-    assert [trust(updates) for updates in (0, 1, 5, 10, 1000)] == [0, 0.1, 0.5, 1, 1]
+    found = shares(2.0, advised, torch.tensor([[math.log(3), 0.0]] * 3))
+    torch.testing.assert_close(found, torch.tensor([(3 / 4) ** 2, 3 / 4, 1.0]))
 
 
 def rollout_of(image: torch.Tensor) -> Rollout:
@@ -79,8 +72,7 @@ def taught(alpha: float) -> tuple[PPO, list[float]]:
 
 def test_advice_counts_where_it_can_be_imitated() -> None:
     _, followed = taught(4.0)
-    # Before the head has learned all advice counts.
-    assert followed[0] == 1
+    assert followed[0] < 0.1
     # Half of the advice is imitated; of the other half exp(-4 log 7) is left.
     assert 0.4 < followed[-1] < 0.55
     assert set(taught(0.0)[1]) == {1.0}
@@ -99,7 +91,6 @@ def test_a_learner_goes_on_with_its_imitation() -> None:
     other.restore(ppo.state(), "here")
     assert other.imitator
     assert ppo.imitator
-    assert other.updates == ppo.updates == 40
     for ours, theirs in zip(other.imitator.parameters(), ppo.imitator.parameters(), strict=True):
         assert torch.equal(ours, theirs)
     with pytest.raises(UserError, match="the optimizer's state in here does not fit"):
