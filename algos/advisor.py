@@ -3,8 +3,10 @@
 A teacher may know more than its student sees. Then the student cannot imitate it everywhere: what
 it learns there is the mean of the advice, which may be worth nothing. A further head, which only
 imitates, shows where. How much the advice of a step counts falls with how far that head stays from
-it. There the student learns from the reward alone. Other than published, the reward's loss counts
-in full everywhere.
+it. There the student learns from the reward alone.
+
+Other than published, the reward's loss counts in full everywhere, and the head learns faster than
+the student: advice that can be imitated soon counts.
 """
 
 from copy import deepcopy
@@ -14,6 +16,9 @@ from torch import Tensor, nn
 
 from algos.student import Student
 from utils.tensors import Tensors
+
+HEAD_RATE = 10
+"""The head's learning rate, as a multiple of the student's."""
 
 
 class Imitator(nn.Module):

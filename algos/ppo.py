@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from algos.advisor import Imitator, shares
+from algos.advisor import HEAD_RATE, Imitator, shares
 from algos.cuda_graphs import Graphed
 from algos.protocols import Advice
 from algos.rollout import Rollout, discounted_returns, generalized_advantages
@@ -63,7 +63,10 @@ class PPO:
         if ranks.count > 1:
             with together():
                 self.network = DistributedDataParallel(self.network)
-        self.optimizer = torch.optim.Adam(self.parameters, lr=settings.learning_rate, fused=True)
+        groups: list[dict[str, Any]] = [{"params": list(student.parameters())}]
+        if self.imitator:
+            groups.append({"params": list(self.imitator.head.parameters()), "rate": HEAD_RATE})
+        self.optimizer = torch.optim.Adam(groups, lr=settings.learning_rate, fused=True)
         steady = ranks.count == 1 and not student.spec.recurrent
         self.gradients = Graphed(self._gradients, device) if steady else self._gradients
 
@@ -101,8 +104,9 @@ class PPO:
         Without advice the distillation term is 0. `elapsed` is the share of the run that is done.
         `generator` is on the CPU. Returns losses, as means over all minibatches, and diagnostics.
         """
+        rate = self.settings.learning_rate * (1 - elapsed * self.settings.anneal)
         for each in self.optimizer.param_groups:
-            each["lr"] = self.settings.learning_rate * (1 - elapsed * self.settings.anneal)
+            each["lr"] = rate * each.get("rate", 1)
         returns, advantages = self.targets(rollout)
         mean, variance = self._moments(advantages)
         advantages = (advantages - mean) / (variance.sqrt() + 1e-5)

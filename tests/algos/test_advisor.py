@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+from torch.nn.utils import parameters_to_vector
 
 from algos.advisor import shares
 from algos.ppo import PPO
@@ -72,10 +73,28 @@ def taught(alpha: float) -> tuple[PPO, list[float]]:
 
 def test_advice_counts_where_it_can_be_imitated() -> None:
     _, followed = taught(4.0)
-    assert followed[0] < 0.1
+    assert followed[0] < 0.35
     # Half of the advice is imitated; of the other half exp(-4 log 7) is left.
     assert 0.4 < followed[-1] < 0.55
     assert set(taught(0.0)[1]) == {1.0}
+
+
+def test_the_head_learns_ten_times_as_fast_as_its_student() -> None:
+    ppo = learner(4.0)
+    ppo.settings = dataclasses.replace(ppo.settings, epochs=1, anneal=True)
+    assert ppo.imitator
+    parts = ppo.imitator.head, ppo.student.actor
+    before = [parameters_to_vector(part.parameters()).clone() for part in parts]
+    assert torch.equal(*before)
+    table = torch.zeros(ppo.batch_size, 7)
+    table[:, ALWAYS] = 1
+    image = torch.zeros(len(table), 10, 10, 4, dtype=torch.uint8)
+    draws = torch.Generator().manual_seed(0)
+    ppo.update(rollout_of(image), advice_of(table), 3.0, 0.5, draws)
+    # The first step of Adam changes weights by the learning rate.
+    for part, start, rate in zip(parts, before, (5, 0.5), strict=True):
+        change = (parameters_to_vector(part.parameters()) - start).abs().max()
+        assert change.item() == pytest.approx(rate * SETTINGS.learning_rate, rel=1e-3)
 
 
 def test_without_advice_none_is_followed() -> None:
