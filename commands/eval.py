@@ -9,7 +9,7 @@ from commands import runs
 from commands.answer_sources import describe_source
 from commands.build import Parts
 from commands.evaluation_table import print_evaluations
-from commands.provenance import provenance, teacher_traits
+from commands.provenance import provenance, teacher_suffix, teacher_traits
 from commands.run_files import ANSWERS
 from commands.settings.config import Config
 from commands.subject import (
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"--videos: {args.videos} films cannot be made")
     # Evaluations in two simulators keep their results apart.
     simulator = f"-{args.simulator}" if "simulator" in args else ""
-    name = runs.check_name(args.savedir or f"eval{simulator}")
+    name = runs.check_name(args.savedir) if args.savedir else f"eval{simulator}"
     trials = list[tuple[Subject, Trial]]()
     for subject in find_subjects(args, args.loaddir):
         folder = subject.folder
@@ -40,12 +40,21 @@ def run(args: argparse.Namespace) -> int:
             say(f"evaluating {folder / str(subject.model)}, of iteration {subject.iteration}")
         else:
             say(f"evaluating the teacher alone: {describe_source(subject.config)}")
-        trials.append((subject, evaluate_subject(args, subject, folder / name)))
+        own = "" if args.savedir else default_suffix(args, subject)
+        trials.append((subject, evaluate_subject(args, subject, folder / f"{name}{own}")))
     how = ", each step's likeliest action" if args.deterministic else ""
     title = f"{described_task(trials[0][0])}: means of n episodes{how}, with 95% intervals"
     named = [(subject.folder.name, trial.evaluation) for subject, trial in trials]
     print_evaluations(title, named)
     return 0
+
+
+def default_suffix(args: argparse.Namespace, subject: Subject) -> str:
+    """What keeps evaluations of different teachers apart: the file of their plans, an LLM, …"""
+    if subject.student:
+        return ""
+    plans = f"-{Path(args.plans).stem}" if args.plans else ""
+    return plans + teacher_suffix(dict(subject.config))
 
 
 def evaluate_subject(args: argparse.Namespace, subject: Subject, target: Path) -> Trial:

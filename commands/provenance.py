@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from commands.settings.config import SETTINGS
+from commands.settings.config import DEFAULTS, SETTINGS
 from planner.mixture import describe_share
 from planner.servers import UNIFORM
 from planner.task import RULES, Task
@@ -59,6 +59,20 @@ def beside_source(settings: Mapping[str, Any]) -> str:
     wrong = describe_wrong(settings.get("wrong_plans", 0.0))
     mixed = describe_share(settings.get("uniform_share", 0.0))
     return wrong + mixed + ", seeing everything" * everything
+
+
+def teacher_suffix(settings: Mapping[str, Any]) -> str:
+    """The end of the name of an evaluation of a teacher, by what is unusual about it; empty if
+    nothing is."""
+    mode, wrong, share = (settings[name] for name in ("llm_mode", "wrong_plans", "uniform_share"))
+    parts = [
+        settings["llm"],
+        mode if mode != DEFAULTS["llm_mode"] else None,
+        f"wrong-{wrong}" if wrong else None,
+        f"mixed-{share}" if share else None,
+        "everything" if settings["teacher_sees"] == "everything" else None,
+    ]
+    return "".join(f"-{part}" for part in parts if part)
 
 
 def asks_llm(settings: Mapping[str, Any]) -> bool:

@@ -11,8 +11,8 @@ from pydantic import Field
 
 from commands import runs
 from commands.experiments.experiment import FINAL, Experiment
-from commands.provenance import teacher_traits
-from commands.settings.config import DEFAULT_METHOD, DEFAULTS, SETTINGS, make_config
+from commands.provenance import teacher_suffix, teacher_traits
+from commands.settings.config import DEFAULT_METHOD, SETTINGS, make_config
 from commands.settings.groups import Count, Seed
 from commands.settings.methods import load_method
 from commands.settings.presets import read_preset
@@ -192,16 +192,7 @@ def teacher(row: Row) -> Experiment:
         own = {n: v for n, v in own.items() if n in given or not SETTINGS[n].needs_llm}
     check_flags(own | {"task": task}, settings)
     # One table may compare the recorded teacher with others.
-    mode, wrong, share = (settings[name] for name in ("llm_mode", "wrong_plans", "uniform_share"))
-    named = [
-        FINAL,
-        settings["llm"],
-        mode if mode != DEFAULTS["llm_mode"] else None,
-        f"wrong-{wrong}" if wrong else None,
-        f"mixed-{share}" if share else None,
-        "everything" if settings["teacher_sees"] == "everything" else None,
-    ]
-    final = "-".join(name for name in named if name)
+    final = FINAL + teacher_suffix(settings)
     place = ["--eval_teacher", "--task", row.task, "--logdir", str(row.out)]
     return Experiment(
         label=row.label,

@@ -19,6 +19,8 @@ MODES = {"sample": "sampled", "schema": "in a schema", "score": "scored"}
 UNKNOWN = Estimate(math.nan)
 Source = tuple[str, str, str]
 """A tree, a task, and a source of answers in words."""
+Usual = Mapping[tuple[str, str], str | None]
+"""A tree and a task -> the plans of its main groups."""
 
 
 def teachers_table(
@@ -26,12 +28,20 @@ def teachers_table(
 ) -> Table:
     """A row for each task and source of answers; no row if no run or evaluation asks for other
     answers than the task's own. `price` is that of a million tokens of a server."""
-    taught, alone = students(groups), evaluations(trees)
+    usual = usual_plans(groups)
+    taught, alone = students(groups), evaluations(trees, usual)
     sources = [*dict.fromkeys([*taught, *alone])]
     own = (NOBODY, RECORDED, RULES)
     shown = sorted(sources, key=lambda source: (source[1], source[0]))
     rows = [
-        row_of(source, taught.get(source), alone.get(source, []), trees, price)
+        row_of(
+            source,
+            taught.get(source),
+            alone.get(source, []),
+            runs_of(source, trees, usual),
+            {"tree": source[0]} if len(trees) > 1 else {},
+            price,
+        )
         for source in shown
         if any(name not in own for _, _, name in sources)
     ]
@@ -46,39 +56,62 @@ def teachers_table(
     return Table("teachers", "Teachers", note, rows)
 
 
+def usual_plans(groups: Sequence[RunGroup]) -> Usual:
+    main = [group for group in groups if group.is_main]
+    return {(group.tree, group.task): group.settings.get("plans") for group in main}
+
+
 def students(groups: Sequence[RunGroup]) -> dict[Source, RunGroup]:
     """The group that stands for each source: one of ppo before others, main groups first."""
-    found = dict[Source, RunGroup]()
+    found, usual = dict[Source, RunGroup](), usual_plans(groups)
     for group in sorted(groups, key=lambda group: group.method != "ppo"):
         settings = group.settings
         if not settings.get("hierarchical"):
             teaches = bool(settings.get("kl_start"))
-            name = source_of(settings) if teaches else NOBODY
-            found.setdefault((group.tree, group.task, name), group)
+            place = group.tree, group.task
+            name = source_of(settings, usual.get(place)) if teaches else NOBODY
+            found.setdefault((*place, name), group)
     return found
 
 
-def evaluations(trees: Sequence[Tree]) -> dict[Source, list[Teacher]]:
+def evaluations(trees: Sequence[Tree], usual: Usual) -> dict[Source, list[Teacher]]:
     """The evaluations of teachers alone, by source."""
     found = dict[Source, list[Teacher]]()
     for tree in trees:
         for teacher in tree.teachers:
-            source = tree.name, teacher.task, source_of(teacher.traits)
+            place = tree.name, teacher.task
+            source = *place, source_of(teacher.traits, usual.get(place))
             found.setdefault(source, []).append(teacher)
     return found
 
 
-def source_of(settings: Mapping[str, Any]) -> str:
+def runs_of(source: Source, trees: Sequence[Tree], usual: Usual) -> list[Run]:
+    """The runs with this source of answers."""
+    tree, task, name = source
+    return [
+        run
+        for each in trees
+        for run in each.runs
+        if (each.name, run.task) == (tree, task)
+        and source_of(run.settings, usual.get((tree, task))) == name
+    ]
+
+
+def source_of(settings: Mapping[str, Any], usual: str | None) -> str:
     """Where answers come from, by the settings of a run or the traits of a teacher, and what is
-    unusual about that teacher."""
-    return right_source_of(settings) + beside_source(settings)
+    unusual about that teacher. Recorded plans other than the `usual` ones are named by their
+    digest."""
+    return right_source_of(settings, usual) + beside_source(settings)
 
 
-def right_source_of(settings: Mapping[str, Any]) -> str:
+def right_source_of(settings: Mapping[str, Any], usual: str | None) -> str:
     """Where answers come from."""
     llm = settings.get("llm")
     if llm is None:
-        return RULES if settings.get("plans") == RULES else RECORDED
+        plans = settings.get("plans")
+        if plans == RULES:
+            return RULES
+        return f"plans {plans[:6]}" if plans and usual and plans != usual else RECORDED
     if llm == UNIFORM:
         return UNIFORM_MEANS
     # The whole path of a local model: two may have the same name.
@@ -93,11 +126,13 @@ def row_of(
     source: Source,
     group: RunGroup | None,
     alone: Sequence[Teacher],
-    trees: Sequence[Tree],
+    same: Sequence[Run],
+    place: Mapping[str, str],
     price: float | None,
 ) -> Row:
-    tree, task, name = source
-    same = [run for each in trees if each.name == tree for run in each.runs if is_of(run, source)]
+    """`group` has the students, `alone` the teacher's evaluations, `same` all runs. `place` names
+    the tree, if there are several."""
+    _, task, name = source
     costs = largest([*(run.costs for run in same), *(each.costs for each in alone)])
     numbers = {
         "scenes": number(costs.get("Scenes"), "count"),
@@ -119,13 +154,8 @@ def row_of(
     for measure in (EARLY, "success"):
         title = measure if measure == EARLY else f"student's {measure}"
         numbers[title] = measured(group, measure) if group else Number(UNKNOWN, measure)
-    place = {"tree": tree} if len(trees) > 1 else {}
     runs = str(len(group.runs)) if group else "0"
     return Row({"task": task, **place, "teacher": name, "runs": runs}, numbers)
-
-
-def is_of(run: Run, source: Source) -> bool:
-    return (run.task, source_of(run.settings)) == source[1:]
 
 
 def largest(costs: Sequence[Mapping[str, float]]) -> dict[str, float]:

@@ -9,7 +9,7 @@ import pytest
 import main
 from algos import checkpoint
 from commands.viewer.film import FRAMES_PER_SECOND, OUTCOME_SECONDS
-from tests.running import evaluate, runs_of, train
+from tests.running import ROOT, evaluate, runs_of, train
 
 
 @pytest.mark.parametrize("model", ["best", "acmodel"])
@@ -116,6 +116,16 @@ def test_the_teacher_is_evaluated_without_a_run(tmp_path: Path) -> None:
     folder = runs_of(tmp_path) / "teacher" / "eval"
     assert json.loads((folder / "eval.json").read_text())["success"]["mean"] == 1
     assert (folder / "episode-0.mp4").is_file()
+
+
+def test_evaluations_of_different_teachers_have_different_names(tmp_path: Path) -> None:
+    alone = ["--eval_teacher", "--num_eval", "1", "--task", "SimpleDoorKey"]
+    plans = tmp_path / "mine.yaml"
+    plans.write_text((ROOT / "configs/plans/simpledoorkey.yaml").read_text())
+    for flags in ([], ["--llm", "uniform"], ["--wrong_plans", "0.5"], ["--plans", str(plans)]):
+        assert evaluate(tmp_path, *alone, *flags) == 0
+    found = {path.parent.name for path in tmp_path.glob("*/*/teacher/*/eval.json")}
+    assert found == {"eval", "eval-uniform", "eval-wrong-0.5", "eval-mine"}
 
 
 def test_the_original_commands(trained: Path, tmp_path: Path) -> None:

@@ -76,6 +76,15 @@ def test_each_source_of_answers_is_a_row_with_its_costs_and_its_student(logdir: 
     assert found["no teacher"]["teacher's success"] is None
 
 
+def test_other_plans_are_another_teacher(logdir: Path) -> None:
+    teacher = logdir / "ppo" / "simpledoorkey" / "teacher"
+    write_evaluation(teacher, "mine", [0] * 9, actor="teacher", plans="0123456789ab")
+    assert report(logdir) == 0
+    found = rows(logdir / "report")
+    assert found["plans 012345"]["teacher's success"] == 0
+    assert found["recorded plans"]["teacher's success"] == 0.75
+
+
 def test_a_teacher_with_students_is_not_one_that_was_asked_otherwise(tmp_path: Path) -> None:
     """However many episodes that one has."""
     asked = {"llm": "local", "llm_mode": "score", "llm_model": "models/small.gguf"}
@@ -91,6 +100,7 @@ def test_a_teacher_with_students_is_not_one_that_was_asked_otherwise(tmp_path: P
     assert report(tmp_path) == 0
     assert {name: row["teacher's success"] for name, row in rows(tmp_path / "report").items()} == {
         "recorded plans": 0.75,
+        "plans those ": 0,
         f"{SCORED} at temperature 2": 0.75,
         f"{SCORED} at temperature 0.5": 0,
         SCORED: 0,

@@ -39,8 +39,8 @@ def test_a_share_helps_a_teacher_that_is_always_wrong(tmp_path: Path) -> None:
     successes = []
     for share in ("0", "0.5"):
         alone = ["--eval_teacher", "--num_eval", "5", *WORST[:2], "--uniform_share", share]
-        assert evaluate(tmp_path, *alone, "--task", "SimpleDoorKey") == 0
-        (path,) = tmp_path.glob("*/*/teacher/eval/eval.json")
+        assert evaluate(tmp_path, *alone, "--task", "SimpleDoorKey", "--savedir", share) == 0
+        (path,) = tmp_path.glob(f"*/*/teacher/{share}/eval.json")
         successes.append(json.loads(path.read_text())["success"]["mean"])
     assert successes[0] == 0
     assert successes[1] > 0.5

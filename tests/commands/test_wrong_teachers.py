@@ -57,8 +57,8 @@ def test_the_worst_teacher_never_succeeds(tmp_path: Path, task: str) -> None:
     alone = ["--eval_teacher", "--task", task, "--num_eval", "5"]
     successes = []
     for wrong in ("0", "worst"):
-        assert evaluate(tmp_path, *alone, "--wrong_plans", wrong) == 0
-        (path,) = tmp_path.glob("*/*/teacher/eval/eval.json")
+        assert evaluate(tmp_path, *alone, "--wrong_plans", wrong, "--savedir", wrong) == 0
+        (path,) = tmp_path.glob(f"*/*/teacher/{wrong}/eval.json")
         successes.append(json.loads(path.read_text())["success"]["mean"])
     assert successes[0] > 0.5
     assert successes[1] == 0
