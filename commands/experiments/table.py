@@ -136,7 +136,10 @@ def check_group(group: Group, source: str) -> None:
         place = f"{source}.{section}"
         for name, value in settings.items():
             if name not in trained or name == "threads":
-                advice = "; give reproduce its --threads" if name == "threads" else ""
+                advice = {
+                    "threads": "; give reproduce its --threads",
+                    "plans": "; write a task file that names them",
+                }.get(name, "")
                 raise UserError(f"{place}: there is no setting {name!r} here{advice}")
             if section == f"of_methods.{runs.TEACHER}" and name not in ("device", *TEACHING):
                 raise UserError(f"{place}: a teacher alone has no setting {name!r}")

@@ -208,7 +208,7 @@ class LLMSettings(Strict):
     n_ask: int = of_llm(10, "replies per scene", ge=1, le=1000)
     answers: Text | None = of_llm(
         None,
-        "file of replies that runs share; default answers.jsonl in the run",
+        "shared replies; default answers.jsonl in the run (record: beside the plans)",
         value="FILE",
         compared="no",
     )

@@ -132,6 +132,7 @@ def test_paths_in_a_table_start_at_its_folder(tmp_path: Path) -> None:
         ("methods:", "method:", "groups.0.methods: is missing"),
         ("label: tiny", "label: a b", "groups.0.label: 'a b' is not a name for a run"),
         ("n_itr: 3", "n_iter: 3", "groups.0.settings: there is no setting 'n_iter' here"),
+        ("n_itr: 3", "plans: mine.yaml", "no setting 'plans' here; write a task file"),
         ("n_itr: 3", "threads: 3", "no setting 'threads' here; give reproduce its --threads"),
         ("n_itr: 3", "n_itr: many", "groups.0: ppo in SimpleDoorKey: --n_itr: Input should be a"),
         ("n_itr: 3", "num_envs: null", "groups.0.settings.num_envs: is empty; leave it out"),
