@@ -18,6 +18,7 @@ LLAMA_VENV ?= $(VENV)-llama
 TASK ?= SimpleDoorKey
 ARGS ?=
 BIN = $(VENV)/bin
+DEMO_LLM = --llm local --llm_mode score --answers log/demo.answers.jsonl --overwrite
 CHROMIUM ?= $(shell command -v chromium)
 CHROMEDRIVER ?= $(shell command -v chromedriver)
 
@@ -50,8 +51,9 @@ test-llm: $(VENV)/.ready-dev $(VENV)/.ready-local
 	LLAMA_PYTHON=$(abspath $(LLAMA_VENV)/bin/python) $(BIN)/python -m pytest -m llm -rs
 
 demo: $(VENV)/.ready-local
+	$(BIN)/python main.py record --task SimpleDoorKey $(DEMO_LLM)
 	$(BIN)/python main.py train --task SimpleDoorKey --config configs/best.yaml --n_itr 60 \
-		--llm local --llm_mode score --savedir demo --overwrite
+		$(DEMO_LLM) --savedir demo
 	$(BIN)/python main.py watch demo
 
 test-habitat:

@@ -72,10 +72,12 @@ def state(folder: Path) -> str:
     try:
         if holder := ownership.owner(folder):
             return f"running: {holder}"
-        newest = max(path.stat().st_mtime for path in folder.iterdir() if path.is_file())
+        # Other files may be newer: `watch` and an evaluation write, too.
+        log = folder / METRICS
+        last = (log if log.exists() else folder / CONFIG).stat().st_mtime
     except (UserError, OSError) as error:
         return f"broken: {error}"
-    age = duration(max(time.time() - newest, 0))
+    age = duration(max(time.time() - last, 0))
     return f"{'finished' if (folder / VERDICT).exists() else 'stopped'} {age} ago"
 
 

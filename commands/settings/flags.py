@@ -12,6 +12,7 @@ from planner.task import task_names
 from utils.command_line import Parser
 from utils.cores import physical_cores
 from utils.errors import UserError
+from utils.validation import meant
 
 DEFAULT_MARGIN = 0.02
 """Differences in success or return below this do not matter."""
@@ -39,7 +40,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
             raise UserError(f"{word.rstrip('=') or before or 'a flag'} is empty; leave it out")
     args, unknown = parser.parse_known_args(given)
     if unknown:
-        commands[args.command].error(f"unrecognized arguments: {' '.join(unknown)}")
+        command = commands[args.command]
+        known = [word for action in command._actions for word in action.option_strings]
+        command.error(f"unrecognized arguments: {' '.join(unknown)}{meant(unknown[0], known)}")
     return args
 
 

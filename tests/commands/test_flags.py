@@ -42,7 +42,11 @@ def answer(*flags: str) -> tuple[int, str, str, set[str]]:
     [
         (["--help"], 0, ""),
         (["train", "--help"], 0, ""),
-        (["train", "--bathc_size", "3"], 2, "error: unrecognized arguments: --bathc_size 3; see "),
+        (
+            ["train", "--bathc_size", "3"],
+            2,
+            "error: unrecognized arguments: --bathc_size 3; do you mean --batch_size?; see ",
+        ),
         (["train", "--batch_size", "x"], 2, "error: argument --batch_size: invalid int value: 'x'"),
         (["train", "--task", "NoSuchTask"], 1, "error: unknown task 'NoSuchTask'; give one of "),
         (["eval", "--task", "NoSuchTask"], 1, "error: unknown task 'NoSuchTask'; give one of "),
@@ -75,9 +79,9 @@ def test_a_typo_names_the_help_of_its_command(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as stop:
-        main.main([command, "--nonsense"])
+        main.main([command, "--qqq"])
     assert stop.value.code == 2
-    error = f"error: unrecognized arguments: --nonsense; see main.py {command} --help\n"
+    error = f"error: unrecognized arguments: --qqq; see main.py {command} --help\n"
     assert capsys.readouterr().err == error
 
 
