@@ -40,6 +40,7 @@ BUDGETS: dict[str, tuple[str, str, dict[str, Any], int]] = {
     "hard": (small_rooms.TASK, "ppo-hard", {}, 50),
     "imitation": (small_rooms.TASK, "imitation", {}, 50),
     "hierarchical": (small_rooms.TASK, "hierarchical", {}, 100),
+    "hierarchical and recurrent": (small_rooms.TASK, "hierarchical", {"recurrent": True}, 205),
     "recurrent": (small_rooms.TASK, "ppo", {"recurrent": True}, 105),
     "recurrent bf16": (small_rooms.TASK, "ppo", {"recurrent": True, "precision": "bf16"}, 105),
     "bf16": (small_rooms.TASK, "ppo", {"precision": "bf16"}, 50),
