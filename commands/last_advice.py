@@ -3,22 +3,24 @@
 from pathlib import Path
 from typing import Any
 
+from algos.schedule import Schedule
 from commands.observers.tags import AGREEMENT, K
 from commands.run_files import METRICS, read_lines
 
 
-def last_advice(folder: Path, why_none: str) -> dict[str, Any]:
+def last_advice(folder: Path, schedule: Schedule, done: int) -> dict[str, Any]:
     """The last `iteration` with advice, the share of it that the student's likeliest actions
     `followed`, and why there was none after it, `ended`; None for what there is not.
 
-    It is read from the run's log. `why_none` says why there is no advice now.
+    It is read from the log of a run that has `done` so many iterations.
     """
     rows = [row for row in read_lines(folder / METRICS) if row.get(K)]
     last = rows[-1] if rows else {}
+    iteration = last.get("iteration", 0)
     return {
-        "iteration": last.get("iteration"),
+        "iteration": iteration or None,
         "followed": last.get(AGREEMENT),
-        "ended": why_none or None,
+        "ended": schedule.why_none(iteration) or None if iteration < done else None,
     }
 
 

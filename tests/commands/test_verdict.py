@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from algos.schedule import MatchedSchedule
+from commands.last_advice import last_advice
+from commands.observers.metrics import Metrics
 from commands.run_files import METRICS, read_lines
 from tests.running import runs_of, train
 from utils import seeding
@@ -66,3 +69,15 @@ def test_a_run_tells_until_when_its_student_followed_advice_and_why_it_ended(
     assert "ended" not in out
     assert "alone: advice" not in out
     assert "k is 0" not in out
+
+
+def test_the_reason_is_that_of_the_end_of_the_advice(tmp_path: Path) -> None:
+    """Not one that would have held later, too."""
+    log = Metrics(tmp_path / METRICS)
+    for iteration, k in enumerate((3.0, 1.0, 0.0, 0.0), start=1):
+        log.write(iteration, {"Train/Kickstarting Coef": k, "Train/Agreement": 0.5})
+    log.ended()
+    matched = MatchedSchedule(3.0, until=3, teacher=0.5, success=0.6, lacking=0.0)
+    advice = last_advice(tmp_path, matched, done=4)
+    assert advice["iteration"] == 2
+    assert advice["ended"] == "the student succeeds as often as its teacher surely does alone, 50%"
