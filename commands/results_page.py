@@ -29,7 +29,7 @@ TEACHER_COLUMNS = (
     *("runs", "steps to 0.95", "student's success"),
 )
 """Columns of a report's table of teachers that a page shows."""
-RUNS = ("minigrid", "worlds", "homes", "paper", "paper_short")
+RUNS = ("minigrid", "worlds", "views", "homes", "paper", "paper_short")
 DRAWN = {
     "minigrid": "overview",
     "worlds": "overview",
