@@ -15,6 +15,8 @@ COLOR_OF_INDEX: dict[int, str] = {index: color for color, index in COLORS.items(
 UNSEEN = TYPES["unseen"]
 EMPTY = TYPES["empty"]
 WALL = TYPES["wall"]
+FLOOR = TYPES["floor"]
+"""A coloured tile, on which the agent walks and nothing can be dropped."""
 DOOR = TYPES["door"]
 KEY = TYPES["key"]
 BALL = TYPES["ball"]

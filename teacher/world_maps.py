@@ -26,6 +26,7 @@ from env.symbols import (
     COLORS,
     DOOR,
     EMPTY,
+    FLOOR,
     GOAL,
     KEY,
     LOCKED,
@@ -41,10 +42,10 @@ from utils.tensors import Tensors, changes
 class WorldMaps:
     """S maps. Masks of cells are packed, (S, W).
 
-    `empty` cells hold nothing. `free` ones can be walked on: these, goals and open doors. `doors`
-    are closed but not locked; `mission_doors` are those whose colour the mission names. `things`
-    can be picked up. The agent's `own` cell counts as empty, unless it is a doorway. `named` are
-    the things that the scene names and the agent does not hold.
+    `empty` cells hold nothing. `free` ones can be walked on: these, floor tiles, goals and open
+    doors. `doors` are closed but not locked; `mission_doors` are those whose colour the mission
+    names. `things` can be picked up. The agent's `own` cell counts as empty, unless it is a
+    doorway. `named` are the things that the scene names and the agent does not hold.
     """
 
     pose: Tensor
@@ -70,8 +71,8 @@ class WorldMaps:
         image, agent = obs["image"], poses(obs["image"])
         each, (x, y, _) = torch.arange(len(image), device=image.device), agent
         full = is_any(image[each, x, y, 0], *CARRIED)
-        kinds = (EMPTY, WALL, DOOR, KEY, BALL, BOX, GOAL, UNSEEN)
-        empty, wall, door, key, ball, box, goals, unseen = pack_each(image[..., 0], *kinds)
+        kinds = (EMPTY, FLOOR, WALL, DOOR, KEY, BALL, BOX, GOAL, UNSEEN)
+        empty, floor, wall, door, key, ball, box, goals, unseen = pack_each(image[..., 0], *kinds)
         is_open, closed, locked = pack_each(image[..., 2], OPEN, CLOSED, LOCKED)
         colored = pack_each(_door_colors(obs["mission"])[:, None, None] >> image[..., 1] & 1, 1)[0]
         # The agent's own cell shows what it carries, and not the door of a doorway.
@@ -85,7 +86,7 @@ class WorldMaps:
             own=own,
             ahead=pack_cell(cell_ahead(agent, *image.shape[1:3]), image.shape[2], empty),
             empty=empty,
-            free=empty | own | goals | (door & is_open),
+            free=empty | floor | own | goals | (door & is_open),
             goals=goals,
             doors=door & closed & ~colored,
             mission_doors=door & closed & colored,

@@ -16,6 +16,7 @@ from env.symbols import (
     DOOR,
     DROP,
     EMPTY,
+    FLOOR,
     FORWARD,
     GOAL,
     KEY,
@@ -37,8 +38,8 @@ from teacher.world_maps import WorldMaps
 from teacher.world_options import WorldOptions
 from tests.teacher import world_reference as reference
 
-FLOOR = [EMPTY] * 6
-KINDS = [*FLOOR, UNSEEN, UNSEEN, WALL, WALL, DOOR, DOOR, DOOR, KEY, BALL, BOX, GOAL, LAVA]
+BARE = [EMPTY] * 6
+KINDS = [*BARE, FLOOR, UNSEEN, UNSEEN, WALL, WALL, DOOR, DOOR, DOOR, KEY, BALL, BOX, GOAL, LAVA]
 MISSION = "open the red door then the blue door"
 MISSION_COLORS = {COLORS["red"], COLORS["blue"]}
 TIES = (FORWARD, TOGGLE, PICK_UP, DROP, DONE, reference.FINISHED, LEFT, RIGHT)
