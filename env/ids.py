@@ -11,6 +11,7 @@ from importlib.metadata import version
 import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec
 
+from env.spec import MAX_SIDE
 from utils.errors import UserError
 
 FAMILIES = re.compile(r"(MiniGrid|BabyAI)-\w", re.IGNORECASE)
@@ -46,8 +47,8 @@ def find_spec(name: str) -> EnvSpec:
     if module:
         try:
             importlib.import_module(module)
-        except ImportError as error:
-            raise UserError(f"cannot import the module of {name}: {error}") from error
+        except Exception as error:
+            raise UserError(f"cannot import the module of {name}: {_line(error)}") from error
     known = {each.lower(): each for each in (*gym.registry, *_of_minigrid())}
     env_id = known.get(env_id.lower(), env_id)
     if reason := _left_out(env_id):
@@ -84,7 +85,8 @@ def _unknown(env_id: str) -> str:
 
 
 def _check_fits(found: EnvSpec) -> None:
-    """UserError unless it is a MiniGridEnv with MiniGrid's actions and a mission that is known."""
+    """UserError unless it is a MiniGridEnv with MiniGrid's observations and actions, a mission that
+    is known, and a map that is not too large."""
     from minigrid.minigrid_env import MiniGridEnv
 
     from env.missions import parse, to_numbers
@@ -92,15 +94,23 @@ def _check_fits(found: EnvSpec) -> None:
     try:
         env = gym.make(found, disable_env_checker=True)
     except Exception as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"cannot make the environment {found.id}: {reason}") from error
+        raise UserError(f"cannot make the environment {found.id}: {_line(error)}") from error
     try:
         inner = env.unwrapped
         if not isinstance(inner, MiniGridEnv):
-            observed = " ".join(str(env.observation_space).split())
             raise UserError(
-                f"{found.id} is no MiniGrid environment (it observes {observed}); "
+                f"{found.id} is no MiniGrid environment (it observes "
+                f"{_line(env.observation_space)}); "
                 "it must be a subclass of minigrid.minigrid_env.MiniGridEnv"
+            )
+        if env.observation_space != inner.observation_space:
+            raise UserError(
+                f"a wrapper of {found.id} changes what it observes; register it without that one"
+            )
+        if max(inner.width, inner.height) > MAX_SIDE:
+            raise UserError(
+                f"{found.id} has {inner.width}x{inner.height} cells; "
+                f"it must have at most {MAX_SIDE}x{MAX_SIDE}"
             )
         if env.action_space != gym.spaces.Discrete(len(inner.actions)):
             raise UserError(
@@ -112,3 +122,7 @@ def _check_fits(found: EnvSpec) -> None:
         parse(inner.mission)
     finally:
         env.close()
+
+
+def _line(text: object) -> str:
+    return " ".join(str(text).split())

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-MAX_HEIGHT = 62
+from env.spec import MAX_SIDE
 
 
 def pack(cells: Tensor) -> Tensor:
-    """(S, W, H) bool -> packed cells. ValueError if the map is higher than `MAX_HEIGHT`."""
+    """(S, W, H) bool -> packed cells. ValueError if the map is higher than `MAX_SIDE`."""
     return _planes(cells.view(torch.uint8), 1, padding=0)[0]
 
 
@@ -37,8 +37,8 @@ def _planes(numbers: Tensor, count: int, padding: int) -> list[Tensor]:
     """The lowest `count` bits of numbers (S, W, H) uint8, each as packed cells. Bits above the map
     are those of the `padding`."""
     height = numbers.shape[2]
-    if height > MAX_HEIGHT:
-        raise ValueError(f"maps are at most {MAX_HEIGHT} cells high, not {height}")
+    if height > MAX_SIDE:
+        raise ValueError(f"maps are at most {MAX_SIDE} cells high, not {height}")
     # The sign and one more bit stay free.
     dtypes = (torch.int16, torch.int32, torch.int64)
     dtype = next(dtype for dtype in dtypes if height <= 8 * dtype.itemsize - 2)

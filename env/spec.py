@@ -5,6 +5,9 @@ from typing import Any
 
 import gymnasium as gym
 
+MAX_SIDE = 62
+"""The most cells of a map's side: env/packed_maps.py keeps each column in one integer."""
+
 
 @dataclass(frozen=True)
 class Spec:

@@ -110,7 +110,8 @@ def task_of(name: str) -> Task:
     no such environment."""
     env_id = _registered(name)
     return Task(
-        name=env_id.rpartition(":")[2],
+        # A namespace, as in module:own/Task-v0, is no folder.
+        name=re.sub(r"[^\w-]", "-", env_id.rpartition(":")[2]),
         env_id=env_id,
         domain=World(kind="world"),
         plans=None,

@@ -6,6 +6,8 @@ import gymnasium as gym
 import pytest
 
 from env.ids import check_id, find_spec, world_ids
+from env.worlds import make_world
+from planner.task import load_task
 from utils.errors import UserError
 
 ROOT = Path(__file__).parent.parent.parent
@@ -14,11 +16,12 @@ import gymnasium as gym
 from minigrid.core.grid import Grid
 from minigrid.core.mission import MissionSpace
 from minigrid.minigrid_env import MiniGridEnv
+from minigrid.wrappers import ImgObsWrapper
 
 
 class Own(MiniGridEnv):
-    def __init__(self, words="go to the goal", **kwargs):
-        super().__init__(MissionSpace(lambda: words), grid_size=5, **kwargs)
+    def __init__(self, words="go to the goal", grid_size=5, **kwargs):
+        super().__init__(MissionSpace(lambda: words), grid_size=grid_size, **kwargs)
         self.words = words
 
     def _gen_grid(self, width, height):
@@ -37,6 +40,9 @@ class FewActions(Own):
 gym.register("Own-v2", Own)
 gym.register("Strange-v0", Own, kwargs={"words": "sing a song"})
 gym.register("FewActions-v0", FewActions)
+gym.register("space/Own.room-v0", Own)
+gym.register("Large-v0", Own, kwargs={"grid_size": 63})
+gym.register("Pictures-v0", Own, additional_wrappers=(ImgObsWrapper.wrapper_spec(),))
 """
 
 
@@ -91,6 +97,23 @@ def test_an_environment_of_another_package_must_fit(module: str) -> None:
         check_id(f"{module}:Strange-v0")
     with pytest.raises(UserError, match=r"Discrete\(3\); it must have MiniGrid's 7 actions"):
         check_id(f"{module}:FewActions-v0")
+    with pytest.raises(UserError, match="63x63 cells; it must have at most 62x62"):
+        check_id(f"{module}:Large-v0")
+    with pytest.raises(UserError, match="a wrapper of Pictures-v0 changes what it observes"):
+        check_id(f"{module}:Pictures-v0")
+
+
+def test_an_id_with_a_namespace_is_a_task(module: str) -> None:
+    task = load_task(f"{module}:space/Own.room-v0")
+    assert task.name == "space-Own-room-v0"
+    assert make_world(task.env_id).inner.width == 5
+
+
+def test_a_module_that_fails_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken_worlds.py").write_text("raise RuntimeError('no\\nfile')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError, match=r"cannot import the module of .*: no file$"):
+        check_id("broken_worlds:Own-v0")
 
 
 def test_nothing_heavy_is_loaded_for_an_id() -> None:
