@@ -69,7 +69,8 @@ class World(gym.Wrapper[Any, Any, Any, Any]):
         return {}
 
     def _most_steps(self) -> int:
-        """MiniGrid's limit. BabyAI sets one for each mission: so many steps for each walk."""
+        """MiniGrid's limit, or Gymnasium's if that is lower. BabyAI sets one for each mission: so
+        many steps for each walk."""
         if not self.inner.max_steps:
             self._quiet_reset(seed=0)
         limit = self.inner.max_steps
@@ -79,7 +80,8 @@ class World(gym.Wrapper[Any, Any, Any, Any]):
             walks *= 2 if "putnext" in self.inner.action_kinds else 1
             rooms = self.inner.num_rows * self.inner.num_cols
             limit = walks * self.inner.room_size**2 * rooms
-        return int(limit)
+        spec = self.env.spec
+        return int(min(limit, spec.max_episode_steps or limit) if spec else limit)
 
     def _quiet_reset(self, **kwargs: Any) -> None:
         # BabyAI prints a line for each layout that it draws again.

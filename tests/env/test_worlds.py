@@ -128,6 +128,13 @@ def test_the_most_steps_are_known_before_any_episode(env_id: str, most: int) -> 
     assert Episode(world).described.max_steps == most
 
 
+def test_a_lower_limit_of_gymnasium_counts() -> None:
+    spec = find_spec("MiniGrid-Empty-5x5-v0")
+    world = World(gym.make(spec, max_episode_steps=5, disable_env_checker=True))
+    world.reset(seed=0)
+    assert [world.step(6)[3] for _ in range(world.max_steps)] == [False] * 4 + [True]
+
+
 def test_a_mission_with_fewer_walks_is_cut_off_earlier() -> None:
     world = make_world("BabyAI-GoToSeq-v0")
     for seed in range(20):
