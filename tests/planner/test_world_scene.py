@@ -95,6 +95,16 @@ def test_the_nearest_thing_that_the_mission_means_is_told() -> None:
     assert cells == {"object": (1, 1)}
 
 
+def test_a_thing_on_a_long_free_way_counts_before_a_near_one_on_an_unknown_way() -> None:
+    wall, lane = "# " * 61, "# " + ". " * 59 + "# "
+    walls = [wall[:2] + ". " + wall[4:], wall[:-4] + ". # "]
+    lanes = [row for number in range(28) for row in (lane, walls[(number + 1) % 2])]
+    near = ["# br" + "# " * 59, "#   " + "# " * 59]
+    ball = "# br" + ". " * 58 + "# "
+    picture = [wall, *near, lane.replace(". ", "> ", 1), *lanes[1:], ball, wall]
+    assert scene("pick up a ball", picture)[1] == {"object": (1, len(picture) - 2)}
+
+
 def test_a_color_and_a_place_are_meant() -> None:
     row = ["# # # # # # # ", "# bg. v br. bg# ", "# # # # # # # "]
     row = [line.ljust(16, "#")[:16] for line in row]
