@@ -48,6 +48,7 @@ REMARKS = {
     r"GoToImpUnlock|BabyAI-Unlock-": "the key may lie in the locked room",
     r"ObstructedMaze-(2Dlhb|1Q|2Q|Full)-v0": "a ball may have replaced the box with the key",
     r"MiniBossLevel|SynthS5R2": "a room may be so full that nothing can be put aside",
+    r"-(BossLevel|SynthSeq)-": "a thing that was moved is not known by its first place any more",
     r"PickupDistDebug": "the object may be walled in, and moving another one ends the episode",
 }
 """Patterns of ids -> why some of their episodes cannot be won."""
