@@ -9,15 +9,14 @@ from torch.nn import functional
 
 from env import symbols
 from env.packed_maps import beside, flood, is_in, pack_cell, pack_each, touched
-from env.spec import MAX_SIDE
 from env.symbols import BALL, BOX, DOOR, EMPTY, GOAL, KEY, LAVA, NO_AGENT, UNSEEN, WALL
 from planner.room_scene import NOWHERE
 
 FREE, UNSURE, BLOCKED, LOCKED_AWAY, NOT_SEEN = range(5)
 """The way to a thing: over known free cells; over cells not seen yet; only if balls, boxes or keys
 are moved; only through a locked door, or not at all. Closed doors that are not locked are free."""
-FAR = MAX_SIDE**2
-"""More than any distance on a map."""
+FAR = 1 << 12
+"""More than any distance on a map, which has fewer cells."""
 
 
 class Ground:
