@@ -33,10 +33,13 @@ def check_runs(args: argparse.Namespace) -> None:
             configs = seeded({"device": "cpu"} | settings, args.seed_list or [settings["seed"]])
             new_runs(parent, name, configs, args.overwrite)
         return
-    shows = args.command in ("eval", "watch", "export") and not args.eval_teacher
-    if not shows:
+    if args.command not in ("eval", "watch", "export"):
         return
     run = getattr(args, "run", None)
+    if args.eval_teacher:
+        if name := run or args.loaddir:
+            raise UserError(f"--eval_teacher needs no run; leave {name} out")
+        return
     if run and args.loaddir:
         raise UserError(f"{run} and --loaddir {args.loaddir}: give one run")
     if name := run or args.loaddir:

@@ -4,8 +4,10 @@ import argparse
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
+from algos.evaluation import Evaluation
 from algos.evaluator import Evaluator
 from algos.protocols import Observer, RunEvaluator
 from algos.saved_files import CHECKPOINT
@@ -25,6 +27,8 @@ from commands.observers.weights_and_biases import WeightsAndBiases
 from commands.planned_runs import resume_command, shared_runs
 from commands.run_files import ANSWERS, METRICS, VERDICT, iterations
 from commands.settings.config import Config
+from planner.plans import Planner
+from teacher.teacher import PlanTeacher
 from utils.devices import choose_device, prepare
 from utils.errors import UserError
 from utils.files import write_json
@@ -96,7 +100,7 @@ def train_run(
         say(f"--quick: evaluations, trial and verdict take at most {QUICK_EPISODES} episodes each")
     (folder / VERDICT).unlink(missing_ok=True)
     evaluator = parts.evaluator(trainer, teacher)
-    failure = observe_and_train(args, parts, trainer, evaluator, interrupts)
+    failure = observe_and_train(args, parts, trainer, teacher, evaluator, interrupts)
     did = trainer.progress
     if done < did.iteration == config.n_itr and not interrupts():
         judge_run(parts, trainer, evaluator)
@@ -123,10 +127,23 @@ def teacher_line(config: Config) -> str:
     return f"teacher: none; for comparison it is tried alone ({source}, {mode})"
 
 
+@dataclass(frozen=True)
+class SomePlans(Observer):
+    """Ends a run whose recorded plans answer no scene, before anything is saved: its student would
+    be one without a teacher."""
+
+    planner: Planner
+
+    def teacher_tried(self, outcome: Evaluation) -> None:
+        if outcome.unanswered == 1 and (problem := self.planner.problem()):
+            raise UserError(f"the teacher has no plan: {problem}")
+
+
 def observe_and_train(
     args: argparse.Namespace,
     parts: Parts,
     trainer: Trainer,
+    teacher: PlanTeacher,
     evaluator: Evaluator,
     interrupts: Interrupts,
 ) -> UserError | None:
@@ -144,7 +161,9 @@ def observe_and_train(
         names = {"task": config.task.name, "policy": config.policy.name}
         boards.append(WeightsAndBiases(args.wandb, folder, config.model_dump() | names))
     film = Film(parts.camera(trainer, evaluator.seeds[0]), boards, stopped)
-    observers = [metrics, *boards, film, Display(folder.name, done, config.n_itr), *own]
+    # An LLM may answer later.
+    plans = [SomePlans(teacher.planner)] if config.kl_start and not config.asks_llm else []
+    observers = [*plans, metrics, *boards, film, Display(folder.name, done, config.n_itr), *own]
     with ExitStack() as closing:
         for observer in observers:
             closing.callback(observer.ended)

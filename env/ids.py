@@ -7,6 +7,8 @@ import difflib
 import importlib
 import re
 from importlib.metadata import version
+from pathlib import Path
+from traceback import extract_tb
 
 import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec
@@ -45,6 +47,8 @@ def find_spec(name: str) -> EnvSpec:
     """The registration of an id, in any case. UserError if there is none, or if it is left out."""
     module, _, env_id = name.rpartition(":")
     if module:
+        if module.endswith(".py"):
+            raise UserError(f"{name}: name the module, not its file: {module[:-3]}:{env_id}")
         try:
             importlib.import_module(module)
         except Exception as error:
@@ -54,7 +58,7 @@ def find_spec(name: str) -> EnvSpec:
     if reason := _left_out(env_id):
         raise UserError(f"{env_id} is left out, because {reason}")
     if env_id not in gym.registry:
-        raise UserError(_unknown(env_id))
+        raise UserError(_unknown_of(module, env_id) if module else _unknown(env_id))
     return gym.registry[env_id]
 
 
@@ -80,8 +84,27 @@ def _unknown(env_id: str) -> str:
     near = [each for each in known if name and name in each][:MOST_NEAREST]
     near = near or difflib.get_close_matches(env_id.lower(), known, MOST_NEAREST)
     names = ", ".join(known[each] for each in near)
-    advice = f"the nearest are {names}" if near else "main.py list names the tasks"
+    advice = f"the nearest are {names}" if near else "docs/results/worlds.csv lists all"
     return f"there is no environment {env_id}; {advice}"
+
+
+def _unknown_of(module: str, env_id: str) -> str:
+    registered = sorted(each.id for each in gym.registry.values() if _module(each) == module)
+    names = ", ".join(registered) or "none"
+    return f"there is no environment {env_id}; {module} registers {names}"
+
+
+def _module(spec: EnvSpec) -> str:
+    """The module of an environment's class or function."""
+    entry = spec.entry_point
+    return entry.partition(":")[0] if isinstance(entry, str) else getattr(entry, "__module__", "")
+
+
+def _why(error: Exception) -> str:
+    """An error in code of a user's own, and its place."""
+    frame = extract_tb(error.__traceback__)[-1]
+    place = f"{Path(frame.filename).name}, line {frame.lineno}"
+    return f"{place}: {type(error).__name__}: {_line(error)}"
 
 
 def _check_fits(found: EnvSpec) -> None:
@@ -117,7 +140,10 @@ def _check_fits(found: EnvSpec) -> None:
                 f"{found.id} has the actions {env.action_space}; "
                 f"it must have MiniGrid's {len(inner.actions)} actions"
             )
-        inner.reset(seed=0)
+        try:
+            inner.reset(seed=0)
+        except Exception as error:
+            raise UserError(f"cannot reset the environment {found.id}: {_why(error)}") from error
         to_numbers(inner.mission)
         parse(inner.mission)
     finally:

@@ -85,7 +85,7 @@ def load_task(name: str) -> Task:
     by the path of its YAML file. UserError if there is none."""
     if is_id(name):
         return task_of(name)
-    ids = ", the id of a MiniGrid or BabyAI environment"
+    ids = ", the id of a MiniGrid or BabyAI environment, module:id of one of your own"
     path = find_file("task", name, CONFIGS, task_names(), ids)
     content = read_yaml(path)
     if isinstance(plans := content.get("plans"), str) and plans != RULES:

@@ -144,7 +144,7 @@ def test_what_would_never_end_is_refused_before_it_begins(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], flag: str, value: int
 ) -> None:
     assert main.main(["train", "--logdir", str(tmp_path), f"--{flag}", str(value)]) == 1
-    assert f"{flag}: Input should be less than or equal to 1048576" in only_line(capsys)
+    assert f"{flag}: must be less than or equal to 1048576" in only_line(capsys)
     assert not list(tmp_path.iterdir())
 
 

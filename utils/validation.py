@@ -83,6 +83,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
         content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        line = f"line {mark.line + 1}: " if mark else ""
+        raise UserError(f"cannot read {path}: {line}{error.problem}") from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise UserError(f"cannot read {path}: {' '.join(str(error).split())}") from error
     except RecursionError as error:
@@ -114,7 +118,10 @@ def validated(
         given = f", not {first['input']!r:.60}" if shown else ""
         # Our own messages stand behind pydantic's prefix.
         message = str(first["ctx"]["error"]) if first["type"] == "value_error" else first["msg"]
-        message = MESSAGES.get(first["type"], message)
+        message = MESSAGES.get(first["type"], message).replace("Input should be", "must be")
+        if first["type"] == "union_tag_invalid":
+            message = f"must be one of {first['ctx']['expected_tags']}"
+            place += "." + first["ctx"]["discriminator"].strip("'")
         if unknown:
             message += meant(str(first["loc"][-1]), getattr(kind, "model_fields", {}))
         where = f"{source}: {place}" if place else source

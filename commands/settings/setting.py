@@ -107,7 +107,7 @@ def _flat_defaults(content: Any) -> Any:
         return content
     settings = flatten(content)
     if other := settings.keys() & {"task", "policy", "seed"}:
-        raise ValueError(f"a task or a method does not say the {min(other)}")
+        raise ValueError(f"the command line chooses the {min(other)}; leave it out")
     return settings
 
 

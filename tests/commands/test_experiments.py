@@ -134,7 +134,7 @@ def test_paths_in_a_table_start_at_its_folder(tmp_path: Path) -> None:
         ("n_itr: 3", "n_iter: 3", "groups.0.settings: there is no setting 'n_iter' here"),
         ("n_itr: 3", "plans: mine.yaml", "no setting 'plans' here; write a task file"),
         ("n_itr: 3", "threads: 3", "no setting 'threads' here; give reproduce its --threads"),
-        ("n_itr: 3", "n_itr: many", "groups.0: ppo in SimpleDoorKey: --n_itr: Input should be a"),
+        ("n_itr: 3", "n_itr: many", "groups.0: ppo in SimpleDoorKey: --n_itr: must be a"),
         ("n_itr: 3", "num_envs: null", "groups.0.settings.num_envs: is empty; leave it out"),
         ("n_itr: 3", "depth_size: 32", "ppo in SimpleDoorKey: --depth_size 32: SimpleDoorKey has"),
         (

@@ -56,11 +56,11 @@ def answer(*flags: str) -> tuple[int, str, str, set[str]]:
             1,
             "error: unknown method 'sarsa'; give one of hierarchical, ",
         ),
-        (["train", "--clip", "0"], 1, "error: --clip: Input should be greater than 0, not 0.0"),
-        (["train", "--env_seed_list", "3", "-1"], 1, "error: --env_seed_list: Input should be "),
+        (["train", "--clip", "0"], 1, "error: --clip: must be greater than 0, not 0.0"),
+        (["train", "--env_seed_list", "3", "-1"], 1, "error: --env_seed_list: must be "),
         (["train", "--config", "nowhere.yaml"], 1, "error: cannot read nowhere.yaml"),
-        (["train", "--seed_list", "1", "-1"], 1, "error: --seed_list: Input should be greater "),
-        (["eval", "--seed_list", "-1"], 1, "error: --seed_list: Input should be greater "),
+        (["train", "--seed_list", "1", "-1"], 1, "error: --seed_list: must be greater "),
+        (["eval", "--seed_list", "-1"], 1, "error: --seed_list: must be greater "),
     ],
 )
 def test_what_needs_no_pytorch_does_not_wait_for_it(
@@ -160,7 +160,7 @@ def test_a_wrong_setting_is_named_by_the_place_that_says_it(
     ):
         assert main.main(["train", "--logdir", str(tmp_path), *flags]) == 1
         error = capsys.readouterr().err
-        assert error.startswith(f"error: {place}: Input should be ")
+        assert error.startswith(f"error: {place}: must be ")
         assert error.count("\n") == 1
 
 

@@ -53,12 +53,12 @@ def test_what_another_world_has_is_refused_before_pytorch_is_loaded(
             [*HOMES, "--options", "learned", "--option_dir", "log", "--pick_noise", "1"],
             "navigate_noise and pick_noise: scripted options alone have them",
         ),
-        ([*HOMES, "--depth_size", "7"], "--depth_size: Input should be greater than or equal to 8"),
+        ([*HOMES, "--depth_size", "7"], "--depth_size: must be greater than or equal to 8"),
         (
             [*HOMES, "--navigate_noise", "-1"],
-            "--navigate_noise: Input should be greater than or",
+            "--navigate_noise: must be greater than or",
         ),
-        ([*HOMES, "--pick_noise", "-1"], "--pick_noise: Input should be greater than or equal to"),
+        ([*HOMES, "--pick_noise", "-1"], "--pick_noise: must be greater than or equal to"),
     ],
 )
 @pytest.mark.parametrize("command", ["train", "eval"])

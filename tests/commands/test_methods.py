@@ -158,8 +158,8 @@ def test_a_flag_that_says_what_its_method_says_is_fine() -> None:
             "description: x\nfixed: {hrad: true}",
             "method way: fixed: hrad: there is no such setting",
         ),
-        ("description: x\nfixed: {hard: 7}", "method way: fixed: hard: Input should be"),
-        ("description: x\nsettings: {task: TwoDoor}", "a method does not say the task"),
+        ("description: x\nfixed: {hard: 7}", "method way: fixed: hard: must be"),
+        ("description: x\nsettings: {task: TwoDoor}", "the command line chooses the task"),
         (
             "description: x\nsettigns: {}",
             "settigns: there is no such setting; do you mean settings?",

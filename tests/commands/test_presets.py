@@ -57,12 +57,12 @@ def test_what_a_preset_gets_wrong_is_told_in_a_line(
         ("domains: {nav_pick: {gamma: 2}, minigrid: {gama: 1}}", "there is no setting 'gama'"),
         ("tasks: [TwoDoor]", "tasks must hold settings by name"),
         ("1: 2\ngama: 3", "there is no setting '1'"),
-        ("batch_size: big", "batch_size: Input should be a valid integer"),
-        ("batch_size: null", "batch_size: Input should be a valid integer"),
+        ("batch_size: big", "batch_size: must be a valid integer"),
+        ("batch_size: null", "batch_size: must be a valid integer"),
         ("policy: 3", "unknown method '3'; give one of hierarchical, "),
-        ("device: [1]", "device: Input should be a valid string"),
-        ("seed: 9223372036854775808", "seed: Input should be less than"),
-        ("num_envs: 1000000000000", "num_envs: Input should be less than"),
+        ("device: [1]", "device: must be a valid string"),
+        ("seed: 9223372036854775808", "seed: must be less than"),
+        ("num_envs: 1000000000000", "num_envs: must be less than"),
     ):
         preset.write_text(content)
         assert main.main(["train", *flags]) == 1

@@ -186,7 +186,7 @@ TASK = "name: X\nenv_id: X\nplans: {}\n"
         ("gamma: true", "--config: gamma: must be a number, not true or false"),
         ("env_seed_list: [true]", "--config: env_seed_list: must be a number, not true or false"),
         ("env_seed_list: [1, 1, 1]", "--config: env_seed_list: names a seed twice"),
-        ("frame_stack: 100000", "--config: frame_stack: Input should be less than or equal to 64"),
+        ("frame_stack: 100000", "--config: frame_stack: must be less than or equal to 64"),
         ('answers: ""', "--config: answers: is empty; leave it out"),
     ],
 )

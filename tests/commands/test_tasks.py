@@ -63,9 +63,9 @@ def test_a_tasks_settings_are_kept_as_the_runs_own_alone(
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"seed": 3}, "a task or a method does not say the seed"),
-        ({"policy": "ppo-hard"}, "a task or a method does not say the policy"),
-        ({"task": "TwoDoor"}, "a task or a method does not say the task"),
+        ({"seed": 3}, "the command line chooses the seed"),
+        ({"policy": "ppo-hard"}, "the command line chooses the policy"),
+        ({"task": "TwoDoor"}, "the command line chooses the task"),
     ],
 )
 def test_a_task_leaves_to_the_user_what_is_the_users(

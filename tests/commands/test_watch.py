@@ -253,7 +253,7 @@ def test_it_is_shown_in_the_browser(
         (["mine", "--loaddir", "yours"], "mine and --loaddir yours: give one run"),
         (["mine", "--eval_teacher"], "--eval_teacher needs no run; leave one of them out"),
         (["--eval_teacher", "--episodes", "0"], "--episodes: 0 cannot be shown"),
-        (["--eval_teacher", "--num_eval", "0"], "--num_eval: Input should be"),
+        (["--eval_teacher", "--num_eval", "0"], "--num_eval: must be"),
         (["--plans", "configs/plans/twodoor.yaml"], "--plans: a student needs none"),
         (["--eval_teacher", "--navigate_noise", "1"], "SimpleDoorKey has no such setting"),
     ],

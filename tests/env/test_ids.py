@@ -37,7 +37,13 @@ class FewActions(Own):
         self.action_space = gym.spaces.Discrete(3)
 
 
+class Broken(Own):
+    def _gen_grid(self, width, height):
+        raise ValueError("no room")
+
+
 gym.register("Own-v2", Own)
+gym.register("Broken-v0", Broken)
 gym.register("Strange-v0", Own, kwargs={"words": "sing a song"})
 gym.register("FewActions-v0", FewActions)
 gym.register("space/Own.room-v0", Own)
@@ -76,7 +82,7 @@ def test_an_id_is_found_in_any_case() -> None:
         ("MiniGrid-DoorKey-8x8-v7", "has no .*-8x8-v7; use MiniGrid-DoorKey-8x8-v0$"),
         ("BabyAI-GoTo", "has no BabyAI-GoTo; use BabyAI-GoTo-v0$"),
         ("MiniGrid-ObstructedMaze-1Q-v2", "1Q-v0 or MiniGrid-ObstructedMaze-1Q-v1$"),
-        ("BabyAI-Zzzzzzzz", "there is no environment BabyAI-Zzzzzzzz; main.py list"),
+        ("BabyAI-Zzzzzzzz", "there is no environment BabyAI-Zzzzzzzz; docs/results/worlds.csv"),
         ("MiniGrid-WFC-MazeSimple-v0", "lacks the pictures"),
         ("MiniGrid-Dynamic-Obstacles-5x5-v9", "obstacles move"),
         ("MiniGrid-Playground-v0", "has no goal"),
@@ -101,6 +107,12 @@ def test_an_environment_of_another_package_must_fit(module: str) -> None:
         check_id(f"{module}:Large-v0")
     with pytest.raises(UserError, match="a wrapper of Pictures-v0 changes what it observes"):
         check_id(f"{module}:Pictures-v0")
+    with pytest.raises(UserError, match=r"own_worlds.py, line \d+: ValueError: no room$"):
+        check_id(f"{module}:Broken-v0")
+    with pytest.raises(UserError, match="no environment Own-v3; own_worlds registers Bro"):
+        check_id(f"{module}:Own-v3")
+    with pytest.raises(UserError, match=f"not its file: {module}:Own-v2$"):
+        check_id(f"{module}.py:Own-v2")
 
 
 def test_an_id_with_a_namespace_is_a_task(module: str) -> None:

@@ -102,7 +102,8 @@ TASK = "name: X\nenv_id: X\ndomain: {kind: minigrid, names: {key: key}}\n"
             TASK + "plans: {a: {explore: 0.5}}",
             "do not add up to 1",
         ),
-        ("name: [", "cannot read"),
+        ("name: [", "line 1: expected the node content, but found '<stream end>'$"),
+        (TASK.replace("minigrid", "hall") + "plans: {}", "domain.kind: must be one of 'mini"),
         ("just words", "names and values"),
         (
             TASK + "plans: nowhere.yaml",
