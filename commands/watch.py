@@ -23,8 +23,6 @@ PLAYED = 100
 def run(args: argparse.Namespace) -> int:
     if args.episodes < 1:
         raise UserError(f"--episodes: {args.episodes} cannot be shown")
-    if args.eval_teacher and (args.run or args.loaddir):
-        raise UserError("--eval_teacher needs no run; leave one of them out")
     args.num_eval = getattr(args, "num_eval", PLAYED)
     subject, *more = find_subjects(args, args.run or args.loaddir)
     folder = subject.folder
