@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from commands.settings.config import DEFAULTS, SETTINGS
-from planner.mixture import describe_share
+from planner.mixture import describe_share, share_alone
 from planner.servers import UNIFORM
 from planner.task import RULES, Task
 from planner.wrong_plans import describe_wrong
@@ -47,9 +47,14 @@ def teacher_traits(task: Task, settings: Mapping[str, Any]) -> dict[str, Any]:
     eval.json: settings, and digests of the task's file."""
     names = [name for name, setting in SETTINGS.items() if setting.recorded]
     told = task.model_dump(include={"env_id", "domain", "plans"})
-    traits = {name: settings[name] for name in names}
+    traits = alone({name: settings[name] for name in names})
     traits |= {"plans": plans_digest(told.pop("plans")), "environment": digest(told)}
     return traits | ({"instructions": digest(task.instructions)} if asks_llm(settings) else {})
+
+
+def alone(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a run as those of its teacher alone."""
+    return {**settings, "uniform_share": share_alone(settings.get("uniform_share", 0.0))}
 
 
 def beside_source(settings: Mapping[str, Any]) -> str:
@@ -64,7 +69,8 @@ def beside_source(settings: Mapping[str, Any]) -> str:
 def teacher_suffix(settings: Mapping[str, Any]) -> str:
     """The end of the name of an evaluation of a teacher, by what is unusual about it; empty if
     nothing is."""
-    mode, wrong, share = (settings[name] for name in ("llm_mode", "wrong_plans", "uniform_share"))
+    mode, wrong = settings["llm_mode"], settings["wrong_plans"]
+    share = share_alone(settings["uniform_share"])
     parts = [
         settings["llm"],
         mode if mode != DEFAULTS["llm_mode"] else None,

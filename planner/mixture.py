@@ -12,8 +12,13 @@ AUTO: Literal["auto"] = "auto"
 
 
 UniformShare = Annotated[float | Literal["auto"], share_or(AUTO)]
-"""How much of an answer is uniform over legal plans, from 0 to 1, or `auto`: as much as the trial
-of the teacher alone tells."""
+"""How much of an answer is uniform over legal plans, from 0 to 1, or `auto`: as much as a run's
+trial of the teacher alone tells."""
+
+
+def share_alone(share: UniformShare) -> float:
+    """The share in the answers of a teacher that acts alone, which has no trial."""
+    return 0.0 if share == AUTO else share
 
 
 @dataclass
@@ -58,6 +63,5 @@ class MixedPlanner(WrappedPlanner):
 
 def describe_share(share: UniformShare) -> str:
     """What is mixed into a teacher's answers, to stand behind their source; empty if nothing is."""
-    if share == AUTO:
-        return ", mixed with every legal plan as often as it is stuck"
-    return f", a share of {share:g} every legal plan alike" if share else ""
+    alone = share_alone(share)
+    return f", a share of {alone:g} every legal plan alike" if alone else ""

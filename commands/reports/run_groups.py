@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from commands.provenance import beside_source, digest
+from commands.provenance import alone, beside_source, digest
 from commands.reports.evaluations import TEACHING
 from commands.reports.records import Outcome, Reached, Run, Teacher, Tree
 from commands.settings.config import DEFAULTS, SETTINGS
@@ -175,15 +175,14 @@ def known_teacher(runs: list[Run], teachers: list[Teacher]) -> Outcome | None:
     """The evaluation of the group's teacher with the most episodes. Of equal ones, those beside the
     runs come first, then others of the tree, then the runs' verdicts."""
     first = runs[0]
+    settings = alone(first.settings)
     # An evaluation that is older than one of these settings had its default.
     usual = {name: DEFAULTS[name] for name in TEACHING}
     fitting = [
         teacher
         for teacher in teachers
         if teacher.task == first.task
-        and all(
-            first.settings.get(name) == value for name, value in (usual | teacher.traits).items()
-        )
+        and all(settings.get(name) == value for name, value in (usual | teacher.traits).items())
     ]
     beside = str(Path(first.name).parent)
     fitting.sort(key=lambda teacher: teacher.place != beside)
