@@ -25,17 +25,18 @@ def test_the_methods_that_come_along() -> None:
         *("hierarchical", "imitation", "ppo", "ppo-adaptive", "ppo-alone", "ppo-hard")
     ]
     fixed = {name: load_method(name).fixed for name in method_names()}
-    acts_itself, alone = {"hierarchical": False}, {"kl_start": 0, "llm": None}
+    acts_itself, in_full = {"hierarchical": False}, {"advisor_alpha": 0}
+    alone = {"kl_start": 0, "llm": None, "uniform_share": 0, **in_full}
     assert fixed == {
         "hierarchical": {"hierarchical": True, **alone},
         "imitation": {
             **dict.fromkeys(("policy_coef", "value_coef", "entropy_coef"), 0),
-            **{"schedule": "constant", "kl_start": 1, "uniform_share": 0, **acts_itself},
+            **{"schedule": "constant", "kl_start": 1, "uniform_share": 0, **in_full, **acts_itself},
         },
         "ppo": {"hard": False, **acts_itself},
         "ppo-adaptive": {"schedule": "adaptive", **acts_itself},
         "ppo-alone": {**alone, **acts_itself},
-        "ppo-hard": {"hard": True, **acts_itself},
+        "ppo-hard": {"hard": True, **in_full, **acts_itself},
     }
     for name in method_names():
         settings = resolve({"policy": load_method(name.upper())}, {})
