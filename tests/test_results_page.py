@@ -33,7 +33,7 @@ def judged(folder: Path, claim: int, **tasks: Successes) -> str:
 def test_the_tables_of_a_page_are_those_of_the_records(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert filled(text, tables(RECORDS)) == text
-    assert re.search(r"<!-- (claims|teachers) -->\n\|", text)
+    assert re.search(r"<!-- (claims|teachers|wrong_teacher steps) -->\n\|", text)
 
 
 def test_the_page_of_results_is_short() -> None:

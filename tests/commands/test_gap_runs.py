@@ -26,11 +26,11 @@ def test_two_iterations_of_each_task(tmp_path: Path, task: str) -> None:
     assert main.main(["watch", "--logdir", str(tmp_path), "--num_eval", "2", str(run)]) == 0
 
 
-def test_the_table_about_wrong_teachers_can_be_read(tmp_path: Path) -> None:
-    found = read_table(CONFIGS / "wrong_teacher.yaml", tmp_path, 1)
-    wrongs = {each.settings["wrong_plans"] for each in found}
-    assert wrongs == {0.0, 0.25, 0.5, 0.9, "worst"}
-    assert {each.task for each in found} >= {*TASKS}
+def test_the_tables_about_teachers_that_mislead_can_be_read(tmp_path: Path) -> None:
+    wrong = read_table(CONFIGS / "wrong_teacher.yaml", tmp_path, 1)
+    assert {each.settings["wrong_plans"] for each in wrong} == {0.0, 0.25, 0.5, 0.9, "worst"}
+    gaps = read_table(CONFIGS / "gaps.yaml", tmp_path, 1)
+    assert {each.task for each in gaps} == {*TASKS, "MiniGrid-LavaCrossingS9N2-v0"}
     assert all(
-        each.settings["teacher_sees"] == "everything" for each in found if each.task in TASKS
+        each.settings["teacher_sees"] == "everything" for each in gaps if each.task in TASKS
     )
