@@ -77,8 +77,12 @@ class Trainer:
         """
         trial = Trial(Evaluation(), success=0.0, stuck=0.0)
         if evaluator:
-            trial = self._try_teacher(evaluator, observers)
+            episodes = counted(evaluator.trials, "episode")
+            self._announce(f"trying the teacher alone in {episodes}", observers)
+            trial = evaluator.try_teacher()
             self.teacher_alone = trial.outcome
+            for observer in observers:
+                observer.teacher_tried(trial.outcome)
         self.stuck = self._of_lead(trial.stuck)
         if self.teacher.doubt(self.stuck) and evaluator:
             self._announce(
@@ -86,18 +90,12 @@ class Trainer:
                 "that share of its advice is every legal plan alike from now on",
                 observers,
             )
-            trial = self._try_teacher(evaluator, observers)
+            trial = evaluator.try_teacher()
+            share = trial.outcome.summary()["success"].value
+            self._announce(f"so it succeeds in {share:.0%} of {episodes}", observers)
         self.schedule.set_teacher_success(self._of_lead(trial.success))
         self._announce_end_of_advice(observers)
         self.save(observers)
-
-    def _try_teacher(self, evaluator: RunEvaluator, observers: Sequence[Observer]) -> Trial:
-        episodes = counted(evaluator.trials, "episode")
-        self._announce(f"trying the teacher alone in {episodes}", observers)
-        trial = evaluator.try_teacher()
-        for observer in observers:
-            observer.teacher_tried(trial.outcome)
-        return trial
 
     def _of_lead(self, number: float) -> float:
         """A number of the first rank."""
