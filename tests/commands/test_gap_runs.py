@@ -31,6 +31,4 @@ def test_the_tables_about_teachers_that_mislead_can_be_read(tmp_path: Path) -> N
     assert {each.settings["wrong_plans"] for each in wrong} == {0.0, 0.25, 0.5, 0.9, "worst"}
     gaps = read_table(CONFIGS / "gaps.yaml", tmp_path, 1)
     assert {each.task for each in gaps} == {*TASKS, "MiniGrid-LavaCrossingS9N2-v0"}
-    assert all(
-        each.settings["teacher_sees"] == "everything" for each in gaps if each.task in TASKS
-    )
+    assert all(each.settings["teacher_sees"] == "everything" for each in gaps if each.task in TASKS)
