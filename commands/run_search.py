@@ -37,8 +37,8 @@ def check_runs(args: argparse.Namespace) -> None:
         return
     run = getattr(args, "run", None)
     if args.eval_teacher:
-        # `eval` takes the original's command, which names the folder to write to with --loaddir.
-        if name := run or (args.loaddir if args.command == "watch" else None):
+        # `eval` takes the original's command, which names a run with --loaddir beside it.
+        if args.command == "watch" and (name := run or args.loaddir):
             raise UserError(f"--eval_teacher needs no run; leave {name} out")
         return
     if run and args.loaddir:

@@ -79,7 +79,7 @@ def broken(breakable: Path, tmp_path: Path) -> Path:
         (["eval", "--loaddir", "whole", "--videos", "-1"], "--videos"),
         (["eval", "--eval_teacher", "--env_seed_list", "4294967290"], "env_seed_list"),
         (["train", "--loaddir", "whole", "--recurrent"], "another network"),
-        (["eval", "whole", "--eval_teacher"], "needs no run; leave whole out"),
+        (["watch", "--loaddir", "whole", "--eval_teacher"], "needs no run; leave whole out"),
         (["eval", "--loaddir", "nothing"], "there is no run"),
         (["eval", "--task", "TwoDoor"], "train one first"),
         (["eval", "--loaddir", "damaged"], "damaged"),
