@@ -254,10 +254,12 @@ class Parts:
 
     def camera(self, trainer: Trainer, seed: int) -> Callable[[int], list[Image.Image]]:
         """Films the first steps of an episode of a trainer's student, after any iteration."""
-        viewer = self.viewer(self.teacher(trainer.folder / ANSWERS, asks=False))
+        teacher = self.teacher(trainer.folder / ANSWERS, asks=False)
+        viewer = self.viewer(teacher)
         student, device = self.actor(trainer.student), trainer.device
 
         def take(iteration: int) -> list[Image.Image]:
+            teacher.doubt(trainer.stuck)
             draws = seeding.generator(self.config.seed, seeding.VIDEO, iteration, device=device)
             place, watch = viewer.environment, Stopwatch()
             rollout = play(place, student, device, [seed], draws, watch, limit=MOST_STEPS)

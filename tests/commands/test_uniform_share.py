@@ -1,17 +1,24 @@
 """`--uniform_share`: advice that is mixed with every legal plan alike."""
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 import main
+from commands.build import Parts
 from commands.experiments.experiment import FINAL
 from commands.experiments.table import read_table
 from commands.reports.log_tree import read_tree
 from commands.reports.run_groups import groups_of
-from planner.task import CONFIGS
+from commands.settings.config import make_config
+from commands.settings.resolve import fresh_settings
+from planner.task import CONFIGS, load_task
 from tests.running import assert_same_run, evaluate, runs_of, train
+from utils.ranks import Ranks
 
 WORST = ["--wrong_plans", "worst", "--schedule", "matched"]
 AUTO = [*WORST, "--uniform_share", "auto"]
@@ -69,6 +76,24 @@ def test_a_table_evaluates_the_teacher_of_a_preset_with_auto_under_its_usual_nam
     path.write_text(f"seeds: [0]\ngroups: {groups}")
     (teacher,) = read_table(path, tmp_path / "log", 1)
     assert (teacher.final, teacher.settings["uniform_share"]) == (FINAL, 0)
+
+
+def film(folder: Path, share: float | str, stuck: float) -> np.ndarray:
+    """What a run's camera takes, after a trial in which the teacher was so often stuck."""
+    given: dict[str, Any] = {"task": load_task("SimpleDoorKey"), "device": "cpu"}
+    config = make_config(fresh_settings(given | {"uniform_share": share}), "settings")
+    with ExitStack() as owned:
+        parts = Parts(config, owned)
+        trainer = parts.trainer(folder, parts.teacher(folder / "answers"), Ranks())
+        take = parts.camera(trainer, 0)
+        trainer.stuck = stuck
+        return np.stack([np.asarray(image) for image in take(1)])
+
+
+def test_a_film_shows_the_advice_that_the_run_gives_after_its_trial(tmp_path: Path) -> None:
+    mixed = film(tmp_path, "auto", 0.5)
+    assert np.array_equal(mixed, film(tmp_path, 0.5, 0.0))
+    assert not np.array_equal(mixed, film(tmp_path, 0.0, 0.0))
 
 
 @pytest.mark.parametrize("share", ["-0.1", "1.5", "nan", "some"])
