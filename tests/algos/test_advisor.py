@@ -27,6 +27,11 @@ def test_shares_of_three_steps_worked_out_by_hand() -> None:
     torch.testing.assert_close(found, torch.tensor([(3 / 4) ** 2, 3 / 4, 1.0]))
 
 
+def test_no_gradient_passes_through_shares() -> None:
+    logits = torch.zeros(1, 2, requires_grad=True)
+    assert not shares(2.0, torch.tensor([[0.5, 0.5]]), logits).requires_grad
+
+
 def rollout_of(image: torch.Tensor) -> Rollout:
     """Episodes of one step without reward."""
     count = len(image)
