@@ -7,10 +7,11 @@ from typing import Any, NamedTuple, cast
 
 import torch
 
+from algos import checkpoint
 from algos.evaluation import Evaluation
 from algos.evaluator import play_batches
 from algos.protocols import Actor
-from algos.saved_files import BEST, CONFIG
+from algos.saved_files import BEST, CHECKPOINT, CONFIG
 from algos.student import Deterministic, Student, read_student
 from commands import runs
 from commands.build import Parts, check_network
@@ -26,6 +27,7 @@ from commands.settings.resolve import (
     shown_settings,
 )
 from commands.viewer.replay import Played, Viewer
+from planner.mixture import AUTO
 from teacher.teacher import PlanTeacher
 from utils import seeding
 from utils.devices import choose_device, prepare
@@ -115,7 +117,7 @@ def try_subject(subject: Subject, parts: Parts, answers: Path, deterministic: bo
     for batch, rollout in play_batches(environments, actor, seeds, draws, device):
         evaluation.add(batch, rollout)
         episodes += [Played(seed, rollout, number) for number, seed in enumerate(batch)]
-    if teacher and evaluation.unanswered == 1 and (problem := teacher.planner.problem()):
+    if teacher and (problem := teacher.planner.problem()):
         raise UserError(f"there is nothing to evaluate: {problem}")
     return Trial(evaluation, episodes, teacher)
 
@@ -126,4 +128,8 @@ def viewer_of(trial: Trial, parts: Parts, answers: Path) -> Viewer:
     teacher = trial.teacher
     if not teacher or parts.config.asks_llm:
         teacher = parts.teacher(answers, asks=False)
+    saved = answers.parent / CHECKPOINT
+    if not trial.teacher and parts.config.uniform_share == AUTO and saved.exists():
+        # The run's advice was mixed as its trial told.
+        teacher.doubt(float(checkpoint.load(saved).get("stuck", 0.0)))
     return parts.viewer(teacher)

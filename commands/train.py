@@ -111,7 +111,7 @@ def train_run(
     )
     if failure:
         raise failure
-    if did.unanswered and not interrupts() and (problem := teacher.planner.problem()):
+    if config.kl_start and not interrupts() and (problem := teacher.planner.problem()):
         nothing = f"{folder} is saved, but its teacher never had a plan: {problem}"
         if not config.llm_optional:
             raise UserError(nothing)
@@ -135,7 +135,7 @@ class SomePlans(Observer):
     planner: Planner
 
     def teacher_tried(self, outcome: Evaluation) -> None:
-        if outcome.unanswered == 1 and (problem := self.planner.problem()):
+        if problem := self.planner.problem():
             raise UserError(f"the teacher has no plan: {problem}")
 
 

@@ -1,6 +1,7 @@
 """`--uniform_share`: advice that is mixed with every legal plan alike."""
 
 import json
+import re
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,27 @@ def test_a_film_shows_the_advice_that_the_run_gives_after_its_trial(tmp_path: Pa
     mixed = film(tmp_path, "auto", 0.5)
     assert np.array_equal(mixed, film(tmp_path, 0.5, 0.0))
     assert not np.array_equal(mixed, film(tmp_path, 0.0, 0.0))
+
+
+def test_watch_shows_the_advice_as_mixed_after_the_trial(tmp_path: Path) -> None:
+    assert train(tmp_path, "--savedir", "run", *AUTO, "--n_itr", "1") == 0
+    run = runs_of(tmp_path) / "run"
+    assert main.main(["watch", "--logdir", str(tmp_path), "--num_eval", "2", str(run)]) == 0
+    page = (run / "watch.html").read_text()
+    plans = re.findall(r'"plans":(\[\[.*?\]\]\])', page)
+    assert plans
+    # The worst plan alone would be one.
+    assert max(len(json.loads(each)) for each in plans) > 1
+
+
+def test_a_share_does_not_hide_that_plans_answer_no_scene(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plans = tmp_path / "plans.yaml"
+    plans.write_text('"Agent sees <moon>, holds <nothing>.": {explore: 1.0}')
+    share = ["--plans", str(plans), "--uniform_share", "0.5"]
+    assert train(tmp_path, "--savedir", "run", *share) == 1
+    assert "error: the teacher has no plan: the plans answer none of" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("share", ["-0.1", "1.5", "nan", "some"])
