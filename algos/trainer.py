@@ -87,7 +87,7 @@ class Trainer:
         if self.teacher.doubt(self.stuck) and evaluator:
             self._announce(
                 f"alone it is stuck in {self.stuck:.0%} of the episodes that do not fail before: "
-                "that share of its advice is every legal plan alike from now on",
+                "from now on all legal plans share so much of its advice",
                 observers,
             )
             trial = evaluator.try_teacher()

@@ -31,5 +31,5 @@ def in_words(advice: dict[str, Any]) -> str:
         return f"no advice was given: {ended}" if ended else ""
     line = f"advice was given until iteration {iteration}"
     if followed is not None:
-        line += f"; the student followed {followed:.0%} of it then"
+        line += f"; the student agreed with {followed:.0%} of it then"
     return f"{line}; it ended because {ended}" if ended else line

@@ -54,7 +54,7 @@ def test_a_run_tells_until_when_its_student_followed_advice_and_why_it_ended(
     advice = json.loads((folder / "verdict.json").read_text())["advice"]
     assert advice == {"iteration": 2, "followed": followed, "ended": "--kl_until is 2"}
     assert (
-        f"run: advice was given until iteration 2; the student followed {followed:.0%} of it "
+        f"run: advice was given until iteration 2; the student agreed with {followed:.0%} of it "
         "then; it ended because --kl_until is 2"
     ) in out
     events = EventAccumulator(str(folder))
@@ -65,7 +65,7 @@ def test_a_run_tells_until_when_its_student_followed_advice_and_why_it_ended(
     assert train(tmp_path, "--n_itr", "1", "--savedir", "taught") == 0
     assert train(tmp_path, "--n_itr", "1", "--savedir", "alone", "--policy", "ppo-alone") == 0
     out = capsys.readouterr().out
-    assert "taught: advice was given until iteration 1; the student followed " in out
+    assert "taught: advice was given until iteration 1; the student agreed with " in out
     assert "ended" not in out
     assert "alone: advice" not in out
     assert "k is 0" not in out
