@@ -222,7 +222,8 @@ class PPO:
         cross_entropy = distribution.cross_entropy(advice)
         for logits in imitated:
             counts = shares(settings.advisor_alpha, advice["probabilities"], logits)
-            diagnostics["advice_followed"] = counts.mean()
+            advised = advice["probabilities"].any(1)
+            diagnostics["advice_followed"] = (counts * advised).sum() / advised.sum().clamp(min=1)
             cross_entropy = counts * cross_entropy
         distillation = cross_entropy.mean()
         reward = settings.policy_coef * policy - settings.entropy_coef * entropy

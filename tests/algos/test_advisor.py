@@ -56,6 +56,10 @@ def learner(alpha: float) -> PPO:
     return PPO(make_student(), dataclasses.replace(SETTINGS, advisor_alpha=alpha), Ranks())
 
 
+def last_layer(part: torch.nn.Module) -> torch.nn.Linear:
+    return [layer for layer in part.modules() if isinstance(layer, torch.nn.Linear)][-1]
+
+
 def taught(alpha: float) -> tuple[PPO, list[float]]:
     """A learner, and how much of the advice it followed in each update. In the first half of the
     steps the advice is always the same; in the second it knows what the student does not see."""
@@ -82,6 +86,41 @@ def test_advice_counts_where_it_can_be_imitated() -> None:
     # Half of the advice is imitated; of the other half exp(-4 log 7) is left.
     assert 0.4 < followed[-1] < 0.55
     assert set(taught(0.0)[1]) == {1.0}
+
+
+def test_the_loss_of_four_steps_worked_out_by_hand() -> None:
+    ppo = learner(2.0)
+    assert ppo.imitator
+    # Whatever is seen, the actor says 1/7 of each action; the head 1/2 and 1/4 of the first two.
+    imitated = torch.tensor([1 / 2, 1 / 4, *[1 / 20] * 5])
+    actor, head = last_layer(ppo.student.actor), last_layer(ppo.imitator.head)
+    for layer, says in ((actor, torch.full((7,), 1 / 7)), (head, imitated)):
+        torch.nn.init.zeros_(layer.weight)
+        layer.bias.data = says.log()
+    advised = torch.zeros(4, 7)
+    advised[0, 0] = advised[1, 1] = 1
+    advised[2, :2] = 0.5
+    # The fourth step has no advice. The divergences of the others: log 2, log 4, log(2) / 2.
+    counts = torch.tensor([1 / 4, 1 / 16, 1 / 2])
+    record = ppo.gradients(
+        {
+            "obs/image": torch.zeros(4, 10, 10, 4, dtype=torch.uint8),
+            "advice/probabilities": advised,
+            "action": torch.zeros(4, dtype=torch.int64),
+            "lengths": torch.ones(4, dtype=torch.int64),
+            "old_log_prob": torch.full((4,), -math.log(7)),
+            **{name: torch.zeros(4) for name in ("old_value", "target", "advantage")},
+            "k": torch.tensor(3.0),
+        }
+    )
+    torch.testing.assert_close(record["advice_followed"], counts.sum() / 3)
+    torch.testing.assert_close(record["distillation"], counts.sum() * math.log(7) / 4)
+    # Entropy is at its largest and no action has an advantage: only advice changes the outputs. The
+    # head's loss has no k and no counts. Both gradients are clipped together.
+    scale = (SETTINGS.max_grad_norm / record["gradient_norm"]).clamp(max=1)
+    pull = 3 * counts @ (1 / 7 - advised[:3]) / 4
+    torch.testing.assert_close(actor.bias.grad, scale * pull)
+    torch.testing.assert_close(head.bias.grad, scale * (imitated - advised[:3]).sum(0) / 4)
 
 
 def test_the_head_learns_ten_times_as_fast_as_its_student() -> None:
