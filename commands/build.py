@@ -52,9 +52,6 @@ from utils.timing import Stopwatch
 
 MOST_TESTED = 100
 """Environments side by side in an evaluation, at most."""
-EVALUATION_SHARE = 0.1
-"""The most steps of evaluations as a share of the training steps, if episodes are long. An
-evaluation step costs less than half a training step."""
 QUICK_EPISODES = 5
 """Episodes of each evaluation, of the trial and of the verdict with --quick, at most."""
 DOMAINS: dict[str, Callable[[Config, ExitStack], Domain]] = {
@@ -169,7 +166,7 @@ class Parts:
                 environments=self.environment_count,
                 eval_interval=config.eval_interval,
                 save_interval=config.save_interval,
-                evaluation_share=EVALUATION_SHARE if self.domain.long_episodes else inf,
+                evaluation_share=config.evaluation_share if self.domain.long_episodes else inf,
             ),
             folder,
             student,

@@ -108,7 +108,7 @@ def add_train_flags(command: argparse.ArgumentParser) -> None:
     old.add_argument("--overwrite", action="store_true", help="replace the run of that name")
     groups = add_settings(command, "train", dict.fromkeys(COMMON, common))
     add_shared(groups["run"], "logdir")
-    text = "the run whose model is the starting point"
+    text = "start with the model of this run"
     groups["student"].add_argument("--loaddir", metavar="RUN", help=text)
     add_shared(groups["student"], "loadmodel")
     add = groups["run"].add_argument

@@ -114,7 +114,7 @@ class TeacherSettings(Strict):
 
     schedule: Literal["linear", "adaptive", "matched", "constant"] = setting(
         "linear",
-        "the teacher's weight k falls by --kl_step (linear), follows failures (adaptive) or what "
+        "k falls by --kl_step (linear), follows failures (adaptive) or what "
         "the student lacks of the teacher's success (matched), or stays (constant)",
     )
     kl_start: float = setting(10.0, "k at the first iteration", ge=0)
@@ -177,8 +177,8 @@ class LLMSettings(Strict):
     )
     llm_mode: Literal["sample", "schema", "score"] = of_llm(
         "sample",
-        "ask it for plans (sample), for one of the legal plans as JSON (schema), or how likely "
-        "each legal plan is (score)",
+        "ask for plans (sample), for a legal plan as JSON (schema), or how likely each legal plan "
+        "is (score)",
     )
     score_temperature: float = of_llm(1.0, "temperature of the softmax over scores", gt=0)
     llm_url: Address | None = of_llm(
@@ -226,10 +226,17 @@ class EvaluationSettings(Strict):
         resumable=True,
     )
     eval_interval: int = setting(10, "iterations between evaluations", ge=1, resumable=True)
+    evaluation_share: float = setting(
+        0.1,
+        "most evaluation steps per training step",
+        ge=0,
+        domain="world",
+        resumable=True,
+    )
     quick: bool = setting(
         False,
-        "at most 5 episodes for each evaluation, trial and verdict; with --schedule matched this "
-        "changes training",
+        "at most 5 episodes per evaluation, trial and verdict; changes training with --schedule "
+        "matched",
         resumable=True,
     )
 
@@ -250,8 +257,8 @@ class RunSettings(Strict):
     traj_per_itr: Count = setting(10, "minimum episodes per iteration")
     rollout_steps: Count | None = setting(
         None,
-        "least steps per iteration in each environment; episodes go on in the next iteration; "
-        "default whole episodes",
+        "least steps per iteration in each environment; episodes go on in the next; default whole "
+        "episodes",
         domain="world",
     )
     num_envs: Count | None = setting(None, "environments at the same time; default --traj_per_itr")

@@ -11,7 +11,7 @@ from commands.settings.setting import Setting
 
 OWN_FLAGS = ("task", "policy", "seed", "warm_start")
 """Settings whose flags take the name of a task, method or run, or several seeds."""
-KINDS = {"minigrid": "rooms", "nav_pick": "homes", "world": "MiniGrid and BabyAI tasks"}
+KINDS = {"minigrid": "rooms", "nav_pick": "homes", "world": "MiniGrid, BabyAI"}
 """Kind of task -> its name in help."""
 METAVARS = {int: "N", float: "X"}
 

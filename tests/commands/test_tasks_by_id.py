@@ -74,6 +74,19 @@ def test_a_run_in_a_world_can_be_evaluated_watched_exported_and_listed(
     assert '"plans": "rules"' in records
 
 
+@pytest.mark.parametrize(
+    ("flags", "evaluated"), [([], [4]), (["--evaluation_share", "99"], [2, 4])]
+)
+def test_evaluations_that_take_too_many_steps_are_put_off(
+    tmp_path: Path, flags: list[str], evaluated: list[int]
+) -> None:
+    # An evaluation of 5 episodes takes more steps than two iterations of 32.
+    assert train(tmp_path, "--n_itr", "4", "--eval_interval", "2", "--savedir", "run", *flags) == 0
+    metrics = (folder(tmp_path) / "run" / "metrics.jsonl").read_text().splitlines()
+    lines = [json.loads(line) for line in metrics]
+    assert [line["iteration"] for line in lines if "Test/Success Rate" in line] == evaluated
+
+
 @pytest.mark.parametrize("method", ["ppo-hard", "ppo-alone", "imitation", "hierarchical"])
 def test_methods_work_in_worlds(tmp_path: Path, method: str) -> None:
     assert train(tmp_path, "--policy", method, "--recurrent", "--precision", "bf16") == 0
