@@ -157,6 +157,9 @@ class Parts:
         own = ranks.share(self.environment_count)
         environments = self.domain.environments(len(own), device, **changes)
         numbers = {field.name: getattr(config, field.name) for field in fields(PPOSettings)}
+        if not self.domain.teacher_knows_more:
+            # All advice can be imitated: it follows from what the student sees, too.
+            numbers["advisor_alpha"] = 0.0
         learner = PPO(student, PPOSettings(**numbers), ranks)
         return Trainer(
             TrainerSettings(

@@ -28,14 +28,15 @@ from utils.timing import Stopwatch
 
 ITERATIONS = 2
 WORLD = "BabyAI-GoToLocalS5N2-v0"
+EVERYTHING = {"teacher_sees": "everything"}
 FEW = {"num_envs": 4, "rollout_steps": 8}
 BUDGETS: dict[str, tuple[str, str, dict[str, Any], int]] = {
     "paper": (small_rooms.TASK, "ppo", {}, 50),
     "one by one": (small_rooms.TASK, "ppo", {"rooms": "gym"}, 257),
     "egocentric": (small_rooms.TASK, "ppo", {"network": "egocentric", "gae": True}, 50),
-    "not all imitated": (small_rooms.TASK, "ppo", {"advisor_alpha": 8.0}, 50),
+    "not all imitated": (small_rooms.TASK, "ppo", {"advisor_alpha": 8.0, **EVERYTHING}, 50),
     "stacked": (small_rooms.TASK, "ppo", {"frame_stack": 2}, 50),
-    "all-seeing": (small_rooms.TASK, "ppo", {"teacher_sees": "everything"}, 50),
+    "all-seeing": (small_rooms.TASK, "ppo", EVERYTHING, 50),
     "erring": (small_rooms.TASK, "ppo", {"wrong_plans": 0.5, "uniform_share": "auto"}, 45),
     "hard": (small_rooms.TASK, "ppo-hard", {}, 50),
     "imitation": (small_rooms.TASK, "imitation", {}, 50),

@@ -123,7 +123,7 @@ class TeacherSettings(Strict):
     kl_until: int = setting(3000, "iteration from which on k is 0 (not constant)", ge=0)
     advisor_alpha: float = setting(
         0.0,
-        "how fast advice that cannot be imitated loses weight (ADVISOR)",
+        "how strongly a teacher that sees more is doubted (ADVISOR)",
         ge=0,
     )
     hard: bool = of_actors(

@@ -172,7 +172,12 @@ def test_without_a_name_the_newest_run_of_all_goes_on(
 
 
 @pytest.mark.parametrize(
-    "flags", [["--rooms", "gym"], ["--precision", "bf16"], ["--advisor_alpha", "8"]]
+    "flags",
+    [
+        ["--rooms", "gym"],
+        ["--precision", "bf16"],
+        ["--advisor_alpha", "8", "--teacher_sees", "everything"],
+    ],
 )
 def test_other_rooms_arithmetic_and_losses_train_and_resume(
     tmp_path: Path, flags: list[str]

@@ -15,6 +15,7 @@ from commands.settings.config import make_config
 from commands.settings.resolve import fresh_settings
 from planner.task import load_task
 from tests.running import SMALL, assert_same_run, evaluate, runs_of, train
+from utils.ranks import Ranks
 from utils.timing import Stopwatch
 
 EVERYTHING = ["--teacher_sees", "everything"]
@@ -69,6 +70,31 @@ def test_the_student_does_not_see_it(kind: str) -> None:
                 first = step
             for name, values in step.items():
                 assert torch.equal(values, first[name])
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "doubted"),
+    [
+        ("tensor rooms", {}, False),
+        ("tensor rooms", {"teacher_sees": "everything"}, True),
+        ("worlds", {}, False),
+        ("worlds", {"teacher_sees": "everything"}, True),
+        ("views", {}, True),
+    ],
+)
+def test_advice_is_doubted_only_of_a_teacher_that_sees_more_than_its_student(
+    tmp_path: Path, kind: str, more: dict[str, Any], doubted: bool
+) -> None:
+    few = {"num_envs": 2, "batch_size": 8, "kl_start": 1.0, "kl_until": 9}
+    weights = list[Any]()
+    for alpha in (0.0, 8.0):
+        with ExitStack() as owned:
+            made = parts(owned, **KINDS[kind], **few, **more, advisor_alpha=alpha)
+            trainer = made.trainer(tmp_path, made.teacher(tmp_path), Ranks())
+            numbers = trainer.iterate().numbers
+            assert ("learner/advice_followed" in numbers) == (doubted and alpha > 0)
+            weights.append(torch.cat([each.flatten() for each in trainer.student.parameters()]))
+    assert torch.equal(*weights) == (not doubted)
 
 
 def test_a_teacher_that_knows_more_succeeds_more_often(tmp_path: Path) -> None:
