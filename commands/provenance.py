@@ -77,6 +77,7 @@ def teacher_suffix(settings: Mapping[str, Any]) -> str:
         f"wrong-{wrong}" if wrong else None,
         f"mixed-{share}" if share else None,
         "everything" if settings["teacher_sees"] == "everything" else None,
+        "learned" if settings["options"] == "learned" else None,
     ]
     return "".join(f"-{part}" for part in parts if part)
 

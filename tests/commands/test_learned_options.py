@@ -98,10 +98,10 @@ def test_learned_options_teach_and_stay_with_the_run(options: Path, tmp_path: Pa
 
 def test_a_teacher_with_learned_options_does_what_these_do(options: Path, tmp_path: Path) -> None:
     teacher = ["--eval_teacher", "--num_eval", "4"]
-    assert evaluate(tmp_path, *teacher, *learned(options), "--savedir", "learned") == 0
-    assert evaluate(tmp_path, *teacher, "--savedir", "scripted") == 0
+    assert evaluate(tmp_path, *teacher, *learned(options)) == 0
+    assert evaluate(tmp_path, *teacher) == 0
     folder = runs_of(tmp_path) / "teacher"
-    one, other = (content(folder / name / "eval.json") for name in ("learned", "scripted"))
+    one, other = (content(folder / name / "eval.json") for name in ("eval-learned", "eval"))
     assert one["unanswered_steps"] == other["unanswered_steps"] == 0
     # What has learned next to nothing comes no nearer to the object.
     assert one["return"]["mean"] < other["return"]["mean"]
