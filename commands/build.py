@@ -38,7 +38,7 @@ from commands.domains.rooms import MiniGridDomain
 from commands.domains.worlds import WorldDomain
 from commands.observers.film import MOST_STEPS
 from commands.run_files import ANSWERS
-from commands.settings.config import Config
+from commands.settings.config import Config, knows_more
 from commands.viewer.film import film_of
 from commands.viewer.replay import Played, Viewer
 from env.vector import RestingEnv
@@ -157,7 +157,7 @@ class Parts:
         own = ranks.share(self.environment_count)
         environments = self.domain.environments(len(own), device, **changes)
         numbers = {field.name: getattr(config, field.name) for field in fields(PPOSettings)}
-        if not self.domain.teacher_knows_more:
+        if not knows_more(dict(config)):
             # All advice can be imitated: it follows from what the student sees, too.
             numbers["advisor_alpha"] = 0.0
         learner = PPO(student, PPOSettings(**numbers), ranks)

@@ -19,7 +19,6 @@ class Domain(Protocol):
     action_names, spec: the actions, and the environment as a student sees it
     nouns: the things that a planner may name
     hidden: the observations that only the teacher gets
-    teacher_knows_more: whether the teacher sees what its student never saw
     long_episodes: whether episodes can have so many steps that evaluations must be limited
     """
 
@@ -27,7 +26,6 @@ class Domain(Protocol):
     action_names: tuple[str, ...]
     nouns: tuple[str, ...]
     hidden: tuple[str, ...] = ("privileged",)
-    teacher_knows_more: bool = False
     long_episodes: bool = False
     spec: Spec
 

@@ -45,7 +45,7 @@ class MiniGridDomain(Domain):
         colors = AnonymousColors.ALIASES if self.task.anonymous_colors else COLORS
         self.kinds = self.reader.named_kinds(colors)
         self.nouns = self.reader.nouns(colors)
-        self.sees_everything = self.teacher_knows_more = config.teacher_sees == "everything"
+        self.sees_everything = config.teacher_sees == "everything"
         self.given: dict[str, Any] = {"privileged": True} if self.sees_everything else {}
         self.tensors = self._registered_tensors()
         self.plain = self._describe()

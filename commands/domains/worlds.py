@@ -40,7 +40,6 @@ class WorldDomain(Domain):
         self.nouns = self.reader.nouns()
         self.hidden = (*HIDDEN[config.memory], "privileged")
         self.sees_everything = config.teacher_sees == "everything"
-        self.teacher_knows_more = self.sees_everything or config.memory == "none"
         episode = self._episode()
         episode.close()
         self.spec = episode.described

@@ -103,6 +103,11 @@ DEFAULTS = {
 """Name -> default, the paper's value; the user, the machine or the methods' files set the rest."""
 
 
+def knows_more(settings: Mapping[str, Any]) -> bool:
+    """Whether the teacher sees what its student never saw."""
+    return settings.get("teacher_sees") == "everything" or settings.get("memory") == "none"
+
+
 def make_config(
     settings: Mapping[str, Any], source: object, places: Mapping[str, str] | None = None
 ) -> Config:

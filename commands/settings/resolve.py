@@ -13,6 +13,7 @@ from commands.settings.config import (
     PROCESSES,
     SETTINGS,
     Config,
+    knows_more,
     make_config,
 )
 from commands.settings.methods import Method, load_method
@@ -162,6 +163,11 @@ def check_flags(flags: Settings, settings: Settings) -> None:
             f"{as_typed('traj_per_itr', flags['traj_per_itr'])}: an iteration in {task.name} is "
             f"{as_typed('rollout_steps', settings['rollout_steps'])}, however many episodes these "
             "are; leave it out"
+        )
+    if flags.get("advisor_alpha") and not knows_more(settings):
+        raise UserError(
+            f"{as_typed('advisor_alpha', flags['advisor_alpha'])}: the teacher sees no more than "
+            "its student, so all advice counts; leave it out, or give --teacher_sees everything"
         )
     for name in flags.keys() & method.fixed.keys():
         if flags[name] != (fixed := settings[name]):

@@ -14,7 +14,7 @@ from commands.build import Parts
 from commands.settings.config import make_config
 from commands.settings.resolve import fresh_settings
 from planner.task import load_task
-from tests.running import SMALL, assert_same_run, evaluate, runs_of, train
+from tests.running import ROOT, SMALL, assert_same_run, evaluate, runs_of, train
 from utils.ranks import Ranks
 from utils.timing import Stopwatch
 
@@ -33,9 +33,9 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 
 
-def parts(owned: ExitStack, **settings: Any) -> Parts:
+def parts(owned: ExitStack, preset: dict[str, Any] | None = None, **settings: Any) -> Parts:
     given = settings | {"task": load_task(settings["task"]), "device": "cpu"}
-    return Parts(make_config(fresh_settings(given), "settings"), owned)
+    return Parts(make_config(fresh_settings(given, preset), "settings"), owned)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -89,7 +89,7 @@ def test_advice_is_doubted_only_of_a_teacher_that_sees_more_than_its_student(
     weights = list[Any]()
     for alpha in (0.0, 8.0):
         with ExitStack() as owned:
-            made = parts(owned, **KINDS[kind], **few, **more, advisor_alpha=alpha)
+            made = parts(owned, {"advisor_alpha": alpha}, **KINDS[kind], **few, **more)
             trainer = made.trainer(tmp_path, made.teacher(tmp_path), Ranks())
             numbers = trainer.iterate().numbers
             assert ("learner/advice_followed" in numbers) == (doubted and alpha > 0)
@@ -127,6 +127,16 @@ def test_it_works_in_tasks_with_a_mission(tmp_path: Path, memory: str) -> None:
     assert main.main(["train", "--logdir", str(tmp_path), *flags]) == 0
     (folder,) = tmp_path.glob("ppo/*/run1")
     assert (folder / "verdict.json").exists()
+
+
+def test_doubt_without_a_reason_is_refused_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(tmp_path, "--advisor_alpha", "8") == 1
+    said = "the teacher sees no more than its student, so all advice counts; leave it out"
+    assert said in capsys.readouterr().err
+    # A preset may name it for all tasks.
+    assert train(tmp_path, "--n_itr", "0", "--config", str(ROOT / "configs" / "best.yaml")) == 0
 
 
 @pytest.mark.parametrize(
