@@ -3,7 +3,7 @@
 A teacher may know more than its student sees. Then the student cannot imitate it everywhere: what
 it learns there is the mean of the advice, which may be worth nothing. A further head, which only
 imitates, shows where. How much the advice of a step counts falls with how far that head stays from
-it. There the student learns from the reward alone.
+it. There the reward alone teaches the actor. The head's loss also shapes the features.
 
 Other than published, the reward's loss counts in full everywhere, and the head learns faster than
 the student: advice that can be imitated soon counts.

@@ -95,11 +95,13 @@ class Evaluation:
 
 class Trial(NamedTuple):
     """A teacher alone, before training: the `outcome`, the `success` that it reaches for sure, and
-    how often it is `stuck` until the step limit, of the episodes that do not fail before."""
+    how often it is `stuck` until the step limit, of the episodes that do not fail before. If it is
+    `incomplete`, answers were missing that may still come, and nothing is held against it."""
 
     outcome: Evaluation
     success: float
     stuck: float
+    incomplete: bool = False
 
 
 def _plain(numbers: dict[str, Estimate]) -> dict[str, Any]:

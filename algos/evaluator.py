@@ -88,7 +88,7 @@ class Evaluator:
         draws = self._draws(seeding.TRIAL, device=torch.device("cpu"))
         outcome = evaluate(self.unseen, self.teacher, seeds, draws, self.device)
         if self.answers_may_improve and outcome.unanswered_steps:
-            return Trial(outcome, success=1.0, stuck=0.0)
+            return Trial(outcome, success=1.0, stuck=0.0, incomplete=True)
         return Trial(outcome, outcome.summary()["success"].low, outcome.stuck)
 
     def expected_steps(self, length: float) -> float:

@@ -89,7 +89,9 @@ class PPO:
                 self.imitator.head.load_state_dict(state["imitator"])
             self.optimizer.load_state_dict(state["optimizer"])
         except (TypeError, ValueError, KeyError) as error:
-            raise UserError(f"the optimizer's state in {source} does not fit") from error
+            raise UserError(
+                f"the optimizer's state in {source} does not fit; perhaps it is of an older version"
+            ) from error
 
     def update(
         self,

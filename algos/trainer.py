@@ -83,16 +83,20 @@ class Trainer:
             self.teacher_alone = trial.outcome
             for observer in observers:
                 observer.teacher_tried(trial.outcome)
+            if trial.incomplete:
+                self._announce(
+                    "answers were missing: nothing is held against the teacher", observers
+                )
         self.stuck = self._of_lead(trial.stuck)
         if self.teacher.doubt(self.stuck) and evaluator:
             self._announce(
-                f"alone it is stuck in {self.stuck:.0%} of the episodes that do not fail before: "
-                "from now on all legal plans share so much of its advice",
+                f"alone it is stuck in {self.stuck:.0%} of the episodes that do not fail before; "
+                f"from now on {self.stuck:.0%} of its advice is every legal plan alike",
                 observers,
             )
             trial = evaluator.try_teacher()
             share = trial.outcome.summary()["success"].value
-            self._announce(f"so it succeeds in {share:.0%} of {episodes}", observers)
+            self._announce(f"such advice succeeds in {share:.0%} of {episodes}", observers)
         self.schedule.set_teacher_success(self._of_lead(trial.success))
         self._announce_end_of_advice(observers)
         self.save(observers)

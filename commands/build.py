@@ -158,7 +158,7 @@ class Parts:
         environments = self.domain.environments(len(own), device, **changes)
         numbers = {field.name: getattr(config, field.name) for field in fields(PPOSettings)}
         if not knows_more(dict(config)):
-            # All advice can be imitated: it follows from what the student sees, too.
+            # Advice follows from the memory that the student sees, too: it can be imitated.
             numbers["advisor_alpha"] = 0.0
         learner = PPO(student, PPOSettings(**numbers), ranks)
         return Trainer(

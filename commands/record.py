@@ -59,7 +59,8 @@ def run(args: argparse.Namespace) -> int:
     elif out.exists() and not args.overwrite:
         raise UserError(f"{out} exists; give another --out, or --overwrite")
     # Strict: half a file of plans is of no use. And a file holds what the teacher means.
-    config = config.model_copy(update={"llm_strict": True, "wrong_plans": 0.0})
+    meant = {"wrong_plans": 0.0, "uniform_share": 0.0}
+    config = config.model_copy(update={"llm_strict": True, **meant})
     stored = Path(config.answers or out.with_suffix(".answers.jsonl"))
     with ExitStack() as owned:
         parts = Parts(config, owned)

@@ -23,7 +23,7 @@ from commands.reports.run_groups import RunGroup, groups_of, is_control
 from commands.reports.teachers import teachers_table
 from planner.wrong_plans import WORST
 from utils.files import write_atomically
-from utils.terminal import say
+from utils.terminal import counted, say
 
 ROOT = Path(__file__).parent.parent
 PAGES = (
@@ -44,10 +44,10 @@ DRAWN = {
     "paper_short": "overview",
 }
 """Records -> the figure of their report that the page shows, as NAME.png."""
-BED = "wrong_teacher"
+WRONG = "wrong_teacher"
 """Records of teachers that are wrong, or know more than their students see."""
 LISTED = 3
-"""Runs of a group that a cell lists one by one."""
+"""Runs of a group that a cell lists one by one. If there are fewer, some cells say how many."""
 
 
 def tables(folder: Path) -> dict[str, list[str]]:
@@ -62,8 +62,8 @@ def tables(folder: Path) -> dict[str, list[str]]:
             for title, measure in (("clean", CLEAN), ("likeliest", LIKELIEST)):
                 if measure in outcomes_of(groups):
                     found[f"{name} {title}"] = by_task(groups, partial(of_runs, measure=measure))
-    if groups := read_groups(folder, BED):
-        found[f"{BED} steps"] = by_teacher(groups)
+    if groups := read_groups(folder, WRONG):
+        found[f"{WRONG} steps"] = by_teacher(groups)
     return found
 
 
@@ -99,17 +99,22 @@ def by_task(groups: list[RunGroup], cell: Callable[[RunGroup], str]) -> list[str
 
 
 def by_teacher(groups: list[RunGroup]) -> list[str]:
-    """Thousands of steps until 0.95 is held, the least and the most of a group's runs: what a
-    teacher says beside tasks."""
+    """How soon students of each teacher hold 0.95: what it says beside tasks."""
     tasks = list(dict.fromkeys(group.task for group in groups))
     rows = defaultdict[tuple[str, str], dict[str, str]](dict)
     for group in sorted(groups, key=lambda group: order(group.settings)):
-        reached = sorted(run.steps for run in group.reached(THRESHOLDS[-1]))
-        ends = ("never" if isinf(steps) else f"{steps / 1000:.0f}" for steps in reached)
-        cell = "–".join(dict.fromkeys([*ends][:: max(1, len(reached) - 1)]))
-        rows[said(group.settings), doubt(group.settings)][group.task] = cell
+        rows[said(group.settings), doubt(group.settings)][group.task] = span(group)
     cells = ([*names, *(of.get(task, "") for task in tasks)] for names, of in rows.items())
     return table(["teacher", "doubted", *tasks], cells)
+
+
+def span(group: RunGroup) -> str:
+    """Thousands of steps until 0.95 is held, the least and the most of a group's runs."""
+    reached = sorted(group.reached(THRESHOLDS[-1]))
+    ends = (reached[0].steps, reached[-1].steps)
+    words = ("never" if isinf(steps) else f"{steps / 1000:.0f}" for steps in ends)
+    text = "≤ " * any(run.at_once for run in reached) + "–".join(dict.fromkeys(words))
+    return text if len(reached) >= LISTED else f"{text} ({counted(len(reached), 'run')})"
 
 
 def order(settings: Mapping[str, Any]) -> tuple[Any, ...]:

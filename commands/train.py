@@ -49,7 +49,10 @@ def run(args: argparse.Namespace) -> int:
                 with ExitStack() as made:
                     train_run(args, Parts(config, made), folder, ranks, interrupts)
             except KeyboardInterrupt:
-                say(f"stopped at once; continue from what was saved with: {further}")
+                if (folder / CHECKPOINT).exists():
+                    say(f"stopped at once; continue from what was saved with: {further}")
+                else:
+                    say(f"stopped before the first iteration; begin again with: {further}")
                 return 128 + (interrupts.received or signal.SIGINT)
             except UserError:
                 if ranks.lead and not args.resume:

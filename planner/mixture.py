@@ -41,7 +41,8 @@ class MixedPlanner(WrappedPlanner):
         if not self.share:
             return answers
         return [
-            self._mix(scene, answer or ()) for scene, answer in zip(scenes, answers, strict=True)
+            answer and self._mix(scene, answer)
+            for scene, answer in zip(scenes, answers, strict=True)
         ]
 
     def doubt(self, stuck: float) -> bool:
@@ -52,12 +53,11 @@ class MixedPlanner(WrappedPlanner):
 
     def _mix(self, scene: str, answer: Answer) -> Answer:
         legal = self.legal_plans(scene)
-        share = self.share if answer else 1.0
         mixed = dict[Plan, float]()
         for p, plan in answer:
-            mixed[plan] = mixed.get(plan, 0.0) + (1 - share) * p
+            mixed[plan] = mixed.get(plan, 0.0) + (1 - self.share) * p
         for plan in legal:
-            mixed[plan] = mixed.get(plan, 0.0) + share / len(legal)
+            mixed[plan] = mixed.get(plan, 0.0) + self.share / len(legal)
         return tuple((p, plan) for plan, p in mixed.items() if p > 0)
 
 

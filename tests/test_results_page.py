@@ -40,6 +40,29 @@ def test_the_page_of_results_is_short() -> None:
     assert len(PAGES[1].read_text(encoding="utf-8").splitlines()) <= 200
 
 
+def test_the_table_of_wrong_teachers_spans_a_groups_runs(tmp_path: Path) -> None:
+    late = [0.5, *[1.0] * 8]
+    for name, successes, settings in (
+        ("soon-0", [1.0] * 9, {}),
+        ("soon-1", late, {}),
+        ("soon-2", late, {}),
+        ("late-0", late, {"wrong_plans": 0.5, "uniform_share": "auto"}),
+        ("never-0", [0.0] * 9, {"wrong_plans": "worst"}),
+        ("never-1", late, {"wrong_plans": "worst"}),
+        ("never-2", late, {"wrong_plans": "worst"}),
+    ):
+        write_run(tmp_path, name, successes, seed=int(name[-1]), every=1000, **settings)
+    assert report(tmp_path) == 0
+    (tmp_path / "report" / "records.jsonl").rename(tmp_path / "wrong_teacher.jsonl")
+    assert tables(tmp_path)["wrong_teacher steps"] == [
+        "|teacher|doubted|SimpleDoorKey|",
+        "|---|---|---|",
+        "|right|no|≤ 5–6|",
+        "|50% of scenes wrong|yes|6 (1 run)|",
+        "|worst plans|no|6–never|",
+    ]
+
+
 def test_missing_records_say_so(tmp_path: Path) -> None:
     page = "a\n<!-- claims -->\nold\n<!-- end -->\n<!-- homes success -->\nold\n<!-- end -->\nb\n"
     found = filled(page, tables(tmp_path))

@@ -104,7 +104,7 @@ DEFAULTS = {
 
 
 def knows_more(settings: Mapping[str, Any]) -> bool:
-    """Whether the teacher sees what its student never saw."""
+    """Whether the teacher sees more than its student's memory holds."""
     return settings.get("teacher_sees") == "everything" or settings.get("memory") == "none"
 
 

@@ -164,11 +164,6 @@ def check_flags(flags: Settings, settings: Settings) -> None:
             f"{as_typed('rollout_steps', settings['rollout_steps'])}, however many episodes these "
             "are; leave it out"
         )
-    if flags.get("advisor_alpha") and not knows_more(settings):
-        raise UserError(
-            f"{as_typed('advisor_alpha', flags['advisor_alpha'])}: the teacher sees no more than "
-            "its student, so all advice counts; leave it out, or give --teacher_sees everything"
-        )
     for name in flags.keys() & method.fixed.keys():
         if flags[name] != (fixed := settings[name]):
             unset = fixed is None and not SETTINGS[name].second
@@ -177,6 +172,12 @@ def check_flags(flags: Settings, settings: Settings) -> None:
                 f"{as_typed(name, flags[name])}: the method {method.name} {says}; "
                 "leave it out, or give another --policy"
             )
+    if flags.get("advisor_alpha") and not knows_more(settings):
+        raise UserError(
+            f"{as_typed('advisor_alpha', flags['advisor_alpha'])}: the teacher sees only "
+            "its student's memory, so all advice counts; leave it out, or give --teacher_sees "
+            "everything"
+        )
 
 
 def check_domain(name: str, task: Task, place: str) -> None:

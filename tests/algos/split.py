@@ -47,6 +47,7 @@ def run() -> None:
     content = parts(ranks)
     content["uneven"] = update(ranks, 20, 90, 33)
     content["choices"] = iterate(ranks, policy=load_method("hierarchical"))
+    content["doubted"] = iterate(ranks, advisor_alpha=8.0, teacher_sees="everything")
     content["segments"] = go_on(ranks)
     content["accelerator"] = on_an_accelerator(ranks)
     content["refusals"] = {flag: refusal(out, flag, value) for flag, value in UNSPLIT.items()}

@@ -81,6 +81,14 @@ def test_ranks_that_choose_options_learn_one_student(both: list[dict[str, Any]])
     assert first["episodes"] == second["episodes"] == len(rooms) == len(set(rooms))
 
 
+def test_ranks_that_doubt_their_teacher_learn_one_student(both: list[dict[str, Any]]) -> None:
+    first, second = (rank["doubted"] for rank in both)
+    for name, weights in first["weights"].items():
+        assert torch.equal(weights, second["weights"][name])
+    assert first["scalars"] == second["scalars"]
+    assert 0 < first["scalars"]["Train/Advice Followed"] < 1
+
+
 def test_ranks_on_accelerators_average_their_gradients(both: list[dict[str, Any]]) -> None:
     for there, here in (rank["accelerator"] for rank in both):
         assert there["scalars"] == here["scalars"]

@@ -83,6 +83,7 @@ def states(trainer: Trainer) -> tuple[dict[str, Any], ...]:
     schedule=st.sampled_from(["linear", "adaptive", "matched"]),
     rollout=st.sampled_from([{}, {"num_envs": 3, "rollout_steps": 7}]),
     uniform_share=st.sampled_from([0.0, 0.3, "auto"]),
+    knows_more=st.booleans(),
     seed=st.integers(0, 100),
 )
 def test_a_resumed_run_equals_the_unbroken_one(
@@ -91,10 +92,13 @@ def test_a_resumed_run_equals_the_unbroken_one(
     schedule: str,
     rollout: dict[str, int],
     uniform_share: float | str,
+    knows_more: bool,
     seed: int,
 ) -> None:
     chosen = {"recurrent": recurrent, "schedule": schedule, "n_itr": ITERATIONS}
     chosen |= {"eval_interval": 1, "anneal": True, "uniform_share": uniform_share}
+    if knows_more:
+        chosen |= {"teacher_sees": "everything", "advisor_alpha": 8.0}
     given = fresh_settings({"task": load_task(small_rooms.TASK)} | chosen | SMALL)
     config = make_config(given | {"seed": seed} | rollout, "settings")
     with tempfile.TemporaryDirectory() as whole, tempfile.TemporaryDirectory() as parts:
@@ -132,6 +136,23 @@ def test_the_best_of_a_run_that_was_killed_is_the_one_its_checkpoint_speaks_of(
     assert saved["iteration"] == trainer.selection.iteration
     torch.testing.assert_close(saved["weights"], trainer.best, rtol=0, atol=0)
     assert checkpoint.load(tmp_path / "acmodel.pt")["iteration"] == 6
+
+
+def test_a_trial_without_all_answers_holds_nothing_against_the_teacher() -> None:
+    class Away(Outcomes):
+        def try_teacher(self) -> Trial:
+            return Trial(outcome(1), success=1.0, stuck=0.0, incomplete=True)
+
+    class Told(Observer):
+        def news(self, text: str) -> None:
+            said.append(text)
+
+    said = list[str]()
+    trainer = short_rollouts(uniform_share="auto")
+    trainer.save = lambda observers=(): None  # type: ignore[method-assign]
+    trainer.begin(Away(), [Told()])
+    assert said[1:] == ["answers were missing: nothing is held against the teacher"]
+    assert trainer.stuck == 0
 
 
 def short_rollouts(**changes: Any) -> Trainer:

@@ -133,7 +133,7 @@ def test_doubt_without_a_reason_is_refused_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert train(tmp_path, "--advisor_alpha", "8") == 1
-    said = "the teacher sees no more than its student, so all advice counts; leave it out"
+    said = "the teacher sees only its student's memory, so all advice counts; leave it out"
     assert said in capsys.readouterr().err
     # A preset may name it for all tasks.
     assert train(tmp_path, "--n_itr", "0", "--config", str(ROOT / "configs" / "best.yaml")) == 0

@@ -33,7 +33,7 @@ def test_a_teacher_that_is_stuck_gives_way_to_every_legal_plan_and_stays_so_afte
     told = capsys.readouterr().out
     assert "alone it is stuck in 100% of the episodes that do not fail before" in told
     assert told.count("trying the teacher alone") == told.count("\nteacher alone in ") == 1
-    assert ": so it succeeds in " in told
+    assert ": such advice succeeds in " in told
     assert train(tmp_path, "--savedir", "cut", *flags, "2") == 0
     again = ["train", "--logdir", str(tmp_path), "--savedir", "cut", "--resume", "--n_itr", "4"]
     assert main.main(again) == 0

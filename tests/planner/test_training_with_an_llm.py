@@ -237,7 +237,7 @@ def test_what_waits_for_an_llm_that_never_answered_stops_at_once(
     process.send_signal(number)
     rest = process.stdout.read()
     assert process.wait(60) == 128 + number
-    assert "stopped at once; continue from what was saved with: python main.py train" in rest
+    assert "stopped before the first iteration; begin again with: python main.py train" in rest
     # Nothing was saved, so there is nothing to evaluate either.
     assert main.main(["eval", "--logdir", str(tmp_path)]) == 1
     assert "train one first" in capsys.readouterr().err
