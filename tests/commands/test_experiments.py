@@ -57,8 +57,8 @@ def test_the_project_s_tables_become_commands_with_the_same_settings(name: str) 
                 assert settings[setting] == value
     for experiment in experiments:
         args = parse(experiment.evaluate)
-        source = {"uniform": "-uniform", "scored": "-local-score"}.get(experiment.label, "")
-        final = "unseen" if experiment.train else f"unseen{source}"
+        source = {"uniform": "-uniform", "scored": "-local-score", "learned": "-learned"}
+        final = "unseen" + ("" if experiment.train else source.get(experiment.label, ""))
         assert (args.eval_teacher, args.savedir) == (not experiment.train, final)
         assert args.loaddir == (experiment.folder.name if experiment.train else None)
 

@@ -90,6 +90,15 @@ def test_recording_finds_the_scenes_of_homes_and_teaches_from_its_file(
     assert {scene for scene in PLANS if scene in listed} == recorded.keys()
     for scene, plans in recorded.items():
         assert plans.keys() <= PLANS[scene].keys()
+    # A task's file may spoil and doubt answers; a recording holds what the LLM means.
+    doubts, content = tmp_path / "doubts.yaml", Path(TASK).read_text()
+    content = content.replace("../configs", str(ROOT / "configs"))
+    doubts.write_text(
+        content.replace("settings: {", "settings: {wrong_plans: worst, uniform_share: 0.5, ")
+    )
+    again = ["record", "--task", str(doubts), *llm, "--out", str(out), "--overwrite"]
+    assert main.main([*again, "--episodes", "10"]) == 0
+    assert load_plans(out) == recorded
     assert train(tmp_path, "--n_itr", "0", "--plans", str(out), "--savedir", "planned") == 0
     config = settings_of(runs_of(tmp_path) / "planned")
     assert config["task"]["plans"] == recorded

@@ -125,15 +125,6 @@ def test_record_finds_the_scenes_asks_once_and_teaches_from_its_file(
     assert "requests 0" in capsys.readouterr().out
     assert out.with_suffix(".answers.jsonl").read_text() == answers
 
-    # A task's file may doubt or spoil answers. A recording holds what the LLM means.
-    task = (ROOT / "configs" / "simpledoorkey.yaml").read_text()
-    task = task.replace("plans: ", f"plans: {ROOT}/configs/")
-    doubts = tmp_path / "doubts.yaml"
-    doubts.write_text(task + "settings: {wrong_plans: worst, uniform_share: 0.5}\n")
-    assert main.main([*command, "--overwrite", "--task", str(doubts)]) == 0
-    assert load_plans(out) == plans
-    capsys.readouterr()
-
     assert main.main(["record", "--show", str(out)]) == 0
     assert all(scene in capsys.readouterr().out for scene in [next(iter(plans))])
     flags = ["train", "--logdir", str(tmp_path), *SMALL, "--n_itr", "1", "--savedir", "planned"]
