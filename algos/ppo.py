@@ -56,8 +56,17 @@ class PPO:
         self.settings = settings
         self.ranks = ranks
         self.batch_size = settings.batch_size // ranks.count
+        self._prepare(Imitator(student) if settings.advisor_alpha else None)
+
+    def trust(self) -> None:
+        if self.imitator:
+            self._prepare(None)
+
+    def _prepare(self, imitator: Imitator | None) -> None:
+        """What the updates need. Without an imitator all advice counts in full."""
+        student, settings, ranks = self.student, self.settings, self.ranks
         device = next(student.parameters()).device
-        self.imitator = Imitator(student) if settings.advisor_alpha else None
+        self.imitator = imitator
         self.network: nn.Module = self.imitator or student
         self.parameters = list(self.network.parameters())
         if ranks.count > 1:

@@ -122,8 +122,9 @@ class Teacher(Protocol):
     def advise(self, obs: Tensors, starts: Tensor, generator: torch.Generator) -> Advice:
         """`starts` (S,) bool: whether a step is its segment's first."""
 
-    def doubt(self, stuck: float) -> bool:
-        """Told how often it is stuck alone; returns whether its advice has changed."""
+    def doubt(self, stuck: float, narrowed: bool) -> bool:
+        """Told how often it is stuck alone, and whether to see no more than its student; returns
+        whether its answers have changed."""
 
     def counts(self) -> dict[str, float]:
         """What its advice has cost so far, such as requests to an LLM, by name."""
@@ -173,6 +174,9 @@ class Learner(Protocol):
         `k` weights the advice. `elapsed` is the share of the run that is done. `generator` is on
         the CPU.
         """
+
+    def trust(self) -> None:
+        """Before the first update: count all advice in full."""
 
     def agreement(self, rollout: Rollout, advice: Advice) -> Tensor:
         """(S,) bool: whether the student's likeliest action is what the teacher advises."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from algos import checkpoint
-from algos.evaluation import Evaluation, Trial
+from algos.evaluation import Evaluation
 from algos.iteration import Iteration
 from algos.numbers import advice_sums, episode_sums, evaluation_numbers, training_numbers
 from algos.progress import Progress
@@ -20,10 +20,10 @@ from algos.saved_files import BEST, CHECKPOINT, MODEL
 from algos.schedule import Schedule
 from algos.selection import Selection
 from algos.student import Student, save_student
+from algos.trials import Decision, try_out
 from utils import seeding
 from utils.errors import UserError
 from utils.ranks import Ranks
-from utils.terminal import counted
 from utils.timing import Stopwatch
 
 
@@ -32,7 +32,8 @@ class TrainerSettings:
     """The task, and how long to train on it.
 
     `environments` is the number played side by side, by all ranks together. Evaluations take at
-    most `evaluation_share` of the number of training steps, but for the last one.
+    most `evaluation_share` of the number of training steps, but for the last one. With
+    `compares_sight` the teacher is tried with its student's sight, too (algos/trials.py).
     """
 
     task: str
@@ -42,6 +43,7 @@ class TrainerSettings:
     eval_interval: int
     save_interval: int
     evaluation_share: float = math.inf
+    compares_sight: bool = False
 
 
 @dataclass
@@ -66,6 +68,7 @@ class Trainer:
     selection: Selection = field(default_factory=Selection)
     teacher_alone: Evaluation = field(default_factory=Evaluation)
     stuck: float = 0.0
+    narrowed: bool = False
     best: dict[str, Tensor] = field(default_factory=dict)
     evaluation_steps: int = 0
     spent: dict[str, float] = field(default_factory=dict)
@@ -75,35 +78,26 @@ class Trainer:
 
         Of several ranks only the one with an evaluator does so and writes.
         """
-        trial = Trial(Evaluation(), success=0.0, stuck=0.0)
+        decision = Decision()
         if evaluator:
-            episodes = counted(evaluator.trials, "episode")
-            self._announce(f"trying the teacher alone in {episodes}", observers)
-            trial = evaluator.try_teacher()
-            self.teacher_alone = trial.outcome
-            for observer in observers:
-                observer.teacher_tried(trial.outcome)
-            if trial.incomplete:
-                self._announce(
-                    "answers were missing: nothing is held against the teacher", observers
-                )
-        self.stuck = self._of_lead(trial.stuck)
-        if self.teacher.doubt(self.stuck) and evaluator:
-            self._announce(
-                f"alone it is stuck in {self.stuck:.0%} of the episodes that do not fail before; "
-                f"from now on {self.stuck:.0%} of its advice is every legal plan alike",
-                observers,
-            )
-            trial = evaluator.try_teacher()
-            share = trial.outcome.summary()["success"].value
-            self._announce(f"such advice succeeds in {share:.0%} of {episodes}", observers)
-        self.schedule.set_teacher_success(self._of_lead(trial.success))
+            compares = self.settings.compares_sight
+            decision = try_out(self.teacher, evaluator, compares, observers)
+            self.teacher_alone = decision.outcome
+        self._doubt(self._of_lead(decision.stuck), bool(self._of_lead(decision.narrowed)))
+        self.schedule.set_teacher_success(self._of_lead(decision.success))
         self._announce_end_of_advice(observers)
         self.save(observers)
 
     def _of_lead(self, number: float) -> float:
         """A number of the first rank."""
-        return float(self.ranks.from_lead(str(number)))
+        return float(self.ranks.from_lead(str(float(number))))
+
+    def _doubt(self, stuck: float, narrowed: bool) -> None:
+        """Doubt the teacher as its trials told."""
+        self.stuck, self.narrowed = stuck, narrowed
+        self.teacher.doubt(stuck, narrowed)
+        if narrowed:
+            self.learner.trust()
 
     def train(
         self,
@@ -256,6 +250,7 @@ class Trainer:
             "best": self.best,
             "teacher_alone": vars(self.teacher_alone),
             "stuck": self.stuck,
+            "narrowed": self.narrowed,
             "collector": collected,
             "evaluation_steps": self.evaluation_steps,
         }
@@ -279,18 +274,17 @@ class Trainer:
         needed = "progress", "learner", "schedule", "selection", "best", "teacher_alone"
         content = checkpoint.load(path, *needed)
         try:
+            # Older checkpoints lack these: they are of whole episodes, evaluated without a limit,
+            # and of teachers whose advice is never mixed and whose sight never compared.
+            self._doubt(float(content.get("stuck", 0.0)), bool(content.get("narrowed", False)))
+            self.collector.restore(content.get("collector", {}))
+            self.evaluation_steps = int(content.get("evaluation_steps", 0))
             self.learner.restore(content["learner"], path)
             self.progress = checkpoint.record(Progress, content["progress"])
             self.selection = checkpoint.record(Selection, content["selection"])
             self.best = content["best"]
             self.teacher_alone = checkpoint.record(Evaluation, content["teacher_alone"])
             self.schedule.restore(content["schedule"])
-            # Older checkpoints lack these: they are of whole episodes, evaluated without a limit,
-            # and of teachers whose advice is never mixed.
-            self.collector.restore(content.get("collector", {}))
-            self.evaluation_steps = int(content.get("evaluation_steps", 0))
-            self.stuck = float(content.get("stuck", 0.0))
-            self.teacher.doubt(self.stuck)
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             raise UserError(
                 f"{path} is damaged or does not fit this version of the project"

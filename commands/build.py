@@ -170,6 +170,8 @@ class Parts:
                 eval_interval=config.eval_interval,
                 save_interval=config.save_interval,
                 evaluation_share=config.evaluation_share if self.domain.long_episodes else inf,
+                # Without a memory its student sees less than either.
+                compares_sight=numbers["advisor_alpha"] > 0 and config.memory == "map",
             ),
             folder,
             student,
@@ -259,7 +261,7 @@ class Parts:
         student, device = self.actor(trainer.student), trainer.device
 
         def take(iteration: int) -> list[Image.Image]:
-            teacher.doubt(trainer.stuck)
+            teacher.doubt(trainer.stuck, trainer.narrowed)
             draws = seeding.generator(self.config.seed, seeding.VIDEO, iteration, device=device)
             place, watch = viewer.environment, Stopwatch()
             rollout = play(place, student, device, [seed], draws, watch, limit=MOST_STEPS)

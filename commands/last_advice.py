@@ -4,13 +4,14 @@ from pathlib import Path
 from typing import Any
 
 from algos.schedule import Schedule
-from commands.observers.tags import AGREEMENT, K
+from commands.observers.tags import AGREEMENT, FOLLOWED, K
 from commands.run_files import METRICS, read_lines
 
 
-def last_advice(folder: Path, schedule: Schedule, done: int) -> dict[str, Any]:
+def last_advice(folder: Path, schedule: Schedule, narrowed: bool, done: int) -> dict[str, Any]:
     """The last `iteration` with advice, the share of it that the student's likeliest actions
-    `followed`, and why there was none after it, `ended`; None for what there is not.
+    `followed`, the share that `counted`, and why there was none after it, `ended`; None for what
+    there is not. `narrowed` says whether its teacher had only its student's sight.
 
     It is read from the log of a run that has `done` so many iterations.
     """
@@ -20,6 +21,8 @@ def last_advice(folder: Path, schedule: Schedule, done: int) -> dict[str, Any]:
     return {
         "iteration": iteration or None,
         "followed": last.get(AGREEMENT),
+        "counted": last.get(FOLLOWED),
+        "narrowed": narrowed,
         "ended": schedule.why_none(iteration) or None if iteration < done else None,
     }
 
@@ -27,9 +30,14 @@ def last_advice(folder: Path, schedule: Schedule, done: int) -> dict[str, Any]:
 def in_words(advice: dict[str, Any]) -> str:
     """A line for the end of a run; empty if it had no teacher."""
     iteration, followed, ended = (advice[name] for name in ("iteration", "followed", "ended"))
+    counted = advice["counted"]
     if iteration is None:
         return f"no advice was given: {ended}" if ended else ""
     line = f"advice was given until iteration {iteration}"
+    if advice["narrowed"]:
+        line += ", by a teacher with its student's sight"
     if followed is not None:
         line += f"; the student agreed with {followed:.0%} of it then"
+    if counted is not None:
+        line += f", and {counted:.0%} of it counted"
     return f"{line}; it ended because {ended}" if ended else line

@@ -27,7 +27,6 @@ from commands.settings.resolve import (
     shown_settings,
 )
 from commands.viewer.replay import Played, Viewer
-from planner.mixture import AUTO
 from teacher.teacher import PlanTeacher
 from utils import seeding
 from utils.devices import choose_device, prepare
@@ -129,7 +128,8 @@ def viewer_of(trial: Trial, parts: Parts, answers: Path) -> Viewer:
     if not teacher or parts.config.asks_llm:
         teacher = parts.teacher(answers, asks=False)
     saved = answers.parent / CHECKPOINT
-    if not trial.teacher and parts.config.uniform_share == AUTO and saved.exists():
-        # The run's advice was mixed as its trial told.
-        teacher.doubt(float(checkpoint.load(saved).get("stuck", 0.0)))
+    if not trial.teacher and saved.exists():
+        # The run's teacher was doubted as its trials told.
+        content = checkpoint.load(saved)
+        teacher.doubt(float(content.get("stuck", 0.0)), bool(content.get("narrowed", False)))
     return parts.viewer(teacher)

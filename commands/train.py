@@ -192,7 +192,7 @@ def judge_run(parts: Parts, trainer: Trainer, evaluator: Evaluator) -> None:
     folder, count = trainer.folder, evaluator.trials
     say(f"{folder.name}: judging its students in {counted(count, 'episode')} each")
     verdict = give_verdict(trainer, evaluator, parts.actor)
-    advice = last_advice(folder, trainer.schedule, trainer.progress.iteration)
+    advice = last_advice(folder, trainer.schedule, trainer.narrowed, trainer.progress.iteration)
     write_json(folder / VERDICT, {**verdict.to_dict(), "advice": advice})
     title = f"{folder.name}: means of {counted(count, 'fresh episode')}, not used to choose a model"
     best = f"best, of iteration {verdict.iteration}"

@@ -21,7 +21,7 @@ class PlanTeacher:
     """Follows a planner's answers. It mixes all plans, or, if `hard`, draws one at each step.
 
     If it `sees_everything`, its reader and its options get the observation `privileged` as the map,
-    which the student does not see.
+    which the student does not see, unless it is `narrowed`.
     """
 
     planner: Planner
@@ -29,6 +29,7 @@ class PlanTeacher:
     options: Options
     hard: bool = False
     sees_everything: bool = False
+    narrowed: bool = False
 
     def advise(self, obs: Tensors, starts: Tensor, generator: torch.Generator) -> Advice:
         """Advice on whole episodes in a row; `starts` (S,) bool marks first steps. `generator`, on
@@ -46,8 +47,10 @@ class PlanTeacher:
         """What the planner has cost so far, by name."""
         return self.planner.counts()
 
-    def doubt(self, stuck: float) -> bool:
-        """Told how often it is stuck alone; returns whether its advice has changed."""
+    def doubt(self, stuck: float, narrowed: bool) -> bool:
+        """Told how often it is stuck alone, and whether to see no more than its student; returns
+        whether its answers have changed."""
+        self.narrowed = narrowed
         return self.planner.doubt(stuck)
 
     def news(self) -> dict[str, dict[str, float]]:
@@ -75,7 +78,9 @@ class PlanTeacher:
         return step, {**under("scenes", scenes.memory), **under("options", carried)}
 
     def _seen(self, obs: Tensors) -> Tensors:
-        return {**obs, "image": obs["privileged"]} if self.sees_everything else obs
+        if self.narrowed or not self.sees_everything:
+            return obs
+        return {**obs, "image": obs["privileged"]}
 
     def _propose(
         self, obs: Tensors, program: "Program", state: Tensors

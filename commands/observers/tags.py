@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 K, AGREEMENT = "Train/Kickstarting Coef", "Train/Agreement"
+FOLLOWED = "Train/Advice Followed"
 TRAIN_RETURN, TRAIN_SUCCESS = "Train/Return Mean", "Train/Success Rate"
 TAGS = {
     "return mean": TRAIN_RETURN,
@@ -28,7 +29,7 @@ TAGS = {
     "learner/explained_variance": "Train/Explained Variance",
     "learner/gradient_norm": "Train/Gradient Norm",
     "learner/teacher_share": "Train/Teacher's Share of the Gradient",
-    "learner/advice_followed": "Train/Advice Followed",
+    "learner/advice_followed": FOLLOWED,
     "learner/weight_norm": "Train/Weight Norm",
     "seconds": "Speed/Seconds",
     "test/return": "Test/Return",

@@ -47,7 +47,9 @@ def run() -> None:
     content = parts(ranks)
     content["uneven"] = update(ranks, 20, 90, 33)
     content["choices"] = iterate(ranks, policy=load_method("hierarchical"))
-    content["doubted"] = iterate(ranks, advisor_alpha=8.0, teacher_sees="everything")
+    doubt = {"advisor_alpha": 8.0, "teacher_sees": "everything"}
+    content["doubted"] = iterate(ranks, surely=1.0, **doubt)
+    content["narrowed"] = iterate(ranks, **doubt)
     content["segments"] = go_on(ranks)
     content["accelerator"] = on_an_accelerator(ranks)
     content["refusals"] = {flag: refusal(out, flag, value) for flag, value in UNSPLIT.items()}

@@ -21,16 +21,17 @@ from utils.timing import Stopwatch
 
 
 class Tried(NamedTuple):
-    """An evaluator that has tried the teacher already."""
+    """An evaluator that has tried the teacher already, and knows how often it surely succeeds."""
 
     outcome: Evaluation
+    surely: float
 
     @property
     def trials(self) -> int:
         return len(self.outcome.seeds)
 
     def try_teacher(self) -> Trial:
-        return Trial(self.outcome, self.outcome.summary()["success"].low, self.outcome.stuck)
+        return Trial(self.outcome, self.surely, self.outcome.stuck)
 
     def evaluate_student(self, iteration: int) -> tuple[Evaluation, Evaluation]:
         return self.outcome, self.outcome
@@ -64,8 +65,9 @@ def go_on(ranks: Ranks) -> dict[str, Any]:
     return {"state": state, "obs": obs, "same": same, "success": numbers.get("success")}
 
 
-def iterate(ranks: Ranks, **changes: Any) -> dict[str, Any]:
-    """What a rank has seen and reckoned; `changes` are of the settings."""
+def iterate(ranks: Ranks, surely: float = 0.4, **changes: Any) -> dict[str, Any]:
+    """What a rank has seen and reckoned. The teacher succeeds in 2/3 of its trial, and `surely` so
+    often; `changes` are of the settings."""
     trainer = make_trainer(ranks, **changes)
     play, rooms, draws = trainer.collector.play, list[Tensor](), list[Tensor]()
 
@@ -78,10 +80,16 @@ def iterate(ranks: Ranks, **changes: Any) -> dict[str, Any]:
     # A teacher that the lead alone has tried.
     tried = Evaluation([*range(9)], [True] * 6 + [False] * 3, [False] * 9, [1.0] * 9, [1] * 9)
     trainer.save = lambda observers=(): None  # type: ignore[method-assign]
-    trainer.begin(Tried(tried) if ranks.lead else None)
+    trainer.begin(Tried(tried, surely) if ranks.lead else None)
     scalars = [tagged(trainer.iterate().numbers) for _ in range(2)]
     seen = {"rooms": rooms, "draws": draws, "episodes": trainer.progress.episodes}
     shared = {k: v for k, v in scalars[-1].items() if not k.startswith("Speed/")}
     state = trainer.schedule.state()
     weights = trainer.student.state_dict()
-    return {**seen, "scalars": shared, "schedule": state, "weights": weights}
+    return {
+        **seen,
+        "scalars": shared,
+        "schedule": state,
+        "weights": weights,
+        "narrowed": trainer.narrowed,
+    }

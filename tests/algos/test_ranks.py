@@ -81,12 +81,21 @@ def test_ranks_that_choose_options_learn_one_student(both: list[dict[str, Any]])
     assert first["episodes"] == second["episodes"] == len(rooms) == len(set(rooms))
 
 
-def test_ranks_that_doubt_their_teacher_learn_one_student(both: list[dict[str, Any]]) -> None:
-    first, second = (rank["doubted"] for rank in both)
+@pytest.mark.parametrize("case", ["doubted", "narrowed"])
+def test_ranks_that_doubt_their_teacher_learn_one_student(
+    case: str, both: list[dict[str, Any]]
+) -> None:
+    first, second = (rank[case] for rank in both)
     for name, weights in first["weights"].items():
         assert torch.equal(weights, second["weights"][name])
     assert first["scalars"] == second["scalars"]
-    assert 0 < first["scalars"]["Train/Advice Followed"] < 1
+    assert first["narrowed"] == second["narrowed"] == (case == "narrowed")
+    if first["narrowed"]:
+        # As with a teacher that has its student's sight from the start.
+        usual = both[0]["rollout"]["weights"]
+        assert all(torch.equal(each, usual[name]) for name, each in first["weights"].items())
+    else:
+        assert 0 < first["scalars"]["Train/Advice Followed"] < 1
 
 
 def test_ranks_on_accelerators_average_their_gradients(both: list[dict[str, Any]]) -> None:

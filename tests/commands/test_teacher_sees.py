@@ -1,6 +1,7 @@
 """`--teacher_sees everything`: the teacher knows what the student cannot see."""
 
 import json
+import re
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,34 @@ def test_a_run_says_it_and_goes_on_as_if_it_had_not_stopped(
     assert main.main(again) == 0
     assert_same_run(*(runs_of(tmp_path) / name for name in ("whole", "cut")))
     assert main.main(["watch", "--logdir", str(tmp_path), "--num_eval", "2"]) == 0
+
+
+def test_a_teacher_that_is_as_good_with_its_students_sight_teaches_so_and_counts_in_full(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """SimpleDoorKey's teacher always succeeds."""
+    doubt = [*EVERYTHING, "--advisor_alpha", "8", "--schedule", "matched", "--save_interval", "1"]
+    assert train(tmp_path, "--savedir", "doubted", *doubt, "--n_itr", "3") == 0
+    assert train(tmp_path, "--savedir", "usual", "--schedule", "matched", "--n_itr", "3") == 0
+    said = capsys.readouterr().out
+    assert "trying the teacher with its student's sight in 100 episodes" in said
+    assert "it sees what its student sees, all advice counts" in said
+    assert "until iteration 3, by a teacher with its student's sight; the student" in said
+    assert train(tmp_path, "--savedir", "cut", *doubt, "--n_itr", "1") == 0
+    again = ["train", "--logdir", str(tmp_path), "--savedir", "cut", "--resume", "--n_itr", "3"]
+    assert main.main(again) == 0
+    for name in ("usual", "cut"):
+        assert_same_run(*(runs_of(tmp_path) / each for each in ("doubted", name)))
+
+
+def test_a_teacher_that_is_worse_with_its_students_sight_keeps_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = ["--task", "ColoredDoorKey", "--advisor_alpha", "8", *EVERYTHING]
+    assert train(tmp_path, "--savedir", "run", *task, "--n_itr", "1") == 0
+    said = capsys.readouterr().out
+    assert "worse: it keeps its own sight, and its advice counts where it can be imitated" in said
+    assert re.search(r"the student agreed with \d+% of it then, and \d+% of it counted", said)
 
 
 @pytest.mark.parametrize("memory", ["map", "none"])

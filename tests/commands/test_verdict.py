@@ -52,7 +52,8 @@ def test_a_run_tells_until_when_its_student_followed_advice_and_why_it_ended(
     rows = read_lines(folder / METRICS)
     followed = rows[1]["Train/Agreement"]
     advice = json.loads((folder / "verdict.json").read_text())["advice"]
-    assert advice == {"iteration": 2, "followed": followed, "ended": "--kl_until is 2"}
+    of_advice = {"iteration": 2, "followed": followed, "counted": None, "narrowed": False}
+    assert advice == of_advice | {"ended": "--kl_until is 2"}
     assert (
         f"run: advice was given until iteration 2; the student agreed with {followed:.0%} of it "
         "then; it ended because --kl_until is 2"
@@ -78,6 +79,6 @@ def test_the_reason_is_that_of_the_end_of_the_advice(tmp_path: Path) -> None:
         log.write(iteration, {"Train/Kickstarting Coef": k, "Train/Agreement": 0.5})
     log.ended()
     matched = MatchedSchedule(3.0, until=3, teacher=0.5, success=0.6, lacking=0.0)
-    advice = last_advice(tmp_path, matched, done=4)
+    advice = last_advice(tmp_path, matched, narrowed=False, done=4)
     assert advice["iteration"] == 2
     assert advice["ended"] == "the student succeeds as often as its teacher surely does alone, 50%"
