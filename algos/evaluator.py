@@ -1,6 +1,6 @@
 """Evaluation: how well an actor does in episodes from fixed seeds."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -77,8 +77,8 @@ class Evaluator:
     trials: int
     seed: int
     device: torch.device
-    answers_may_improve: bool = False
-    """Whether a teacher without an answer may have one later, as an LLM may."""
+    awaits_answers: Callable[[], bool] = lambda: False
+    """Whether answers that a teacher lacks may still come, as those of an LLM that is away."""
 
     def try_teacher(self) -> Trial:
         """Let the teacher act alone. It reaches the lower end of its success's interval for sure.
@@ -87,7 +87,7 @@ class Evaluator:
         # A teacher draws on the CPU.
         draws = self._draws(seeding.TRIAL, device=torch.device("cpu"))
         outcome = evaluate(self.unseen, self.teacher, seeds, draws, self.device)
-        if self.answers_may_improve and outcome.unanswered_steps:
+        if outcome.unanswered_steps and self.awaits_answers():
             return Trial(outcome, success=1.0, stuck=0.0, incomplete=True)
         return Trial(outcome, outcome.summary()["success"].low, outcome.stuck)
 

@@ -122,9 +122,11 @@ class Teacher(Protocol):
     def advise(self, obs: Tensors, starts: Tensor, generator: torch.Generator) -> Advice:
         """`starts` (S,) bool: whether a step is its segment's first."""
 
-    def doubt(self, stuck: float, narrowed: bool) -> bool:
-        """Told how often it is stuck alone, and whether to see no more than its student; returns
-        whether its answers have changed."""
+    def narrow(self, narrowed: bool) -> None:
+        """See only its student's memory from now on, or again what it saw at first."""
+
+    def doubt(self, stuck: float) -> bool:
+        """Told how often it is stuck alone; returns whether its advice has changed."""
 
     def counts(self) -> dict[str, float]:
         """What its advice has cost so far, such as requests to an LLM, by name."""

@@ -112,8 +112,8 @@ class MatchedSchedule(Schedule):
 
     def _reason(self) -> str:
         if not self.teacher:
-            return "alone, the teacher never succeeds"
-        return f"the student succeeds as often as its teacher surely does alone, {self.teacher:.0%}"
+            return "alone, the advice never succeeds"
+        return f"the student succeeds as often as the advice surely does alone, {self.teacher:.0%}"
 
     def set_teacher_success(self, success: float) -> None:
         self.teacher = success

@@ -33,7 +33,7 @@ class TrainerSettings:
 
     `environments` is the number played side by side, by all ranks together. Evaluations take at
     most `evaluation_share` of the number of training steps, but for the last one. With
-    `compares_sight` the teacher is tried with its student's sight, too (algos/trials.py).
+    `tries_memory` the teacher is tried with its student's memory, too (algos/trials.py).
     """
 
     task: str
@@ -43,7 +43,7 @@ class TrainerSettings:
     eval_interval: int
     save_interval: int
     evaluation_share: float = math.inf
-    compares_sight: bool = False
+    tries_memory: bool = False
 
 
 @dataclass
@@ -80,8 +80,8 @@ class Trainer:
         """
         decision = Decision()
         if evaluator:
-            compares = self.settings.compares_sight
-            decision = try_out(self.teacher, evaluator, compares, observers)
+            tries_memory = self.settings.tries_memory
+            decision = try_out(self.teacher, evaluator, tries_memory, observers)
             self.teacher_alone = decision.outcome
         self._doubt(self._of_lead(decision.stuck), bool(self._of_lead(decision.narrowed)))
         self.schedule.set_teacher_success(self._of_lead(decision.success))
@@ -95,7 +95,8 @@ class Trainer:
     def _doubt(self, stuck: float, narrowed: bool) -> None:
         """Doubt the teacher as its trials told."""
         self.stuck, self.narrowed = stuck, narrowed
-        self.teacher.doubt(stuck, narrowed)
+        self.teacher.doubt(stuck)
+        self.teacher.narrow(narrowed)
         if narrowed:
             self.learner.trust()
 
@@ -275,7 +276,7 @@ class Trainer:
         content = checkpoint.load(path, *needed)
         try:
             # Older checkpoints lack these: they are of whole episodes, evaluated without a limit,
-            # and of teachers whose advice is never mixed and whose sight never compared.
+            # and of teachers that were not doubted.
             self._doubt(float(content.get("stuck", 0.0)), bool(content.get("narrowed", False)))
             self.collector.restore(content.get("collector", {}))
             self.evaluation_steps = int(content.get("evaluation_steps", 0))

@@ -57,7 +57,7 @@ def make_planner(
     if config.wrong_plans:
         planner = WrongPlanner(planner, domain.legal_plans, config.wrong_plans, config.seed)
     share = config.uniform_share
-    if not share or config.llm == UNIFORM:
+    if not share or (config.llm == UNIFORM and not config.wrong_plans):
         return planner
     if share == AUTO:
         return MixedPlanner(planner, domain.legal_plans, learns=True)

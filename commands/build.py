@@ -42,6 +42,7 @@ from commands.settings.config import Config, knows_more
 from commands.viewer.film import film_of
 from commands.viewer.replay import Played, Viewer
 from env.vector import RestingEnv
+from planner.mixture import AUTO
 from planner.plans import Planner
 from teacher.choices import Choices
 from teacher.teacher import PlanTeacher
@@ -157,9 +158,11 @@ class Parts:
         own = ranks.share(self.environment_count)
         environments = self.domain.environments(len(own), device, **changes)
         numbers = {field.name: getattr(config, field.name) for field in fields(PPOSettings)}
-        if not knows_more(dict(config)):
-            # Advice follows from the memory that the student sees, too: it can be imitated.
+        sees_more = knows_more(dict(config)) and config.kl_start > 0
+        if not sees_more:
+            # Advice, if any, follows from what the student sees, too: it can be imitated.
             numbers["advisor_alpha"] = 0.0
+        doubts = numbers["advisor_alpha"] > 0 or config.uniform_share == AUTO
         learner = PPO(student, PPOSettings(**numbers), ranks)
         return Trainer(
             TrainerSettings(
@@ -170,8 +173,8 @@ class Parts:
                 eval_interval=config.eval_interval,
                 save_interval=config.save_interval,
                 evaluation_share=config.evaluation_share if self.domain.long_episodes else inf,
-                # Without a memory its student sees less than either.
-                compares_sight=numbers["advisor_alpha"] > 0 and config.memory == "map",
+                # A student without a memory sees less than either.
+                tries_memory=sees_more and doubts and config.memory == "map",
             ),
             folder,
             student,
@@ -240,7 +243,7 @@ class Parts:
             trials=trials,
             seed=self.config.seed,
             device=trainer.device,
-            answers_may_improve=self.config.asks_llm,
+            awaits_answers=teacher.planner.awaits_answers,
         )
 
     def viewer(self, teacher: PlanTeacher) -> Viewer:
@@ -261,7 +264,8 @@ class Parts:
         student, device = self.actor(trainer.student), trainer.device
 
         def take(iteration: int) -> list[Image.Image]:
-            teacher.doubt(trainer.stuck, trainer.narrowed)
+            teacher.doubt(trainer.stuck)
+            teacher.narrow(trainer.narrowed)
             draws = seeding.generator(self.config.seed, seeding.VIDEO, iteration, device=device)
             place, watch = viewer.environment, Stopwatch()
             rollout = play(place, student, device, [seed], draws, watch, limit=MOST_STEPS)

@@ -11,7 +11,7 @@ from commands.run_files import METRICS, read_lines
 def last_advice(folder: Path, schedule: Schedule, narrowed: bool, done: int) -> dict[str, Any]:
     """The last `iteration` with advice, the share of it that the student's likeliest actions
     `followed`, the share that `counted`, and why there was none after it, `ended`; None for what
-    there is not. `narrowed` says whether its teacher had only its student's sight.
+    there is not. `narrowed` says whether its teacher saw only its student's memory.
 
     It is read from the log of a run that has `done` so many iterations.
     """
@@ -35,7 +35,7 @@ def in_words(advice: dict[str, Any]) -> str:
         return f"no advice was given: {ended}" if ended else ""
     line = f"advice was given until iteration {iteration}"
     if advice["narrowed"]:
-        line += ", by a teacher with its student's sight"
+        line += ", from the student's memory"
     if followed is not None:
         line += f"; the student agreed with {followed:.0%} of it then"
     if counted is not None:

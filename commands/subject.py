@@ -131,5 +131,6 @@ def viewer_of(trial: Trial, parts: Parts, answers: Path) -> Viewer:
     if not trial.teacher and saved.exists():
         # The run's teacher was doubted as its trials told.
         content = checkpoint.load(saved)
-        teacher.doubt(float(content.get("stuck", 0.0)), bool(content.get("narrowed", False)))
+        teacher.doubt(float(content.get("stuck", 0.0)))
+        teacher.narrow(bool(content.get("narrowed", False)))
     return parts.viewer(teacher)

@@ -198,7 +198,8 @@ def judge_run(parts: Parts, trainer: Trainer, evaluator: Evaluator) -> None:
     best = f"best, of iteration {verdict.iteration}"
     if not verdict.best:
         best = "best: none yet, it takes five evaluations"
+    alone = "teacher alone" + ", its student's memory" * trainer.narrowed
     students = ("last student", verdict.last), (best, verdict.best)
-    print_evaluations(title, [*students, ("teacher alone", verdict.teacher)])
+    print_evaluations(title, [*students, (alone, verdict.teacher)])
     if line := in_words(advice):
         say(f"{folder.name}: {line}")

@@ -39,6 +39,7 @@ class LivePlanner(Planner):
     legal_plans: LegalPlans | None = None
     asks: bool = True
     _known: dict[str, Answer | None] = field(default_factory=dict)
+    _open: set[str] = field(default_factory=set)
     _was_asked: bool = False
     _has_news: bool = False
     _seconds: float = 0.0
@@ -70,7 +71,9 @@ class LivePlanner(Planner):
                 elif self._is_stored(scene):
                     self._known[scene] = self._answer(scene)
                 else:
+                    self._open.add(scene)
                     continue
+                self._open.discard(scene)
                 self._has_news = True
         return [self._known.get(scene) for scene in scenes]
 
@@ -79,6 +82,9 @@ class LivePlanner(Planner):
             return {}
         self._has_news = False
         return {scene: plan_shares(answer) for scene, answer in self._known.items()}
+
+    def awaits_answers(self) -> bool:
+        return bool(self._open)
 
     @abstractmethod
     def _ask_about(self, scenes: Sequence[str]) -> None:

@@ -50,6 +50,10 @@ class Planner(Protocol):
         have changed."""
         return False
 
+    def awaits_answers(self) -> bool:
+        """Whether a scene has no answer yet, but may still get one."""
+        return False
+
     def problem(self) -> str:
         """Why no scene so far has a plan, in one line; empty if some scene has one."""
         return ""

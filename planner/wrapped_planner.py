@@ -24,5 +24,8 @@ class WrappedPlanner(Planner):
     def doubt(self, stuck: float) -> bool:
         return self.planner.doubt(stuck)
 
+    def awaits_answers(self) -> bool:
+        return self.planner.awaits_answers()
+
     def problem(self) -> str:
         return self.planner.problem()

@@ -21,7 +21,7 @@ class PlanTeacher:
     """Follows a planner's answers. It mixes all plans, or, if `hard`, draws one at each step.
 
     If it `sees_everything`, its reader and its options get the observation `privileged` as the map,
-    which the student does not see, unless it is `narrowed`.
+    which the student does not see. If it is `narrowed`, they get the student's memory all the same.
     """
 
     planner: Planner
@@ -47,10 +47,12 @@ class PlanTeacher:
         """What the planner has cost so far, by name."""
         return self.planner.counts()
 
-    def doubt(self, stuck: float, narrowed: bool) -> bool:
-        """Told how often it is stuck alone, and whether to see no more than its student; returns
-        whether its answers have changed."""
+    def narrow(self, narrowed: bool) -> None:
+        """See only its student's memory from now on, or again what it saw at first."""
         self.narrowed = narrowed
+
+    def doubt(self, stuck: float) -> bool:
+        """Told how often it is stuck alone; returns whether its advice has changed."""
         return self.planner.doubt(stuck)
 
     def news(self) -> dict[str, dict[str, float]]:

@@ -149,7 +149,10 @@ class PointTeacher:
         weights = torch.tensor([0.8, 0.2]).expand(count(obs), 2)
         return PointAdvice(actions, weights, torch.full_like(actions, 0.3))
 
-    def doubt(self, stuck: float, narrowed: bool) -> bool:
+    def narrow(self, narrowed: bool) -> None:
+        pass
+
+    def doubt(self, stuck: float) -> bool:
         return False
 
     def counts(self) -> dict[str, float]:

@@ -110,7 +110,10 @@ def read_run(folder: Path, name: str) -> Run:
     verdict, teacher = dict[str, Any](), None
     try:
         verdict = read_json(folder / VERDICT) if (folder / VERDICT).exists() else {}
-        if verdict.get("teacher"):
+        narrowed = verdict.get("advice", {}).get("narrowed")
+        if narrowed:
+            notes.append("its teacher saw only its student's memory: it did as well with it")
+        if verdict.get("teacher") and not narrowed:
             teacher = read_outcome(verdict["teacher"], VERDICT)
     except UserError as error:
         notes.append(f"{VERDICT} is left out: {error}")

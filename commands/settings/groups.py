@@ -235,8 +235,7 @@ class EvaluationSettings(Strict):
     )
     quick: bool = setting(
         False,
-        "at most 5 episodes per evaluation, trial and verdict; changes training with --schedule "
-        "matched",
+        "at most 5 episodes per evaluation, trial and verdict; a short trial may change training",
         resumable=True,
     )
 

@@ -48,7 +48,7 @@ def run() -> None:
     content["uneven"] = update(ranks, 20, 90, 33)
     content["choices"] = iterate(ranks, policy=load_method("hierarchical"))
     doubt = {"advisor_alpha": 8.0, "teacher_sees": "everything"}
-    content["doubted"] = iterate(ranks, surely=1.0, **doubt)
+    content["doubted"] = iterate(ranks, with_memory=0, **doubt)
     content["narrowed"] = iterate(ranks, **doubt)
     content["segments"] = go_on(ranks)
     content["accelerator"] = on_an_accelerator(ranks)

@@ -1,8 +1,9 @@
 """One rank of two iterations of training, and in which rooms it played."""
 
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -20,21 +21,22 @@ from utils.ranks import Ranks
 from utils.timing import Stopwatch
 
 
-class Tried(NamedTuple):
-    """An evaluator that has tried the teacher already, and knows how often it surely succeeds."""
+@dataclass
+class Tried:
+    """An evaluator that knows the outcomes of the teacher's trials, one after another."""
 
-    outcome: Evaluation
-    surely: float
+    outcomes: list[Evaluation]
 
     @property
     def trials(self) -> int:
-        return len(self.outcome.seeds)
+        return len(self.outcomes[0].seeds)
 
     def try_teacher(self) -> Trial:
-        return Trial(self.outcome, self.surely, self.outcome.stuck)
+        outcome = self.outcomes.pop(0)
+        return Trial(outcome, outcome.summary()["success"].low, outcome.stuck)
 
     def evaluate_student(self, iteration: int) -> tuple[Evaluation, Evaluation]:
-        return self.outcome, self.outcome
+        raise AssertionError("no iteration ends here with an evaluation")
 
 
 def make_trainer(ranks: Ranks, rollout_steps: int | None = None, **changes: Any) -> Trainer:
@@ -65,9 +67,15 @@ def go_on(ranks: Ranks) -> dict[str, Any]:
     return {"state": state, "obs": obs, "same": same, "success": numbers.get("success")}
 
 
-def iterate(ranks: Ranks, surely: float = 0.4, **changes: Any) -> dict[str, Any]:
-    """What a rank has seen and reckoned. The teacher succeeds in 2/3 of its trial, and `surely` so
-    often; `changes` are of the settings."""
+def tried(wins: int) -> Evaluation:
+    """A teacher that succeeds in the first of nine episodes and fails early in the others."""
+    success = [episode < wins for episode in range(9)]
+    return Evaluation([*range(9)], success, [False] * 9, [1.0] * 9, [1] * 9)
+
+
+def iterate(ranks: Ranks, with_memory: int = 6, **changes: Any) -> dict[str, Any]:
+    """What a rank has seen and reckoned. The teacher succeeds in 6 of 9 episodes, in a second trial
+    in so many; `changes` are of the settings."""
     trainer = make_trainer(ranks, **changes)
     play, rooms, draws = trainer.collector.play, list[Tensor](), list[Tensor]()
 
@@ -77,10 +85,10 @@ def iterate(ranks: Ranks, surely: float = 0.4, **changes: Any) -> dict[str, Any]
         return play(seeds, generator, watch)
 
     trainer.collector.play = noted
-    # A teacher that the lead alone has tried.
-    tried = Evaluation([*range(9)], [True] * 6 + [False] * 3, [False] * 9, [1.0] * 9, [1] * 9)
+    # The lead alone tries the teacher.
+    evaluator = Tried([tried(6), tried(with_memory)]) if ranks.lead else None
     trainer.save = lambda observers=(): None  # type: ignore[method-assign]
-    trainer.begin(Tried(tried, surely) if ranks.lead else None)
+    trainer.begin(evaluator)
     scalars = [tagged(trainer.iterate().numbers) for _ in range(2)]
     seen = {"rooms": rooms, "draws": draws, "episodes": trainer.progress.episodes}
     shared = {k: v for k, v in scalars[-1].items() if not k.startswith("Speed/")}

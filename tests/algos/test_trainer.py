@@ -1,9 +1,9 @@
 import math
 import tempfile
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import torch
@@ -36,15 +36,22 @@ def outcome(iteration: int) -> Evaluation:
     return Evaluation([*range(4)], success, [not won for won in success], [0.0] * 4, [1] * 4)
 
 
-class Outcomes(NamedTuple):
-    """An evaluator that knows all outcomes before; in its trial the teacher succeeds in 3/4 of the
-    episodes, and `surely` so often."""
+@dataclass
+class Outcomes:
+    """An evaluator that knows all outcomes before. The teacher succeeds in five of six episodes,
+    but if `better` in none of its second trial."""
 
-    surely: float = 0.4
-    trials: int = 4
+    better: bool = False
+    trials: int = 6
+    tried: int = 0
 
     def try_teacher(self) -> Trial:
-        return Trial(outcome(1), self.surely, outcome(1).stuck)
+        self.tried += 1
+        wins = 0 if self.better and self.tried == 2 else 5
+        success = [episode < wins for episode in range(6)]
+        stuck = [not won for won in success]
+        tried = Evaluation([*range(6)], success, stuck, [0.0] * 6, [1] * 6)
+        return Trial(tried, tried.summary()["success"].low, tried.stuck)
 
     def expected_steps(self, length: float) -> float:
         return 8 * length
@@ -53,16 +60,16 @@ class Outcomes(NamedTuple):
         return outcome(iteration), outcome(0)
 
 
-def train(config: Config, folder: Path, stops: set[int], surely: float = 0.4) -> Trainer:
+def train(config: Config, folder: Path, stops: set[int], better: bool = False) -> Trainer:
     """Train to the end, stopped after each iteration in `stops` and resumed by a new trainer. The
-    teacher `surely` succeeds so often."""
+    teacher may be `better` than in its second trial."""
     while True:
         parts = Parts(config, ExitStack())
         trainer = parts.trainer(folder, parts.teacher(folder), Ranks())
         if (folder / "checkpoint.pt").exists():
             trainer.restore()
         else:
-            trainer.begin(Outcomes(surely))
+            trainer.begin(Outcomes(better))
         progress = trainer.progress
 
         def stopped(trainer: Trainer = trainer, start: int = progress.iteration) -> bool:
@@ -102,13 +109,12 @@ def test_a_resumed_run_equals_the_unbroken_one(
     chosen |= {"eval_interval": 1, "anneal": True, "uniform_share": uniform_share}
     if sees != "memory":
         chosen |= {"teacher_sees": "everything", "advisor_alpha": 8.0}
-    # Once the teacher is better than it may be with its student's sight.
-    surely = 1.0 if sees == "everything" else 0.4
+    better = sees == "everything"
     given = fresh_settings({"task": load_task(small_rooms.TASK)} | chosen | SMALL)
     config = make_config(given | {"seed": seed} | rollout, "settings")
     with tempfile.TemporaryDirectory() as whole, tempfile.TemporaryDirectory() as parts:
-        one = train(config, Path(whole), set(), surely)
-        other = train(config, Path(parts), stops, surely)
+        one = train(config, Path(whole), set(), better)
+        other = train(config, Path(parts), stops, better)
     assert one.narrowed == (sees == "everything, narrowed")
     for first, second in zip(
         (*states(one), one.best),

@@ -13,6 +13,7 @@ import main
 from algos.play import play
 from commands.build import Parts
 from commands.settings.config import make_config
+from commands.settings.methods import Method
 from commands.settings.resolve import fresh_settings
 from planner.task import load_task
 from tests.running import ROOT, SMALL, assert_same_run, evaluate, runs_of, train
@@ -25,6 +26,7 @@ SHORT = [
     *("--rollout_steps", "8", "--num_envs", "2", "--n_itr", "2", "--batch_size", "8"),
     *("--num_eval", "2", "--quick", "--threads", "1", "--device", "cpu"),
 ]
+ALONE = Method(name="alone", description="No teacher.", fixed={"kl_start": 0})
 KINDS: dict[str, dict[str, Any]] = {
     "tensor rooms": {"task": "ColoredDoorKey"},
     "single rooms": {"task": "ColoredDoorKey", "rooms": "gym"},
@@ -98,6 +100,42 @@ def test_advice_is_doubted_only_of_a_teacher_that_sees_more_than_its_student(
     assert torch.equal(*weights) == (not doubted)
 
 
+@pytest.mark.parametrize(
+    ("more", "tries"),
+    [
+        ({"advisor_alpha": 8.0}, True),
+        ({"uniform_share": "auto"}, True),
+        ({}, False),
+        ({"advisor_alpha": 8.0, "teacher_sees": "memory"}, False),
+        ({"advisor_alpha": 8.0, "memory": "none"}, False),
+        ({"advisor_alpha": 8.0, "policy": ALONE}, False),
+    ],
+)
+def test_a_memory_is_tried_if_the_teacher_is_doubted_and_its_student_has_one(
+    tmp_path: Path, more: dict[str, Any], tries: bool
+) -> None:
+    chosen = KINDS["worlds"] | {"teacher_sees": "everything", "num_envs": 2, "batch_size": 8} | more
+    preset = {"advisor_alpha": chosen.pop("advisor_alpha", 0.0)}
+    with ExitStack() as owned:
+        made = parts(owned, preset, **chosen)
+        trainer = made.trainer(tmp_path, made.teacher(tmp_path), Ranks())
+        assert trainer.settings.tries_memory == tries
+        assert not (chosen.get("policy") and trainer.learner.state().get("imitator"))
+
+
+def test_a_page_shows_what_a_narrowed_teacher_sees(tmp_path: Path) -> None:
+    doubt = [*EVERYTHING, "--advisor_alpha", "8", "--n_itr", "1"]
+    assert train(tmp_path, "--savedir", "narrowed", *doubt) == 0
+    assert train(tmp_path, "--savedir", "usual", "--n_itr", "1") == 0
+    pages = []
+    for name in ("narrowed", "usual"):
+        run = runs_of(tmp_path) / name
+        assert main.main(["watch", "--logdir", str(tmp_path), "--num_eval", "2", str(run)]) == 0
+        pages.append(re.findall(r'"plans":(\[\[.*?\]\]\])', (run / "watch.html").read_text()))
+    assert pages[0] == pages[1]
+    assert pages[0]
+
+
 def test_a_teacher_that_knows_more_succeeds_more_often(tmp_path: Path) -> None:
     alone = ["--eval_teacher", "--task", "ColoredDoorKey", "--num_eval", "20"]
     successes = []
@@ -122,7 +160,7 @@ def test_a_run_says_it_and_goes_on_as_if_it_had_not_stopped(
     assert main.main(["watch", "--logdir", str(tmp_path), "--num_eval", "2"]) == 0
 
 
-def test_a_teacher_that_is_as_good_with_its_students_sight_teaches_so_and_counts_in_full(
+def test_a_teacher_that_is_as_good_with_its_students_memory_teaches_so_and_counts_in_full(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """SimpleDoorKey's teacher always succeeds."""
@@ -130,9 +168,9 @@ def test_a_teacher_that_is_as_good_with_its_students_sight_teaches_so_and_counts
     assert train(tmp_path, "--savedir", "doubted", *doubt, "--n_itr", "3") == 0
     assert train(tmp_path, "--savedir", "usual", "--schedule", "matched", "--n_itr", "3") == 0
     said = capsys.readouterr().out
-    assert "trying the teacher with its student's sight in 100 episodes" in said
-    assert "it sees what its student sees, all advice counts" in said
-    assert "until iteration 3, by a teacher with its student's sight; the student" in said
+    assert "success 1.00, with its student's memory 1.00: it sees only that memory" in said
+    assert "until iteration 3, from the student's memory; the student agreed" in said
+    assert "teacher alone, its student's memory" in said
     assert train(tmp_path, "--savedir", "cut", *doubt, "--n_itr", "1") == 0
     again = ["train", "--logdir", str(tmp_path), "--savedir", "cut", "--resume", "--n_itr", "3"]
     assert main.main(again) == 0
@@ -140,13 +178,13 @@ def test_a_teacher_that_is_as_good_with_its_students_sight_teaches_so_and_counts
         assert_same_run(*(runs_of(tmp_path) / each for each in ("doubted", name)))
 
 
-def test_a_teacher_that_is_worse_with_its_students_sight_keeps_its_own(
+def test_a_teacher_that_is_worse_with_its_students_memory_goes_on_seeing_everything(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     task = ["--task", "ColoredDoorKey", "--advisor_alpha", "8", *EVERYTHING]
     assert train(tmp_path, "--savedir", "run", *task, "--n_itr", "1") == 0
     said = capsys.readouterr().out
-    assert "worse: it keeps its own sight, and its advice counts where it can be imitated" in said
+    assert re.search(r"with its student's memory 0\.\d+: it goes on seeing everything", said)
     assert re.search(r"the student agreed with \d+% of it then, and \d+% of it counted", said)
 
 

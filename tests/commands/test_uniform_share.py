@@ -79,22 +79,26 @@ def test_a_table_evaluates_the_teacher_of_a_preset_with_auto_under_its_usual_nam
     assert (teacher.final, teacher.settings["uniform_share"]) == (FINAL, 0)
 
 
-def film(folder: Path, share: float | str, stuck: float) -> np.ndarray:
-    """What a run's camera takes, after a trial in which the teacher was so often stuck."""
+def film(folder: Path, stuck: float = 0.0, narrowed: bool = False, **settings: Any) -> np.ndarray:
+    """What a run's camera takes, after trials that told of the teacher."""
     given: dict[str, Any] = {"task": load_task("SimpleDoorKey"), "device": "cpu"}
-    config = make_config(fresh_settings(given | {"uniform_share": share}), "settings")
+    config = make_config(fresh_settings(given | settings), "settings")
     with ExitStack() as owned:
         parts = Parts(config, owned)
         trainer = parts.trainer(folder, parts.teacher(folder / "answers"), Ranks())
         take = parts.camera(trainer, 0)
-        trainer.stuck = stuck
+        trainer.stuck, trainer.narrowed = stuck, narrowed
         return np.stack([np.asarray(image) for image in take(1)])
 
 
 def test_a_film_shows_the_advice_that_the_run_gives_after_its_trial(tmp_path: Path) -> None:
-    mixed = film(tmp_path, "auto", 0.5)
-    assert np.array_equal(mixed, film(tmp_path, 0.5, 0.0))
-    assert not np.array_equal(mixed, film(tmp_path, 0.0, 0.0))
+    mixed = film(tmp_path, stuck=0.5, uniform_share="auto")
+    assert np.array_equal(mixed, film(tmp_path, uniform_share=0.5))
+    usual = film(tmp_path)
+    assert not np.array_equal(mixed, usual)
+    everything = {"teacher_sees": "everything"}
+    assert np.array_equal(usual, film(tmp_path, narrowed=True, **everything))
+    assert not np.array_equal(usual, film(tmp_path, **everything))
 
 
 def test_watch_shows_the_advice_as_mixed_after_the_trial(tmp_path: Path) -> None:
@@ -106,6 +110,13 @@ def test_watch_shows_the_advice_as_mixed_after_the_trial(tmp_path: Path) -> None
     assert plans
     # The worst plan alone would be one.
     assert max(len(json.loads(each)) for each in plans) > 1
+
+
+def test_a_control_with_wrong_plans_is_mixed_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(tmp_path, "--savedir", "run", *AUTO, "--llm", "uniform", "--n_itr", "1") == 0
+    assert "100% of its advice is every legal plan alike" in capsys.readouterr().out
 
 
 def test_a_share_does_not_hide_that_plans_answer_no_scene(

@@ -54,6 +54,7 @@ def test_a_reply_without_a_plan_is_asked_again_and_then_is_no_advice(tmp_path: P
         assert replies == 4 * (1 + 1)
         assert asking.answers(SCENES[:1]) == [None]
         assert (tmp_path / "answers.jsonl").read_text().count("\n") == replies
+    assert not asking.awaits_answers()
 
 
 def test_what_is_not_plain_is_a_wait_and_is_counted(tmp_path: Path) -> None:
@@ -94,8 +95,10 @@ def test_without_its_server_it_goes_on_and_says_so_once(tmp_path: Path) -> None:
         assert time.monotonic() - began >= 3 * 0.05
         assert wanted > 20
     assert sum("going on without" in line for line in told) == 1
+    assert asking.awaits_answers()
     with serve(plans, port):
         until_it_answers(asking)
+    assert not asking.awaits_answers()
     assert told[-1] == "the LLM answers again"
 
 

@@ -81,6 +81,25 @@ def test_a_trial_without_answers_does_not_send_the_teacher_away(tmp_path: Path) 
     assert content["schedule"]["lacking"] == 1
 
 
+def test_an_llm_that_has_no_plan_for_a_scene_is_doubted_all_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No plan will ever come for it: that is no reason to trust the others."""
+
+    def reply(handler: Handler, body: dict[str, Any]) -> None:
+        sees_key = "sees <key>" in body["messages"][1]["content"]
+        planless(handler, body) if sees_key else plans(handler, body)
+
+    flags = ["--schedule", "matched", "--uniform_share", "auto", "--n_itr", "0"]
+    with serve(reply) as server:
+        where = ["--logdir", str(tmp_path), "--savedir", "run", "--llm_url", server.url]
+        small = ["--n_ask", "1", "--llm_retries", "0", "--llm", "vicuna"]
+        assert main.main(["train", *SMALL, *flags, *small, *where]) == 0
+    said = capsys.readouterr().out
+    assert "answers were missing" not in said
+    assert "alone it is stuck in 100% of the episodes" in said
+
+
 def planless(handler: Handler, body: dict[str, Any]) -> None:
     """Answers in words without a plan, and tries to paint the terminal."""
     handler.choices(["Hm.\x1b[31m"] * body.get("n", 1))
