@@ -8,22 +8,19 @@ the file by the records.jsonl of their report and run this. A page has a table b
 """
 
 import re
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
-from math import isinf
 from pathlib import Path
-from typing import Any
 
 from commands.reports.claims import LLMS, claims_table, details_table, read_settings, table
 from commands.reports.estimates import THRESHOLDS, final, formatted, outcomes_of
 from commands.reports.figures import figures
 from commands.reports.records import CLEAN, LIKELIEST, Tree, read_records
-from commands.reports.run_groups import RunGroup, groups_of, is_control
+from commands.reports.run_groups import RunGroup, groups_of
 from commands.reports.teachers import teachers_table
-from planner.wrong_plans import WORST
+from commands.reports.wrong_teachers import by_teacher
 from utils.files import write_atomically
-from utils.terminal import counted, say
+from utils.terminal import say
 
 ROOT = Path(__file__).parent.parent
 PAGES = (
@@ -47,7 +44,7 @@ DRAWN = {
 WRONG = "wrong_teacher"
 """Records of teachers that are wrong, or know more than their students see."""
 LISTED = 3
-"""Runs of a group that a cell lists one by one. If there are fewer, some cells say how many."""
+"""Runs of a group that a cell lists one by one."""
 
 
 def tables(folder: Path) -> dict[str, list[str]]:
@@ -63,7 +60,7 @@ def tables(folder: Path) -> dict[str, list[str]]:
                 if measure in outcomes_of(groups):
                     found[f"{name} {title}"] = by_task(groups, partial(of_runs, measure=measure))
     if groups := read_groups(folder, WRONG):
-        found[f"{WRONG} steps"] = by_teacher(groups)
+        found[f"{WRONG} steps"] = table(*by_teacher(groups))
     return found
 
 
@@ -96,48 +93,6 @@ def by_task(groups: list[RunGroup], cell: Callable[[RunGroup], str]) -> list[str
         return table(["task", *methods], rows)
     rows = [[name, *(columns[name].get(task, "") for task in tasks)] for name in methods]
     return table(["method", *tasks], rows)
-
-
-def by_teacher(groups: list[RunGroup]) -> list[str]:
-    """How soon students of each teacher hold 0.95: what it says beside tasks."""
-    tasks = list(dict.fromkeys(group.task for group in groups))
-    rows = defaultdict[tuple[str, str], dict[str, str]](dict)
-    for group in sorted(groups, key=lambda group: order(group.settings)):
-        rows[said(group.settings), doubt(group.settings)][group.task] = span(group)
-    cells = ([*names, *(of.get(task, "") for task in tasks)] for names, of in rows.items())
-    return table(["teacher", "doubted", *tasks], cells)
-
-
-def span(group: RunGroup) -> str:
-    """Thousands of steps until 0.95 is held, the least and the most of a group's runs."""
-    reached = sorted(group.reached(THRESHOLDS[-1]))
-    ends = (reached[0].steps, reached[-1].steps)
-    words = ("never" if isinf(steps) else f"{steps / 1000:.0f}" for steps in ends)
-    text = "≤ " * any(run.at_once for run in reached) + "–".join(dict.fromkeys(words))
-    return text if len(reached) >= LISTED else f"{text} ({counted(len(reached), 'run')})"
-
-
-def order(settings: Mapping[str, Any]) -> tuple[Any, ...]:
-    """From no teacher to a worse one, which comes after one that knows more; each first in full."""
-    guides = settings["kl_start"] > 0, not is_control(settings)
-    return *guides, str(settings["wrong_plans"]), settings["teacher_sees"], doubt(settings)
-
-
-def doubt(settings: Mapping[str, Any]) -> str:
-    """Whether advice counts less where there is a reason to doubt it."""
-    return "yes" if settings["advisor_alpha"] or settings["uniform_share"] else "no"
-
-
-def said(settings: Mapping[str, Any]) -> str:
-    """What the teacher says."""
-    wrong = settings["wrong_plans"]
-    if not settings["kl_start"]:
-        return "none"
-    if is_control(settings):
-        return "every legal plan alike"
-    if wrong:
-        return "worst plans" if wrong == WORST else f"{wrong:.0%} of scenes wrong"
-    return "right, sees everything" if settings["teacher_sees"] == "everything" else "right"
 
 
 def success(group: RunGroup) -> str:

@@ -46,7 +46,9 @@ def test_the_table_of_wrong_teachers_spans_a_groups_runs(tmp_path: Path) -> None
         ("soon-0", [1.0] * 9, {}),
         ("soon-1", late, {}),
         ("soon-2", late, {}),
+        ("any-0", [0.5, *late[:-1]], {"llm": "uniform"}),
         ("late-0", late, {"wrong_plans": 0.5, "uniform_share": "auto"}),
+        ("doubted-0", late, {"uniform_share": "auto"}),
         ("never-0", [0.0] * 9, {"wrong_plans": "worst"}),
         ("never-1", late, {"wrong_plans": "worst"}),
         ("never-2", late, {"wrong_plans": "worst"}),
@@ -57,8 +59,11 @@ def test_the_table_of_wrong_teachers_spans_a_groups_runs(tmp_path: Path) -> None
     assert tables(tmp_path)["wrong_teacher steps"] == [
         "|teacher|doubted|SimpleDoorKey|",
         "|---|---|---|",
+        "|every legal plan alike|no|7 (1 run)|",
         "|right|no|≤ 5–6|",
-        "|50% of scenes wrong|yes|6 (1 run)|",
+        # The mean of the fastest control is 5 2/3, that of the other is 7.
+        "|right|yes|6 (1 run), 1.06|",
+        "|50% of scenes wrong|yes|6 (1 run), 0.86|",
         "|worst plans|no|6–never|",
     ]
 

@@ -110,8 +110,8 @@ def read_run(folder: Path, name: str) -> Run:
     verdict, teacher = dict[str, Any](), None
     try:
         verdict = read_json(folder / VERDICT) if (folder / VERDICT).exists() else {}
-        narrowed = verdict.get("advice", {}).get("narrowed")
-        if narrowed:
+        advice = verdict.get("advice")
+        if narrowed := isinstance(advice, dict) and advice.get("narrowed"):
             notes.append("its teacher saw only its student's memory: it did as well with it")
         if verdict.get("teacher") and not narrowed:
             teacher = read_outcome(verdict["teacher"], VERDICT)

@@ -189,3 +189,15 @@ def test_missing_iterations_are_noted(tmp_path: Path) -> None:
     tree = read_tree(tmp_path, "log")
     note = "metrics.jsonl lacks 2 of 9 iterations, the first is 4"
     assert tree.notes == [("ppo/simpledoorkey/run", note)]
+
+
+def test_a_teacher_that_kept_to_its_students_memory_is_not_one_that_sees_everything(
+    tmp_path: Path,
+) -> None:
+    run = write_run(tmp_path, "run", [0.5] * 6, final=[1, 0], teacher_sees="everything")
+    verdict = json.loads((run / "verdict.json").read_text())
+    for advice, narrowed in ({"narrowed": True}, True), ({"narrowed": False}, False), ([], False):
+        write_json(run / "verdict.json", verdict | {"advice": advice})
+        (read,) = read_tree(tmp_path, "log").runs
+        assert (read.teacher is None) == narrowed
+        assert any("student's memory" in note for note in read.notes) == narrowed
