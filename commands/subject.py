@@ -127,10 +127,16 @@ def viewer_of(trial: Trial, parts: Parts, answers: Path) -> Viewer:
     teacher = trial.teacher
     if not teacher or parts.config.asks_llm:
         teacher = parts.teacher(answers, asks=False)
-    saved = answers.parent / CHECKPOINT
-    if not trial.teacher and saved.exists():
-        # The run's teacher was doubted as its trials told.
-        content = checkpoint.load(saved)
-        teacher.doubt(float(content.get("stuck", 0.0)))
-        teacher.narrow(bool(content.get("narrowed", False)))
+    if not trial.teacher:
+        stuck, narrowed = trials_of(answers.parent)
+        teacher.doubt(stuck)
+        teacher.narrow(narrowed)
     return parts.viewer(teacher)
+
+
+def trials_of(folder: Path) -> tuple[float, bool]:
+    """What the trials of a run's teacher told: how often it is stuck, and whether it was narrowed
+    to its student's memory."""
+    saved = folder / CHECKPOINT
+    content = checkpoint.load(saved) if saved.exists() else {}
+    return float(content.get("stuck", 0.0)), bool(content.get("narrowed", False))

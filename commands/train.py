@@ -17,7 +17,7 @@ from commands import runs
 from commands.answer_sources import describe_source
 from commands.build import QUICK_EPISODES, Parts
 from commands.evaluation_table import print_evaluations
-from commands.last_advice import in_words, last_advice
+from commands.last_advice import doubt_of, in_words, last_advice
 from commands.observers.display import Display
 from commands.observers.film import Film
 from commands.observers.metrics import Metrics
@@ -192,7 +192,8 @@ def judge_run(parts: Parts, trainer: Trainer, evaluator: Evaluator) -> None:
     folder, count = trainer.folder, evaluator.trials
     say(f"{folder.name}: judging its students in {counted(count, 'episode')} each")
     verdict = give_verdict(trainer, evaluator, parts.actor)
-    advice = last_advice(folder, trainer.schedule, trainer.narrowed, trainer.progress.iteration)
+    advice = last_advice(folder, trainer.schedule, trainer.progress.iteration)
+    advice |= doubt_of(parts.config, trainer.stuck, trainer.narrowed)
     write_json(folder / VERDICT, {**verdict.to_dict(), "advice": advice})
     title = f"{folder.name}: means of {counted(count, 'fresh episode')}, not used to choose a model"
     best = f"best, of iteration {verdict.iteration}"

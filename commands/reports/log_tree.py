@@ -111,7 +111,7 @@ def read_run(folder: Path, name: str) -> Run:
     try:
         verdict = read_json(folder / VERDICT) if (folder / VERDICT).exists() else {}
         advice = verdict.get("advice")
-        if narrowed := isinstance(advice, dict) and advice.get("narrowed"):
+        if narrowed := isinstance(advice, dict) and advice.get("only_memory"):
             notes.append("its teacher saw only its student's memory: it did as well with it")
         if verdict.get("teacher") and not narrowed:
             teacher = read_outcome(verdict["teacher"], VERDICT)

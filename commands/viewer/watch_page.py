@@ -16,9 +16,10 @@ from PIL import Image, ImageOps
 
 from algos.evaluation import Evaluation
 from commands.answer_sources import describe_source
+from commands.last_advice import doubt_in_words, doubt_of
 from commands.observers.tags import K
 from commands.run_files import METRICS, read_lines
-from commands.subject import Subject
+from commands.subject import Subject, trials_of
 from commands.viewer.replay import Moment, Replay
 from env.drawing import Drawing
 from utils.errors import UserError
@@ -44,12 +45,15 @@ def page_content(
 ) -> dict[str, Any]:
     """The data of a page: a subject's evaluation, and some of its episodes step by step."""
     config, option = subject.config, subject.config.train_option
+    teacher = describe_source(config)
+    if subject.student:
+        teacher += doubt_in_words(doubt_of(config, *trials_of(subject.folder)))
     return {
         "task": config.task.name + (f" ({option})" if option else ""),
         "run": str(subject.folder) if subject.student else None,
         "model": subject.model,
         "iteration": subject.iteration,
-        "teacher": describe_source(config),
+        "teacher": teacher,
         "k": teacher_weight(subject) if subject.student else None,
         "hard": config.hard,
         "memory": config.memory,

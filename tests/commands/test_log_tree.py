@@ -196,7 +196,11 @@ def test_a_teacher_that_kept_to_its_students_memory_is_not_one_that_sees_everyth
 ) -> None:
     run = write_run(tmp_path, "run", [0.5] * 6, final=[1, 0], teacher_sees="everything")
     verdict = json.loads((run / "verdict.json").read_text())
-    for advice, narrowed in ({"narrowed": True}, True), ({"narrowed": False}, False), ([], False):
+    for advice, narrowed in (
+        ({"only_memory": True}, True),
+        ({"only_memory": False}, False),
+        ([], False),
+    ):
         write_json(run / "verdict.json", verdict | {"advice": advice})
         (read,) = read_tree(tmp_path, "log").runs
         assert (read.teacher is None) == narrowed

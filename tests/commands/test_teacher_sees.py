@@ -131,7 +131,10 @@ def test_a_page_shows_what_a_narrowed_teacher_sees(tmp_path: Path) -> None:
     for name in ("narrowed", "usual"):
         run = runs_of(tmp_path) / name
         assert main.main(["watch", "--logdir", str(tmp_path), "--num_eval", "2", str(run)]) == 0
-        pages.append(re.findall(r'"plans":(\[\[.*?\]\]\])', (run / "watch.html").read_text()))
+        page = (run / "watch.html").read_text()
+        memory = "plans of a file, seeing everything, from the student's memory only"
+        assert (memory in page) == (name == "narrowed")
+        pages.append(re.findall(r'"plans":(\[\[.*?\]\]\])', page))
     assert pages[0] == pages[1]
     assert pages[0]
 
@@ -169,7 +172,7 @@ def test_a_teacher_that_is_as_good_with_its_students_memory_teaches_so_and_count
     assert train(tmp_path, "--savedir", "usual", "--schedule", "matched", "--n_itr", "3") == 0
     said = capsys.readouterr().out
     assert "success 1.00, with its student's memory 1.00: it sees only that memory" in said
-    assert "until iteration 3, from the student's memory; the student agreed" in said
+    assert "until iteration 3, from the student's memory only; the student agreed" in said
     assert "teacher alone, its student's memory" in said
     assert train(tmp_path, "--savedir", "cut", *doubt, "--n_itr", "1") == 0
     again = ["train", "--logdir", str(tmp_path), "--savedir", "cut", "--resume", "--n_itr", "3"]

@@ -106,6 +106,7 @@ def test_watch_shows_the_advice_as_mixed_after_the_trial(tmp_path: Path) -> None
     run = runs_of(tmp_path) / "run"
     assert main.main(["watch", "--logdir", str(tmp_path), "--num_eval", "2", str(run)]) == 0
     page = (run / "watch.html").read_text()
+    assert ", 100% of it every legal plan alike" in page
     plans = re.findall(r'"plans":(\[\[.*?\]\]\])', page)
     assert plans
     # The worst plan alone would be one.

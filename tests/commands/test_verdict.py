@@ -50,12 +50,12 @@ def test_a_run_tells_until_when_its_student_followed_advice_and_why_it_ended(
     folder, out = runs_of(tmp_path) / "run", capsys.readouterr().out.splitlines()
     assert "run: k is 0 from now on: --kl_until is 2" in out
     rows = read_lines(folder / METRICS)
-    followed = rows[1]["Train/Agreement"]
+    agreed = rows[1]["Train/Agreement"]
     advice = json.loads((folder / "verdict.json").read_text())["advice"]
-    of_advice = {"iteration": 2, "followed": followed, "counted": None, "narrowed": False}
-    assert advice == of_advice | {"ended": "--kl_until is 2"}
+    of_advice = {"iteration": 2, "agreed": agreed, "counted": None, "ended": "--kl_until is 2"}
+    assert advice == of_advice | {"every_plan_alike": 0, "only_memory": False}
     assert (
-        f"run: advice was given until iteration 2; the student agreed with {followed:.0%} of it "
+        f"run: advice was given until iteration 2; the student agreed with {agreed:.0%} of it "
         "then; it ended because --kl_until is 2"
     ) in out
     events = EventAccumulator(str(folder))
@@ -79,6 +79,6 @@ def test_the_reason_is_that_of_the_end_of_the_advice(tmp_path: Path) -> None:
         log.write(iteration, {"Train/Kickstarting Coef": k, "Train/Agreement": 0.5})
     log.ended()
     matched = MatchedSchedule(3.0, until=3, teacher=0.5, success=0.6, lacking=0.0)
-    advice = last_advice(tmp_path, matched, narrowed=False, done=4)
+    advice = last_advice(tmp_path, matched, done=4)
     assert advice["iteration"] == 2
     assert advice["ended"] == "the student succeeds as often as the advice surely does alone, 50%"
