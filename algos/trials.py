@@ -8,6 +8,8 @@ from algos.protocols import Observer, RunEvaluator, Teacher
 from utils.statistics import share_of
 from utils.terminal import counted
 
+MISSING = "answers were missing: nothing is held against the teacher"
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -58,7 +60,7 @@ def try_out(
     for observer in observers:
         observer.teacher_tried(trial.outcome)
     if trial.incomplete:
-        tell("answers were missing: nothing is held against the teacher")
+        tell(MISSING)
     if not teacher.doubt(trial.stuck):
         return Decision(trial.outcome, trial.success, trial.stuck, narrowed)
     tell(
@@ -66,7 +68,10 @@ def try_out(
         f"from now on {trial.stuck:.0%} of its advice is every legal plan alike"
     )
     mixed = evaluator.try_teacher()
-    tell(f"such advice succeeds in {_success(mixed):.0%} of the episodes")
+    if mixed.incomplete:
+        tell(MISSING)
+    else:
+        tell(f"such advice succeeds in {_success(mixed):.0%} of the episodes")
     return Decision(trial.outcome, mixed.success, trial.stuck, narrowed)
 
 

@@ -135,6 +135,13 @@ def test_nothing_is_held_against_a_teacher_without_all_answers(
     assert observer.lines == [*TRYING[: missing + 1], *told]
 
 
+def test_mixed_advice_without_all_answers_may_be_as_good_as_any() -> None:
+    observer, trials = Told(), Trials(Doubted(), own=60, students=60, missing=1)
+    decision = try_out(trials.teacher, trials, tries_memory=False, observers=[observer])
+    assert (decision.success, decision.stuck) == (1, pytest.approx(0.4))
+    assert observer.lines[-1] == "answers were missing: nothing is held against the teacher"
+
+
 def test_an_observer_is_told_of_the_trial_that_counts() -> None:
     for own, students, how in (
         (100, 98, "sees only that memory from now on"),
