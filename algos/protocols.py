@@ -125,8 +125,9 @@ class Teacher(Protocol):
     def narrow(self, narrowed: bool) -> None:
         """See only its student's memory from now on, or again what it saw at first."""
 
-    def doubt(self, stuck: float) -> bool:
-        """Told how often it is stuck alone; returns whether its advice has changed."""
+    def doubt(self, share: float) -> bool:
+        """Told which share of its advice should be every legal plan alike; returns whether its
+        advice has changed."""
 
     def counts(self) -> dict[str, float]:
         """What its advice has cost so far, such as requests to an LLM, by name."""

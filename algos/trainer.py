@@ -20,7 +20,7 @@ from algos.saved_files import BEST, CHECKPOINT, MODEL
 from algos.schedule import Schedule
 from algos.selection import Selection
 from algos.student import Student, save_student
-from algos.trials import Decision, try_out
+from algos.trials import Decision, Doubt, doubt_in, try_out
 from utils import seeding
 from utils.errors import UserError
 from utils.ranks import Ranks
@@ -67,8 +67,7 @@ class Trainer:
     progress: Progress = field(default_factory=Progress)
     selection: Selection = field(default_factory=Selection)
     teacher_alone: Evaluation = field(default_factory=Evaluation)
-    stuck: float = 0.0
-    narrowed: bool = False
+    doubt: Doubt = field(default_factory=Doubt)
     best: dict[str, Tensor] = field(default_factory=dict)
     evaluation_steps: int = 0
     spent: dict[str, float] = field(default_factory=dict)
@@ -83,7 +82,8 @@ class Trainer:
             tries_memory = self.settings.tries_memory
             decision = try_out(self.teacher, evaluator, tries_memory, observers)
             self.teacher_alone = decision.outcome
-        self._doubt(self._of_lead(decision.stuck), bool(self._of_lead(decision.narrowed)))
+        share, narrowed = decision.doubt.share, decision.doubt.narrowed
+        self._doubt(Doubt(self._of_lead(share), bool(self._of_lead(narrowed))))
         self.schedule.set_teacher_success(self._of_lead(decision.success))
         self._announce_end_of_advice(observers)
         self.save(observers)
@@ -92,12 +92,11 @@ class Trainer:
         """A number of the first rank."""
         return float(self.ranks.from_lead(str(float(number))))
 
-    def _doubt(self, stuck: float, narrowed: bool) -> None:
+    def _doubt(self, doubt: Doubt) -> None:
         """Doubt the teacher as its trials told."""
-        self.stuck, self.narrowed = stuck, narrowed
-        self.teacher.doubt(stuck)
-        self.teacher.narrow(narrowed)
-        if narrowed:
+        self.doubt = doubt
+        doubt.apply(self.teacher)
+        if doubt.narrowed:
             self.learner.trust()
 
     def train(
@@ -250,8 +249,7 @@ class Trainer:
             "selection": vars(self.selection),
             "best": self.best,
             "teacher_alone": vars(self.teacher_alone),
-            "stuck": self.stuck,
-            "narrowed": self.narrowed,
+            "doubt": vars(self.doubt),
             "collector": collected,
             "evaluation_steps": self.evaluation_steps,
         }
@@ -275,9 +273,8 @@ class Trainer:
         needed = "progress", "learner", "schedule", "selection", "best", "teacher_alone"
         content = checkpoint.load(path, *needed)
         try:
-            # Older checkpoints lack these: they are of whole episodes, evaluated without a limit,
-            # and of teachers that were not doubted.
-            self._doubt(float(content.get("stuck", 0.0)), bool(content.get("narrowed", False)))
+            # Older checkpoints lack these: they are of whole episodes, evaluated without a limit.
+            self._doubt(doubt_in(content))
             self.collector.restore(content.get("collector", {}))
             self.evaluation_steps = int(content.get("evaluation_steps", 0))
             self.learner.restore(content["learner"], path)

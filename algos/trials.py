@@ -1,28 +1,42 @@
 """What trials of the teacher alone decide before the first iteration."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from algos import checkpoint
 from algos.evaluation import Evaluation, Trial
 from algos.protocols import Observer, RunEvaluator, Teacher
 from utils.statistics import share_of
 from utils.terminal import counted
 
 MISSING = "answers were missing: nothing is held against the teacher"
+LEAST_DOUBT = 0.1
+"""Every teacher's advice is doubted so much at least: it may err where its own path never leads."""
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """How a teacher is doubted: a `share` of its advice should be every legal plan alike, and it
+    may be `narrowed` to its student's memory."""
+
+    share: float = 0.0
+    narrowed: bool = False
+
+    def apply(self, teacher: Teacher) -> bool:
+        """Doubt a teacher. Returns whether other plans have come into its advice."""
+        teacher.narrow(self.narrowed)
+        return teacher.doubt(self.share)
 
 
 @dataclass(frozen=True)
 class Decision:
-    """How a teacher teaches, and the `outcome` of its trial.
-
-    `success` is what its advice surely reaches alone. It is `stuck` so often, and is `narrowed` to
-    its student's memory or not.
-    """
+    """How a teacher is doubted, the `outcome` of its trial, and the `success` that its advice
+    surely reaches alone."""
 
     outcome: Evaluation = field(default_factory=Evaluation)
     success: float = 0.0
-    stuck: float = 0.0
-    narrowed: bool = False
+    doubt: Doubt = Doubt()
 
 
 def try_out(
@@ -32,6 +46,10 @@ def try_out(
     observers: Sequence[Observer] = (),
 ) -> Decision:
     """Try the teacher alone, doubt it as the trials tell, and tell the observers.
+
+    It is doubted as often as it is stuck until the step limit, or a little if it never is. Episodes
+    that fail before do not count: their plans may be right, and the student can do better at
+    carrying them out.
 
     With `tries_memory` a teacher that sees everything is tried with its student's memory, too. It
     goes on seeing everything only if it surely does better so: advice that follows from what the
@@ -61,18 +79,26 @@ def try_out(
         observer.teacher_tried(trial.outcome)
     if trial.incomplete:
         tell(MISSING)
-    if not teacher.doubt(trial.stuck):
-        return Decision(trial.outcome, trial.success, trial.stuck, narrowed)
+        return Decision(trial.outcome, trial.success, Doubt(0.0, narrowed))
+    doubt = Doubt(max(trial.stuck, LEAST_DOUBT), narrowed)
+    if not doubt.apply(teacher):
+        return Decision(trial.outcome, trial.success, doubt)
     tell(
         f"alone it is stuck in {trial.stuck:.0%} of the episodes that do not fail before; "
-        f"from now on {trial.stuck:.0%} of its advice is every legal plan alike"
+        f"from now on {doubt.share:.0%} of its advice is every legal plan alike"
     )
     mixed = evaluator.try_teacher()
     if mixed.incomplete:
         tell(MISSING)
     else:
         tell(f"such advice succeeds in {_success(mixed):.0%} of the episodes")
-    return Decision(trial.outcome, mixed.success, trial.stuck, narrowed)
+    return Decision(trial.outcome, mixed.success, doubt)
+
+
+def doubt_in(content: Mapping[str, Any]) -> Doubt:
+    """The doubt of a checkpoint. Older ones have its parts at the top, or none."""
+    parts = {"share": content.get("stuck", 0.0), "narrowed": content.get("narrowed", False)}
+    return checkpoint.record(Doubt, content.get("doubt", parts))
 
 
 def surely_better(one: Trial, other: Trial) -> bool:

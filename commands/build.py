@@ -264,8 +264,7 @@ class Parts:
         student, device = self.actor(trainer.student), trainer.device
 
         def take(iteration: int) -> list[Image.Image]:
-            teacher.doubt(trainer.stuck)
-            teacher.narrow(trainer.narrowed)
+            trainer.doubt.apply(teacher)
             draws = seeding.generator(self.config.seed, seeding.VIDEO, iteration, device=device)
             place, watch = viewer.environment, Stopwatch()
             rollout = play(place, student, device, [seed], draws, watch, limit=MOST_STEPS)

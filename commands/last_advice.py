@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from algos.schedule import Schedule
+from algos.trials import Doubt
 from commands.observers.tags import AGREEMENT, FOLLOWED, K
 from commands.run_files import METRICS, read_lines
 from commands.settings.config import Config
@@ -29,11 +30,11 @@ def last_advice(folder: Path, schedule: Schedule, done: int) -> dict[str, Any]:
     }
 
 
-def doubt_of(config: Config, stuck: float, narrowed: bool) -> dict[str, Any]:
+def doubt_of(config: Config, doubt: Doubt) -> dict[str, Any]:
     """How advice was changed after the teacher's trials: the share of it that was
     `every_plan_alike`, and whether the teacher saw `only_memory`, that of its student."""
-    share = stuck if config.uniform_share == AUTO else 0.0
-    return {"every_plan_alike": share, "only_memory": narrowed}
+    share = doubt.share if config.uniform_share == AUTO else 0.0
+    return {"every_plan_alike": share, "only_memory": doubt.narrowed}
 
 
 def in_words(advice: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from algos.evaluator import play_batches
 from algos.protocols import Actor
 from algos.saved_files import BEST, CHECKPOINT, CONFIG
 from algos.student import Deterministic, Student, read_student
+from algos.trials import Doubt, doubt_in
 from commands import runs
 from commands.build import Parts, check_network
 from commands.domains.networks import make_encoder
@@ -128,15 +129,11 @@ def viewer_of(trial: Trial, parts: Parts, answers: Path) -> Viewer:
     if not teacher or parts.config.asks_llm:
         teacher = parts.teacher(answers, asks=False)
     if not trial.teacher:
-        stuck, narrowed = trials_of(answers.parent)
-        teacher.doubt(stuck)
-        teacher.narrow(narrowed)
+        doubt_in_run(answers.parent).apply(teacher)
     return parts.viewer(teacher)
 
 
-def trials_of(folder: Path) -> tuple[float, bool]:
-    """What the trials of a run's teacher told: how often it is stuck, and whether it was narrowed
-    to its student's memory."""
+def doubt_in_run(folder: Path) -> Doubt:
+    """How a run's teacher is doubted; not at all without a checkpoint."""
     saved = folder / CHECKPOINT
-    content = checkpoint.load(saved) if saved.exists() else {}
-    return float(content.get("stuck", 0.0)), bool(content.get("narrowed", False))
+    return doubt_in(checkpoint.load(saved)) if saved.exists() else Doubt()

@@ -193,13 +193,13 @@ def judge_run(parts: Parts, trainer: Trainer, evaluator: Evaluator) -> None:
     say(f"{folder.name}: judging its students in {counted(count, 'episode')} each")
     verdict = give_verdict(trainer, evaluator, parts.actor)
     advice = last_advice(folder, trainer.schedule, trainer.progress.iteration)
-    advice |= doubt_of(parts.config, trainer.stuck, trainer.narrowed)
+    advice |= doubt_of(parts.config, trainer.doubt)
     write_json(folder / VERDICT, {**verdict.to_dict(), "advice": advice})
     title = f"{folder.name}: means of {counted(count, 'fresh episode')}, not used to choose a model"
     best = f"best, of iteration {verdict.iteration}"
     if not verdict.best:
         best = "best: none yet, it takes five evaluations"
-    alone = "teacher alone" + ", its student's memory" * trainer.narrowed
+    alone = "teacher alone" + ", its student's memory" * trainer.doubt.narrowed
     students = ("last student", verdict.last), (best, verdict.best)
     print_evaluations(title, [*students, (alone, verdict.teacher)])
     if line := in_words(advice):

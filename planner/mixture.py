@@ -27,9 +27,7 @@ class MixedPlanner(WrappedPlanner):
 
     A planner that is wrong about a scene is wrong there each time, and a student that follows it
     never sees what another plan leads to. Here every legal plan keeps some probability. If
-    `learns`, the share is how often the planner, tried alone, is stuck until the step limit.
-    Episodes that fail before do not count: their plans may be right, and the student can do better
-    at carrying them out.
+    `learns`, the share is what it is told after trials of the planner alone.
     """
 
     legal_plans: LegalPlans
@@ -45,10 +43,10 @@ class MixedPlanner(WrappedPlanner):
             for scene, answer in zip(scenes, answers, strict=True)
         ]
 
-    def doubt(self, stuck: float) -> bool:
+    def doubt(self, share: float) -> bool:
         before = self.share
         if self.learns:
-            self.share = stuck
+            self.share = share
         return self.share != before
 
     def _mix(self, scene: str, answer: Answer) -> Answer:

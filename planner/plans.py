@@ -45,8 +45,8 @@ class Planner(Protocol):
         more than at the last call."""
         return {}
 
-    def doubt(self, stuck: float) -> bool:
-        """Told how often these answers alone are stuck until the step limit. Returns whether they
+    def doubt(self, share: float) -> bool:
+        """Told which share of these answers should be every legal plan alike. Returns whether they
         have changed."""
         return False
 

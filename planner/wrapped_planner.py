@@ -21,8 +21,8 @@ class WrappedPlanner(Planner):
     def news(self) -> dict[str, dict[str, float]]:
         return self.planner.news()
 
-    def doubt(self, stuck: float) -> bool:
-        return self.planner.doubt(stuck)
+    def doubt(self, share: float) -> bool:
+        return self.planner.doubt(share)
 
     def awaits_answers(self) -> bool:
         return self.planner.awaits_answers()

@@ -51,9 +51,10 @@ class PlanTeacher:
         """See only its student's memory from now on, or again what it saw at first."""
         self.narrowed = narrowed
 
-    def doubt(self, stuck: float) -> bool:
-        """Told how often it is stuck alone; returns whether its advice has changed."""
-        return self.planner.doubt(stuck)
+    def doubt(self, share: float) -> bool:
+        """Told which share of its advice should be every legal plan alike; returns whether its
+        advice has changed."""
+        return self.planner.doubt(share)
 
     def news(self) -> dict[str, dict[str, float]]:
         """The planner's new plans: scene text -> plan -> probability."""

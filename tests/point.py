@@ -152,7 +152,7 @@ class PointTeacher:
     def narrow(self, narrowed: bool) -> None:
         pass
 
-    def doubt(self, stuck: float) -> bool:
+    def doubt(self, share: float) -> bool:
         return False
 
     def counts(self) -> dict[str, float]:

@@ -19,7 +19,7 @@ from commands.answer_sources import describe_source
 from commands.last_advice import doubt_in_words, doubt_of
 from commands.observers.tags import K
 from commands.run_files import METRICS, read_lines
-from commands.subject import Subject, trials_of
+from commands.subject import Subject, doubt_in_run
 from commands.viewer.replay import Moment, Replay
 from env.drawing import Drawing
 from utils.errors import UserError
@@ -47,7 +47,7 @@ def page_content(
     config, option = subject.config, subject.config.train_option
     teacher = describe_source(config)
     if subject.student:
-        teacher += doubt_in_words(doubt_of(config, *trials_of(subject.folder)))
+        teacher += doubt_in_words(doubt_of(config, doubt_in_run(subject.folder)))
     return {
         "task": config.task.name + (f" ({option})" if option else ""),
         "run": str(subject.folder) if subject.student else None,

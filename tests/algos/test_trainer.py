@@ -15,6 +15,7 @@ from algos.evaluation import Evaluation, Trial
 from algos.iteration import Iteration
 from algos.protocols import Observer
 from algos.trainer import Trainer
+from algos.trials import Doubt
 from commands.build import Parts
 from commands.observers.display import Display
 from commands.settings.config import Config, make_config
@@ -82,7 +83,7 @@ def train(config: Config, folder: Path, stops: set[int], better: bool = False) -
 
 def states(trainer: Trainer) -> tuple[dict[str, Any], ...]:
     plain = trainer.schedule.state(), vars(trainer.selection), vars(trainer.teacher_alone)
-    spent = {"evaluation_steps": trainer.evaluation_steps, "narrowed": trainer.narrowed}
+    spent = {"evaluation_steps": trainer.evaluation_steps, "doubt": vars(trainer.doubt)}
     return trainer.learner.state(), trainer.collector.state(), *plain, spent
 
 
@@ -115,7 +116,7 @@ def test_a_resumed_run_equals_the_unbroken_one(
     with tempfile.TemporaryDirectory() as whole, tempfile.TemporaryDirectory() as parts:
         one = train(config, Path(whole), set(), better)
         other = train(config, Path(parts), stops, better)
-    assert one.narrowed == (sees == "everything, narrowed")
+    assert one.doubt.narrowed == (sees == "everything, narrowed")
     for first, second in zip(
         (*states(one), one.best),
         (*states(other), other.best),
@@ -164,7 +165,7 @@ def test_a_trial_without_all_answers_holds_nothing_against_the_teacher() -> None
     trainer.save = lambda observers=(): None  # type: ignore[method-assign]
     trainer.begin(Away(), [Told()])
     assert said[1:] == ["answers were missing: nothing is held against the teacher"]
-    assert trainer.stuck == 0
+    assert trainer.doubt == Doubt()
 
 
 def short_rollouts(**changes: Any) -> Trainer:

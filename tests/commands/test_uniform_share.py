@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import main
+from algos import checkpoint
+from algos.trials import Doubt
 from commands.build import Parts
 from commands.experiments.experiment import FINAL
 from commands.experiments.table import read_table
@@ -40,10 +43,15 @@ def test_a_teacher_that_is_stuck_gives_way_to_every_legal_plan_and_stays_so_afte
     assert_same_run(*(runs_of(tmp_path) / name for name in ("whole", "cut")))
 
 
-def test_a_right_teacher_trains_as_without_the_setting(tmp_path: Path) -> None:
-    for name, flags in (("without", []), ("auto", ["--uniform_share", "auto"])):
-        assert train(tmp_path, "--savedir", name, "--n_itr", "2", *flags) == 0
-    assert_same_run(*(runs_of(tmp_path) / name for name in ("without", "auto")))
+def test_a_right_teacher_trains_as_with_a_tenth_of_every_legal_plan(tmp_path: Path) -> None:
+    for share in ("0.1", "auto"):
+        flags = ["--n_itr", "2", "--uniform_share", share]
+        assert train(tmp_path, "--savedir", share, *flags) == 0
+    one, other = (
+        checkpoint.load(runs_of(tmp_path) / share / "checkpoint.pt") for share in ("0.1", "auto")
+    )
+    for key in ("learner", "schedule", "collector"):
+        torch.testing.assert_close(one[key], other[key], rtol=0, atol=0)
 
 
 def test_a_share_helps_a_teacher_that_is_always_wrong(tmp_path: Path) -> None:
@@ -79,26 +87,26 @@ def test_a_table_evaluates_the_teacher_of_a_preset_with_auto_under_its_usual_nam
     assert (teacher.final, teacher.settings["uniform_share"]) == (FINAL, 0)
 
 
-def film(folder: Path, stuck: float = 0.0, narrowed: bool = False, **settings: Any) -> np.ndarray:
-    """What a run's camera takes, after trials that told of the teacher."""
+def film(folder: Path, doubt: Doubt, **settings: Any) -> np.ndarray:
+    """What a run's camera takes, once its teacher is doubted."""
     given: dict[str, Any] = {"task": load_task("SimpleDoorKey"), "device": "cpu"}
     config = make_config(fresh_settings(given | settings), "settings")
     with ExitStack() as owned:
         parts = Parts(config, owned)
         trainer = parts.trainer(folder, parts.teacher(folder / "answers"), Ranks())
         take = parts.camera(trainer, 0)
-        trainer.stuck, trainer.narrowed = stuck, narrowed
+        trainer.doubt = doubt
         return np.stack([np.asarray(image) for image in take(1)])
 
 
 def test_a_film_shows_the_advice_that_the_run_gives_after_its_trial(tmp_path: Path) -> None:
-    mixed = film(tmp_path, stuck=0.5, uniform_share="auto")
-    assert np.array_equal(mixed, film(tmp_path, uniform_share=0.5))
-    usual = film(tmp_path)
+    mixed = film(tmp_path, Doubt(0.5), uniform_share="auto")
+    assert np.array_equal(mixed, film(tmp_path, Doubt(), uniform_share=0.5))
+    usual = film(tmp_path, Doubt())
     assert not np.array_equal(mixed, usual)
     everything = {"teacher_sees": "everything"}
-    assert np.array_equal(usual, film(tmp_path, narrowed=True, **everything))
-    assert not np.array_equal(usual, film(tmp_path, **everything))
+    assert np.array_equal(usual, film(tmp_path, Doubt(narrowed=True), **everything))
+    assert not np.array_equal(usual, film(tmp_path, Doubt(), **everything))
 
 
 def test_watch_shows_the_advice_as_mixed_after_the_trial(tmp_path: Path) -> None:
