@@ -139,14 +139,14 @@ class TeacherSettings(Strict):
     )
     uniform_share: UniformShare = setting(
         0.0,
-        "share of every legal plan alike in advice; auto: how often the teacher alone is stuck",
+        "share of every legal plan alike in advice; auto: how often it is stuck alone, at least 0.1",
         value="P",
         commands=TEACHING,
         recorded="teacher",
     )
     wrong_plans: Wrong = setting(
         0.0,
-        f"share of scenes with a wrong plan; {WORST}: in all, the teacher's least probable plan",
+        f"share of scenes with a wrong plan; {WORST}: in all, the least probable plan",
         value="P",
         commands=TEACHING,
         recorded="teacher",

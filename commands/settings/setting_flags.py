@@ -51,7 +51,7 @@ def add_setting(either: Any, setting: Setting, defaults: bool) -> None:
         )
     if setting.name == "llm":
         either.add_argument(
-            "--plans", type=Path, metavar="FILE", help="use the plans of another file"
+            "--plans", type=Path, metavar="FILE", help="use another file's plans"
         )
 
 
