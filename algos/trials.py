@@ -85,7 +85,8 @@ def try_out(
         return Decision(trial.outcome, trial.success, doubt)
     tell(
         f"alone it is stuck in {trial.stuck:.0%} of the episodes that do not fail before; "
-        f"from now on {doubt.share:.0%} of its advice is every legal plan alike"
+        f"from now on {doubt.share:.0%} of its advice, {LEAST_DOUBT:.0%} at least, is every legal "
+        "plan alike"
     )
     mixed = evaluator.try_teacher()
     if mixed.incomplete:

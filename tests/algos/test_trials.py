@@ -149,7 +149,7 @@ def test_a_teacher_that_is_never_stuck_is_doubted_a_little() -> None:
     assert try_out(trials.teacher, trials, False, [observer]).doubt == Doubt(0.1)
     assert observer.lines[2:] == [
         "alone it is stuck in 0% of the episodes that do not fail before; "
-        "from now on 10% of its advice is every legal plan alike",
+        "from now on 10% of its advice, 10% at least, is every legal plan alike",
         "such advice succeeds in 95% of the episodes",
     ]
 
