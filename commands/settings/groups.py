@@ -139,7 +139,8 @@ class TeacherSettings(Strict):
     )
     uniform_share: UniformShare = setting(
         0.0,
-        "share of every legal plan alike in advice; auto: how often it is stuck alone, at least 0.1",
+        "share of every legal plan alike in advice; auto: how often it is stuck alone, "
+        "at least 0.1",
         value="P",
         commands=TEACHING,
         recorded="teacher",

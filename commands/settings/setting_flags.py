@@ -50,9 +50,7 @@ def add_setting(either: Any, setting: Setting, defaults: bool) -> None:
             help=text or argparse.SUPPRESS,
         )
     if setting.name == "llm":
-        either.add_argument(
-            "--plans", type=Path, metavar="FILE", help="use another file's plans"
-        )
+        either.add_argument("--plans", type=Path, metavar="FILE", help="use another file's plans")
 
 
 def options(name: str, defaults: bool = True) -> dict[str, Any]:
