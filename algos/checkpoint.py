@@ -44,6 +44,11 @@ def load(path: Path, *needed: str) -> dict[str, Any]:
 Record = TypeVar("Record")
 
 
+def misfit(path: Path) -> UserError:
+    """The error for a checkpoint with parts that cannot be read."""
+    return UserError(f"{path} is damaged or does not fit this version of the project")
+
+
 def record(kind: type[Record], content: Mapping[str, Any]) -> Record:
     """A dataclass from the value of each of its fields; ValueError if one is missing or unknown."""
     names = {field.name for field in fields(kind)}  # type: ignore[arg-type]

@@ -274,7 +274,7 @@ class Trainer:
         content = checkpoint.load(path, *needed)
         try:
             # Older checkpoints lack these: they are of whole episodes, evaluated without a limit.
-            self._doubt(doubt_in(content))
+            self._doubt(doubt_in(content, path))
             self.collector.restore(content.get("collector", {}))
             self.evaluation_steps = int(content.get("evaluation_steps", 0))
             self.learner.restore(content["learner"], path)
@@ -284,9 +284,7 @@ class Trainer:
             self.teacher_alone = checkpoint.record(Evaluation, content["teacher_alone"])
             self.schedule.restore(content["schedule"])
         except (TypeError, ValueError, KeyError, AttributeError) as error:
-            raise UserError(
-                f"{path} is damaged or does not fit this version of the project"
-            ) from error
+            raise checkpoint.misfit(path) from error
         done = str(self.progress.iteration)
         if self.ranks.from_lead(done) != done:
             raise UserError(f"{path} is not the one of the first rank: all need the same folder")

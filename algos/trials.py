@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from algos import checkpoint
@@ -10,21 +11,21 @@ from algos.protocols import Observer, RunEvaluator, Teacher
 from utils.statistics import share_of
 from utils.terminal import counted
 
-MISSING = "answers were missing: nothing is held against the teacher"
 LEAST_DOUBT = 0.1
-"""Every teacher's advice is doubted so much at least: it may err where its own path never leads."""
+"""A teacher that may be doubted is doubted so much at least: it may err where its own path never
+leads."""
 
 
 @dataclass(frozen=True)
 class Doubt:
-    """How a teacher is doubted: a `share` of its advice should be every legal plan alike, and it
-    may be `narrowed` to its student's memory."""
+    """How a teacher is doubted: a `share` of its advice is every legal plan alike, and it may be
+    `narrowed` to its student's memory."""
 
     share: float = 0.0
     narrowed: bool = False
 
     def apply(self, teacher: Teacher) -> bool:
-        """Doubt a teacher. Returns whether other plans have come into its advice."""
+        """Doubt a teacher. Returns whether the share has changed its advice."""
         teacher.narrow(self.narrowed)
         return teacher.doubt(self.share)
 
@@ -36,7 +37,7 @@ class Decision:
 
     outcome: Evaluation = field(default_factory=Evaluation)
     success: float = 0.0
-    doubt: Doubt = Doubt()
+    doubt: Doubt = field(default_factory=Doubt)
 
 
 def try_out(
@@ -47,13 +48,12 @@ def try_out(
 ) -> Decision:
     """Try the teacher alone, doubt it as the trials tell, and tell the observers.
 
-    It is doubted as often as it is stuck until the step limit, or a little if it never is. Episodes
-    that fail before do not count: their plans may be right, and the student can do better at
-    carrying them out.
+    It is doubted as often as it is stuck until the step limit. Episodes that fail before do not
+    count: their plans may be right, and the student can do better at carrying them out.
 
     With `tries_memory` a teacher that sees everything is tried with its student's memory, too. It
     goes on seeing everything only if it surely does better so: advice that follows from what the
-    student sees can be imitated everywhere, and need not be doubted.
+    student sees can be imitated everywhere.
     """
 
     def tell(news: str) -> None:
@@ -67,7 +67,6 @@ def try_out(
         teacher.narrow(True)
         limited = evaluator.try_teacher()
         narrowed = not limited.incomplete and not surely_better(trial, limited)
-        teacher.narrow(narrowed)
         if limited.incomplete:
             tell("answers were missing: it goes on seeing everything")
         else:
@@ -77,29 +76,33 @@ def try_out(
         trial = limited if narrowed else trial
     for observer in observers:
         observer.teacher_tried(trial.outcome)
+    stuck = f"alone it is stuck in {trial.stuck:.0%} of the episodes that do not fail before; "
     if trial.incomplete:
-        tell(MISSING)
-        return Decision(trial.outcome, trial.success, Doubt(0.0, narrowed))
+        tell("answers were missing: nothing is held against the teacher")
+        stuck = ""
     doubt = Doubt(max(trial.stuck, LEAST_DOUBT), narrowed)
     if not doubt.apply(teacher):
+        return Decision(trial.outcome, trial.success, Doubt(narrowed=narrowed))
+    least = ", the least," if doubt.share > trial.stuck else ""
+    tell(f"{stuck}from now on {doubt.share:.0%} of its advice{least} is every legal plan alike")
+    if trial.incomplete:
         return Decision(trial.outcome, trial.success, doubt)
-    tell(
-        f"alone it is stuck in {trial.stuck:.0%} of the episodes that do not fail before; "
-        f"from now on {doubt.share:.0%} of its advice, {LEAST_DOUBT:.0%} at least, is every legal "
-        "plan alike"
-    )
     mixed = evaluator.try_teacher()
     if mixed.incomplete:
-        tell(MISSING)
+        tell("answers were missing: how often such advice succeeds is not known")
     else:
         tell(f"such advice succeeds in {_success(mixed):.0%} of the episodes")
     return Decision(trial.outcome, mixed.success, doubt)
 
 
-def doubt_in(content: Mapping[str, Any]) -> Doubt:
-    """The doubt of a checkpoint. Older ones have its parts at the top, or none."""
+def doubt_in(content: Mapping[str, Any], path: Path) -> Doubt:
+    """The doubt of a checkpoint, read from `path`. Older ones have its parts at the top, or none.
+    UserError if it cannot be read."""
     parts = {"share": content.get("stuck", 0.0), "narrowed": content.get("narrowed", False)}
-    return checkpoint.record(Doubt, content.get("doubt", parts))
+    try:
+        return checkpoint.record(Doubt, content.get("doubt", parts))
+    except (TypeError, ValueError) as error:
+        raise checkpoint.misfit(path) from error
 
 
 def surely_better(one: Trial, other: Trial) -> bool:

@@ -59,9 +59,10 @@ def make_planner(
     share = config.uniform_share
     if not share or (config.llm == UNIFORM and not config.wrong_plans):
         return planner
-    if share == AUTO:
-        return MixedPlanner(planner, domain.legal_plans, learns=True)
-    return MixedPlanner(planner, domain.legal_plans, share)
+    if share != AUTO:
+        return MixedPlanner(planner, domain.legal_plans, share)
+    # Without advice there is nothing to doubt.
+    return MixedPlanner(planner, domain.legal_plans, learns=True) if config.kl_start else planner
 
 
 def right_planner(

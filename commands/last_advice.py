@@ -33,6 +33,7 @@ def last_advice(folder: Path, schedule: Schedule, done: int) -> dict[str, Any]:
 def doubt_of(config: Config, doubt: Doubt) -> dict[str, Any]:
     """How advice was changed after the teacher's trials: the share of it that was
     `every_plan_alike`, and whether the teacher saw `only_memory`, that of its student."""
+    # Older checkpoints say how often a teacher was stuck, whether or not it was doubted.
     share = doubt.share if config.uniform_share == AUTO else 0.0
     return {"every_plan_alike": share, "only_memory": doubt.narrowed}
 

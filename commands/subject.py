@@ -136,4 +136,4 @@ def viewer_of(trial: Trial, parts: Parts, answers: Path) -> Viewer:
 def doubt_in_run(folder: Path) -> Doubt:
     """How a run's teacher is doubted; not at all without a checkpoint."""
     saved = folder / CHECKPOINT
-    return doubt_in(checkpoint.load(saved)) if saved.exists() else Doubt()
+    return doubt_in(checkpoint.load(saved), saved) if saved.exists() else Doubt()

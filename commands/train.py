@@ -81,7 +81,7 @@ def train_run(
     done = trainer.progress.iteration
     if not ranks.lead:
         if not resumed or done < config.n_itr:
-            train(trainer, None, (), interrupts, interrupts)
+            train(trainer, resumed, None, (), interrupts, interrupts)
         return
 
     if resumed and done >= config.n_itr:
@@ -103,7 +103,7 @@ def train_run(
         say(f"--quick: evaluations, trial and verdict take at most {QUICK_EPISODES} episodes each")
     (folder / VERDICT).unlink(missing_ok=True)
     evaluator = parts.evaluator(trainer, teacher)
-    failure = observe_and_train(args, parts, trainer, teacher, evaluator, interrupts)
+    failure = observe_and_train(args, parts, trainer, resumed, teacher, evaluator, interrupts)
     did = trainer.progress
     if done < did.iteration == config.n_itr and not interrupts():
         judge_run(parts, trainer, evaluator)
@@ -146,6 +146,7 @@ def observe_and_train(
     args: argparse.Namespace,
     parts: Parts,
     trainer: Trainer,
+    resumed: bool,
     teacher: PlanTeacher,
     evaluator: Evaluator,
     interrupts: Interrupts,
@@ -170,18 +171,19 @@ def observe_and_train(
     with ExitStack() as closing:
         for observer in observers:
             closing.callback(observer.ended)
-        train(trainer, evaluator, observers, interrupts, stopped)
+        train(trainer, resumed, evaluator, observers, interrupts, stopped)
     return next((observer.failed for observer in own if observer.failed), None)
 
 
 def train(
     trainer: Trainer,
+    resumed: bool,
     evaluator: RunEvaluator | None,
     observers: Sequence[Observer],
     interrupts: Interrupts,
     stopped: Callable[[], bool],
 ) -> None:
-    if trainer.progress.iteration == 0 and not trainer.ranks.any(stopped()):
+    if not resumed and not trainer.ranks.any(stopped()):
         with interrupts.at_once():
             trainer.begin(evaluator, observers)
     trainer.train(stopped, evaluator, observers)

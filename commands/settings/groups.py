@@ -139,8 +139,8 @@ class TeacherSettings(Strict):
     )
     uniform_share: UniformShare = setting(
         0.0,
-        "share of every legal plan alike in advice; auto: how often it is stuck alone, "
-        "at least 0.1",
+        "share of every legal plan alike in advice; auto: how often the teacher "
+        "alone is stuck, at least 0.1",
         value="P",
         commands=TEACHING,
         recorded="teacher",

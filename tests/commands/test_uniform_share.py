@@ -121,11 +121,57 @@ def test_watch_shows_the_advice_as_mixed_after_the_trial(tmp_path: Path) -> None
     assert max(len(json.loads(each)) for each in plans) > 1
 
 
+ALONE = "alone.yaml"
+
+
+@pytest.mark.parametrize("flags", [["--llm", "uniform"], ["--policy", ALONE]])
+def test_a_run_without_advice_that_could_be_wrong_doubts_nothing(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    flags: list[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(ALONE).write_text("description: PPO without a teacher\nfixed: {kl_start: 0}")
+    doubt = ["--schedule", "matched", "--uniform_share", "auto"]
+    assert train(tmp_path, "--savedir", "run", *doubt, *flags, "--n_itr", "1") == 0
+    assert "of its advice" not in capsys.readouterr().out
+    (checkpoint_file,) = tmp_path.rglob("checkpoint.pt")
+    assert checkpoint.load(checkpoint_file)["doubt"] == {"share": 0, "narrowed": False}
+    verdict = json.loads((checkpoint_file.parent / "verdict.json").read_text())
+    assert verdict["advice"]["every_plan_alike"] == 0
+
+
+def test_a_run_that_stopped_after_its_trial_goes_on_with_what_the_trial_told(
+    tmp_path: Path,
+) -> None:
+    flags = [*AUTO, "--seed_list", "1", "--n_itr"]
+    assert train(tmp_path, "--savedir", "whole", *flags, "2") == 0
+    assert train(tmp_path, "--savedir", "cut", *flags, "0") == 0
+    again = ["train", "--logdir", str(tmp_path), "--savedir", "cut", "--resume", "--n_itr", "2"]
+    assert main.main(again) == 0
+    assert_same_run(*(runs_of(tmp_path) / name for name in ("whole", "cut")))
+
+
+def test_a_doubt_that_cannot_be_read_is_told_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(tmp_path, "--savedir", "run", *AUTO, "--n_itr", "1") == 0
+    run = runs_of(tmp_path) / "run"
+    saved = checkpoint.load(run / "checkpoint.pt")
+    checkpoint.save(run / "checkpoint.pt", {**saved, "doubt": {"share": 0.1}})
+    assert main.main(["watch", "--logdir", str(tmp_path), "--num_eval", "2", str(run)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert "checkpoint.pt is damaged or does not fit this version of the project" in error
+    assert error.count("\n") == 1
+
+
 def test_a_control_with_wrong_plans_is_mixed_too(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert train(tmp_path, "--savedir", "run", *AUTO, "--llm", "uniform", "--n_itr", "1") == 0
-    assert "100% of its advice, 10% at least, is every legal plan alike" in capsys.readouterr().out
+    assert "100% of its advice is every legal plan alike" in capsys.readouterr().out
 
 
 def test_a_share_does_not_hide_that_plans_answer_no_scene(

@@ -51,7 +51,7 @@ def test_without_a_share_answers_stay_as_they_are() -> None:
     assert mixed.counts() == {"Replies": 3.0}
 
 
-def test_one_that_learns_takes_the_share_of_episodes_in_which_its_planner_is_stuck() -> None:
+def test_one_that_learns_takes_the_share_that_it_is_told() -> None:
     learns = MixedPlanner(Fixed(), legal_plans, learns=True)
     assert not learns.doubt(0.0)
     assert learns.doubt(0.4)
