@@ -11,8 +11,8 @@ from planner.wrong_plans import WORST
 from utils.terminal import counted
 
 NONE, UNIFORM = "none", "every legal plan alike"
-FEWEST = 3
-"""Runs of a group, at least, without a word about their number."""
+USUAL = 3
+"""Runs of a group. A cell says it where there are more or fewer."""
 Row = dict[str, RunGroup]
 """Task -> the runs in it with one teacher."""
 
@@ -53,7 +53,7 @@ def span(group: RunGroup) -> str:
     ends = (reached[0].steps, reached[-1].steps)
     words = ("never" if isinf(steps) else f"{steps / 1000:.0f}" for steps in ends)
     text = "≤ " * any(run.at_once for run in reached) + "–".join(dict.fromkeys(words))
-    return text if len(reached) >= FEWEST else f"{text} ({counted(len(reached), 'run')})"
+    return text if len(reached) == USUAL else f"{text} ({counted(len(reached), 'run')})"
 
 
 def order(settings: Mapping[str, Any]) -> tuple[Any, ...]:
