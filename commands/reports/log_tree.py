@@ -26,6 +26,8 @@ from utils.files import read_json
 from utils.ownership import OWNER
 from utils.terminal import counted
 
+DECIMALS = 6
+"""Of the numbers of evaluations while training, which are most of what a report keeps."""
 RUN_FILES = {METRICS, CHECKPOINT, MODEL, VERDICT, OWNER}
 """A folder with one of these, and without runs below it, should be a run."""
 
@@ -105,7 +107,8 @@ def read_run(folder: Path, name: str) -> Run:
     iterations = int(rows[-1]["iteration"])
     tests = [row for row in rows if is_test(row)]
     evaluations = {
-        key: np.array([test[column] for test in tests], float) for key, column in COLUMNS.items()
+        key: np.array([test[column] for test in tests], float).round(DECIMALS)
+        for key, column in COLUMNS.items()
     }
     verdict, teacher = dict[str, Any](), None
     try:
