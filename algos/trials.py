@@ -83,8 +83,8 @@ def try_out(
     doubt = Doubt(max(trial.stuck, LEAST_DOUBT), narrowed)
     if not doubt.apply(teacher):
         return Decision(trial.outcome, trial.success, Doubt(narrowed=narrowed))
-    least = ", the least," if doubt.share > trial.stuck else ""
-    tell(f"{stuck}from now on {doubt.share:.0%} of its advice{least} is every legal plan alike")
+    least = " (the minimum)" if doubt.share > trial.stuck else ""
+    tell(f"{stuck}from now on {doubt.share:.0%}{least} of its advice is every legal plan alike")
     if trial.incomplete:
         return Decision(trial.outcome, trial.success, doubt)
     mixed = evaluator.try_teacher()

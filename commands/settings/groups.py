@@ -147,7 +147,7 @@ class TeacherSettings(Strict):
     )
     wrong_plans: Wrong = setting(
         0.0,
-        f"share of scenes with a wrong plan; {WORST}: in all, the least probable plan",
+        f"share of scenes with another legal plan, if any; {WORST}: with the least probable",
         value="P",
         commands=TEACHING,
         recorded="teacher",

@@ -118,7 +118,7 @@ def test_a_memory_is_tried_only_if_asked(own: int) -> None:
 TRYING = ["trying the teacher alone in 100 episodes", "trying it with its student's memory, too"]
 
 
-LEAST = "from now on 10% of its advice, the least, is every legal plan alike"
+LEAST = "from now on 10% (the minimum) of its advice is every legal plan alike"
 
 
 def test_nothing_is_held_against_a_teacher_without_all_answers() -> None:
