@@ -48,8 +48,9 @@ def try_out(
 ) -> Decision:
     """Try the teacher alone, doubt it as the trials tell, and tell the observers.
 
-    It is doubted as often as it is stuck until the step limit. Episodes that fail before do not
-    count: their plans may be right, and the student can do better at carrying them out.
+    It is doubted as often as it is stuck until the step limit, and `LEAST_DOUBT` at least. Episodes
+    that fail before do not count: their plans may be right, and the student can do better at
+    carrying them out.
 
     With `tries_memory` a teacher that sees everything is tried with its student's memory, too. It
     goes on seeing everything only if it surely does better so: advice that follows from what the
