@@ -1,10 +1,13 @@
 """Ranks: the processes that train one student together, as `torchrun` starts them."""
 
+import atexit
+import gc
 import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from importlib import import_module
 
 import torch
 import torch.distributed as dist
@@ -36,6 +39,13 @@ def _line(error: Exception) -> str:
     return " ".join(str(error).split())[:200]
 
 
+def _leave() -> None:
+    """End the threads that talk to the other ranks. One that still frees the tensors of the last
+    exchange while Python ends would abort this process."""
+    dist.destroy_process_group()
+    gc.collect()  # DDP's reference cycles hold the group, too.
+
+
 class Ranks:
     """This process among those that train together; there may be just one.
 
@@ -48,6 +58,8 @@ class Ranks:
         self.count = int(os.environ.get("WORLD_SIZE", "1"))
         self.number = int(os.environ.get("RANK", "0"))
         if self.count > 1 and not dist.is_initialized():
+            # DDP loads it. Its functions have the group as a default, so that it would never end.
+            import_module("torch.distributed.nn")
             backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
             try:
                 dist.init_process_group(backend, timeout=PATIENCE)
@@ -55,6 +67,7 @@ class Ranks:
                 raise UserError(
                     f"cannot meet the other ranks; start them with torchrun ({_line(error)})"
                 ) from error
+            atexit.register(_leave)
 
     @property
     def lead(self) -> bool:

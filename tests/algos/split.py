@@ -3,7 +3,9 @@
 torchrun --nproc_per_node=2 -m tests.algos.split OUT
 """
 
+import atexit
 import io
+import os
 import sys
 from contextlib import redirect_stderr
 from pathlib import Path
@@ -41,9 +43,20 @@ def refusal(out: Path, flag: str, value: int) -> tuple[int, str]:
     return code, error.getvalue()
 
 
+def note_threads(name: str) -> None:
+    """Add a line with the names of this process's threads to a file."""
+    names = sorted(task.read_text().strip() for task in Path("/proc/self/task").glob("*/comm"))
+    with Path(name).open("a") as file:
+        print(*names, file=file)
+
+
 def run() -> None:
     """Meetings cost little; processes that meet cost much."""
-    out, ranks = Path(sys.argv[1]), Ranks()
+    out = Path(sys.argv[1])
+    threads = str(out / f"{os.environ['RANK']}.threads")
+    atexit.register(note_threads, threads)
+    ranks = Ranks()
+    note_threads(threads)
     content = parts(ranks)
     content["uneven"] = update(ranks, 20, 90, 33)
     content["choices"] = iterate(ranks, policy=load_method("hierarchical"))

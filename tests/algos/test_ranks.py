@@ -23,11 +23,17 @@ TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--np
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """What each of two ranks has in the end, by the parts of `tests.algos.split`."""
+def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the files of two ranks of `tests.algos.split`."""
     out = tmp_path_factory.mktemp("both")
     subprocess.run([*TORCHRUN, "-m", "tests.algos.split", str(out)], cwd=ROOT, check=True)
-    return [torch.load(out / f"{number}.pt") for number in range(2)]
+    return out
+
+
+@pytest.fixture(scope="module")
+def both(left: Path) -> list[dict[str, Any]]:
+    """What each of two ranks has in the end, by the parts of `tests.algos.split`."""
+    return [torch.load(left / f"{number}.pt") for number in range(2)]
 
 
 @pytest.fixture(scope="module")
@@ -159,8 +165,9 @@ def test_a_run_of_two_ranks_has_one_log_and_goes_on_alone_when_one_dies(tmp_path
     assert shown["Test/Return"] == [*range(2, done + 3, 2)]
 
     job = start(tmp_path, "--resume", "--n_itr", str(done + 3))
-    assert "continuing" in job.communicate()[0]
-    assert job.returncode == 0
+    out = job.communicate()[0]
+    assert job.returncode == 0, out
+    assert "continuing" in out
     assert checkpoint.load(folder / "checkpoint.pt")["progress"]["iteration"] == done + 3
 
 
@@ -181,6 +188,13 @@ def test_ctrl_c_stops_two_ranks_after_an_iteration(tmp_path: Path) -> None:
     assert job.wait() != 0
 
 
+def test_no_thread_of_a_rank_lives_until_python_ends(left: Path) -> None:
+    for number in range(2):
+        before, after = (left / f"{number}.threads").read_text().splitlines()
+        assert "gloo" in before
+        assert "gloo" not in after
+
+
 def test_what_cannot_be_split_is_said_in_one_line(
     both: list[dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -193,6 +207,6 @@ def test_what_cannot_be_split_is_said_in_one_line(
     assert all(error == "" for _, error in other.values())
     job = start(tmp_path, "--batch_size", "127")
     out = job.communicate()[0]
-    assert job.returncode != 0
+    assert job.returncode != 0, out
     assert f"error: {words['batch_size']}" in out
     assert "Error:" not in out.replace("ChildFailedError:", "")
