@@ -5,15 +5,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from scipy.stats import binomtest
+
 from algos import checkpoint
 from algos.evaluation import Evaluation, Trial
 from algos.protocols import Observer, RunEvaluator, Teacher
-from utils.statistics import share_of
 from utils.terminal import counted
 
 LEAST_DOUBT = 0.1
 """A teacher that may be doubted is doubted so much at least: it may err where its own path never
 leads."""
+SURE = 0.025
+"""Of two equal teachers one looks surely better as seldom as this."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Doubt:
     narrowed: bool = False
 
     def apply(self, teacher: Teacher) -> bool:
-        """Doubt a teacher. Returns whether the share has changed its advice."""
+        """Doubt a teacher. Returns whether its advice differs from before by the share."""
         teacher.narrow(self.narrowed)
         return teacher.doubt(self.share)
 
@@ -49,8 +52,8 @@ def try_out(
     """Try the teacher alone, doubt it as the trials tell, and tell the observers.
 
     It is doubted as often as it is stuck until the step limit, and `LEAST_DOUBT` at least. Episodes
-    that fail before do not count: their plans may be right, and the student can do better at
-    carrying them out.
+    that fail before do not count, unless all do: their plans may be right, and the student can do
+    better at carrying them out.
 
     With `tries_memory` a teacher that sees everything is tried with its student's memory, too. It
     goes on seeing everything only if it surely does better so: advice that follows from what the
@@ -107,11 +110,13 @@ def doubt_in(content: Mapping[str, Any], path: Path) -> Doubt:
 
 
 def surely_better(one: Trial, other: Trial) -> bool:
-    """Whether the first of two trials in the same episodes surely has more success: of the episodes
-    in which just one of the two succeeds, the interval of its share lies above a half."""
+    """Whether the first of two trials in the same episodes surely has more success, by a sign test
+    at 2.5% over the episodes in which just one of the two succeeds."""
     pairs = zip(one.outcome.success, other.outcome.success, strict=True)
     wins = [first for first, second in pairs if first != second]
-    return bool(wins) and share_of(sum(wins), len(wins)).low > 1 / 2
+    if not wins:
+        return False
+    return bool(binomtest(sum(wins), len(wins), alternative="greater").pvalue <= SURE)
 
 
 def _success(trial: Trial) -> float:

@@ -38,7 +38,7 @@ from commands.domains.rooms import MiniGridDomain
 from commands.domains.worlds import WorldDomain
 from commands.observers.film import MOST_STEPS
 from commands.run_files import ANSWERS
-from commands.settings.config import Config, knows_more
+from commands.settings.config import QUICK_EPISODES, Config, knows_more
 from commands.viewer.film import film_of
 from commands.viewer.replay import Played, Viewer
 from env.vector import RestingEnv
@@ -53,8 +53,6 @@ from utils.timing import Stopwatch
 
 MOST_TESTED = 100
 """Environments side by side in an evaluation, at most."""
-QUICK_EPISODES = 5
-"""Episodes of each evaluation, of the trial and of the verdict with --quick, at most."""
 DOMAINS: dict[str, Callable[[Config, ExitStack], Domain]] = {
     "minigrid": MiniGridDomain,
     "nav_pick": NavPickDomain,

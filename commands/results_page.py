@@ -114,7 +114,7 @@ def steps(group: RunGroup) -> str:
 
 
 def filled(page: str, lines: dict[str, list[str]]) -> str:
-    """A page with its tables. A table without records stays empty."""
+    """A page with its tables. One without records says so."""
 
     def lines_of(match: re.Match[str]) -> str:
         name = match.group(1)
@@ -126,9 +126,8 @@ def filled(page: str, lines: dict[str, list[str]]) -> str:
 def draw(folder: Path, names: Iterable[str]) -> None:
     for name in names:
         if groups := read_groups(folder, name):
-            pictures = {each.name: each for each in figures(groups, [])}
-            wanted = pictures.get(DRAWN[name]) or next(iter(pictures.values()))
-            (folder / f"{name}.png").write_bytes(wanted.png)
+            pictures = {each.name: each.png for each in figures(groups, [])}
+            (folder / f"{name}.png").write_bytes(pictures[DRAWN[name]])
 
 
 def main() -> None:

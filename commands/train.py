@@ -15,7 +15,7 @@ from algos.trainer import Trainer
 from algos.verdict import give_verdict
 from commands import runs
 from commands.answer_sources import describe_source
-from commands.build import QUICK_EPISODES, Parts
+from commands.build import Parts
 from commands.evaluation_table import print_evaluations
 from commands.last_advice import doubt_of, in_words, last_advice
 from commands.observers.display import Display
@@ -26,7 +26,7 @@ from commands.observers.tensorboard import TensorBoard
 from commands.observers.weights_and_biases import WeightsAndBiases
 from commands.planned_runs import resume_command, shared_runs
 from commands.run_files import ANSWERS, METRICS, VERDICT, iterations
-from commands.settings.config import Config
+from commands.settings.config import QUICK_EPISODES, Config
 from planner.plans import Planner
 from teacher.teacher import PlanTeacher
 from utils.devices import choose_device, prepare

@@ -11,6 +11,7 @@ import pytest
 from commands.reports.claims import CLAIMS, cell, methods_of, sources_of
 from commands.results_page import PAGES, RECORDS, filled, tables
 from tests.trees import RISING, report, write_run
+from utils.errors import UserError
 
 SOFT = CLAIMS[3]
 Successes = dict[str, Sequence[int]]
@@ -49,6 +50,8 @@ def test_the_table_of_wrong_teachers_spans_a_groups_runs(tmp_path: Path) -> None
         ("any-0", [0.5, *late[:-1]], {"llm": "uniform"}),
         ("late-0", late, {"wrong_plans": 0.5, "uniform_share": "auto"}),
         ("doubted-0", late, {"uniform_share": "auto"}),
+        ("shaky-0", late, {"wrong_plans": 0.9, "uniform_share": "auto"}),
+        ("shaky-1", [0.0] * 9, {"wrong_plans": 0.9, "uniform_share": "auto"}),
         ("never-0", [0.0] * 9, {"wrong_plans": "worst"}),
         ("never-1", late, {"wrong_plans": "worst"}),
         ("never-2", late, {"wrong_plans": "worst"}),
@@ -64,8 +67,18 @@ def test_the_table_of_wrong_teachers_spans_a_groups_runs(tmp_path: Path) -> None
         # The mean of the fastest control is 5 2/3, that of the other is 7.
         "|right|yes|6 (1 run), 1.06|",
         "|50% of scenes wrong|yes|6 (1 run), 0.86|",
+        "|90% of scenes wrong|yes|6–never (2 runs)|",
         "|worst plans|no|6–never|",
     ]
+
+
+def test_two_groups_are_not_put_into_one_cell(tmp_path: Path) -> None:
+    for name, share in (("a", "auto"), ("b", 0.5)):
+        write_run(tmp_path, name, [1.0] * 9, uniform_share=share)
+    assert report(tmp_path) == 0
+    (tmp_path / "report" / "records.jsonl").rename(tmp_path / "wrong_teacher.jsonl")
+    with pytest.raises(UserError, match="have one cell"):
+        tables(tmp_path)
 
 
 def test_missing_records_say_so(tmp_path: Path) -> None:
@@ -119,6 +132,22 @@ def test_other_settings_than_a_methods_own_are_not_judged(tmp_path: Path) -> Non
     assert cell(SOFT, methods_of(records)).startswith("**not**: +0.000 [")
 
 
+def test_success_while_training_is_a_mean_over_steps(tmp_path: Path) -> None:
+    """Late evaluations lie closer to each other."""
+    late = [100, 500, 900, 950, 1000]
+    for seed in (0, 1):
+        for name, successes, settings in (
+            ("recorded", [1.0] * 5, {}),
+            ("uniform", [0, 0, 1, 1, 1], {"llm": "uniform"}),
+        ):
+            write_run(tmp_path, f"{name}-{seed}", successes, seed=seed, steps=late, **settings)
+    assert report(tmp_path) == 0
+    (tmp_path / "report" / "records.jsonl").rename(tmp_path / "llms.jsonl")
+    # Uniform: 0 up to 500 steps, then a line to 1 at 900, then 1: 0.3 of the area.
+    found = cell(CLAIMS[6], sources_of(tmp_path / "llms.jsonl"))
+    assert found.startswith("**reproduced**: +0.700 [")
+
+
 def test_a_claim_about_an_llm_compares_its_students_with_those_of_all_legal_plans(
     tmp_path: Path,
 ) -> None:
@@ -132,6 +161,6 @@ def test_a_claim_about_an_llm_compares_its_students_with_those_of_all_legal_plan
     records = tmp_path / "report" / "records.jsonl"
     records.rename(tmp_path / "llms.jsonl")
     found = cell(CLAIMS[6], sources_of(tmp_path / "llms.jsonl"))
-    assert found.startswith("**reproduced**: +0.267 [+0.2")
+    assert found.startswith("**reproduced**: +0.333 [+0.3")
     assert found.endswith("; 1 task, 3:3 runs")
     assert sources_of(tmp_path / "none.jsonl") == {}

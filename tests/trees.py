@@ -29,11 +29,13 @@ def write_run(
     task: str = "SimpleDoorKey",
     seed: int = 0,
     every: int = 100,
+    steps: Sequence[int] | None = None,
     final: Sequence[float] | None = None,
     **settings: Any,
 ) -> Path:
-    """A run that was evaluated every so many steps, 2 s each, with these shares of successes; a
-    return is nine tenths of a success. `final` are the successes of its verdict's episodes."""
+    """A run that was evaluated every so many steps, or after these `steps`, 2 s each, with these
+    shares of successes; a return is nine tenths of a success. `final` are the successes of its
+    verdict's episodes."""
     flags = {"policy": load_method(method), "task": load_task(task), **FEW, **settings}
     flags["n_itr"] = settings.get("n_itr", len(success))
     (config,) = seeded(fresh_settings(flags), [seed])
@@ -41,8 +43,9 @@ def write_run(
     folder.mkdir(parents=True)
     runs.write_config(folder, config)
     log = Metrics(folder / "metrics.jsonl")
-    for number, share in enumerate(success, 1):
-        row = {"Train/Steps": every * number, "Speed/Seconds": 2.0 * number}
+    steps = steps or range(every, every * len(success) + 1, every)
+    for number, (share, done) in enumerate(zip(success, steps, strict=True), 1):
+        row = {"Train/Steps": done, "Speed/Seconds": 2.0 * number}
         tests = {"Test/Success Rate": share, "Test/Return": 0.9 * share}
         log.write(number, row | tests)
     log.ended()

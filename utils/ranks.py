@@ -15,7 +15,9 @@ from torch import Tensor
 
 from utils.errors import UserError
 
-PATIENCE = timedelta(minutes=30)
+PATIENCE = timedelta(hours=6)
+"""How long a rank waits for the others. The first may wait for an LLM; a rank that dies closes its
+connections, which the others notice at once."""
 # The words of a failed exchange between ranks. DDP's backward pass may fail in other ways too, and
 # gloo raises a bare RuntimeError.
 MEETING = re.compile(r"gloo|NCCL|Connection (?:closed|reset|refused)|Broken pipe|Timed out waiting")
@@ -80,6 +82,8 @@ class Ranks:
             raise UserError(f"--device {device}: each rank needs a GPU of its own; give cuda")
         if device != "cuda" or self.count == 1:
             return torch.device(device)
+        if "LOCAL_RANK" not in os.environ:
+            raise UserError("LOCAL_RANK must say which GPU is this rank's; torchrun sets it")
         number, there = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
         if number >= there:
             raise UserError(f"there are more ranks here than GPUs ({there})")

@@ -12,6 +12,7 @@ from commands.reports.estimates import (
     difference,
     difference_up_to,
     difference_within,
+    equal_steps,
     final,
     over_tasks,
     told,
@@ -45,10 +46,6 @@ class Claim:
     compute: Callable[..., Number]
     records: tuple[str | None, str] = (PAPER, PRESET)
     student: str = STUDENT
-
-
-def equal_steps(one: RunGroup, other: RunGroup) -> float:
-    return min(run.steps for group in (one, other) for run in group.runs)
 
 
 def within_equal_steps(one: RunGroup, other: RunGroup) -> Number:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from commands.reports.records import CLEAN, LIKELIEST
+from commands.reports.records import CLEAN, LIKELIEST, Run
 from commands.reports.run_groups import RunGroup
 from utils import statistics
 from utils.statistics import Estimate, Values, average, mean, mean_of_runs
@@ -139,15 +139,29 @@ def difference_within(one: RunGroup, other: RunGroup, measure: str, steps: float
 
 
 def difference_up_to(one: RunGroup, other: RunGroup, measure: str, steps: float) -> Number:
-    """The same for the mean of all evaluations within a number of steps."""
-    both = [
-        [run.evaluations[measure][run.evaluations["steps"] <= steps] for run in group.runs]
-        for group in (one, other)
-    ]
-    if not all(len(values) for runs in both for values in runs):
+    """The same for the mean over all steps up to a number of them. Its interval is over seeds
+    alone: all runs are evaluated in the same rooms."""
+    both = [[mean_up_to(run, measure, steps) for run in group.runs] for group in (one, other)]
+    if not all(math.isfinite(run.value) for runs in both for run in runs):
         return Number(UNKNOWN, "difference")
-    means = [[Estimate(float(values.mean())) for values in runs] for runs in both]
-    return gain(means, one, other)
+    return gain(both, one, other)
+
+
+def mean_up_to(run: Run, measure: str, steps: float) -> Estimate:
+    """The mean over steps, not over evaluations, which may lie at unequal distances. Between two
+    evaluations the measure is a straight line; before the first and after the last it is level. NaN
+    without an evaluation."""
+    at, values = run.evaluations["steps"], run.evaluations[measure]
+    if not len(at):
+        return Estimate(math.nan)
+    corners = np.concatenate([[0.0], at[at < steps], [steps]])
+    area = np.trapezoid(np.interp(corners, at, values), corners)
+    return Estimate(float(area / steps))
+
+
+def equal_steps(one: RunGroup, other: RunGroup) -> float:
+    """The steps of the shortest run of two groups."""
+    return min(run.steps for group in (one, other) for run in group.runs)
 
 
 def gain(runs: Sequence[Sequence[Estimate]], one: RunGroup, other: RunGroup) -> Number:

@@ -1,7 +1,7 @@
 """Reading evaluations in a log tree: of the last model of a run, and of a teacher alone."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +56,8 @@ def final_outcomes(
     return largest(found), largest(likeliest), notes
 
 
-def largest(outcomes: list[Outcome]) -> Outcome | None:
-    """The evaluation with the most episodes."""
+def largest(outcomes: Iterable[Outcome]) -> Outcome | None:
+    """The evaluation with the most episodes; the first of equal ones."""
     return max(outcomes, key=lambda each: each.episodes, default=None)
 
 

@@ -17,7 +17,7 @@ from matplotlib.ticker import (
 )
 
 from commands.reports.estimates import OUTCOMES, Curve, Number, curve, final, outcomes_of
-from commands.reports.evaluations import TRAITS
+from commands.reports.evaluations import TRAITS, largest
 from commands.reports.pictures import COLORS, INK, WIDTH, Panel, Picture, folded, picture, slug
 from commands.reports.records import Outcome
 from commands.reports.run_groups import RunGroup
@@ -156,8 +156,8 @@ def teachers_of(groups: list[RunGroup]) -> dict[str, Outcome]:
         label = "teacher alone"
         if len(by_traits) > 1:
             label += f", of {'; '.join(group.full_label for group in taught)}"
-        if known := [group.teacher for group in taught if group.teacher]:
-            found[label] = max(known, key=lambda teacher: teacher.episodes)
+        if known := largest(group.teacher for group in taught if group.teacher):
+            found[label] = known
     return found
 
 

@@ -18,7 +18,7 @@ from commands.reports.evaluations import (
     read_outcome,
     read_teacher,
 )
-from commands.reports.records import COLUMNS, COSTS, Run, Tree, comparable, test_episodes
+from commands.reports.records import COLUMNS, COSTS, DECIMALS, Run, Tree, comparable, test_episodes
 from commands.run_files import METRICS, VERDICT, check_config_format, read_lines
 from commands.settings.setting import flatten
 from utils.errors import UserError
@@ -26,8 +26,6 @@ from utils.files import read_json
 from utils.ownership import OWNER
 from utils.terminal import counted
 
-DECIMALS = 6
-"""Of the numbers of evaluations while training, which are most of what a report keeps."""
 RUN_FILES = {METRICS, CHECKPOINT, MODEL, VERDICT, OWNER}
 """A folder with one of these, and without runs below it, should be a run."""
 

@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, PlainValidator, TypeAdapter
 from algos.saved_files import FORMAT, check_format
 from algos.selection import WINDOW
 from commands.provenance import asks_llm, plans_digest
-from commands.settings.config import DEFAULTS, SETTINGS
+from commands.settings.config import DEFAULTS, QUICK_EPISODES, SETTINGS
 from commands.settings.presets import BESIDE_SETTINGS
 from utils import statistics
 from utils.errors import UserError
@@ -33,7 +33,8 @@ COLUMNS = {
     "return": "Test/Return",
 }
 """Part of an evaluation while training -> its name in metrics.jsonl."""
-
+DECIMALS = 6
+"""Of the numbers of evaluations while training, which are most of what a report keeps."""
 
 CLEAN, LIKELIEST = "clean_success", "success of likeliest actions"
 """Measures that only some runs have: success without a contact, in homes; and the success of an
@@ -166,8 +167,8 @@ class Run:
         if len(success) < WINDOW:
             return Reached()
         means = np.lib.stride_tricks.sliding_window_view(success, WINDOW).mean(1)
-        # Sums of decimal fractions: 0.8 may be 0.7999….
-        places = np.flatnonzero(means >= threshold - 1e-9)
+        # Of rounded numbers: a mean of 0.95 may be 0.9499994.
+        places = np.flatnonzero(means >= threshold - 10.0**-DECIMALS)
         if not len(places):
             return Reached()
         steps, seconds = (
@@ -179,7 +180,8 @@ class Run:
 def test_episodes(settings: Mapping[str, Any]) -> int:
     """The episodes of an evaluation while training."""
     seeds = len(settings["env_seed_list"])
-    return seeds if seeds > 1 else int(settings["num_eval"])
+    episodes = seeds if seeds > 1 else int(settings["num_eval"])
+    return min(episodes, QUICK_EPISODES) if settings.get("quick") else episodes
 
 
 def share_of_tests(shares: Values, episodes: int) -> Estimate:

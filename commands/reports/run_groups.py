@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from commands.provenance import alone, beside_source, digest
-from commands.reports.evaluations import TEACHING
+from commands.reports.evaluations import TEACHING, largest
 from commands.reports.records import Outcome, Reached, Run, Teacher, Tree
+from commands.run_files import VERDICT
 from commands.settings.config import DEFAULTS, SETTINGS
 from commands.settings.setting_flags import as_typed
 from planner.servers import UNIFORM, UNIFORM_MEANS
-from utils.statistics import Estimate
+from planner.wrong_plans import WORST
+from utils.statistics import Estimate, mean_of_runs
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,8 +175,12 @@ def typed(name: str, value: Any) -> str:
 
 def known_teacher(runs: list[Run], teachers: list[Teacher]) -> Outcome | None:
     """The evaluation of the group's teacher with the most episodes. Of equal ones, those beside the
-    runs come first, then others of the tree, then the runs' verdicts."""
+    runs come first, then others of the tree, then the runs' verdicts. If seeds have different
+    teachers, the mean of the runs' verdicts."""
     first = runs[0]
+    verdicts = [run.teacher for run in runs if run.teacher]
+    if differs_by_seed(first.settings) and verdicts:
+        return together(verdicts)
     settings = alone(first.settings)
     # An evaluation that is older than one of these settings had its default.
     usual = {name: DEFAULTS[name] for name in TEACHING}
@@ -186,9 +192,24 @@ def known_teacher(runs: list[Run], teachers: list[Teacher]) -> Outcome | None:
     ]
     beside = str(Path(first.name).parent)
     fitting.sort(key=lambda teacher: teacher.place != beside)
-    found = [teacher.outcome for teacher in fitting]
-    found += [run.teacher for run in runs if run.teacher]
-    return max(found, key=lambda each: each.episodes, default=None)
+    return largest([*(teacher.outcome for teacher in fitting), *verdicts])
+
+
+def differs_by_seed(settings: Mapping[str, Any]) -> bool:
+    """Whether the seed decides which scenes the teacher is wrong in."""
+    return settings.get("wrong_plans") not in (None, 0, WORST)
+
+
+def together(outcomes: list[Outcome]) -> Outcome:
+    """The mean of the outcomes of different teachers."""
+    if len(outcomes) == 1:
+        return outcomes[0]
+    success, returns = (
+        mean_of_runs([outcome.of(measure) for outcome in outcomes])
+        for measure in ("success", "return")
+    )
+    episodes = sum(outcome.episodes for outcome in outcomes)
+    return Outcome(episodes, success, returns, f"{len(outcomes)} runs' {VERDICT}")
 
 
 def _text(value: Any) -> str:

@@ -13,6 +13,7 @@ from commands.reports.estimates import (
     difference,
     difference_within,
     early,
+    equal_steps,
     final,
     formatted,
     measured,
@@ -252,9 +253,8 @@ def method_table(groups: list[RunGroup], trees: list[str], margin: float) -> Tab
 
 def differences_of(one: RunGroup, other: RunGroup) -> dict[str, Number]:
     """The differences between two groups of a task."""
-    steps = min(run.steps for group in (one, other) for run in group.runs)
     found = {f"{name} difference": difference(one, other, name) for name in MEASURES}
-    return found | {EQUAL_STEPS: difference_within(one, other, "success", steps)}
+    return found | {EQUAL_STEPS: difference_within(one, other, "success", equal_steps(one, other))}
 
 
 def words(numbers: dict[str, Number], margin: float) -> dict[str, str]:

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from commands.provenance import beside_source
-from commands.reports.estimates import EARLY, OUTCOMES, Number, measured
+from commands.reports.estimates import EARLY, OUTCOMES, UNKNOWN, Number, measured
+from commands.reports.evaluations import largest
 from commands.reports.records import Outcome, Run, Teacher, Tree
 from commands.reports.run_groups import RunGroup
 from commands.reports.tables import Row, Table
@@ -16,7 +17,6 @@ from utils.statistics import Estimate
 NOBODY, RECORDED = "no teacher", "recorded plans"
 MODES = {"sample": "sampled", "schema": "in a schema", "score": "scored"}
 """`--llm_mode` -> how a model was asked."""
-UNKNOWN = Estimate(math.nan)
 Source = tuple[str, str, str]
 """A tree, a task, and a source of answers in words."""
 Usual = Mapping[tuple[str, str], str | None]
@@ -133,7 +133,7 @@ def row_of(
     """`group` has the students, `alone` the teacher's evaluations, `same` all runs. `place` names
     the tree, if there are several."""
     _, task, name = source
-    costs = largest([*(run.costs for run in same), *(each.costs for each in alone)])
+    costs = most_of([*(run.costs for run in same), *(each.costs for each in alone)])
     numbers = {
         "scenes": number(costs.get("Scenes"), "count"),
         "replies or scores": number(costs.get("Replies", costs.get("Scores")), "count"),
@@ -158,7 +158,7 @@ def row_of(
     return Row({"task": task, **place, "teacher": name, "runs": runs}, numbers)
 
 
-def largest(costs: Sequence[Mapping[str, float]]) -> dict[str, float]:
+def most_of(costs: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """The largest of several numbers, by name."""
     names = dict.fromkeys(name for each in costs for name in each)
     return {name: max(each.get(name, 0.0) for each in costs) for name in names}
@@ -166,7 +166,7 @@ def largest(costs: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 def best_known(alone: Sequence[Teacher]) -> Outcome | None:
     """The evaluation of a teacher alone with the most episodes."""
-    return max((each.outcome for each in alone), key=lambda each: each.episodes, default=None)
+    return largest([each.outcome for each in alone])
 
 
 def number(value: float | None, kind: str) -> Number:

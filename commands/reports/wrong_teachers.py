@@ -8,6 +8,7 @@ from typing import Any
 from commands.reports.estimates import THRESHOLDS
 from commands.reports.run_groups import RunGroup, is_control
 from planner.wrong_plans import WORST
+from utils.errors import UserError
 from utils.terminal import counted
 
 NONE, UNIFORM = "none", "every legal plan alike"
@@ -22,7 +23,12 @@ def by_teacher(groups: list[RunGroup]) -> tuple[list[str], list[list[str]]]:
     tasks = list(dict.fromkeys(group.task for group in groups))
     rows = defaultdict[tuple[str, str], Row](dict)
     for group in sorted(groups, key=lambda group: order(group.settings)):
-        rows[said(group.settings), doubt(group.settings)][group.task] = group
+        row = rows[said(group.settings), doubt(group.settings)]
+        if group.task in row:
+            raise UserError(
+                f"{group.task}: {row[group.task].label} and {group.label} have one cell"
+            )
+        row[group.task] = group
     cells = []
     for (teacher, doubted), row in rows.items():
         controls = [rows.get((name, "no"), {}) for name in (NONE, UNIFORM, teacher)]
@@ -32,13 +38,15 @@ def by_teacher(groups: list[RunGroup]) -> tuple[list[str], list[list[str]]]:
 
 
 def cell(task: str, row: Row, controls: list[Row]) -> str:
-    """Steps in a task; and how many times those of the fastest control, as means over runs."""
+    """Steps in a task; and how many times those of the fastest control, as means over runs, if all
+    these runs reached 0.95."""
     if task not in row:
         return ""
     fastest = min((mean_steps(each[task]) for each in controls if task in each), default=inf)
-    if isinf(fastest):
+    own = mean_steps(row[task])
+    if isinf(fastest) or isinf(own):
         return span(row[task])
-    return f"{span(row[task])}, {mean_steps(row[task]) / fastest:.2f}"
+    return f"{span(row[task])}, {own / fastest:.2f}"
 
 
 def mean_steps(group: RunGroup) -> float:
@@ -63,7 +71,7 @@ def order(settings: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def doubt(settings: Mapping[str, Any]) -> str:
-    """Whether advice counts less where there is a reason to doubt it."""
+    """Whether there is anything that doubts a teacher."""
     return "yes" if settings["advisor_alpha"] or settings["uniform_share"] else "no"
 
 

@@ -33,6 +33,8 @@ NETWORKS = {
 }
 """Kind of task -> the networks of its students."""
 SMALLEST_BF16_DEPTH = 32
+QUICK_EPISODES = 5
+"""Episodes of each evaluation, of the trial and of the verdict with --quick, at most."""
 PROCESSES = 4
 """Default number of simulator processes. Their number changes what is drawn, so it does not depend
 on the machine."""

@@ -189,3 +189,10 @@ def test_the_teachers_share_of_the_gradient() -> None:
     alone = ppo.update(rollout, advice, 0.0, 0.0, torch.Generator().manual_seed(0))
     assert alone["teacher_share"] == 0
     assert alone["largest_kl"] == pytest.approx(alone["approx_kl"])
+
+
+def test_the_largest_kl_is_that_of_one_minibatch() -> None:
+    _, rollout, ppo = recorded()
+    ppo.batch_size = 30
+    means = ppo.update(rollout, None, 0.0, 0.0, torch.Generator().manual_seed(0))
+    assert means["largest_kl"] > means["approx_kl"] * 1.01

@@ -156,6 +156,26 @@ def test_a_success_at_the_fifth_evaluation_is_an_upper_bound(
     assert found["steps to 0.95 difference"] == [None, None, None]
 
 
+@pytest.mark.parametrize(
+    ("threshold", "episodes", "counts"),
+    [(0.95, 24, [23, 23, 23, 23, 22]), (0.8, 30, [25, 25, 25, 22, 23]), (0.8, 10, [8] * 5)],
+)
+def test_a_success_is_reached_exactly_at_its_threshold(
+    tmp_path: Path, threshold: float, episodes: int, counts: list[int]
+) -> None:
+    shares = [count / episodes for count in counts]
+    write_run(tmp_path, "at", shares, num_eval=episodes)
+    (run,) = read_tree(tmp_path, "log").runs
+    assert run.reached(threshold).steps == 500
+
+
+def test_a_quick_run_has_the_interval_of_its_few_episodes(tmp_path: Path) -> None:
+    write_run(tmp_path, "quick", [0.8] * 5, num_eval=50, quick=True)
+    (run,) = read_tree(tmp_path, "log").runs
+    assert run.final.episodes == 25
+    assert run.final.success.low < 0.4
+
+
 def test_a_success_that_one_run_never_reached_has_no_bound(tmp_path: Path) -> None:
     for seed, share in ((0, 1), (1, 0.1)):
         write_run(tmp_path, f"{seed}", [share] * 10, seed=seed)

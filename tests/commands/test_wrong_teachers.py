@@ -13,7 +13,8 @@ from commands.reports.run_groups import groups_of
 from commands.settings.config import make_config
 from commands.settings.resolve import fresh_settings
 from tests.running import SMALL, assert_same_run, evaluate, runs_of, settings_of, train
-from tests.trees import RISING, report, table, write_evaluation, write_run
+from tests.trees import RISING, evaluation, report, table, write_evaluation, write_run
+from utils.files import write_json
 
 HALF = ["--wrong_plans", "0.5"]
 
@@ -68,15 +69,30 @@ def test_an_evaluation_of_a_wrong_teacher_belongs_to_its_runs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     alone = ["--eval_teacher", *SMALL[:2], "--num_eval", "6"]
-    assert evaluate(tmp_path, *alone, *HALF, "--savedir", "half") == 0
-    assert "teacher alone: plans of a file, a share of 0.5 wrong" in capsys.readouterr().out
+    worst = ["--wrong_plans", "worst"]
+    assert evaluate(tmp_path, *alone, *worst, "--savedir", "worst") == 0
+    assert "teacher alone: plans of a file, the worst plan" in capsys.readouterr().out
     assert evaluate(tmp_path, *alone, "--savedir", "right") == 0
     few = ["--n_itr", "1", "--num_eval", "2", "--quick"]
     assert train(tmp_path, *few, "--savedir", "right-0") == 0
-    assert train(tmp_path, *few, "--savedir", "half-0", *HALF) == 0
+    assert train(tmp_path, *few, "--savedir", "worst-0", *worst) == 0
     groups = groups_of(read_tree(tmp_path, "log"))
     found = {group.label: group.teacher.source.split("/")[1] for group in groups if group.teacher}
-    assert found == {"ppo": "right", "ppo --wrong_plans 0.5": "half"}
+    assert found == {"ppo": "right", "ppo --wrong_plans worst": "worst"}
+
+
+def test_a_share_of_wrong_plans_makes_another_teacher_of_each_seed(tmp_path: Path) -> None:
+    for seed, taught in enumerate(([1] * 4, [0] * 4, [1, 1, 0, 0])):
+        run = write_run(tmp_path, f"half-{seed}", RISING, wrong_plans=0.5, seed=seed, final=[1])
+        verdict = {"last": evaluation([1]), "teacher": evaluation(taught)}
+        content = {name: outcome.to_dict() for name, outcome in verdict.items()}
+        write_json(run / "verdict.json", content)
+    says = {"actor": "teacher", "wrong_plans": 0.5}
+    write_evaluation(run.parent / "teacher", "seed-0", [1] * 50, **says)
+    (group,) = groups_of(read_tree(tmp_path, "log"))
+    assert group.teacher
+    assert (group.teacher.success.value, group.teacher.episodes) == (0.5, 12)
+    assert group.teacher.success.low < 0.2
 
 
 def test_an_older_evaluation_of_a_teacher_belongs_to_runs_whose_plans_are_right(

@@ -59,7 +59,10 @@ def test_a_misled_teacher_lacks_the_lava_only_near_it(seed: int, actions: list[i
             is_near = any(max(abs(i - x), abs(j - y)) <= 1 for i, j in lava)
             shown = {*map(tuple, np.argwhere(seen["privileged"][..., 0] == LAVA).tolist())}
             assert shown == (set() if is_near else lava)
-            assert ((seen["image"][..., 0] == LAVA).any()) <= bool(lava)
+            student = seen["image"][..., 0]
+            assert {*map(tuple, np.argwhere(student == LAVA).tolist())} <= lava
+            ahead = tuple(map(int, world.inner.front_pos))
+            assert (student[ahead] == LAVA) == (ahead in lava)
 
 
 @given(st.sampled_from([FAULTY, ONCE]), seeds, moves)
