@@ -90,7 +90,7 @@ def test_a_server_that_never_answers_is_given_its_time_and_no_more() -> None:
         with pytest.raises(LLMError, match="no answer"):
             ask(make_pool(server.url, first_timeout=0.4, strict=False), 10)
         assert 0.4 <= time.monotonic() - began < 4
-        assert [body.get("n") for body, _ in server.requests] == [None]
+        assert len(server.requests) <= 1
 
 
 def test_a_server_that_starts_late_is_waited_for() -> None:
