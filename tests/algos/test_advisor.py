@@ -113,7 +113,8 @@ def test_the_loss_of_four_steps_worked_out_by_hand() -> None:
             "k": torch.tensor(3.0),
         }
     )
-    torch.testing.assert_close(record["advice_followed"], counts.sum() / 3)
+    torch.testing.assert_close(record["followed"], counts.sum() / 4)
+    torch.testing.assert_close(record["advised"], torch.tensor(3 / 4))
     torch.testing.assert_close(record["distillation"], counts.sum() * math.log(7) / 4)
     # Entropy is at its largest and no action has an advantage: only advice changes the outputs. The
     # head's loss has no k and no counts. Both gradients are clipped together.
@@ -158,3 +159,12 @@ def test_a_learner_goes_on_with_its_imitation() -> None:
         assert torch.equal(ours, theirs)
     with pytest.raises(UserError, match="the optimizer's state in here does not fit"):
         other.restore(learner(0.0).state(), "here")
+
+
+def test_steps_without_an_answer_do_not_lower_the_share_that_is_followed() -> None:
+    image = torch.zeros(STEPS, 10, 10, 4, dtype=torch.uint8)
+    table = torch.zeros(STEPS, 7)
+    table[0, ALWAYS] = 1  # most minibatches have no answer
+    draws = torch.Generator().manual_seed(0)
+    means = learner(1e-6).update(rollout_of(image), advice_of(table), 3.0, 0.0, draws)
+    assert means["advice_followed"] == pytest.approx(1, abs=1e-4)
