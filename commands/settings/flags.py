@@ -81,7 +81,7 @@ def add_shared(group: argparse._ActionsContainer, *names: str) -> None:
     method = f"{methods} or a method's YAML file; default {DEFAULT_METHOD}"
     run = "name or path of the run; default the newest run"
     model = "its model: acmodel, the last (default), or best"
-    seeds = "one run per seed; default 0"
+    seeds = "one run per seed; default 0" if names else "seeds of the runs NAME-SEED; default all"
     root = "root of the log tree; default log"
     flags: dict[str, dict[str, Any]] = {
         "task": {"help": task},

@@ -257,8 +257,7 @@ class RunSettings(Strict):
     traj_per_itr: Count = setting(10, "minimum episodes per iteration")
     rollout_steps: Count | None = setting(
         None,
-        "least steps per iteration in each environment; episodes go on in the next; default whole "
-        "episodes",
+        "least steps per iteration in each environment; episodes go on in the next; default 128",
         domain="world",
     )
     num_envs: Count | None = setting(None, "environments at the same time; default --traj_per_itr")
