@@ -64,7 +64,7 @@ class Evaluation:
         return {
             "success": statistics.share_of(sum(self.success), len(self.success)),
             "return": statistics.mean(self.returns),
-            "length": statistics.mean(self.lengths),
+            "length": statistics.mean(self.lengths, statistics.COUNT),
         }
 
     def measured(self) -> dict[str, Estimate]:

@@ -29,5 +29,9 @@ class Progress:
         self.episodes += int(sums["episodes"])
         self.seconds += seconds
         self.unanswered += int(sums.get("unanswered", 0))
+        self.spend(costs)
+
+    def spend(self, costs: dict[str, float]) -> None:
+        """Add new costs of the teacher."""
         for name, cost in costs.items():
             self.teacher[name] = self.teacher.get(name, 0) + cost

@@ -5,6 +5,11 @@ from dataclasses import dataclass
 SMOOTHING = 0.1
 
 
+def smoothed(before: float, success: float, weight: float) -> float:
+    """The mean success over about ten iterations, or more if few episodes end in one."""
+    return before + SMOOTHING * weight * (success - before)
+
+
 class Schedule:
     """The weight k, `start` at first and 0 from iteration `until` on."""
 
@@ -83,7 +88,7 @@ class AdaptiveSchedule(Schedule):
         return "all training episodes succeed"
 
     def observe(self, success: float, weight: float = 1.0) -> None:
-        self.success += SMOOTHING * weight * (success - self.success)
+        self.success = smoothed(self.success, success, weight)
 
     def state(self) -> dict[str, float]:
         return {"success": self.success}
@@ -120,7 +125,7 @@ class MatchedSchedule(Schedule):
         self._compare()
 
     def observe(self, success: float, weight: float = 1.0) -> None:
-        self.success += SMOOTHING * weight * (success - self.success)
+        self.success = smoothed(self.success, success, weight)
         self._compare()
 
     def _compare(self) -> None:

@@ -86,6 +86,7 @@ class Trainer:
         self._doubt(Doubt(self._of_lead(share), bool(self._of_lead(narrowed))))
         self.schedule.set_teacher_success(self._of_lead(decision.success))
         self._announce_end_of_advice(observers)
+        self.progress.spend(self._sum_over_ranks(self._new_costs()))
         self.save(observers)
 
     def _of_lead(self, number: float) -> float:

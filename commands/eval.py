@@ -10,7 +10,7 @@ from commands.answer_sources import describe_source
 from commands.build import Parts
 from commands.evaluation_table import print_evaluations
 from commands.provenance import provenance, teacher_suffix, teacher_traits
-from commands.run_files import ANSWERS
+from commands.run_files import ANSWERS, EVALUATION
 from commands.settings.config import Config
 from commands.subject import (
     Subject,
@@ -23,8 +23,6 @@ from commands.viewer.film import film_of, write_film
 from utils.errors import UserError
 from utils.files import write_json
 from utils.terminal import counted, say
-
-RESULT = "eval.json"
 
 
 def run(args: argparse.Namespace) -> int:
@@ -93,7 +91,7 @@ def write_result(target: Path, subject: Subject, trial: Trial, deterministic: bo
         **trial.evaluation.to_dict(),
         "provenance": provenance(),
     }
-    path = target / RESULT
+    path = target / EVALUATION
     if path.exists():
         say(f"{target} held an evaluation, which this one replaces; --savedir gives another name")
     write_json(path, content)

@@ -11,7 +11,7 @@ from typing import Any
 from algos.saved_files import CHECKPOINT, CONFIG, MODEL
 from commands.experiments.experiment import FINAL
 from commands.experiments.progress import duration
-from commands.run_files import METRICS, VERDICT, last_rows, read_json, read_settings
+from commands.run_files import EVALUATION, METRICS, VERDICT, last_rows, read_json, read_settings
 from utils import ownership
 from utils.errors import UserError
 from utils.terminal import counted, table
@@ -84,7 +84,7 @@ def state(folder: Path) -> str:
 def success(folder: Path, done: int, logged: list[dict[str, Any]]) -> list[str]:
     """The success of the last model, or of the last evaluation while training, and when it was
     measured."""
-    evaluation = read_json(folder / FINAL / "eval.json") or {}
+    evaluation = read_json(folder / FINAL / EVALUATION) or {}
     last: Any = (read_json(folder / VERDICT) or {}).get("last")
     found = (evaluation.get(name) for name in ("model", "iteration", "deterministic"))
     if (*found,) == (MODEL, done, False):

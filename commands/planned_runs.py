@@ -93,7 +93,11 @@ def plan_new(
     parent = runs.task_folder(args.logdir, settings["policy"], settings["task"])
     check_llm_flags(flags, settings)
     if args.loaddir:
-        source = find(parent, args.loaddir, None)[0]
+        source, *more = find(parent, args.loaddir, None)
+        if more:
+            raise UserError(
+                f"--loaddir: {args.loaddir} is several runs; name one, say {source.name}"
+            )
         model = str(runs.model_file(source, args.loadmodel))
         settings = fresh_settings({**flags, "warm_start": model}, template)
     configs = seeded(settings, args.seed_list or [settings["seed"]])

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -12,12 +13,29 @@ from typing import Any
 
 from commands.settings.config import DEFAULTS, SETTINGS
 from planner.mixture import describe_share, share_alone
-from planner.servers import UNIFORM
+from planner.servers import asks
 from planner.task import RULES, Task
-from planner.wrong_plans import describe_wrong
+from planner.wrong_plans import WORST, describe_wrong
 
 PROJECT = Path(__file__).parent.parent
 PACKAGES = ("torch", "numpy", "gymnasium", "minigrid", "tensorboard")
+CHANGED = "+changes"
+"""Stands behind a commit if files differ from it."""
+SUFFIXES = {
+    "llm": "",
+    "llm_model": "",
+    "llm_mode": "",
+    "llm_temperature": "temperature-",
+    "score_temperature": "softmax-",
+    "wrong_plans": "wrong-",
+    "uniform_share": "mixed-",
+    "teacher_sees": "",
+    "options": "",
+    "navigate_noise": "navigate-",
+    "pick_noise": "pick-",
+    "max_contacts": "contacts-",
+}
+"""What evaluations of unusual teachers are named after: a setting -> the word before its value."""
 
 
 def provenance() -> dict[str, Any]:
@@ -69,26 +87,28 @@ def beside_source(settings: Mapping[str, Any]) -> str:
 def teacher_suffix(settings: Mapping[str, Any]) -> str:
     """The end of the name of an evaluation of a teacher, by what is unusual about it; empty if
     nothing is."""
-    mode, wrong = settings["llm_mode"], settings["wrong_plans"]
-    share = share_alone(settings["uniform_share"])
-    parts = [
-        settings["llm"],
-        mode if mode != DEFAULTS["llm_mode"] else None,
-        f"wrong-{wrong}" if wrong else None,
-        f"mixed-{share}" if share else None,
-        "everything" if settings["teacher_sees"] == "everything" else None,
-        "learned" if settings["options"] == "learned" else None,
-    ]
-    return "".join(f"-{part}" for part in parts if part)
+    found = alone(settings)
+    suffix = ""
+    for name, word in SUFFIXES.items():
+        if (value := found[name]) != DEFAULTS[name]:
+            # A model may be a path.
+            suffix += "-" + re.sub(r"[^\w.+-]", "_", f"{word}{value}".rpartition("/")[2])
+    seed = settings["seed"]
+    return suffix + (f"-seed-{seed}" if seed and differs_by_seed(settings) else "")
+
+
+def differs_by_seed(settings: Mapping[str, Any]) -> bool:
+    """Whether the seed decides which scenes the teacher is wrong in."""
+    return settings.get("wrong_plans") not in (None, 0, WORST)
 
 
 def asks_llm(settings: Mapping[str, Any]) -> bool:
     """Whether an LLM is asked. Without one, the instructions for an LLM tell no two runs apart."""
-    return settings.get("llm") not in (None, UNIFORM)
+    return asks(settings.get("llm"))
 
 
 def git_commit() -> str | None:
-    """The commit that is checked out, with "+changes" if files differ; None outside git."""
+    """The commit that is checked out, with `CHANGED` if files differ; None outside git."""
     try:
         git = ["git", "-C", str(PROJECT)]
         head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True)
@@ -97,4 +117,9 @@ def git_commit() -> str | None:
         return None
     if head.returncode:
         return None
-    return head.stdout.strip() + ("+changes" if status.stdout.strip() else "")
+    return head.stdout.strip() + (CHANGED if status.stdout.strip() else "")
+
+
+def short_commit(commit: str) -> str:
+    """A commit in twelve letters, and whether files differed from it."""
+    return commit[:12] + (CHANGED if commit.endswith(CHANGED) else "")

@@ -13,6 +13,7 @@ from utils.errors import UserError
 
 METRICS = "metrics.jsonl"
 VERDICT = "verdict.json"
+EVALUATION = "eval.json"
 ANSWERS = "answers.jsonl"
 OPTIONS = "options"
 """The folder with a run's learned options: one folder for the model of each."""

@@ -155,8 +155,8 @@ def resumed_config(folder: Path, given: Mapping[str, Any]) -> Config:
                 f"{as_typed(name, value)} differs from the {before} of {folder}; "
                 "a run goes on as it began, so start a new one"
             )
-    changes = {name: value for name, value in given.items() if SETTINGS[name].resumable}
-    return read_config(folder / CONFIG, **changes)
+    allowed = {name: value for name, value in given.items() if SETTINGS[name].resumable}
+    return read_config(folder / CONFIG, **allowed)
 
 
 def discard_unbegun(folder: Path) -> None:
@@ -196,7 +196,7 @@ def write_config(folder: Path, config: Config, iteration: int = 0) -> None:
     write_json(path, {"format": CONFIG_FORMAT, **settings, **about})
 
 
-def read_config(path: Path, **changes: Any) -> Config:
+def read_config(path: Path, **replaced: Any) -> Config:
     """The settings of a run's config.json, with some of them replaced; UserError if its format
     cannot be read."""
     content = read_yaml(path)
@@ -205,4 +205,4 @@ def read_config(path: Path, **changes: Any) -> Config:
     if settings.get("option_dir"):
         # A run may have been moved.
         settings["option_dir"] = str(path.parent / OPTIONS)
-    return make_config({**settings, **changes}, path)
+    return make_config({**settings, **replaced}, path)

@@ -77,6 +77,8 @@ class RequestPool:
     attempts: int = 4
     pause: float = 1.0
     one_at_a_time: bool = False
+    fault: Exception | None = None
+    """What went wrong in the background, beside the server."""
 
     def send(
         self, requests: Sequence[Request], on_wait: Callable[[LLMError], None] = lambda _: None
@@ -89,7 +91,10 @@ class RequestPool:
         _Sending(self, requests, on_wait).run()
 
     def send_in_background(self, request: Request) -> None:
-        """Ask a server that is away for one reply, without waiting for it."""
+        """Ask a server that is away for one reply, without waiting for it. Raises what an earlier
+        one met beside an `LLMError`, such as a full disk."""
+        if self.fault:
+            raise self.fault
 
         def job() -> None:
             try:
@@ -97,6 +102,8 @@ class RequestPool:
             except LLMError as error:
                 self.client.usage.add(failures=1)
                 self.backoff.update_reason(error)
+            except Exception as error:
+                self.fault = error
 
         in_thread(job)
 

@@ -32,6 +32,11 @@ SERVERS: dict[LLM, Server] = {
 }
 
 
+def asks(llm: LLM | None) -> bool:
+    """Whether a language model is asked."""
+    return llm not in (None, UNIFORM)
+
+
 def model_name(llm: LLM, model: str | None) -> str:
     """The name of a model in messages; `model` is `--llm_model`."""
     if llm == LOCAL:

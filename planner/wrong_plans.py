@@ -25,7 +25,8 @@ class WrongPlanner(WrappedPlanner):
 
     The alternatives of a scene are its legal plans and exploring, without those that begin as the
     answer's likeliest plan does. With a share of `wrong`, that share of the scenes gets one of
-    them. With `WORST`, every scene gets the one that the answer finds least probable.
+    them. With `WORST`, every scene gets the one that the answer finds least probable, the first of
+    equal ones, whatever the seed.
 
     All draws depend on the `seed` and the scene's text alone. So a scene is wrong in the same way
     in every process. A scene keeps its answer if it has no alternative or no answer.
@@ -47,10 +48,11 @@ class WrongPlanner(WrappedPlanner):
         if self.wrong != WORST and draws.random() >= self.wrong:
             return answer
         plans = alternatives(self.legal_plans(scene), answer)
+        if not plans:
+            return answer
         if self.wrong == WORST:
-            least = min((probability(plan, answer) for plan in plans), default=0.0)
-            plans = [plan for plan in plans if probability(plan, answer) == least]
-        return ((1.0, plans[int(draws.random() * len(plans))]),) if plans else answer
+            return ((1.0, min(plans, key=lambda plan: probability(plan, answer))),)
+        return ((1.0, plans[int(draws.random() * len(plans))]),)
 
 
 def alternatives(legal: Sequence[Plan], answer: Answer) -> list[Plan]:

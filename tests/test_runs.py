@@ -1,9 +1,11 @@
 """Run folders and their users: what must not be lost, and what is told in one line."""
 
+import fcntl
 import resource
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -252,6 +254,16 @@ def test_the_lock_lets_go_of_all_folders_if_one_is_taken(tmp_path: Path) -> None
         assert not (runs_of(tmp_path) / "two-1" / "config.json").exists()
     with ExitStack() as stack:
         assert len(planned_runs(args, Ranks(), stack)) == 2
+
+
+def test_whoever_looks_at_a_lock_is_waited_for(tmp_path: Path) -> None:
+    with ownership.owned(tmp_path):
+        pass
+    with (tmp_path / OWNER).open() as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        threading.Timer(0.1, fcntl.flock, (file, fcntl.LOCK_UN)).start()
+        with ownership.owned(tmp_path):
+            assert ownership.owner(tmp_path)
 
 
 def test_who_trains_where_no_folder_can_be_is_nobody(tmp_path: Path) -> None:

@@ -3,8 +3,9 @@
 import fcntl
 import os
 import platform
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from utils.errors import UserError
@@ -12,6 +13,7 @@ from utils.files import writing
 
 OWNER = "owner.lock"
 """The lock of a folder, a file in it."""
+TRIES, PAUSE = 10, 0.05
 
 
 @contextmanager
@@ -27,17 +29,26 @@ def owned(folder: Path) -> Iterator[None]:
         file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         with writing(path):
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not _locked(file):
                 owner = os.pread(file, 200, 0).decode(errors="replace").strip()
                 advice = "wait until that has ended"
-                raise UserError(f"{folder} is being trained by {owner}; {advice}") from None
+                raise UserError(f"{folder} is being trained by {owner}; {advice}")
             os.ftruncate(file, 0)
             os.pwrite(file, f"process {os.getpid()} on {platform.node()}".encode(), 0)
         yield
     finally:
         os.close(file)
+
+
+def _locked(file: int) -> bool:
+    """Lock a file, unless another process keeps it locked. One that only looks does so for a
+    moment."""
+    for _ in range(TRIES):
+        with suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        time.sleep(PAUSE)
+    return False
 
 
 def owner(folder: Path) -> str | None:

@@ -14,6 +14,11 @@ from scipy import stats
 
 LEVEL = 0.95
 Values = NDArray[np.float64]
+Bounds = tuple[float, float]
+"""The least and the largest value that a number can have."""
+SHARE: Bounds = (0.0, 1.0)
+COUNT: Bounds = (0.0, math.inf)
+ANY: Bounds = (-math.inf, math.inf)
 
 
 class Estimate(NamedTuple):
@@ -51,25 +56,21 @@ def share_of_repeats(counts: Sequence[float], totals: Sequence[int]) -> Estimate
     return Estimate(share, min(single.low, share), max(single.high, share))
 
 
-def mean(values: Sequence[float] | Values) -> Estimate:
-    """The mean of independent values with Student's t interval, which is NaN for a single value.
+def mean(values: Sequence[float] | Values, bounds: Bounds = ANY) -> Estimate:
+    """The mean of independent values with Student's t interval, cut to the bounds of the values.
 
-    Lengths and counts are never negative. So where no value is below 0, the interval ends at 0.
-    Returns of rooms lie between 0 and 1. So where all values do, the interval ends at 1.
+    The interval is NaN for a single value.
     """
-    return Estimate(*map(float, means(np.asarray(values, float))))
+    return Estimate(*map(float, means(np.asarray(values, float), bounds)))
 
 
-def means(values: Values) -> tuple[Values, Values, Values]:
+def means(values: Values, bounds: Bounds = ANY) -> tuple[Values, Values, Values]:
     """The mean along the last axis, and the ends of its interval, as `mean` has them."""
     average, error = values.mean(-1), _error(values)
-    low, high = average - error, average + error
-    positive, share = values.min(-1) >= 0, (values.min(-1) >= 0) & (values.max(-1) <= 1)
-    low = np.where(positive, np.maximum(low, 0), low)
-    return average, low, np.where(share, np.minimum(high, 1), high)
+    return average, np.clip(average - error, *bounds), np.clip(average + error, *bounds)
 
 
-def mean_of_runs(runs: Sequence[Estimate]) -> Estimate:
+def mean_of_runs(runs: Sequence[Estimate], bounds: Bounds = ANY) -> Estimate:
     """The mean over runs that differ in their seed, from each run's mean over its episodes.
 
     Two errors add. Student's t covers the choice of seeds. The runs' own intervals cover the choice
@@ -84,23 +85,27 @@ def mean_of_runs(runs: Sequence[Estimate]) -> Estimate:
     over_seeds, (below, above) = mean(values), _arms(runs)
     low = over_seeds.value - math.hypot(over_seeds.below, below)
     high = over_seeds.value + math.hypot(over_seeds.above, above)
-    return Estimate(over_seeds.value, *_within(low, high, 0.0, values))
+    return _cut(over_seeds.value, low, high, bounds)
 
 
-def difference(ones: Sequence[Estimate], others: Sequence[Estimate], paired: bool) -> Estimate:
+def difference(
+    ones: Sequence[Estimate], others: Sequence[Estimate], paired: bool, bounds: Bounds = ANY
+) -> Estimate:
     """The mean over runs of one method minus that of another.
 
     Runs with the same seeds in the same order are `paired`: Student's t over the pairs, and the
     error of the rooms. Runs with other seeds are independent: both means' intervals are combined.
+    The bounds are those of a run.
     """
     if not paired:
-        return apart(mean_of_runs(ones), mean_of_runs(others))
+        return apart(mean_of_runs(ones, bounds), mean_of_runs(others, bounds))
     values, rivals = (np.array([run.value for run in runs]) for runs in (ones, others))
     gain, error = float((values - rivals).mean()), float(_error(values - rivals))
     (below, above), (rivals_below, rivals_above) = _arms(ones), _arms(others)
     low = gain - math.hypot(error, below, rivals_above)
     high = gain + math.hypot(error, above, rivals_below)
-    return Estimate(gain, *_within(low, high, -1.0, np.concatenate([values, rivals])))
+    widest = bounds[1] - bounds[0]
+    return _cut(gain, low, high, (-widest, widest))
 
 
 def apart(one: Estimate, other: Estimate) -> Estimate:
@@ -128,14 +133,13 @@ def _error(values: Values) -> Values:
 
 
 def _arms(runs: Sequence[Estimate]) -> tuple[float, float]:
-    """The mean lengths of runs' own intervals below and above their values; 0 without any."""
-    arms = np.array([(run.below, run.above) for run in runs])
-    below, above = np.nan_to_num(arms).mean(0)
+    """The mean lengths, below and above their values, of the intervals that runs have; 0 if none
+    has any."""
+    known = [(run.below, run.above) for run in runs if not math.isnan(run.low)]
+    below, above = np.mean(known or [(0.0, 0.0)], axis=0)
     return float(below), float(above)
 
 
-def _within(low: float, high: float, least: float, values: Values) -> tuple[float, float]:
-    """An interval cut to [least, 1], if all values are shares."""
-    if values.min() < 0 or values.max() > 1 or math.isnan(low):
-        return low, high
-    return max(low, least), min(high, 1.0)
+def _cut(value: float, low: float, high: float, bounds: Bounds) -> Estimate:
+    """An estimate whose interval is cut to bounds."""
+    return Estimate(value, *map(float, np.clip([low, high], *bounds)))

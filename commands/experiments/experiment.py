@@ -10,7 +10,7 @@ from typing import Any, Literal
 from algos.saved_files import CONFIG, MODEL
 from commands import runs
 from commands.provenance import asks_llm
-from commands.run_files import VERDICT, iterations, read_json, read_settings
+from commands.run_files import EVALUATION, VERDICT, iterations, read_json, read_settings
 from commands.settings.config import DEFAULTS, SETTINGS
 
 FINAL = "unseen"
@@ -84,7 +84,7 @@ class State:
 def examine(experiment: Experiment) -> State:
     """How far an experiment is, by the files in its folder."""
     folder = experiment.folder
-    evaluation = read_json(folder / experiment.final / "eval.json")
+    evaluation = read_json(folder / experiment.final / EVALUATION)
     success = final_success(evaluation, experiment)
     evaluated = State("finished", experiment.n_itr, success or 0.0)
     trained = State("to evaluate", experiment.n_itr)

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from commands.reports.records import CLEAN, LIKELIEST, Run
+from commands.reports.records import CLEAN, LIKELIEST, Run, bounds_of
 from commands.reports.run_groups import RunGroup
 from utils import statistics
-from utils.statistics import Estimate, Values, average, mean, mean_of_runs
+from utils.statistics import COUNT, Estimate, Values, average, mean, mean_of_runs
 
 THRESHOLDS = (0.8, 0.95)
 OUTCOMES = ("success", "return")
@@ -93,7 +93,8 @@ def final(measure: str, *groups: RunGroup) -> Number:
     runs = [run.of(measure) for group in groups for run in group.runs]
     if len(runs) == 1:
         return Number(runs[0], measure, "episodes")
-    found = average([mean_of_runs(group.final(measure)) for group in groups])
+    bounds = bounds_of(measure)
+    found = average([mean_of_runs(group.final(measure), bounds) for group in groups])
     return Number(found, measure, runs=tuple(run.value for run in runs))
 
 
@@ -103,7 +104,7 @@ def early(group: RunGroup, threshold: float, kind: str) -> Number:
     values = [getattr(each, kind) for each in reached]
     if not np.isfinite(values).all():
         return Number(UNKNOWN, kind)
-    return Number(mean(values), kind, is_bound=any(each.at_once for each in reached))
+    return Number(mean(values, COUNT), kind, is_bound=any(each.at_once for each in reached))
 
 
 def measured(group: RunGroup, measure: str) -> Number:
@@ -115,19 +116,21 @@ def within(group: RunGroup, measure: str, steps: float) -> Number:
     runs = [run.within(measure, steps) for run in group.runs]
     if not all(math.isfinite(run.value) for run in runs):
         return Number(UNKNOWN, measure)
-    return Number(mean_of_runs(runs), measure, runs=tuple(run.value for run in runs))
+    return Number(
+        mean_of_runs(runs, bounds_of(measure)), measure, runs=tuple(run.value for run in runs)
+    )
 
 
 def difference(one: RunGroup, other: RunGroup, measure: str) -> Number:
     """One group's number minus the other's; unknown if a number is unknown or an upper bound."""
     if measure != EARLY:
-        return gain([group.final(measure) for group in (one, other)], one, other)
+        return gain([group.final(measure) for group in (one, other)], one, other, measure)
     both = [group.reached(THRESHOLDS[-1]) for group in (one, other)]
     runs = [[Estimate(run.steps) for run in reached] for reached in both]
     known = all(math.isfinite(run.steps) for reached in both for run in reached)
     if not known or any(run.at_once for reached in both for run in reached):
         return Number(UNKNOWN, "step difference")
-    return gain(runs, one, other)._replace(kind="step difference")
+    return gain(runs, one, other, EARLY)._replace(kind="step difference")
 
 
 def difference_within(one: RunGroup, other: RunGroup, measure: str, steps: float) -> Number:
@@ -135,7 +138,7 @@ def difference_within(one: RunGroup, other: RunGroup, measure: str, steps: float
     both = [[run.within(measure, steps) for run in group.runs] for group in (one, other)]
     if not all(math.isfinite(run.value) for runs in both for run in runs):
         return Number(UNKNOWN, "difference")
-    return gain(both, one, other)
+    return gain(both, one, other, measure)
 
 
 def difference_up_to(one: RunGroup, other: RunGroup, measure: str, steps: float) -> Number:
@@ -144,7 +147,7 @@ def difference_up_to(one: RunGroup, other: RunGroup, measure: str, steps: float)
     both = [[mean_up_to(run, measure, steps) for run in group.runs] for group in (one, other)]
     if not all(math.isfinite(run.value) for runs in both for run in runs):
         return Number(UNKNOWN, "difference")
-    return gain(both, one, other)
+    return gain(both, one, other, measure)
 
 
 def mean_up_to(run: Run, measure: str, steps: float) -> Estimate:
@@ -164,14 +167,17 @@ def equal_steps(one: RunGroup, other: RunGroup) -> float:
     return min(run.steps for group in (one, other) for run in group.runs)
 
 
-def gain(runs: Sequence[Sequence[Estimate]], one: RunGroup, other: RunGroup) -> Number:
+def gain(
+    runs: Sequence[Sequence[Estimate]], one: RunGroup, other: RunGroup, measure: str
+) -> Number:
     """The difference of the means over two groups' runs. Runs with one seed are pairs: they begin
     with the same weights and draw the same environments."""
     ones, others = runs
     is_paired = one.seeds == other.seeds
     pairs = zip(ones, others, strict=True) if is_paired else ()
     points = tuple(mine.value - theirs.value for mine, theirs in pairs)
-    return Number(statistics.difference(ones, others, is_paired), "difference", runs=points)
+    found = statistics.difference(ones, others, is_paired, bounds_of(measure))
+    return Number(found, "difference", runs=points)
 
 
 def over_tasks(numbers: Sequence[Number]) -> Number:
@@ -212,7 +218,7 @@ def curve(group: RunGroup, axis: str, measure: str) -> Curve | None:
     runs = np.isfinite(values).sum(1)
     columns = np.full((3, POINTS), math.nan)
     for points, present in segments(np.isfinite(values)):
-        columns[:, points] = statistics.means(values[np.ix_(points, present)])
+        columns[:, points] = statistics.means(values[np.ix_(points, present)], bounds_of(measure))
     return Curve(*(column[runs > 0] for column in (grid, *columns, runs)))
 
 

@@ -8,14 +8,13 @@ from typing import Any
 from algos.saved_files import MODEL
 from algos.selection import WINDOW
 from commands.reports.records import COSTS, Outcome, Teacher, share_of_tests
-from commands.run_files import METRICS, VERDICT
+from commands.run_files import EVALUATION, METRICS, VERDICT
 from commands.settings.config import SETTINGS
 from utils.errors import UserError
 from utils.files import read_json
 from utils.statistics import Estimate, Values
 
-EVALUATION = "eval.json"
-WORLD, OPTIONS, TEACHING = (
+OF_WORLD, OF_OPTIONS, OF_TEACHER = (
     tuple(name for name, setting in SETTINGS.items() if setting.recorded == part)
     for part in ("world", "options", "teacher")
 )
@@ -23,7 +22,7 @@ WORLD, OPTIONS, TEACHING = (
 and says."""
 ASKED = ("llm_mode", "score_temperature")
 """The settings in an eval.json of how an LLM was asked."""
-TRAITS = (*WORLD, *("llm", "llm_model", "plans"), *ASKED, *OPTIONS, *TEACHING)
+TRAITS = (*OF_WORLD, *("llm", "llm_model", "plans"), *ASKED, *OF_OPTIONS, *OF_TEACHER)
 """What tells two teachers of a task apart; plans count by their digest. A hard teacher that acts
 alone succeeds as often as a soft one, so `hard` is no trait."""
 
@@ -36,7 +35,7 @@ def final_outcomes(
     them; and notes on evaluations that are left out."""
     found, likeliest, notes = list[Outcome](), list[Outcome](), list[str]()
     # The options act for a student that chooses among them, so they must be the same.
-    same = (*WORLD, *OPTIONS) if settings.get("hierarchical") else WORLD
+    same = (*OF_WORLD, *OF_OPTIONS) if settings.get("hierarchical") else OF_WORLD
     for path in sorted(folder.glob(f"*/{EVALUATION}")):
         source = f"{path.parent.name}/{EVALUATION}"
         try:

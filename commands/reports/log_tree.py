@@ -11,7 +11,6 @@ import numpy as np
 
 from algos.saved_files import CHECKPOINT, CONFIG, MODEL
 from commands.reports.evaluations import (
-    EVALUATION,
     final_outcomes,
     has,
     last_evaluations,
@@ -19,7 +18,7 @@ from commands.reports.evaluations import (
     read_teacher,
 )
 from commands.reports.records import COLUMNS, COSTS, DECIMALS, Run, Tree, comparable, test_episodes
-from commands.run_files import METRICS, VERDICT, check_config_format, read_lines
+from commands.run_files import EVALUATION, METRICS, VERDICT, check_config_format, read_lines
 from commands.settings.setting import flatten
 from utils.errors import UserError
 from utils.files import read_json

@@ -9,6 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
+from commands.provenance import short_commit
 from commands.reports.estimates import OUTCOMES, THRESHOLDS, Curve, Number, curve
 from commands.reports.pictures import COLORS, Picture
 from commands.reports.records import RECORDS, Run, Tree, record_lines
@@ -148,8 +149,7 @@ def reading(groups: list[RunGroup], margin: float) -> list[str]:
         f"difference (the whole interval lies within {margin:g}: two one-sided tests at 2.5%), or "
         "is not told apart.",
         "† marks an interval over the episodes of one evaluation. It says nothing about other "
-        "seeds. For a success it is Wilson's, for a return Student's t. A return's interval ends "
-        "at 0 or 1 where all its episodes lie between these.",
+        "seeds. For a success it is Wilson's, for a return Student's t.",
         "A run reaches a success when five evaluations in a row first have this mean; the last of "
         "the five counts. If these are its first five, it may have had the success earlier: ≤ "
         "marks its steps as an upper bound. A mean with such a run is an upper bound, too.",
@@ -158,7 +158,7 @@ def reading(groups: list[RunGroup], margin: float) -> list[str]:
         lines.append("A single run has no interval over seeds.")
     mixed = []
     for group in groups:
-        commits = sorted({run.commit[:12] or "unknown" for run in group.runs})
+        commits = sorted({short_commit(run.commit) or "unknown" for run in group.runs})
         if len(commits) > 1:
             mixed.append(f"{group.task}, {group.label} ({', '.join(commits)})")
     if mixed:
@@ -176,7 +176,7 @@ def runs_table(groups: list[RunGroup]) -> Table:
                 "group": group.label,
                 "seed": str(run.seed),
                 "iterations": f"{run.iterations} of {run.planned}",
-                "commit": run.commit[:12],
+                "commit": short_commit(run.commit),
                 "final from": run.final.source,
             }
             numbers = {name: Number(run.final.of(name), name, "episodes") for name in OUTCOMES}

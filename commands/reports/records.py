@@ -22,7 +22,7 @@ from commands.settings.presets import BESIDE_SETTINGS
 from utils import statistics
 from utils.errors import UserError
 from utils.files import strict
-from utils.statistics import Estimate, Values
+from utils.statistics import Bounds, Estimate, Values
 from utils.terminal import counted
 
 RECORDS = "records.jsonl"
@@ -41,6 +41,11 @@ CLEAN, LIKELIEST = "clean_success", "success of likeliest actions"
 evaluation with `--deterministic`."""
 COSTS = ("Scenes", "Replies", "Scores", "Tokens", "Seconds Waited")
 """What an LLM costs, as a planner counts it; metrics.jsonl has the tag `LLM/` before each."""
+
+
+def bounds_of(measure: str) -> Bounds:
+    """The least and the largest value of a measure."""
+    return statistics.SHARE if measure in ("success", CLEAN, LIKELIEST) else statistics.ANY
 
 
 def or_nan(number: Any) -> Any:

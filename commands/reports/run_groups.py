@@ -8,14 +8,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from commands.provenance import alone, beside_source, digest
-from commands.reports.evaluations import TEACHING, largest
-from commands.reports.records import Outcome, Reached, Run, Teacher, Tree
+from commands.provenance import alone, beside_source, differs_by_seed, digest
+from commands.reports.evaluations import OF_TEACHER, largest
+from commands.reports.records import Outcome, Reached, Run, Teacher, Tree, bounds_of
 from commands.run_files import VERDICT
 from commands.settings.config import DEFAULTS, SETTINGS
 from commands.settings.setting_flags import as_typed
 from planner.servers import UNIFORM, UNIFORM_MEANS
-from planner.wrong_plans import WORST
 from utils.statistics import Estimate, mean_of_runs
 
 
@@ -111,9 +110,14 @@ def groups_of(tree: Tree, compared: bool = False) -> list[RunGroup]:
     ranked = sorted((one_run_per_seed(runs, tree) for runs in by_settings.values()), key=rank)
     for (task, method), alike in groupby(ranked, kind):
         several = [*alike]
-        for runs in several:
+        changes = [
+            " ".join(differences(runs[0].settings, several[0][0].settings)) for runs in several
+        ]
+        for runs, change in zip(several, changes, strict=True):
             settings = runs[0].settings
-            change = " ".join(differences(settings, several[0][0].settings))
+            if changes.count(change) > 1:
+                # Only the instructions tell these groups apart.
+                change = f"{change} {typed('instructions', settings.get('instructions'))}"
             teacher = known_teacher(runs, tree.teachers)
             groups.append(
                 RunGroup(tree.name, compared, task, method, change, settings, runs, teacher)
@@ -183,7 +187,7 @@ def known_teacher(runs: list[Run], teachers: list[Teacher]) -> Outcome | None:
         return together(verdicts)
     settings = alone(first.settings)
     # An evaluation that is older than one of these settings had its default.
-    usual = {name: DEFAULTS[name] for name in TEACHING}
+    usual = {name: DEFAULTS[name] for name in OF_TEACHER}
     fitting = [
         teacher
         for teacher in teachers
@@ -195,17 +199,12 @@ def known_teacher(runs: list[Run], teachers: list[Teacher]) -> Outcome | None:
     return largest([*(teacher.outcome for teacher in fitting), *verdicts])
 
 
-def differs_by_seed(settings: Mapping[str, Any]) -> bool:
-    """Whether the seed decides which scenes the teacher is wrong in."""
-    return settings.get("wrong_plans") not in (None, 0, WORST)
-
-
 def together(outcomes: list[Outcome]) -> Outcome:
     """The mean of the outcomes of different teachers."""
     if len(outcomes) == 1:
         return outcomes[0]
     success, returns = (
-        mean_of_runs([outcome.of(measure) for outcome in outcomes])
+        mean_of_runs([outcome.of(measure) for outcome in outcomes], bounds_of(measure))
         for measure in ("success", "return")
     )
     episodes = sum(outcome.episodes for outcome in outcomes)

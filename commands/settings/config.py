@@ -17,7 +17,7 @@ from commands.settings.groups import (
     TeacherSettings,
 )
 from commands.settings.setting import declared
-from planner.servers import UNIFORM
+from planner.servers import asks
 from planner.task import Task
 from utils.validation import validated
 
@@ -55,7 +55,7 @@ class Config(
     @property
     def asks_llm(self) -> bool:
         """Whether an LLM gives the plans, and not a file, rules or the control."""
-        return self.llm not in (None, UNIFORM)
+        return asks(self.llm)
 
     @field_validator("network")
     @classmethod

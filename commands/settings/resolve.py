@@ -32,15 +32,9 @@ from utils.validation import is_file_name, validated
 Settings = Mapping[str, Any]
 """Some settings by name."""
 OF_SERVERS = ("llm_url", "llm_workers")
-OF_REPLIES = (
-    "llm_temperature",
-    "llm_top_p",
-    "llm_max_tokens",
-    "llm_seed",
-    "llm_retries",
-    "n_ask",
-)
-"""Settings of servers, and of replies; scores need no replies."""
+OF_TEXT = ("llm_top_p", "llm_max_tokens")
+OF_REPLIES = (*OF_TEXT, "llm_temperature", "llm_seed", "llm_retries", "n_ask")
+"""Settings of servers; of text that is written freely; and of replies, which scores do not need."""
 
 
 def resolve(flags: Settings, preset: Settings) -> dict[str, Any]:
@@ -207,6 +201,8 @@ def meaningless(name: str, settings: Settings) -> str:
         return "--llm_mode score sends one request at a time; leave it out"
     if scores and name in OF_REPLIES:
         return "--llm_mode score asks for no replies; leave it out"
+    if llm == LOCAL and settings["llm_mode"] == "schema" and name in OF_TEXT:
+        return f"--llm {LOCAL} --llm_mode schema chooses among plans; leave it out"
     if name == "score_temperature" and not scores:
         return "only --llm_mode score has scores; leave it out"
     return ""

@@ -122,10 +122,13 @@ def test_evaluations_of_different_teachers_have_different_names(tmp_path: Path) 
     alone = ["--eval_teacher", "--num_eval", "1", "--task", "SimpleDoorKey"]
     plans = tmp_path / "mine.yaml"
     plans.write_text((ROOT / "configs/plans/simpledoorkey.yaml").read_text())
-    for flags in ([], ["--llm", "uniform"], ["--wrong_plans", "0.5"], ["--plans", str(plans)]):
+    wrong = ["--wrong_plans", "0.5"]
+    own = ["--plans", str(plans)]
+    for flags in ([], ["--llm", "uniform"], wrong, [*wrong, "--seed_list", "3"], own):
         assert evaluate(tmp_path, *alone, *flags) == 0
     found = {path.parent.name for path in tmp_path.glob("*/*/teacher/*/eval.json")}
-    assert found == {"eval", "eval-uniform", "eval-wrong-0.5", "eval-mine"}
+    wrong_ones = {"eval-wrong-0.5", "eval-wrong-0.5-seed-3"}
+    assert found == {"eval", "eval-uniform", *wrong_ones, "eval-mine"}
 
 
 def test_the_original_commands(trained: Path, tmp_path: Path) -> None:

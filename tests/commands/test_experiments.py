@@ -57,7 +57,14 @@ def test_the_project_s_tables_become_commands_with_the_same_settings(name: str) 
                 assert settings[setting] == value
     for experiment in experiments:
         args = parse(experiment.evaluate)
-        source = {"uniform": "-uniform", "scored": "-local-score", "learned": "-learned"}
+        noisy = "-navigate-1.5-pick-0.8"
+        source = {
+            "uniform": "-uniform",
+            "scored": "-local-score",
+            "learned": "-learned",
+            "noisy": noisy,
+            "clean": f"{noisy}-contacts-1",
+        }
         final = "unseen" + ("" if experiment.train else source.get(experiment.label, ""))
         assert (args.eval_teacher, args.savedir) == (not experiment.train, final)
         assert args.loaddir == (experiment.folder.name if experiment.train else None)

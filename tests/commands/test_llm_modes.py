@@ -34,6 +34,10 @@ SCORING = ["--llm", "local", "--llm_mode", "score"]
         ),
         ([*SCORING, "--llm_url", "http://localhost:1/v1"], "--llm_url: --llm local asks no server"),
         (["--llm", "openai", "--score_temperature", "2"], "--score_temperature: only --llm_mode"),
+        (
+            ["--llm", "local", "--llm_mode", "schema", "--llm_top_p", "0.9"],
+            "--llm_top_p: --llm local --llm_mode schema chooses among plans",
+        ),
         ([*SCORING, "--score_temperature", "0"], "--score_temperature: must be greater"),
         ([*SCORING, "--llm_model", "nowhere/model"], "--llm_model: there is no nowhere/model"),
     ],

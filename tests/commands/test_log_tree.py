@@ -10,6 +10,8 @@ from commands.reports.estimates import curve
 from commands.reports.log_tree import read_tree
 from commands.reports.run_groups import groups_of
 from planner.task import load_task
+from tests import small_rooms
+from tests.running import ROOT
 from tests.trees import RISING, numbers, report, write_evaluation, write_run
 from utils.files import write_json
 
@@ -225,3 +227,19 @@ def test_a_teacher_that_kept_to_its_students_memory_is_not_one_that_sees_everyth
         (read,) = read_tree(tmp_path, "log").runs
         assert (read.teacher is None) == narrowed
         assert any("student's memory" in note for note in read.notes) == narrowed
+
+
+def test_two_prompts_are_two_groups_with_names_of_their_own(tmp_path: Path) -> None:
+    task = Path(small_rooms.TASK).read_text().replace("../configs/", f"{ROOT}/configs/")
+    asked = {"llm": "local", "llm_mode": "score"}
+    for number, goal in enumerate(("Open the door.", "Open it.", "Out!")):
+        file = tmp_path / f"task{number}.yaml"
+        file.write_text(task.replace("Open the door.", goal))
+        run = {"task": str(file), **(asked if number else {})}
+        for seed in (0,) if number else (0, 1):
+            write_run(tmp_path / "log", f"prompt{number}-{seed}", RISING, seed=seed, **run)
+    labels = [group.label for group in groups_of(read_tree(tmp_path / "log", "log"))]
+    assert labels[0] == "ppo"
+    assert len({*labels}) == 3
+    for label in labels[1:]:
+        assert label.startswith("ppo --llm local --llm_mode score instructions ")

@@ -148,7 +148,8 @@ def test_no_preset_takes_away_the_teacher_of_a_method_that_has_one(method: str) 
 
 def test_a_flag_that_says_what_its_method_says_is_fine() -> None:
     for name, flags in (("ppo-hard", {"hard": True}), ("ppo-alone", {"kl_start": 0.0})):
-        resolve({"policy": load_method(name), **flags}, {})
+        given = {"policy": load_method(name), **flags}
+        check_flags(given, resolve(given, {}))
 
 
 @pytest.mark.parametrize(

@@ -73,3 +73,29 @@ def test_instructions_tell_teachers_apart_only_if_an_llm_reads_them(
     assert examine(teacher).stage == "finished"
     (tmp_path / "task.yaml").write_text(task.replace("Open the door.", "Open it."))
     assert examine(read_table(path, tmp_path, 1)[-1]).stage == stage
+
+
+def test_one_table_may_compare_models_and_noise(tmp_path: Path) -> None:
+    group = """
+- {{label: {label}, tasks: [{task}], methods: [teacher], settings: {{{settings}}}}}"""
+    asked = "llm: openai, llm_mode: schema, llm_model"
+    table = "seeds: [0]\ngroups:" + "".join(
+        group.format(label=f"g{number}", task=task, settings=settings)
+        for number, (task, settings) in enumerate(
+            [
+                ("SimpleDoorKey", f"{asked}: gpt-4o"),
+                ("SimpleDoorKey", f"{asked}: Qwen/Qwen2.5-7B-Instruct"),
+                ("SimpleDoorKey", "wrong_plans: 0.5"),
+                ("NavPick", "navigate_noise: 1.5"),
+                ("NavPick", "navigate_noise: 3, max_contacts: 1"),
+            ]
+        )
+    )
+    finals = [teacher.final for teacher in read_table(write(tmp_path, table), tmp_path, 1)]
+    assert finals == [
+        "unseen-openai-gpt-4o-schema",
+        "unseen-openai-Qwen2.5-7B-Instruct-schema",
+        "unseen-wrong-0.5",
+        "unseen-navigate-1.5",
+        "unseen-navigate-3.0-contacts-1",
+    ]

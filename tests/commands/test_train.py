@@ -208,6 +208,17 @@ def test_training_starts_from_another_run(trained: Path, tmp_path: Path) -> None
     torch.testing.assert_close(old, new, rtol=0, atol=0)
 
 
+def test_training_starts_from_one_run_not_from_several(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seeds = ["--seed_list", "0", "1"]
+    assert train(tmp_path, "--n_itr", "0", "--savedir", "base", *seeds) == 0
+    capsys.readouterr()
+    assert train(tmp_path, "--n_itr", "0", "--loaddir", "base", *seeds) == 1
+    error = "error: --loaddir: base is several runs; name one, say base-0\n"
+    assert capsys.readouterr().err == error
+
+
 def test_no_secret_of_the_environment_reaches_the_run_folder(tmp_path: Path) -> None:
     os.environ["LLM_API_KEY"] = "sesame-4711"
     try:

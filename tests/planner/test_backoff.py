@@ -1,5 +1,6 @@
 """How long servers are waited for that start, hang, fall silent and wake."""
 
+import errno
 import threading
 import time
 from typing import Any
@@ -166,3 +167,19 @@ def test_a_server_that_wakes_is_used_again_with_all_that_it_can() -> None:
         pool.send([request])
         assert request.missing() <= 0
         assert pool.backoff.away is None
+
+
+def test_what_goes_wrong_in_the_background_beside_the_server_is_raised() -> None:
+    def full(reply: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with serve(in_turn(plans, hang, plans)) as server:
+        pool = make_pool(server.url, least_timeout=0.1)
+        warm(pool)
+        pool.send([need(1)])
+        pool.send_in_background(need(1, full))
+        until = time.monotonic() + 30
+        while not pool.fault and time.monotonic() < until:
+            pass
+        with pytest.raises(OSError, match="No space left"):
+            pool.send_in_background(need(1))

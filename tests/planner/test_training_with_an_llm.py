@@ -81,6 +81,18 @@ def test_a_trial_without_answers_does_not_send_the_teacher_away(tmp_path: Path) 
     assert content["schedule"]["lacking"] == 1
 
 
+def test_what_a_trial_has_cost_is_kept_with_the_first_checkpoint(tmp_path: Path) -> None:
+    where = ["--logdir", str(tmp_path), "--savedir", "run"]
+    with serve(plans) as server:
+        llm = ["--llm", "openai", "--llm_url", server.url]
+        assert main.main(["train", *SMALL, "--n_itr", "0", *where, *llm]) == 0
+        file = runs_of(tmp_path) / "run" / "checkpoint.pt"
+        cost = checkpoint.load(file)["progress"]["teacher"]
+        assert cost["Replies"] > 0
+        assert main.main(["train", *where, "--resume", "--n_itr", "1"]) == 0
+    assert checkpoint.load(file)["progress"]["teacher"]["Replies"] >= cost["Replies"]
+
+
 def test_an_llm_that_has_no_plan_for_a_scene_is_doubted_all_the_same(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

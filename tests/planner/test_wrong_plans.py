@@ -137,8 +137,9 @@ def test_the_worst_plan_is_the_one_that_the_answer_finds_least_probable() -> Non
     answer: Answer = ((0.5, FETCH), (0.2, LEAVE), (0.1, STAY), (0.2, LOOK))
     assert wrong(answer, WORST).answers(MANY) == [((1.0, STAY),)] * len(MANY)
     tied: Answer = ((0.5, FETCH), (0.3, LEAVE), (0.1, STAY), (0.1, LOOK))
-    found = set(wrong(tied, WORST).answers(MANY))
-    assert found == {((1.0, STAY),), ((1.0, LOOK),)}
+    # The first of equal ones, whatever the scene and the seed.
+    found = {answer for seed in (0, 1) for answer in wrong(tied, WORST, seed).answers(MANY)}
+    assert found == {((1.0, STAY),)}
 
 
 def test_probabilities_of_plans_that_begin_alike_count_together() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from utils.statistics import Values, mean_of_runs, share_of
+from utils.statistics import SHARE, Values, mean_of_runs, share_of
 
 EPISODES, REPEATS = 1000, 1000
 Draw = Callable[[np.random.Generator, int], Values]
@@ -42,7 +42,7 @@ def test_the_coverage_is_as_documented(shape: Draw, runs: int, coverage: float) 
     held = 0
     for _ in range(REPEATS):
         counts = draw.binomial(EPISODES, shape(draw, runs))
-        found = mean_of_runs([wilson[count] for count in counts])
+        found = mean_of_runs([wilson[count] for count in counts], SHARE)
         held += found.low <= MEANS[shape] <= found.high
     # Four standard errors of the simulation, and half of the last digit.
     error = 4 * np.sqrt(coverage * (1 - coverage) / REPEATS) + 0.005

@@ -40,7 +40,8 @@ def test_the_errors_of_seeds_and_of_rooms_add_in_quadrature() -> None:
 
 @given(st.lists(st.integers(0, 40), min_size=2, max_size=6))
 def test_an_interval_of_success_stays_between_0_and_1(counts: list[int]) -> None:
-    found = statistics.mean_of_runs([statistics.share_of(count, 40) for count in counts])
+    shares = [statistics.share_of(count, 40) for count in counts]
+    found = statistics.mean_of_runs(shares, statistics.SHARE)
     assert 0 <= found.low <= found.value <= found.high <= 1
     assert found.low < found.high
 
@@ -64,7 +65,8 @@ def test_pairs_that_are_equal_differ_by_the_rooms_alone() -> None:
 
 
 def test_a_difference_of_shares_stays_between_minus_1_and_1() -> None:
-    found = statistics.difference(runs(1, 1, 1), runs(0, 0, 1), paired=True)
+    arms = runs(1, 1, 1), runs(0, 0, 1)
+    found = statistics.difference(*arms, paired=True, bounds=statistics.SHARE)
     assert found.value == pytest.approx(2 / 3)
     assert (found.low, found.high) == (pytest.approx(2 / 3 - 4.303 / 3, abs=1e-3), 1)
 
@@ -110,18 +112,20 @@ def test_a_single_run_has_no_interval() -> None:
         assert math.isnan(found.high)
 
 
-def test_an_interval_of_lengths_ends_at_0() -> None:
-    average, low, high = statistics.mean([0, 0, 9])
+def test_only_the_given_bounds_cut_an_interval() -> None:
+    average, low, high = statistics.mean([0, 0, 9], statistics.COUNT)
     assert (average, low) == (3, 0)
     assert high > 9
-    # Values that can be negative keep the interval's own end.
-    assert statistics.mean([-1, 0, 9]).low < -1
+    # Returns of homes may lie between 0 and 1 by chance.
+    returns = [0.823, 0.203, 0.159]
+    low, high = stats.ttest_1samp(returns, 0).confidence_interval(0.95)
+    assert low < 0
+    assert high > 1
+    assert statistics.mean(returns)[1:] == pytest.approx((low, high))
+    assert statistics.mean_of_runs(runs(*returns))[1:] == pytest.approx((low, high))
 
 
-@given(st.lists(st.floats(0, 1), min_size=2, max_size=6))
-def test_an_interval_of_returns_of_rooms_stays_between_0_and_1(returns: list[float]) -> None:
-    average, low, high = statistics.mean(returns)
-    assert 0 <= low <= average + 1e-9
-    assert average - 1e-9 <= high <= 1
-    # A home's return can be above 1: its interval is not cut.
-    assert statistics.mean([0, 0.9, 1.2]).high > 1.2
+def test_runs_without_an_interval_do_not_shorten_that_of_the_rooms() -> None:
+    all_known = statistics.mean_of_runs(runs(0.9, 0.9, 0.9, arm=0.05))
+    one_known = statistics.mean_of_runs([*runs(0.9, arm=0.05), *runs(0.9, 0.9)])
+    assert one_known == pytest.approx(all_known)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from algos import checkpoint
 from commands.settings.config import make_config
+from commands.settings.resolve import fresh_settings
 from planner.task import load_task, task_names
 from utils import statistics
 from utils.errors import UserError
@@ -118,9 +119,11 @@ def test_what_is_wrong_with_a_task_file_is_said(tmp_path: Path, text: str, words
         load_task(str(path))
 
 
-def test_unknown_settings_are_refused() -> None:
+def test_unknown_and_missing_settings_are_refused() -> None:
     with pytest.raises(UserError, match="task: is missing"):
         make_config({"seed": 0}, "settings")
+    with pytest.raises(UserError, match="gama: there is no such setting; do you mean gamma"):
+        make_config(fresh_settings({"device": "cpu"}) | {"gama": 0.9}, "settings")
 
 
 def test_one_thing_is_counted_in_the_singular() -> None:
