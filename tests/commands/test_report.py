@@ -38,10 +38,16 @@ def written(tree: Path) -> Path:
 
 
 def test_intervals_are_those_counted_by_hand(written: Path) -> None:
-    # Two runs: Student's t for one degree of freedom is 12.7, so the interval is cut to [0, 1].
+    # Two runs: Student's t for one degree of freedom is 12.7, so a success's interval is cut.
     found = numbers(written, "final", group="ppo")
     assert found["final success"] == [0.75, 0, 1]
-    assert found["final return"] == pytest.approx([0.675, 0, 1])
+    # That of returns, 0.9 and 0.45, is not: in homes they may be anything. Rooms make it longer.
+    value, low, high = found["final return"]
+    assert value == pytest.approx(0.675)
+    assert low is not None
+    assert high is not None
+    assert value - 1.1 * 12.7 * 0.225 < low < value - 12.7 * 0.225
+    assert value + 12.7 * 0.225 < high < value + 1.1 * 12.7 * 0.225
     assert numbers(written, "final", group="ppo-alone")["final success"] == [0.375, 0, 1]
 
 
