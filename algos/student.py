@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_sequence, unpack_sequence
+from torch.nn.utils.rnn import pad_sequence
 
 from algos import checkpoint
 from algos.distributions import Categorical, Distribution, Gaussian, GaussianHead, LinearHead
@@ -85,9 +85,12 @@ class Core(nn.Module):
     def segments(self, features: Tensor, lengths: Tensor, state: Tensors) -> Tensor:
         """Segments of the given lengths (E,), one after another. `state` is that before each of
         them, (E, ...), or empty: then they begin their episodes."""
-        segments = pack_sequence(self.layer(features).split(lengths.tolist()), enforce_sorted=False)
+        sizes = lengths.tolist()
+        # Padded, not packed: on a CPU an update takes a third to a quarter of the time.
+        padded = pad_sequence(self.layer(features).split(sizes))
         carried = self._carried(state) if state else None
-        return torch.cat(unpack_sequence(self.lstm(segments, carried)[0]))
+        outputs = self.lstm(padded, carried)[0].unbind(1)
+        return torch.cat([each[:size] for each, size in zip(outputs, sizes, strict=True)])
 
     def _carried(self, state: Tensors) -> tuple[Tensor, Tensor]:
         hidden, cell = state["lstm"].permute(1, 2, 0, 3).contiguous()
