@@ -147,9 +147,10 @@ class PPO:
         teacher_pull, reward_pull = (
             means.pop(f"{who}_pull") ** 0.5 for who in ("teacher", "reward")
         )
-        advised_share, followed = (means.pop(name, 0.0) for name in ("advised", "followed"))
-        if advised_share:
-            means["advice_followed"] = followed / advised_share
+        # Numbers of steps, as minibatches of a recurrent student differ in length.
+        advised_steps, followed = (means.pop(name, 0.0) for name in ("advised", "followed"))
+        if advised_steps:
+            means["advice_followed"] = followed / advised_steps
         unexplained = self._moments(returns - rollout.steps["value"])[1]
         explained = 1 - unexplained / (self._moments(returns)[1] + 1e-8)
         return {
@@ -235,8 +236,8 @@ class PPO:
         for logits in imitated:
             counts = shares(settings.advisor_alpha, advice["probabilities"], logits)
             advised = advice["probabilities"].any(1)
-            diagnostics["advised"] = advised.float().mean()
-            diagnostics["followed"] = (counts * advised).mean()
+            diagnostics["advised"] = advised.float().sum()
+            diagnostics["followed"] = (counts * advised).sum()
             cross_entropy = counts * cross_entropy
         distillation = cross_entropy.mean()
         reward = settings.policy_coef * policy - settings.entropy_coef * entropy

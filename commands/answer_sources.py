@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from commands.domains.domain import Domain
-from commands.provenance import beside_source
 from commands.settings.config import Config
+from commands.teacher_identity import RECORDED, source
 from planner.answers import AnswerStore
 from planner.asking import AskingPlanner
 from planner.backoff import Backoff
@@ -21,8 +21,8 @@ from planner.request_pool import RequestPool
 from planner.rules import RulesPlanner
 from planner.scoring import ScoringPlanner
 from planner.server_scores import ServerScorer
-from planner.servers import KEY_VARIABLE, LOCAL, SERVERS, UNIFORM, UNIFORM_MEANS, model_name
-from planner.task import Task
+from planner.servers import KEY_VARIABLE, LOCAL, SERVERS, UNIFORM
+from planner.task import RULES, Task
 from planner.uniform import UniformPlanner
 from planner.wrong_plans import WrongPlanner
 from utils.errors import UserError
@@ -30,12 +30,6 @@ from utils.terminal import say, waiting
 
 SAMPLING = ("llm_top_p", "llm_max_tokens", "llm_seed")
 """Settings of how an LLM writes, beside the temperature."""
-MODES = {
-    "sample": "",
-    "schema": "legal plans, chosen by ",
-    "score": "legal plans, scored by ",
-}
-"""`--llm_mode` -> how an LLM is a source of answers."""
 
 
 def make_planner(
@@ -141,18 +135,7 @@ def make_client(config: Config, owned: ExitStack) -> LocalModel | ChatClient:
 
 def describe_source(config: Config) -> str:
     """Where a run's plans come from, in a few words, and what is unusual about its teacher."""
-    return right_source(config) + beside_source(dict(config))
-
-
-def right_source(config: Config) -> str:
-    """Where a run's plans come from."""
-    if config.llm == UNIFORM:
-        return UNIFORM_MEANS
-    if config.llm:
-        place = "in this process" if config.llm == LOCAL else "over HTTP"
-        asked = f"{model_name(config.llm, config.llm_model)} {place}"
-        return f"{MODES[config.llm_mode]}{asked}"
-    return "rules" if config.task.plans is None else "plans of a file"
+    return source(dict(config), RULES if config.task.plans is None else RECORDED)
 
 
 def own_planner(task: Task, nouns: Sequence[str], warns: bool) -> Planner:

@@ -9,7 +9,7 @@ from commands import runs
 from commands.answer_sources import describe_source
 from commands.build import Parts
 from commands.evaluation_table import print_evaluations
-from commands.provenance import provenance, teacher_suffix, teacher_traits
+from commands.provenance import provenance
 from commands.run_files import ANSWERS, EVALUATION
 from commands.settings.config import Config
 from commands.subject import (
@@ -19,6 +19,7 @@ from commands.subject import (
     try_subject,
     viewer_of,
 )
+from commands.teacher_identity import OF_LLM, teacher_suffix, teacher_traits
 from commands.viewer.film import film_of, write_film
 from utils.errors import UserError
 from utils.files import write_json
@@ -102,12 +103,8 @@ def write_result(target: Path, subject: Subject, trial: Trial, deterministic: bo
 
 def llm_traits(config: Config) -> dict[str, Any]:
     """What distinguishes an LLM as a teacher from others."""
-    return {
-        "name": config.llm,
-        "model": config.llm_model,
-        "llm_mode": config.llm_mode,
-        "score_temperature": config.score_temperature,
-    }
+    how = {name: getattr(config, name) for name in OF_LLM}
+    return {"name": config.llm, "model": config.llm_model, **how}
 
 
 def described_task(subject: Subject) -> str:

@@ -90,6 +90,23 @@ def test_missing_records_say_so(tmp_path: Path) -> None:
     assert one == "fewer than two runs each"
 
 
+def test_a_teacher_without_an_evaluation_is_not_called_too_few_runs(tmp_path: Path) -> None:
+    for seed in range(3):
+        write_run(tmp_path, f"{seed}", RISING, seed=seed)
+    assert report(tmp_path) == 0
+    records = methods_of(tmp_path / "report" / "records.jsonl")
+    assert cell(CLAIMS[1], records) == "evaluations are missing"
+    assert cell(SOFT, records) == "fewer than two runs each"
+
+
+def test_no_difference_takes_ten_runs_of_each_side(tmp_path: Path) -> None:
+    for runs, word in ((9, "not told apart"), (10, "not")):
+        found = judged(
+            tmp_path / word, 3, SimpleDoorKey={"ppo": [100] * runs, "ppo-hard": [100] * runs}
+        )
+        assert found.startswith(f"**{word}**: +0.000 [")
+
+
 def test_a_claim_that_holds_in_all_tasks_is_reproduced(tmp_path: Path) -> None:
     rooms = {"SimpleDoorKey": [96, 97, 98], "LavaDoorKey": [99, 98, 99]}
     found = judged(
@@ -129,7 +146,7 @@ def test_other_settings_than_a_methods_own_are_not_judged(tmp_path: Path) -> Non
     assert report(tmp_path) == 0
     records = tmp_path / "report" / "records.jsonl"
     assert len([json.loads(line) for line in records.read_text().splitlines()]) == 6
-    assert cell(SOFT, methods_of(records)).startswith("**not**: +0.000 [")
+    assert cell(SOFT, methods_of(records)).startswith("**not told apart**: +0.000 [")
 
 
 def test_success_while_training_is_a_mean_over_steps(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 from algos.saved_files import CONFIG, MODEL
 from commands import runs
-from commands.provenance import asks_llm
 from commands.run_files import EVALUATION, VERDICT, iterations, read_json, read_settings
 from commands.settings.config import DEFAULTS, SETTINGS
+from commands.teacher_identity import asks_llm
 
 FINAL = "unseen"
 """Name of the evaluation that ends an experiment."""

@@ -11,7 +11,6 @@ from pydantic import Field
 
 from commands import runs
 from commands.experiments.experiment import FINAL, Experiment
-from commands.provenance import teacher_suffix, teacher_traits
 from commands.settings.config import DEFAULT_METHOD, SETTINGS, make_config
 from commands.settings.groups import Count, Seed
 from commands.settings.methods import load_method
@@ -19,6 +18,7 @@ from commands.settings.presets import read_preset
 from commands.settings.resolve import check_flags, resolve
 from commands.settings.setting import Defaults
 from commands.settings.setting_flags import as_words, settings_of
+from commands.teacher_identity import teacher_suffix, teacher_traits
 from planner.servers import UNIFORM
 from planner.task import load_task
 from utils.errors import UserError

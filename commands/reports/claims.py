@@ -1,6 +1,6 @@
 """The paper's claims, judged by the records of runs."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -19,8 +19,9 @@ from commands.reports.estimates import (
 )
 from commands.reports.records import read_records
 from commands.reports.run_groups import RunGroup, groups_of, main_groups
-from commands.reports.teachers import MODES, RECORDED, students
+from commands.reports.teachers import students
 from commands.settings.flags import DEFAULT_MARGIN
+from commands.teacher_identity import MODES, RECORDED
 from planner.servers import LOCAL, UNIFORM_MEANS, model_name
 from utils.statistics import apart
 from utils.terminal import counted
@@ -29,6 +30,7 @@ PAPER, PRESET, HOMES, LLMS = "paper", "minigrid", "homes", "llms"
 """Tables in configs/, and the records of their runs: the paper's network, estimator and schedule;
 this project's preset in rooms; its settings in homes; its preset with other sources of answers."""
 STUDENT, ALONE, HARD, OPTIONS = "ppo", "ppo-alone", "ppo-hard", "hierarchical"
+FEW = "fewer than two runs each"
 REPRODUCED, PARTLY, NOT, NOT_TOLD = "reproduced", "partly", "not", "not told apart"
 SMALL = f"{model_name(LOCAL, None)}, {MODES['score']}"
 Methods = Mapping[str, Mapping[str, RunGroup]]
@@ -66,7 +68,8 @@ def final_return(one: RunGroup, other: RunGroup) -> Number:
 
 def above_teacher(student: RunGroup) -> Number:
     teacher = student.teacher.success if student.teacher else UNKNOWN
-    return Number(apart(final("success", student).estimate, teacher), "difference")
+    gain = apart(final("success", student).estimate, teacher)
+    return Number(gain, "difference", fewest=len(student.runs))
 
 
 CLAIMS = (
@@ -124,14 +127,19 @@ def sources_of(records: Path) -> Methods:
     return found
 
 
-def findings(claim: Claim, methods: Methods) -> list[Finding]:
-    """The claim in each task with at least two runs of all that it compares."""
-    found = []
+def compared(claim: Claim, methods: Methods) -> Iterator[tuple[str, list[RunGroup]]]:
+    """The tasks with at least two runs of all that a claim compares, and their groups."""
     for task in sorted(methods.get(claim.student, {})):
-        compared = [methods.get(method, {}).get(task) for method in (claim.student, *claim.rivals)]
-        groups = [group for group in compared if group and len(group.runs) > 1]
-        if len(groups) < len(compared):
-            continue
+        sides = [methods.get(method, {}).get(task) for method in (claim.student, *claim.rivals)]
+        groups = [group for group in sides if group and len(group.runs) > 1]
+        if len(groups) == len(sides):
+            yield task, groups
+
+
+def findings(claim: Claim, methods: Methods) -> list[Finding]:
+    """What the claim's number shows in each task."""
+    found = []
+    for task, groups in compared(claim, methods):
         number = claim.compute(*groups)
         if number.has_interval:
             runs = tuple(len(group.runs) for group in groups)
@@ -153,7 +161,10 @@ def cell(claim: Claim, methods: Methods) -> str:
     """A claim's verdict in one setting, its number over all tasks, and the number of runs."""
     found = findings(claim, methods)
     if not found:
-        return "fewer than two runs each" if methods else "no runs yet"
+        if not methods:
+            return "no runs yet"
+        # A teacher may lack an evaluation, or runs may lack evaluations while training.
+        return "evaluations are missing" if [*compared(claim, methods)] else FEW
     number = over_tasks([finding.number for finding in found]).text()
     runs = ":".join(str(sum(each)) for each in zip(*(f.runs for f in found), strict=True))
     return f"**{verdict(found)}**: {number}; {counted(len(found), 'task')}, {runs} runs"

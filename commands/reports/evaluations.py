@@ -9,22 +9,20 @@ from algos.saved_files import MODEL
 from algos.selection import WINDOW
 from commands.reports.records import COSTS, Outcome, Teacher, share_of_tests
 from commands.run_files import EVALUATION, METRICS, VERDICT
-from commands.settings.config import SETTINGS
+from commands.teacher_identity import INSTRUCTIONS, OF_LLM, OF_OPTIONS, OF_TEACHER, OF_WORLD
 from utils.errors import UserError
 from utils.files import read_json
 from utils.statistics import Estimate, Values
 
-OF_WORLD, OF_OPTIONS, OF_TEACHER = (
-    tuple(name for name, setting in SETTINGS.items() if setting.recorded == part)
-    for part in ("world", "options", "teacher")
+TRAITS = (
+    *OF_WORLD,
+    *("llm", "llm_model", "plans", INSTRUCTIONS),
+    *OF_LLM,
+    *OF_OPTIONS,
+    *OF_TEACHER,
 )
-"""The settings in an eval.json: of the task's world, of its options, and of what the teacher knows
-and says."""
-ASKED = ("llm_mode", "score_temperature")
-"""The settings in an eval.json of how an LLM was asked."""
-TRAITS = (*OF_WORLD, *("llm", "llm_model", "plans"), *ASKED, *OF_OPTIONS, *OF_TEACHER)
-"""What tells two teachers of a task apart; plans count by their digest. A hard teacher that acts
-alone succeeds as often as a soft one, so `hard` is no trait."""
+"""What tells two teachers of a task apart; plans and instructions count by their digests. A hard
+teacher that acts alone succeeds as often as a soft one, so `hard` is no trait."""
 
 
 def final_outcomes(
@@ -97,7 +95,7 @@ def read_teacher(folder: Path, where: str) -> Teacher | None:
     llm = content.get("llm")
     if isinstance(llm, dict):
         traits |= {"llm": llm.get("name"), "llm_model": llm.get("model")}
-        traits |= {name: llm[name] for name in ASKED if name in llm}
+        traits |= {name: llm[name] for name in OF_LLM if name in llm}
     costs = {name: llm[name] for name in COSTS if isinstance(llm, dict) and has(llm, name)}
     return Teacher(str(Path(where).parent.parent), str(content.get("task")), traits, outcome, costs)
 

@@ -16,9 +16,10 @@ from pydantic import BeforeValidator, PlainValidator, TypeAdapter
 
 from algos.saved_files import FORMAT, check_format
 from algos.selection import WINDOW
-from commands.provenance import asks_llm, plans_digest
+from commands.provenance import plans_digest
 from commands.settings.config import DEFAULTS, QUICK_EPISODES, SETTINGS
 from commands.settings.presets import BESIDE_SETTINGS
+from commands.teacher_identity import asks_llm
 from utils import statistics
 from utils.errors import UserError
 from utils.files import strict

@@ -8,12 +8,22 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from commands.provenance import alone, beside_source, differs_by_seed, digest
-from commands.reports.evaluations import OF_TEACHER, largest
+from commands.provenance import digest
+from commands.reports.evaluations import largest
 from commands.reports.records import Outcome, Reached, Run, Teacher, Tree, bounds_of
 from commands.run_files import VERDICT
 from commands.settings.config import DEFAULTS, SETTINGS
 from commands.settings.setting_flags import as_typed
+from commands.teacher_identity import (
+    INSTRUCTIONS,
+    OF_LLM,
+    OF_TEACHER,
+    OF_WORLD,
+    alone,
+    asks_llm,
+    beside_source,
+    differs_by_seed,
+)
 from planner.servers import UNIFORM, UNIFORM_MEANS
 from utils.statistics import Estimate, mean_of_runs
 
@@ -117,7 +127,7 @@ def groups_of(tree: Tree, compared: bool = False) -> list[RunGroup]:
             settings = runs[0].settings
             if changes.count(change) > 1:
                 # Only the instructions tell these groups apart.
-                change = f"{change} {typed('instructions', settings.get('instructions'))}"
+                change = f"{change} {typed(INSTRUCTIONS, settings.get(INSTRUCTIONS))}"
             teacher = known_teacher(runs, tree.teachers)
             groups.append(
                 RunGroup(tree.name, compared, task, method, change, settings, runs, teacher)
@@ -159,8 +169,8 @@ def differences(settings: Mapping[str, Any], others: Mapping[str, Any]) -> list[
     """The settings that differ from others, as typed on the command line. Instructions for an LLM
     count if both have them."""
     names = {*settings, *others}
-    if not ("instructions" in settings and "instructions" in others):
-        names.discard("instructions")
+    if not (INSTRUCTIONS in settings and INSTRUCTIONS in others):
+        names.discard(INSTRUCTIONS)
     return [
         typed(name, settings.get(name))
         for name in sorted(names)
@@ -187,7 +197,8 @@ def known_teacher(runs: list[Run], teachers: list[Teacher]) -> Outcome | None:
         return together(verdicts)
     settings = alone(first.settings)
     # An evaluation that is older than one of these settings had its default.
-    usual = {name: DEFAULTS[name] for name in OF_TEACHER}
+    names = (*OF_WORLD, *OF_TEACHER, *(OF_LLM if asks_llm(settings) else ()))
+    usual = {name: DEFAULTS[name] for name in names}
     fitting = [
         teacher
         for teacher in teachers

@@ -4,23 +4,21 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from commands.provenance import beside_source
 from commands.reports.estimates import EARLY, OUTCOMES, UNKNOWN, Number, measured
 from commands.reports.evaluations import largest
 from commands.reports.records import Outcome, Run, Teacher, Tree
 from commands.reports.run_groups import RunGroup
 from commands.reports.tables import Row, Table
-from planner.servers import LOCAL, UNIFORM, UNIFORM_MEANS, model_name
+from commands.teacher_identity import INSTRUCTIONS, RECORDED, prompt, source
+from planner.servers import LOCAL
 from planner.task import RULES
 from utils.statistics import Estimate
 
-NOBODY, RECORDED = "no teacher", "recorded plans"
-MODES = {"sample": "sampled", "schema": "in a schema", "score": "scored"}
-"""`--llm_mode` -> how a model was asked."""
+NOBODY = "no teacher"
 Source = tuple[str, str, str]
 """A tree, a task, and a source of answers in words."""
-Usual = Mapping[tuple[str, str], str | None]
-"""A tree and a task -> the plans of its main groups."""
+Usual = Mapping[tuple[str, str], Mapping[str, str]]
+"""A tree and a task -> digests of the plans and instructions of its first groups."""
 
 
 def teachers_table(
@@ -28,7 +26,7 @@ def teachers_table(
 ) -> Table:
     """A row for each task and source of answers; no row if no run or evaluation asks for other
     answers than the task's own. `price` is that of a million tokens of a server."""
-    usual = usual_plans(groups)
+    usual = usual_texts(groups)
     taught, alone = students(groups), evaluations(trees, usual)
     sources = [*dict.fromkeys([*taught, *alone])]
     own = (NOBODY, RECORDED, RULES)
@@ -56,20 +54,25 @@ def teachers_table(
     return Table("teachers", "Teachers", note, rows)
 
 
-def usual_plans(groups: Sequence[RunGroup]) -> Usual:
-    main = [group for group in groups if group.is_main]
-    return {(group.tree, group.task): group.settings.get("plans") for group in main}
+def usual_texts(groups: Sequence[RunGroup]) -> Usual:
+    found = dict[tuple[str, str], dict[str, str]]()
+    for group in groups:
+        first = found.setdefault((group.tree, group.task), {})
+        for name, text in {"plans": group.settings.get("plans"), **prompt(group.settings)}.items():
+            if text:
+                first.setdefault(name, text)
+    return found
 
 
 def students(groups: Sequence[RunGroup]) -> dict[Source, RunGroup]:
     """The group that stands for each source: one of ppo before others, main groups first."""
-    found, usual = dict[Source, RunGroup](), usual_plans(groups)
+    found, usual = dict[Source, RunGroup](), usual_texts(groups)
     for group in sorted(groups, key=lambda group: group.method != "ppo"):
         settings = group.settings
         if not settings.get("hierarchical"):
             teaches = bool(settings.get("kl_start"))
             place = group.tree, group.task
-            name = source_of(settings, usual.get(place)) if teaches else NOBODY
+            name = source_of({**settings, **prompt(settings)}, usual[place]) if teaches else NOBODY
             found.setdefault((*place, name), group)
     return found
 
@@ -80,8 +83,8 @@ def evaluations(trees: Sequence[Tree], usual: Usual) -> dict[Source, list[Teache
     for tree in trees:
         for teacher in tree.teachers:
             place = tree.name, teacher.task
-            source = *place, source_of(teacher.traits, usual.get(place))
-            found.setdefault(source, []).append(teacher)
+            name = source_of(teacher.traits, usual.get(place, {}))
+            found.setdefault((*place, name), []).append(teacher)
     return found
 
 
@@ -93,33 +96,23 @@ def runs_of(source: Source, trees: Sequence[Tree], usual: Usual) -> list[Run]:
         for each in trees
         for run in each.runs
         if (each.name, run.task) == (tree, task)
-        and source_of(run.settings, usual.get((tree, task))) == name
+        and source_of({**run.settings, **prompt(run.settings)}, usual[tree, task]) == name
     ]
 
 
-def source_of(settings: Mapping[str, Any], usual: str | None) -> str:
+def source_of(settings: Mapping[str, Any], usual: Mapping[str, str]) -> str:
     """Where answers come from, by the settings of a run or the traits of a teacher, and what is
-    unusual about that teacher. Recorded plans other than the `usual` ones are named by their
-    digest."""
-    return right_source_of(settings, usual) + beside_source(settings)
-
-
-def right_source_of(settings: Mapping[str, Any], usual: str | None) -> str:
-    """Where answers come from."""
-    llm = settings.get("llm")
-    if llm is None:
-        plans = settings.get("plans")
-        if plans == RULES:
-            return RULES
-        return f"plans {plans[:6]}" if plans and usual and plans != usual else RECORDED
-    if llm == UNIFORM:
-        return UNIFORM_MEANS
-    # The whole path of a local model: two may have the same name.
-    model = settings.get("llm_model") or model_name(llm, None)
-    mode = settings.get("llm_mode", "sample")
-    temperature = settings.get("score_temperature", 1.0)
-    at = f" at temperature {temperature:g}" if mode == "score" and temperature != 1 else ""
-    return f"{model}, {MODES[mode]}{at}"
+    unusual about that teacher. Texts other than the `usual` ones are named by their digests."""
+    plans, instructions = settings.get("plans"), settings.get(INSTRUCTIONS)
+    words = RECORDED
+    if plans == RULES:
+        words = RULES
+    elif plans and plans != usual.get("plans", plans):
+        words = f"plans {plans[:6]}"
+    found = source(settings, words)
+    if instructions and instructions != usual.get(INSTRUCTIONS, instructions):
+        found += f", instructions {instructions[:6]}"
+    return found
 
 
 def row_of(

@@ -35,6 +35,7 @@ of_actors = partial(setting, commands=ACTING)
 of_homes = partial(setting, domain="nav_pick", commands=TEACHING)
 option_noise = partial(of_homes, 0.0, ge=0, recorded="options")
 of_llm = partial(setting, commands=ASKING)
+of_asking = partial(of_llm, recorded="llm")
 of_machine = partial(of_actors, ..., resumable=True, compared="no")
 Learnable = Literal["navigate", "pick"]
 """The options in homes for which a policy can be trained."""
@@ -176,12 +177,14 @@ class LLMSettings(Strict):
         f"(local); uniform: {UNIFORM_MEANS}",
         second=("--offline_planner", None, "use the plans of a file (default)"),
     )
-    llm_mode: Literal["sample", "schema", "score"] = of_llm(
+    llm_mode: Literal["sample", "schema", "score"] = of_asking(
         "sample",
         "ask for plans (sample), for a legal plan as JSON (schema), or how likely each legal plan "
         "is (score)",
     )
-    score_temperature: float = of_llm(1.0, "temperature of the softmax over scores", gt=0)
+    score_temperature: float = of_asking(
+        1.0, "temperature of the softmax over scores", gt=0, recorded="llm"
+    )
     llm_url: Address | None = of_llm(
         None,
         "address of its chat completions; default the server's usual one",
@@ -194,19 +197,25 @@ class LLMSettings(Strict):
         "name of its model; a folder or GGUF file for local; default the usual one",
         value="NAME",
     )
-    llm_temperature: float = of_llm(1.0, "temperature of its replies", ge=0)
-    llm_top_p: float | None = of_llm(None, "nucleus sampling of its replies", gt=0, le=1)
-    llm_max_tokens: int | None = of_llm(None, "most tokens of a reply", ge=1)
-    llm_seed: int | None = of_llm(None, "seed of its replies, if it takes one", ge=0, le=2**30)
+    llm_temperature: float = of_asking(1.0, "temperature of its replies", ge=0)
+    llm_top_p: float | None = of_asking(
+        None, "nucleus sampling of its replies", gt=0, le=1, recorded="llm"
+    )
+    llm_max_tokens: int | None = of_asking(None, "most tokens of a reply", ge=1)
+    llm_seed: int | None = of_asking(
+        None, "seed of its replies, if it takes one", ge=0, le=2**30, recorded="llm"
+    )
     llm_workers: int = of_llm(8, "requests at the same time", ge=1, resumable=True, compared="no")
-    llm_retries: int = of_llm(3, "further requests after a reply without a plan", ge=0)
+    llm_retries: int = of_asking(
+        3, "further requests after a reply without a plan", ge=0, recorded="llm"
+    )
     llm_strict: bool = setting(
         False, "stop as soon as the LLM does not answer", commands=TEACHING, resumable=True
     )
     llm_optional: bool = setting(
         False, "continue even if the LLM never answers", commands=TEACHING, resumable=True
     )
-    n_ask: int = of_llm(10, "replies per scene", ge=1, le=1000)
+    n_ask: int = of_asking(10, "replies per scene", ge=1, le=1000)
     answers: Text | None = of_llm(
         None,
         "shared replies; default answers.jsonl in the run (record: beside the plans)",

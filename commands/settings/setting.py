@@ -44,7 +44,7 @@ class Setting:
     commands: tuple[str, ...] = TRAIN
     resumable: bool = False
     compared: Literal["yes", "if set", "no"] = "yes"
-    recorded: Literal["world", "options", "teacher"] | None = None
+    recorded: Literal["world", "options", "teacher", "llm"] | None = None
     second: tuple[str, object, str] | None = None
 
     @property

@@ -74,7 +74,7 @@ def test_a_server_that_scores_teaches_a_run(
     with serve(letters) as server:
         llm = ["--llm", "openai", "--llm_mode", "score", "--llm_url", server.url]
         assert train(tmp_path, "--n_itr", "1", "--savedir", "run", *llm) == 0
-        assert "teacher: legal plans, scored by gpt-4o-mini over HTTP" in capsys.readouterr().out
+        assert "teacher: gpt-4o-mini, scored" in capsys.readouterr().out
         run = runs_of(tmp_path) / "run"
         assert settings_of(run)["llm_mode"] == "score"
         stored = [json.loads(line) for line in (run / "answers.jsonl").read_text().splitlines()]
@@ -125,7 +125,7 @@ def test_a_model_in_this_process_teaches_a_run(
 
     llm = [*SCORING, "--llm_model", str(write_tiny_llm(tmp_path / "tiny.gguf"))]
     assert train(tmp_path, "--n_itr", "1", "--savedir", "run", *llm) == 0
-    assert "teacher: legal plans, scored by tiny.gguf in this process" in capsys.readouterr().out
+    assert "tiny.gguf, scored" in capsys.readouterr().out
     stored = (runs_of(tmp_path) / "run" / "answers.jsonl").read_text().splitlines()
     assert stored
     (model,) = {json.loads(line)["model"] for line in stored}
@@ -145,8 +145,9 @@ def test_an_evaluation_says_how_its_llm_was_asked(tmp_path: Path) -> None:
         assert evaluate(tmp_path, *asked, "--num_eval", "2") == 0
     (path,) = tmp_path.rglob("eval.json")
     content = json.loads(path.read_text())
-    assert content["teacher"] == "gpt-4o-mini over HTTP"
-    assert (content["llm"]["llm_mode"], content["llm"]["score_temperature"]) == ("sample", 1.0)
+    assert content["teacher"] == "gpt-4o-mini, sampled --n_ask 2"
+    assert path.parent.name == "eval-openai-replies-2"
+    assert (content["llm"]["llm_mode"], content["llm"]["n_ask"]) == ("sample", 2)
 
 
 def test_a_teacher_that_scores_is_another_one_than_its_model_sampled(tmp_path: Path) -> None:

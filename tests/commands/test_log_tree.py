@@ -12,7 +12,7 @@ from commands.reports.run_groups import groups_of
 from planner.task import load_task
 from tests import small_rooms
 from tests.running import ROOT
-from tests.trees import RISING, numbers, report, write_evaluation, write_run
+from tests.trees import RISING, numbers, report, table, write_evaluation, write_run
 from utils.files import write_json
 
 
@@ -237,9 +237,31 @@ def test_two_prompts_are_two_groups_with_names_of_their_own(tmp_path: Path) -> N
         file.write_text(task.replace("Open the door.", goal))
         run = {"task": str(file), **(asked if number else {})}
         for seed in (0,) if number else (0, 1):
-            write_run(tmp_path / "log", f"prompt{number}-{seed}", RISING, seed=seed, **run)
-    labels = [group.label for group in groups_of(read_tree(tmp_path / "log", "log"))]
+            last = write_run(tmp_path / "log", f"prompt{number}-{seed}", RISING, seed=seed, **run)
+        if number:
+            says = {"instructions": digest(load_task(str(file)).instructions)}
+            says |= {"actor": "teacher", "llm": {"name": "local", "llm_mode": "score"}}
+            success = [1] * number + [0] * (4 - number)
+            write_evaluation(last.parent / "teacher", f"eval{number}", success, **says)
+    groups = groups_of(read_tree(tmp_path / "log", "log"))
+    labels = [group.label for group in groups]
     assert labels[0] == "ppo"
     assert len({*labels}) == 3
     for label in labels[1:]:
         assert label.startswith("ppo --llm local --llm_mode score instructions ")
+    alone = {group.runs[0].name: group.teacher.success.value for group in groups if group.teacher}
+    assert alone == {f"ppo/{last.parent.name}/prompt{n}-0": n / 4 for n in (1, 2)}
+    assert report(tmp_path / "log") == 0
+    lines = [line for line in table(tmp_path / "log" / "report") if line["table"] == "teachers"]
+    found = [line["value"] for line in lines if line["number"] == "teacher's success"]
+    assert sorted(found) == ["", "0.25", "0.5"]
+
+
+def test_a_teacher_whose_evaluation_is_older_than_a_setting_had_its_default(tmp_path: Path) -> None:
+    for name, settings in (("any", {}), ("clean", {"max_contacts": 1})):
+        run = write_run(tmp_path, name, RISING, task="NavPick", **settings)
+    write_evaluation(run.parent / "teacher", "eval", [1, 0], actor="teacher", task="NavPick")
+    found = {group.label: group.teacher for group in groups_of(read_tree(tmp_path, "log"))}
+    assert found["ppo"]
+    assert found["ppo"].success.value == 0.5
+    assert found["ppo --max_contacts 1"] is None

@@ -125,7 +125,7 @@ def plans_file(path: Path) -> str:
 def test_plans_take_the_place_of_rules(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plans = plans_file(tmp_path / "plans.yaml")
     assert train(tmp_path, "--plans", plans, "--savedir", "run") == 0
-    assert "teacher: plans of a file" in capsys.readouterr().out
+    assert "teacher: recorded plans" in capsys.readouterr().out
     assert isinstance(settings_of(folder(tmp_path) / "run")["task"]["plans"], dict)
 
 

@@ -132,7 +132,7 @@ def test_a_page_shows_what_a_narrowed_teacher_sees(tmp_path: Path) -> None:
         run = runs_of(tmp_path) / name
         assert main.main(["watch", "--logdir", str(tmp_path), "--num_eval", "2", str(run)]) == 0
         page = (run / "watch.html").read_text()
-        memory = "plans of a file, seeing everything, from the student's memory only"
+        memory = "recorded plans, seeing everything, from the student's memory only"
         assert (memory in page) == (name == "narrowed")
         pages.append(re.findall(r'"plans":(\[\[.*?\]\]\])', page))
     assert pages[0] == pages[1]
@@ -155,7 +155,7 @@ def test_a_run_says_it_and_goes_on_as_if_it_had_not_stopped(
 ) -> None:
     saves = [*EVERYTHING, "--save_interval", "1"]
     assert train(tmp_path, *saves, "--n_itr", "3", "--savedir", "whole") == 0
-    assert "teacher: plans of a file, seeing everything, all plans mixed" in capsys.readouterr().out
+    assert "teacher: recorded plans, seeing everything, all plans mixed" in capsys.readouterr().out
     assert train(tmp_path, *saves, "--n_itr", "1", "--savedir", "cut") == 0
     again = ["train", "--logdir", str(tmp_path), "--savedir", "cut", "--resume", "--n_itr", "3"]
     assert main.main(again) == 0

@@ -94,7 +94,7 @@ def test_one_table_may_compare_models_and_noise(tmp_path: Path) -> None:
     finals = [teacher.final for teacher in read_table(write(tmp_path, table), tmp_path, 1)]
     assert finals == [
         "unseen-openai-gpt-4o-schema",
-        "unseen-openai-Qwen2.5-7B-Instruct-schema",
+        "unseen-openai-Qwen_Qwen2.5-7B-Instruct-schema",
         "unseen-wrong-0.5",
         "unseen-navigate-1.5",
         "unseen-navigate-3.0-contacts-1",

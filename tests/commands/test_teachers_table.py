@@ -101,8 +101,8 @@ def test_a_teacher_with_students_is_not_one_that_was_asked_otherwise(tmp_path: P
     assert {name: row["teacher's success"] for name, row in rows(tmp_path / "report").items()} == {
         "recorded plans": 0.75,
         "plans those ": 0,
-        f"{SCORED} at temperature 2": 0.75,
-        f"{SCORED} at temperature 0.5": 0,
+        f"{SCORED} --score_temperature 2.0": 0.75,
+        f"{SCORED} --score_temperature 0.5": 0,
         SCORED: 0,
     }
 

@@ -21,7 +21,7 @@ HALF = ["--wrong_plans", "0.5"]
 
 def test_a_run_says_how_much_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train(tmp_path, "--n_itr", "1", "--savedir", "run", *HALF) == 0
-    assert "teacher: plans of a file, a share of 0.5 wrong, all" in capsys.readouterr().out
+    assert "teacher: recorded plans, a share of 0.5 wrong, all" in capsys.readouterr().out
     assert settings_of(runs_of(tmp_path) / "run")["wrong_plans"] == 0.5
     assert main.main(["watch", "--logdir", str(tmp_path), "--num_eval", "2"]) == 0
 
@@ -71,7 +71,7 @@ def test_an_evaluation_of_a_wrong_teacher_belongs_to_its_runs(
     alone = ["--eval_teacher", *SMALL[:2], "--num_eval", "6"]
     worst = ["--wrong_plans", "worst"]
     assert evaluate(tmp_path, *alone, *worst, "--savedir", "worst") == 0
-    assert "teacher alone: plans of a file, the worst plan" in capsys.readouterr().out
+    assert "teacher alone: recorded plans, the worst plan" in capsys.readouterr().out
     assert evaluate(tmp_path, *alone, "--savedir", "right") == 0
     few = ["--n_itr", "1", "--num_eval", "2", "--quick"]
     assert train(tmp_path, *few, "--savedir", "right-0") == 0

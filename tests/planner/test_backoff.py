@@ -179,6 +179,6 @@ def test_what_goes_wrong_in_the_background_beside_the_server_is_raised() -> None
         pool.send_in_background(need(1, full))
         until = time.monotonic() + 30
         while not pool.fault and time.monotonic() < until:
-            pass
+            threading.Event().wait(0.01)
         with pytest.raises(OSError, match="No space left"):
             pool.send_in_background(need(1))

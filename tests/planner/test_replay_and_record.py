@@ -245,7 +245,7 @@ def test_a_model_that_never_gives_a_plan_is_an_error_and_writes_nothing(
     with serve(lambda handler, body: handler.choices(["Hm."] * body.get("n", 1))) as server:
         assert record(server.url, out) == 1
     error = capsys.readouterr().err
-    assert "error: no scene has a plan of gpt-4o-mini over HTTP: " in error
+    assert "error: no scene has a plan of gpt-4o-mini, sampled" in error
     assert str(out.with_suffix(".answers.jsonl")) in error
     assert error.count("\n") == 1
     assert not out.exists()
