@@ -13,12 +13,12 @@ from commands.results_page import PAGES, RECORDS, filled, tables
 from tests.trees import RISING, report, write_run
 from utils.errors import UserError
 
-SOFT = CLAIMS[3]
+BY_NUMBER = {claim.text.split(".")[0]: claim for claim in CLAIMS}
 Successes = dict[str, Sequence[int]]
 """Method -> the successes of its runs in 100 episodes, by seed."""
 
 
-def judged(folder: Path, claim: int, **tasks: Successes) -> str:
+def judged(folder: Path, claim: str, **tasks: Successes) -> str:
     """The cell of a claim about runs in one or more tasks; a teacher succeeds in 75%."""
     for task, methods in tasks.items():
         for method, counts in methods.items():
@@ -27,7 +27,7 @@ def judged(folder: Path, claim: int, **tasks: Successes) -> str:
                 name = f"run-{seed}"
                 write_run(folder, name, RISING, method=method, task=task, seed=seed, final=final)
     assert report(folder) == 0
-    return cell(CLAIMS[claim], methods_of(folder / "report" / "records.jsonl"))
+    return cell(BY_NUMBER[claim], methods_of(folder / "report" / "records.jsonl"))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -86,7 +86,7 @@ def test_missing_records_say_so(tmp_path: Path) -> None:
     found = filled(page, tables(tmp_path))
     assert "|1. Far fewer steps than RL without the teacher|no runs yet|no runs yet|" in found
     assert "<!-- homes success -->\nNo runs yet.\n<!-- end -->\nb\n" in found
-    one = judged(tmp_path, 3, SimpleDoorKey={"ppo": [90, 91], "ppo-hard": [90]})
+    one = judged(tmp_path, "4", SimpleDoorKey={"ppo": [90, 91], "ppo-hard": [90]})
     assert one == "fewer than two runs each"
 
 
@@ -95,14 +95,14 @@ def test_a_teacher_without_an_evaluation_is_not_called_too_few_runs(tmp_path: Pa
         write_run(tmp_path, f"{seed}", RISING, seed=seed)
     assert report(tmp_path) == 0
     records = methods_of(tmp_path / "report" / "records.jsonl")
-    assert cell(CLAIMS[1], records) == "evaluations are missing"
-    assert cell(SOFT, records) == "fewer than two runs each"
+    assert cell(BY_NUMBER["2"], records) == "evaluations are missing"
+    assert cell(BY_NUMBER["4"], records) == "fewer than two runs each"
 
 
 def test_no_difference_takes_ten_runs_of_each_side(tmp_path: Path) -> None:
     for runs, word in ((9, "not told apart"), (10, "not")):
         found = judged(
-            tmp_path / word, 3, SimpleDoorKey={"ppo": [100] * runs, "ppo-hard": [100] * runs}
+            tmp_path / word, "4", SimpleDoorKey={"ppo": [100] * runs, "ppo-hard": [100] * runs}
         )
         assert found.startswith(f"**{word}**: +0.000 [")
 
@@ -111,7 +111,7 @@ def test_a_claim_that_holds_in_all_tasks_is_reproduced(tmp_path: Path) -> None:
     rooms = {"SimpleDoorKey": [96, 97, 98], "LavaDoorKey": [99, 98, 99]}
     found = judged(
         tmp_path,
-        2,
+        "3",
         **{
             task: {"ppo": counts, "hierarchical": [count - 40 for count in counts]}
             for task, counts in rooms.items()
@@ -124,18 +124,32 @@ def test_a_claim_that_holds_in_all_tasks_is_reproduced(tmp_path: Path) -> None:
 def test_a_claim_that_holds_in_one_task_of_two_is_partly_so(tmp_path: Path) -> None:
     better = {"ppo": [96, 97, 98], "hierarchical": [50, 51, 52]}
     worse = {"ppo": [50, 51, 52], "hierarchical": [96, 97, 98]}
-    found = judged(tmp_path, 2, SimpleDoorKey=better, LavaDoorKey=worse)
+    found = judged(tmp_path, "3", SimpleDoorKey=better, LavaDoorKey=worse)
     assert found.startswith("**partly**: ")
 
 
 def test_a_claim_whose_opposite_holds_is_not_reproduced(tmp_path: Path) -> None:
-    found = judged(tmp_path, 2, LavaDoorKey={"ppo": [50, 51, 52], "hierarchical": [96, 97, 98]})
+    found = judged(tmp_path, "3", LavaDoorKey={"ppo": [50, 51, 52], "hierarchical": [96, 97, 98]})
     assert found.startswith("**not**: -0.460 [")
 
 
 def test_runs_that_differ_much_are_not_told_apart(tmp_path: Path) -> None:
-    found = judged(tmp_path, 2, LavaDoorKey={"ppo": [99, 99, 99], "hierarchical": [99, 0, 99]})
+    found = judged(tmp_path, "3", LavaDoorKey={"ppo": [99, 99, 99], "hierarchical": [99, 0, 99]})
     assert found.startswith("**not told apart**: +0.330 [")
+
+
+def test_a_rival_may_be_a_method_with_another_setting(tmp_path: Path) -> None:
+    for seed in range(3):
+        for name, successes, settings in (
+            ("taught", [1.0] * 5, {}),
+            ("alone", [0.0] * 5, {"method": "ppo-alone"}),
+            ("exploring", [0.6] * 5, {"method": "ppo-alone", "entropy_coef": 0.005}),
+        ):
+            write_run(tmp_path, f"{name}-{seed}", successes, seed=seed, **settings)
+    write_run(tmp_path, "alone-3", [0.0] * 5, method="ppo-alone", seed=3)
+    assert report(tmp_path) == 0
+    records = methods_of(tmp_path / "report" / "records.jsonl")
+    assert cell(BY_NUMBER["1b"], records).startswith("**reproduced**: +0.400 [")
 
 
 def test_other_settings_than_a_methods_own_are_not_judged(tmp_path: Path) -> None:
@@ -146,7 +160,7 @@ def test_other_settings_than_a_methods_own_are_not_judged(tmp_path: Path) -> Non
     assert report(tmp_path) == 0
     records = tmp_path / "report" / "records.jsonl"
     assert len([json.loads(line) for line in records.read_text().splitlines()]) == 6
-    assert cell(SOFT, methods_of(records)).startswith("**not told apart**: +0.000 [")
+    assert cell(BY_NUMBER["4"], methods_of(records)).startswith("**not told apart**: +0.000 [")
 
 
 def test_success_while_training_is_a_mean_over_steps(tmp_path: Path) -> None:
@@ -161,7 +175,7 @@ def test_success_while_training_is_a_mean_over_steps(tmp_path: Path) -> None:
     assert report(tmp_path) == 0
     (tmp_path / "report" / "records.jsonl").rename(tmp_path / "llms.jsonl")
     # Uniform: 0 up to 500 steps, then a line to 1 at 900, then 1: 0.3 of the area.
-    found = cell(CLAIMS[6], sources_of(tmp_path / "llms.jsonl"))
+    found = cell(BY_NUMBER["6a"], sources_of(tmp_path / "llms.jsonl"))
     assert found.startswith("**reproduced**: +0.700 [")
 
 
@@ -177,7 +191,7 @@ def test_a_claim_about_an_llm_compares_its_students_with_those_of_all_legal_plan
     assert report(tmp_path) == 0
     records = tmp_path / "report" / "records.jsonl"
     records.rename(tmp_path / "llms.jsonl")
-    found = cell(CLAIMS[6], sources_of(tmp_path / "llms.jsonl"))
+    found = cell(BY_NUMBER["6a"], sources_of(tmp_path / "llms.jsonl"))
     assert found.startswith("**reproduced**: +0.333 [+0.3")
     assert found.endswith("; 1 task, 3:3 runs")
     assert sources_of(tmp_path / "none.jsonl") == {}

@@ -18,9 +18,10 @@ from commands.reports.estimates import (
     told,
 )
 from commands.reports.records import read_records
-from commands.reports.run_groups import RunGroup, groups_of, main_groups
+from commands.reports.run_groups import RunGroup, groups_of
 from commands.reports.teachers import students
 from commands.settings.flags import DEFAULT_MARGIN
+from commands.settings.setting_flags import as_typed
 from commands.teacher_identity import MODES, RECORDED
 from planner.servers import LOCAL, UNIFORM_MEANS, model_name
 from utils.statistics import apart
@@ -30,11 +31,14 @@ PAPER, PRESET, HOMES, LLMS = "paper", "minigrid", "homes", "llms"
 """Tables in configs/, and the records of their runs: the paper's network, estimator and schedule;
 this project's preset in rooms; its settings in homes; its preset with other sources of answers."""
 STUDENT, ALONE, HARD, OPTIONS = "ppo", "ppo-alone", "ppo-hard", "hierarchical"
+EXPLORING = f"{ALONE} {as_typed('entropy_coef', 0.005)}"
+"""PPO alone with a larger entropy bonus: the best of those that docs/learning.md tried."""
 FEW = "fewer than two runs each"
 REPRODUCED, PARTLY, NOT, NOT_TOLD = "reproduced", "partly", "not", "not told apart"
 SMALL = f"{model_name(LOCAL, None)}, {MODES['score']}"
 Methods = Mapping[str, Mapping[str, RunGroup]]
-"""Method -> task -> its main group; in `LLMS` source of answers -> task -> its students."""
+"""Method -> task -> its main group, and the method's other groups by their names; in `LLMS` source
+of answers -> task -> its students."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,7 @@ def above_teacher(student: RunGroup) -> Number:
 
 CLAIMS = (
     Claim("1. Far fewer steps than RL without the teacher", (ALONE,), within_equal_steps),
+    Claim("1b. The same, if that one explores more", (EXPLORING,), while_training),
     Claim("2. The student ends above its teacher", (), above_teacher),
     Claim("3. Hierarchical RL ends lower", (OPTIONS,), final_success),
     Claim("4. Soft instructions are better than hard ones", (HARD,), final_return),
@@ -109,11 +114,12 @@ class Finding(NamedTuple):
 
 
 def methods_of(records: Path) -> Methods:
-    """The main groups of a file of records; none if there is no such file."""
-    if not records.exists():
-        return {}
-    tree = read_records(records, records.stem)
-    return main_groups(groups_of(tree), tree.name)
+    """The groups of a file of records; none if there is no such file."""
+    found: dict[str, dict[str, RunGroup]] = {}
+    if records.exists():
+        for group in groups_of(read_records(records, records.stem)):
+            found.setdefault(group.label, {})[group.task] = group
+    return found
 
 
 def sources_of(records: Path) -> Methods:

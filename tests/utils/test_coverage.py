@@ -24,7 +24,16 @@ def one_in_three_fails(draw: np.random.Generator, runs: int) -> Values:
     return np.where(fails, draw.beta(1, 99, runs), draw.beta(98, 2, runs))
 
 
-MEANS = {near_1: 400 / 401.6, skewed: 8 / 8.8, one_in_three_fails: (0.01 + 2 * 0.98) / 3}
+def one_in_ten_fails(draw: np.random.Generator, runs: int) -> Values:
+    return np.where(draw.random(runs) < 0.1, draw.beta(1, 99, runs), near_1(draw, runs))
+
+
+MEANS = {
+    near_1: 400 / 401.6,
+    skewed: 8 / 8.8,
+    one_in_three_fails: (0.01 + 2 * 0.98) / 3,
+    one_in_ten_fails: (0.01 + 9 * 400 / 401.6) / 10,
+}
 
 
 @pytest.mark.parametrize(
@@ -34,6 +43,8 @@ MEANS = {near_1: 400 / 401.6, skewed: 8 / 8.8, one_in_three_fails: (0.01 + 2 * 0
         *((skewed, 3, 0.88), (skewed, 5, 0.89), (skewed, 10, 0.92)),
         *((one_in_three_fails, 3, 0.67), (one_in_three_fails, 5, 0.86)),
         (one_in_three_fails, 10, 0.88),
+        *((one_in_ten_fails, 3, 0.26), (one_in_ten_fails, 5, 0.44), (one_in_ten_fails, 10, 0.64)),
+        *((near_1, 2, 0.97), (skewed, 2, 0.91), (one_in_three_fails, 2, 0.44)),
     ],
 )
 def test_the_coverage_is_as_documented(shape: Draw, runs: int, coverage: float) -> None:
