@@ -118,7 +118,9 @@ class MatchedSchedule(Schedule):
     def _reason(self) -> str:
         if not self.teacher:
             return "alone, the advice never succeeds"
-        return f"the student succeeds as often as the advice surely does alone, {self.teacher:.0%}"
+        return (
+            f"the student succeeds as often as the advice alone does at least, {self.teacher:.0%}"
+        )
 
     def set_teacher_success(self, success: float) -> None:
         self.teacher = success

@@ -12,7 +12,16 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
-from commands.reports.claims import LLMS, claims_table, details_table, read_settings, table
+from algos.selection import WINDOW
+from commands.reports.claims import (
+    LLMS,
+    PAPER,
+    STUDENT,
+    claims_table,
+    details_table,
+    read_settings,
+    table,
+)
 from commands.reports.estimates import THRESHOLDS, final, formatted, outcomes_of
 from commands.reports.figures import figures
 from commands.reports.records import CLEAN, LIKELIEST, Tree, read_records
@@ -33,12 +42,11 @@ TEACHER_COLUMNS = (
     *("runs", "steps to 0.95", "student's success"),
 )
 """Columns of a report's table of teachers that a page shows."""
-RUNS = ("minigrid", "worlds", "views", "homes", "paper", "paper_short", "gaps")
+RUNS = ("minigrid", "worlds", "views", "homes", "paper_short", "gaps")
 DRAWN = {
     "minigrid": "overview",
     "worlds": "overview",
     "homes": "final-success",
-    "paper_short": "overview",
 }
 """Records -> the figure of their report that the page shows, as NAME.png."""
 WRONG = "wrong_teacher"
@@ -59,6 +67,8 @@ def tables(folder: Path) -> dict[str, list[str]]:
             for title, measure in (("clean", CLEAN), ("likeliest", LIKELIEST)):
                 if measure in outcomes_of(groups):
                     found[f"{name} {title}"] = by_task(groups, partial(of_runs, measure=measure))
+    if groups := read_groups(folder, PAPER):
+        found[f"{PAPER} runs"] = table(*beside_and_after(groups))
     if groups := read_groups(folder, WRONG):
         found[f"{WRONG} steps"] = table(*by_teacher(groups))
     return found
@@ -93,6 +103,21 @@ def by_task(groups: list[RunGroup], cell: Callable[[RunGroup], str]) -> list[str
         return table(["task", *methods], rows)
     rows = [[name, *(columns[name].get(task, "") for task in tasks)] for name in methods]
     return table(["method", *tasks], rows)
+
+
+def beside_and_after(groups: list[RunGroup]) -> tuple[list[str], list[list[str]]]:
+    """The success of each student of the paper's schedule in its last five evaluations beside its
+    teacher, and at the end of the run: the head and the rows of a table."""
+    rows = []
+    for group in groups:
+        if not (group.is_main and group.method == STUDENT):
+            continue
+        done = group.settings["kl_until"] // group.settings["eval_interval"]
+        for run in group.runs:
+            beside = run.evaluations["success"][:done][-WINDOW:].mean()
+            end = "{:.3f} [{:.3f}, {:.3f}]".format(*run.final.success)
+            rows.append([group.task, str(run.seed), f"{beside:.3f}", end])
+    return ["task", "seed", "beside its teacher", "at the end"], rows
 
 
 def success(group: RunGroup) -> str:

@@ -84,7 +84,7 @@ def test_two_groups_are_not_put_into_one_cell(tmp_path: Path) -> None:
 def test_missing_records_say_so(tmp_path: Path) -> None:
     page = "a\n<!-- claims -->\nold\n<!-- end -->\n<!-- homes success -->\nold\n<!-- end -->\nb\n"
     found = filled(page, tables(tmp_path))
-    assert "|1. Far fewer steps than RL without the teacher|no runs yet|no runs yet|" in found
+    assert "|1. After equal steps, more success than RL alone|no runs yet|no runs yet|" in found
     assert "<!-- homes success -->\nNo runs yet.\n<!-- end -->\nb\n" in found
     one = judged(tmp_path, "4", SimpleDoorKey={"ppo": [90, 91], "ppo-hard": [90]})
     assert one == "fewer than two runs each"
@@ -104,7 +104,7 @@ def test_no_difference_takes_ten_runs_of_each_side(tmp_path: Path) -> None:
         found = judged(
             tmp_path / word, "4", SimpleDoorKey={"ppo": [100] * runs, "ppo-hard": [100] * runs}
         )
-        assert found.startswith(f"**{word}**: +0.000 [")
+        assert found.startswith(f"**{word}**, 0/1 tasks: +0.000 [")
 
 
 def test_a_claim_that_holds_in_all_tasks_is_reproduced(tmp_path: Path) -> None:
@@ -117,25 +117,25 @@ def test_a_claim_that_holds_in_all_tasks_is_reproduced(tmp_path: Path) -> None:
             for task, counts in rooms.items()
         },
     )
-    assert found.startswith("**reproduced**: +0.400 [")
-    assert found.endswith("; 2 tasks, 6:6 runs")
+    assert found.startswith("**reproduced**, 2/2 tasks: +0.400 [")
+    assert found.endswith("; 6:6 runs")
 
 
 def test_a_claim_that_holds_in_one_task_of_two_is_partly_so(tmp_path: Path) -> None:
     better = {"ppo": [96, 97, 98], "hierarchical": [50, 51, 52]}
     worse = {"ppo": [50, 51, 52], "hierarchical": [96, 97, 98]}
     found = judged(tmp_path, "3", SimpleDoorKey=better, LavaDoorKey=worse)
-    assert found.startswith("**partly**: ")
+    assert found.startswith("**partly**, 1/2 tasks: ")
 
 
 def test_a_claim_whose_opposite_holds_is_not_reproduced(tmp_path: Path) -> None:
     found = judged(tmp_path, "3", LavaDoorKey={"ppo": [50, 51, 52], "hierarchical": [96, 97, 98]})
-    assert found.startswith("**not**: -0.460 [")
+    assert found.startswith("**not**, 0/1 tasks: -0.460 [")
 
 
 def test_runs_that_differ_much_are_not_told_apart(tmp_path: Path) -> None:
     found = judged(tmp_path, "3", LavaDoorKey={"ppo": [99, 99, 99], "hierarchical": [99, 0, 99]})
-    assert found.startswith("**not told apart**: +0.330 [")
+    assert found.startswith("**not told apart**, 0/1 tasks: +0.330 [")
 
 
 def test_a_rival_may_be_a_method_with_another_setting(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_a_rival_may_be_a_method_with_another_setting(tmp_path: Path) -> None:
     write_run(tmp_path, "alone-3", [0.0] * 5, method="ppo-alone", seed=3)
     assert report(tmp_path) == 0
     records = methods_of(tmp_path / "report" / "records.jsonl")
-    assert cell(BY_NUMBER["1b"], records).startswith("**reproduced**: +0.400 [")
+    assert cell(BY_NUMBER["1b"], records).startswith("**reproduced**, 1/1 tasks: +0.400 [")
 
 
 def test_other_settings_than_a_methods_own_are_not_judged(tmp_path: Path) -> None:
@@ -160,7 +160,9 @@ def test_other_settings_than_a_methods_own_are_not_judged(tmp_path: Path) -> Non
     assert report(tmp_path) == 0
     records = tmp_path / "report" / "records.jsonl"
     assert len([json.loads(line) for line in records.read_text().splitlines()]) == 6
-    assert cell(BY_NUMBER["4"], methods_of(records)).startswith("**not told apart**: +0.000 [")
+    assert cell(BY_NUMBER["4"], methods_of(records)).startswith(
+        "**not told apart**, 0/1 tasks: +0.000 ["
+    )
 
 
 def test_success_while_training_is_a_mean_over_steps(tmp_path: Path) -> None:
@@ -176,7 +178,7 @@ def test_success_while_training_is_a_mean_over_steps(tmp_path: Path) -> None:
     (tmp_path / "report" / "records.jsonl").rename(tmp_path / "llms.jsonl")
     # Uniform: 0 up to 500 steps, then a line to 1 at 900, then 1: 0.3 of the area.
     found = cell(BY_NUMBER["6a"], sources_of(tmp_path / "llms.jsonl"))
-    assert found.startswith("**reproduced**: +0.700 [")
+    assert found.startswith("**reproduced**, 1/1 tasks: +0.700 [")
 
 
 def test_a_claim_about_an_llm_compares_its_students_with_those_of_all_legal_plans(
@@ -192,6 +194,22 @@ def test_a_claim_about_an_llm_compares_its_students_with_those_of_all_legal_plan
     records = tmp_path / "report" / "records.jsonl"
     records.rename(tmp_path / "llms.jsonl")
     found = cell(BY_NUMBER["6a"], sources_of(tmp_path / "llms.jsonl"))
-    assert found.startswith("**reproduced**: +0.333 [+0.3")
-    assert found.endswith("; 1 task, 3:3 runs")
+    assert found.startswith("**reproduced**, 1/1 tasks: +0.333 [+0.3")
+    assert found.endswith("; 3:3 runs")
     assert sources_of(tmp_path / "none.jsonl") == {}
+
+
+def test_runs_of_the_papers_schedule_are_shown_beside_their_teacher_and_after_it(
+    tmp_path: Path,
+) -> None:
+    shares = [0.0, *[0.9] * 5, 0.2, 0.1]
+    schedule = {"schedule": "linear", "kl_until": 6, "eval_interval": 1}
+    write_run(tmp_path, "run", shares, seed=3, final=[1, 0, 0, 0], **schedule)
+    write_run(tmp_path, "alone", shares, method="ppo-alone", seed=3, **schedule)
+    assert report(tmp_path) == 0
+    (tmp_path / "report" / "records.jsonl").rename(tmp_path / "paper.jsonl")
+    assert tables(tmp_path)["paper runs"] == [
+        "|task|seed|beside its teacher|at the end|",
+        "|---|---|---|---|",
+        "|SimpleDoorKey|3|0.900|0.250 [0.046, 0.699]|",
+    ]

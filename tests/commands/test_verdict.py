@@ -81,4 +81,4 @@ def test_the_reason_is_that_of_the_end_of_the_advice(tmp_path: Path) -> None:
     matched = MatchedSchedule(3.0, until=3, teacher=0.5, success=0.6, lacking=0.0)
     advice = last_advice(tmp_path, matched, done=4)
     assert advice["iteration"] == 2
-    assert advice["ended"] == "the student succeeds as often as the advice surely does alone, 50%"
+    assert advice["ended"] == "the student succeeds as often as the advice alone does at least, 50%"
