@@ -182,9 +182,7 @@ class LLMSettings(Strict):
         "ask for plans (sample), for a legal plan as JSON (schema), or how likely each legal plan "
         "is (score)",
     )
-    score_temperature: float = of_asking(
-        1.0, "temperature of the softmax over scores", gt=0, recorded="llm"
-    )
+    score_temperature: float = of_asking(1.0, "temperature of the softmax over scores", gt=0)
     llm_url: Address | None = of_llm(
         None,
         "address of its chat completions; default the server's usual one",
@@ -198,17 +196,11 @@ class LLMSettings(Strict):
         value="NAME",
     )
     llm_temperature: float = of_asking(1.0, "temperature of its replies", ge=0)
-    llm_top_p: float | None = of_asking(
-        None, "nucleus sampling of its replies", gt=0, le=1, recorded="llm"
-    )
+    llm_top_p: float | None = of_asking(None, "nucleus sampling of its replies", gt=0, le=1)
     llm_max_tokens: int | None = of_asking(None, "most tokens of a reply", ge=1)
-    llm_seed: int | None = of_asking(
-        None, "seed of its replies, if it takes one", ge=0, le=2**30, recorded="llm"
-    )
+    llm_seed: int | None = of_asking(None, "seed of its replies, if it takes one", ge=0, le=2**30)
     llm_workers: int = of_llm(8, "requests at the same time", ge=1, resumable=True, compared="no")
-    llm_retries: int = of_asking(
-        3, "further requests after a reply without a plan", ge=0, recorded="llm"
-    )
+    llm_retries: int = of_asking(3, "further requests after a reply without a plan", ge=0)
     llm_strict: bool = setting(
         False, "stop as soon as the LLM does not answer", commands=TEACHING, resumable=True
     )
